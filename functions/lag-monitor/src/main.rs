@@ -1,0 +1,2 @@
+//! Function lag-monitor on AWS Lambda.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Function metrics-aggregator on AWS Lambda.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Function metrics-consumer on AWS Lambda.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Function metrics-query on AWS Lambda.
+fn main() {}

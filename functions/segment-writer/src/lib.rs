@@ -1,0 +1,1 @@
+//! Function segment-writer.

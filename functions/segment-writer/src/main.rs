@@ -1,0 +1,2 @@
+//! Function segment-writer on AWS Lambda.
+fn main() {}

@@ -1,0 +1,8 @@
+//! The real and the in-memory side of every port. SDK crates are named here and nowhere else.
+
+pub mod kafka;
+pub mod lambda;
+pub mod memory;
+pub mod redis;
+pub mod s3;
+pub mod system_clock;

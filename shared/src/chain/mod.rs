@@ -1,0 +1,1 @@
+//! The segment chain: keys, invariants, planner.

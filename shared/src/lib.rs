@@ -1,0 +1,14 @@
+//! What every function of Highwater shares: the pure core, the ports it needs and their adapters.
+//!
+//! The folders from [`record`] to [`config`] are pure: no I/O, no clock, no environment; time is an argument.
+//! [`ports`] are the traits the handlers speak to. [`adapters`] are the only place that names an SDK crate.
+
+pub mod adapters;
+pub mod chain;
+pub mod config;
+pub mod job;
+pub mod metrics;
+pub mod ports;
+pub mod record;
+pub mod rollover;
+pub mod segment;

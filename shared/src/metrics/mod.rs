@@ -1,0 +1,1 @@
+//! Figures: standings, changes, Backbeat's keys and formulas, the Prometheus text.

@@ -1,0 +1,155 @@
+//! Object storage: the truth of every backup.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::record::Millis;
+
+/// An object store under one prefix. Keys are relative to it.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// Writes an object whole, under a condition that the store checks atomically.
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError>;
+
+    /// Reads an object or a range of it; `None` when there is no such object.
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError>;
+
+    /// One page of the keys that begin with `request.prefix`, in byte order.
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError>;
+
+    /// Deletes an object; deleting none is no error.
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError>;
+}
+
+/// When a PUT may take effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PutCondition {
+    /// Only when there is no object of that key: `If-None-Match: *`.
+    IfAbsent,
+    /// Only when the object's entity tag is this one: `If-Match`.
+    IfMatch(ETag),
+}
+
+/// An object's entity tag, as the store wrote it (quotes included).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ETag(pub String);
+
+/// Which bytes of an object to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GetRange {
+    /// All of it.
+    Whole,
+    /// From `start` to before `end`; an object that ends earlier gives what it has.
+    Bytes(Range<u64>),
+    /// The last so many bytes, or the whole of a shorter object.
+    Last(u64),
+}
+
+/// What a GET answers.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// The bytes asked for.
+    pub body: Bytes,
+    /// The whole object's size.
+    pub size_bytes: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListRequest<'a> {
+    /// Keys begin with this.
+    pub prefix: &'a str,
+    /// Keys are greater than this (byte order); empty: from the first.
+    pub after: &'a str,
+    /// Fold keys below the next `/` into `folders`.
+    pub folders: bool,
+    /// At most so many keys and folders; the store may give fewer and 1,000 at most.
+    pub limit: usize,
+}
+
+impl<'a> ListRequest<'a> {
+    /// Everything below `prefix`, a full page at a time.
+    #[must_use]
+    pub fn prefix(prefix: &'a str) -> Self {
+        ListRequest { prefix, after: "", folders: false, limit: 1_000 }
+    }
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListPage {
+    /// The objects, by key.
+    pub objects: Vec<ObjectEntry>,
+    /// The folded folders, each with its trailing `/`.
+    pub folders: Vec<String>,
+    /// Go on with `after` set to this; `None` when the listing is complete.
+    pub next_after: Option<String>,
+}
+
+/// One object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEntry {
+    /// Its key, relative to the store's prefix.
+    pub key: String,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its entity tag.
+    pub etag: ETag,
+    /// When it was last written, by the store's clock.
+    pub modified: Millis,
+}
+
+/// Why an object store's call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectsError {
+    /// The condition of a PUT does not hold (412).
+    #[error("put {key}: the store holds another object there (412)")]
+    PreconditionFailed {
+        /// The key.
+        key: String,
+    },
+    /// A concurrent write was under way (409); the outcome is unknown, try again.
+    #[error("put {key}: a concurrent write was under way (409)")]
+    Conflict {
+        /// The key.
+        key: String,
+    },
+    /// The store could not be reached, was overloaded, or did not answer in time. A PUT may have taken effect.
+    #[error("{operation} {key}: the store at {endpoint} does not answer")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// On which key.
+        key: String,
+        /// Where the store is.
+        endpoint: String,
+        /// What the client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store answered and refuses: no such bucket, bad credentials, not supported. Trying again does not help.
+    #[error("{operation} {key}: {message}")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// On which key.
+        key: String,
+        /// What is wrong, with the setting and the remedy.
+        message: String,
+        /// What the client said, where there is more.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl ObjectsError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        matches!(self, ObjectsError::Conflict { .. } | ObjectsError::Unavailable { .. })
+    }
+}

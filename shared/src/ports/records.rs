@@ -1,0 +1,183 @@
+//! Kafka: logs to read, groups to report to, topics to publish on.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::record::{Offset, Partition, Record, TopicId, TopicPartition};
+
+/// What the logs are and hold.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// The cluster's id.
+    async fn cluster_id(&self) -> Result<String, RecordsError>;
+
+    /// All topics, or those of `names` that exist, each with its id as the cluster has it **now** (never from a cache).
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError>;
+
+    /// Where each partition's log starts and ends now; an error for a partition is in its place.
+    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<LogBounds>, RecordsError>;
+
+    /// Reads from the given offsets on, without a consumer group.
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
+}
+
+/// Consumer groups.
+#[async_trait]
+pub trait Groups: Send + Sync {
+    /// Joins a group; partitions come and go as [`Fetched::Assigned`] and [`Fetched::Revoked`]. Nothing is read from an
+    /// assigned partition before [`Fetch::start`] says from where. Nothing is committed by itself.
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError>;
+
+    /// The group's committed offsets, in the order asked for; `None` where it has none.
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError>;
+
+    /// Commits offsets for a group, without being a member of it.
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError>;
+}
+
+/// Topics to write to.
+#[async_trait]
+pub trait Publisher: Send + Sync {
+    /// Publishes messages and returns when **all** are acknowledged by all in-sync replicas.
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError>;
+
+    /// Creates a topic when it does not exist. `configs` are Kafka's topic settings.
+    async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;
+}
+
+/// Everything of Kafka in one.
+pub trait Kafka: Log + Groups + Publisher {}
+impl<T: Log + Groups + Publisher> Kafka for T {}
+
+/// A running read of some partitions.
+#[async_trait]
+pub trait Fetch: Send {
+    /// What came, waiting at most `wait` for the first of it; empty when nothing did.
+    /// Records of one partition come in offset order. Transactional records come only when committed.
+    async fn next(&mut self, wait: Duration) -> Result<Vec<Fetched>, RecordsError>;
+
+    /// Starts or moves the reading of a partition: the next record comes from `from` or after it.
+    /// What was fetched before and not yet handed out is dropped.
+    async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError>;
+
+    /// Ends the reading of a partition: nothing of it comes any more.
+    async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError>;
+}
+
+/// What a read brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// Records of a partition, ascending by offset. Never empty.
+    Records {
+        /// Whose.
+        partition: TopicPartition,
+        /// The records.
+        records: Vec<Record>,
+    },
+    /// The reading has come to the end of the log (the last stable offset). `position` is where the next record will be
+    /// at the earliest: it has passed offsets that do not exist. Comes again each time the end is reached.
+    End {
+        /// Whose.
+        partition: TopicPartition,
+        /// Where the reading stands.
+        position: Offset,
+    },
+    /// The offset to read from is not in the log: below its start, or above its end. The partition is stopped.
+    OutOfRange {
+        /// Whose.
+        partition: TopicPartition,
+    },
+    /// The partition cannot be read; others can. The partition is stopped.
+    Failed {
+        /// Whose.
+        partition: TopicPartition,
+        /// Why.
+        error: Arc<RecordsError>,
+    },
+    /// The group gave this reader the partition.
+    Assigned {
+        /// Which.
+        partition: TopicPartition,
+    },
+    /// The group took the partition away; it is stopped already.
+    Revoked {
+        /// Which.
+        partition: TopicPartition,
+    },
+}
+
+/// A topic as the cluster has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its id. Where a broker gives none, the adapter mints one when it first meets the log (see C4 in ARCHITECTURE.md).
+    pub id: TopicId,
+    /// How many partitions it has, numbered from 0.
+    pub partitions: i32,
+}
+
+/// Where a partition's log starts and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogBounds {
+    /// The log start offset: the first one the broker still has.
+    pub start: Offset,
+    /// The last stable offset: the end of what is committed. Equals the high watermark where no transaction is open.
+    pub stable_end: Offset,
+    /// The high watermark: the end of what is replicated.
+    pub high_watermark: Offset,
+}
+
+/// A message to publish.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Message {
+    /// The partition, or `None`: chosen by the key's hash.
+    pub partition: Option<Partition>,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers.
+    pub headers: Vec<crate::record::Header>,
+}
+
+/// Why a call to Kafka failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The cluster could not be reached or did not answer in time; the same call may succeed later.
+    #[error("{operation}: kafka at {bootstrap_servers} does not answer: {message}")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// The brokers asked.
+        bootstrap_servers: String,
+        /// What the client said.
+        message: String,
+    },
+    /// The topic or partition does not exist (any more).
+    #[error("{operation}: no topic or partition {name}: it was deleted, or never existed")]
+    Unknown {
+        /// What was tried.
+        operation: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The cluster answered and refuses: not authorised, a wrong setting. Trying again does not help.
+    #[error("{operation}: {message}")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// What is wrong, with the setting and the remedy.
+        message: String,
+    },
+}
+
+impl RecordsError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        matches!(self, RecordsError::Unavailable { .. })
+    }
+}

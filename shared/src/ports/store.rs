@@ -1,0 +1,132 @@
+//! The store of figures: Redis, or memory.
+//!
+//! It holds what can be rebuilt from Kafka and the object storage. Rust decides; the store compares positions, adds,
+//! and takes maxima, all of one [`Store::apply`] or nothing of it.
+
+use async_trait::async_trait;
+
+/// A store of figures.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Applies `operations` in one atomic step, if every position stands where `advances` say; else changes nothing.
+    /// Answers the positions as they stand afterwards.
+    async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError>;
+
+    /// Reads values in one round trip, in the order asked for.
+    async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError>;
+}
+
+/// Moves a position from where it must stand to where it shall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advance {
+    /// The position's key.
+    pub key: String,
+    /// Where it must stand; `None`: not set yet.
+    pub from: Option<i64>,
+    /// Where it shall stand.
+    pub to: i64,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// Adds to a counter (a plain Redis string) and renews its expiry where one is given.
+    Add {
+        /// Its key.
+        key: String,
+        /// By how much.
+        by: i64,
+        /// Expires so long after this write, in seconds.
+        ttl_s: Option<u64>,
+    },
+    /// Sets a register (a field of a Redis hash) if its order is greater than the one it has.
+    Max {
+        /// The hash's key.
+        key: String,
+        /// The register.
+        field: String,
+        /// Its order, compared number by number from the first; registers of one kind have orders of one length.
+        order: Vec<u64>,
+        /// Its value.
+        value: String,
+    },
+    /// Removes registers of a hash.
+    Remove {
+        /// The hash's key.
+        key: String,
+        /// The registers.
+        fields: Vec<String>,
+    },
+}
+
+/// What came of an [`Store::apply`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything was applied.
+    Done,
+    /// Nothing was: a position stood elsewhere. The stored positions, in the order of the advances.
+    Elsewhere(Vec<Option<i64>>),
+}
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// A counter or position, as text.
+    Text(String),
+    /// All registers of a hash.
+    Registers(String),
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A text; `None` when the key is not there. Anyone may have written it, so it need not be a number.
+    Text(Option<String>),
+    /// The registers of a hash, empty when the key is not there.
+    Registers(Vec<Register>),
+}
+
+/// A register as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// Its name in the hash.
+    pub field: String,
+    /// Its order.
+    pub order: Vec<u64>,
+    /// Its value.
+    pub value: String,
+}
+
+/// Why a call to the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached, is loading or did not answer in time; the same call may succeed later.
+    #[error("{operation}: redis at {url} does not answer")]
+    Unavailable {
+        /// What was tried.
+        operation: &'static str,
+        /// Where it is, without credentials.
+        url: String,
+        /// What the client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store answered and refuses; trying again does not help.
+    #[error("{operation}: redis at {url} refuses: {message}")]
+    Refused {
+        /// What was tried.
+        operation: &'static str,
+        /// Where it is, without credentials.
+        url: String,
+        /// What is wrong, with the setting and the remedy.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        matches!(self, StoreError::Unavailable { .. })
+    }
+}
