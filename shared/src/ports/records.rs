@@ -144,7 +144,7 @@ pub struct Message {
 }
 
 /// Why a call to Kafka failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordsError {
     /// The cluster could not be reached or did not answer in time; the same call may succeed later.
     #[error("{operation}: kafka at {bootstrap_servers} does not answer: {message}")]
