@@ -1,1 +1,5 @@
 //! Settings: one file and the environment over it.
+
+pub mod compression;
+pub mod secret;
+pub mod units;
