@@ -47,6 +47,21 @@ pub enum GetRange {
     Last(u64),
 }
 
+impl GetRange {
+    /// What this means for an object of `size_bytes`: never beyond its end, empty where nothing of it is asked for.
+    #[must_use]
+    pub fn within(&self, size_bytes: u64) -> Range<u64> {
+        match self {
+            GetRange::Whole => 0..size_bytes,
+            GetRange::Bytes(range) => {
+                let start = range.start.min(size_bytes);
+                start..range.end.clamp(start, size_bytes)
+            }
+            GetRange::Last(bytes) => size_bytes.saturating_sub(*bytes)..size_bytes,
+        }
+    }
+}
+
 /// What a GET answers.
 #[derive(Debug, Clone)]
 pub struct Object {
@@ -63,11 +78,12 @@ pub struct Object {
 pub struct ListRequest<'a> {
     /// Keys begin with this.
     pub prefix: &'a str,
-    /// Keys are greater than this (byte order); empty: from the first.
+    /// Keys and folders are greater than this (byte order); empty: from the first. A folder that this lies in is
+    /// behind already and not listed.
     pub after: &'a str,
     /// Fold keys below the next `/` into `folders`.
     pub folders: bool,
-    /// At most so many keys and folders; the store may give fewer and 1,000 at most.
+    /// At most so many keys and folders; the store may give fewer, 1,000 at most, and at least one where there is one.
     pub limit: usize,
 }
 
@@ -75,9 +91,26 @@ impl<'a> ListRequest<'a> {
     /// Everything below `prefix`, a full page at a time.
     #[must_use]
     pub fn prefix(prefix: &'a str) -> Self {
-        ListRequest { prefix, after: "", folders: false, limit: 1_000 }
+        ListRequest { prefix, after: "", folders: false, limit: LIST_LIMIT_MAX }
+    }
+
+    /// The page size a store is asked for.
+    #[must_use]
+    pub fn limit_clamped(&self) -> usize {
+        self.limit.clamp(1, LIST_LIMIT_MAX)
+    }
+
+    /// The folder that `key` is folded into, with its trailing `/`; `None` where it is listed itself.
+    #[must_use]
+    pub fn folder_of<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let below = key.strip_prefix(self.prefix).filter(|_| self.folders)?;
+        let slash = below.find('/')?;
+        Some(&key[..self.prefix.len() + slash + 1])
     }
 }
+
+/// S3 gives no more than this in one page.
+pub const LIST_LIMIT_MAX: usize = 1_000;
 
 /// One page of a listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,8 +139,9 @@ pub struct ObjectEntry {
 /// Why an object store's call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectsError {
-    /// The condition of a PUT does not hold (412).
-    #[error("put {key}: the store holds another object there (412)")]
+    /// The condition of a PUT does not hold (412): something is there already, or not what was expected. Also the answer
+    /// to one's own retry when the first try took effect.
+    #[error("put {key}: the store does not hold what the put expects there (412)")]
     PreconditionFailed {
         /// The key.
         key: String,

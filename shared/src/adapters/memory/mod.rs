@@ -1,1 +1,3 @@
 //! The memory adapter.
+
+pub mod objects;
