@@ -1,9 +1,11 @@
 //! What every function of Highwater shares: the pure core, the ports it needs and their adapters.
 //!
-//! The folders from [`record`] to [`config`] are pure: no I/O, no clock, no environment; time is an argument.
+//! [`record`], [`segment`], [`chain`], [`rollover`], [`metrics`], [`job`] and [`config`] are pure: no I/O, no clock, no
+//! environment; time is an argument. [`archive`] reads and writes a backup through the ports.
 //! [`ports`] are the traits the handlers speak to. [`adapters`] are the only place that names an SDK crate.
 
 pub mod adapters;
+pub mod archive;
 pub mod chain;
 pub mod config;
 pub mod job;

@@ -1,9 +1,15 @@
 //! The segment chain: what it is called, what it counts, where it ends, and what may be added to it.
 
 pub mod digest;
+pub mod floor;
+pub mod frontier;
 pub mod identity;
+pub mod keys;
+pub mod planner;
 pub mod totals;
 
 pub use digest::ChainDigest;
+pub use floor::Floor;
+pub use frontier::Frontier;
 pub use identity::ChainIdentity;
 pub use totals::Totals;

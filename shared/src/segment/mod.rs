@@ -1,1 +1,11 @@
-//! The segment file format.
+//! The segment: a range of a partition's records as a Parquet file that DuckDB and pyarrow read.
+
+pub mod compression;
+pub mod decoder;
+pub mod encoder;
+mod format;
+pub mod metadata;
+
+pub use compression::Compression;
+pub use encoder::{EncodedSegment, SegmentEncoder, SegmentStart};
+pub use metadata::{ChainPoint, Gap, GapCause, SegmentMetadata};

@@ -1,0 +1,80 @@
+//! Why a backup could not be read or written.
+
+use crate::{ports::objects::ObjectsError, record::TopicId, segment::decoder::DecodeError};
+
+/// Why a backup could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The store failed.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// An object that is ours by its name cannot be read.
+    #[error("read {key}: it is damaged or not ours; move it away only after `highwater verify` has named what is lost")]
+    Damaged {
+        /// Its key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A segment describes another place in the backup than the one it lies in.
+    #[error("{key} is foreign: it says it is {found}")]
+    Foreign {
+        /// Its key.
+        key: String,
+        /// What it says.
+        found: String,
+    },
+    /// The prefix belongs to another backup or cluster.
+    #[error(
+        "{key} belongs to backup {owner_backup:?} of cluster {owner_cluster:?}, not to {backup:?} of {cluster:?}: \
+         set another storage.url or backup name"
+    )]
+    OtherOwner {
+        /// The owner object's key.
+        key: String,
+        /// Whose backup it is.
+        owner_backup: String,
+        /// Of which cluster.
+        owner_cluster: String,
+        /// Who asked.
+        backup: String,
+        /// For which cluster.
+        cluster: String,
+    },
+    /// An object that was listed is gone.
+    #[error("read {key}: it was listed, and is not there")]
+    Missing {
+        /// Its key.
+        key: String,
+    },
+    /// Others claimed incarnations faster than this one could, many times in a row.
+    #[error("claim an incarnation of topic {topic} for id {id}: others were faster each time; try again")]
+    Contended {
+        /// The topic.
+        topic: String,
+        /// Its id.
+        id: TopicId,
+    },
+}
+
+impl ArchiveError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        match self {
+            ArchiveError::Objects(error) => error.retry(),
+            ArchiveError::Contended { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn damaged(key: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        ArchiveError::Damaged { key: key.to_owned(), source: Box::new(source) }
+    }
+}
+
+/// A segment's footer that does not decode.
+pub(super) fn undecodable(key: &str, source: DecodeError) -> ArchiveError {
+    ArchiveError::damaged(key, source)
+}

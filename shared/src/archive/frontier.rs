@@ -1,0 +1,146 @@
+//! Finding the end of a chain.
+//!
+//! Warm, a hint and a listing after it are enough. Cold, the chain is bisected by offset: a listing that begins in its middle
+//! says on which side the end is, so the number of requests grows with the logarithm of the offsets, not with the chain.
+
+use super::{ArchiveError, SegmentEntry, StoredFloor, read_floor, read_metadata};
+use crate::{
+    chain::{ChainIdentity, Frontier, keys},
+    ports::objects::{ETag, ListPage, ListRequest, Objects},
+    record::Offset,
+};
+
+/// The end of a chain, and its beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainEnd {
+    /// Where it ends.
+    pub frontier: Frontier,
+    /// Where it begins.
+    pub floor: StoredFloor,
+}
+
+/// Finds the end of a chain. `hint` is the base of a segment that is thought to be near it; a wrong one costs requests only.
+pub async fn chain_end(objects: &dyn Objects, chain: &ChainIdentity, hint: Option<Offset>) -> Result<ChainEnd, ArchiveError> {
+    let floor = read_floor(objects, chain).await?;
+    let Some(last) = last_segment(objects, chain, hint.unwrap_or(Offset(0)).max(floor.floor.base)).await? else {
+        return Ok(ChainEnd { frontier: Frontier::empty(chain), floor });
+    };
+    let metadata = read_metadata(objects, chain, &last).await?;
+    let frontier =
+        Frontier { last_base: Some(metadata.base), next: metadata.next, point: metadata.after(last.size_bytes) };
+    Ok(ChainEnd { frontier, floor })
+}
+
+/// What a listing after a chain's segment shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    /// Whether the chain goes on behind it.
+    pub segments: bool,
+    /// The floor's entity tag, if there is a floor.
+    pub floor_etag: Option<ETag>,
+}
+
+/// Whether anything of the chain lies behind the segment at `base`, in one request nearly always.
+pub async fn newer_than(objects: &dyn Objects, chain: &ChainIdentity, base: Offset) -> Result<Newer, ArchiveError> {
+    let folder = keys::chain_folder(chain);
+    let mut newer = Newer { segments: false, floor_etag: None };
+    let mut after = keys::segment(chain, base);
+    loop {
+        let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+        for entry in &page.objects {
+            match keys::parse(&folder, &entry.key) {
+                keys::ChainKey::Segment(_) => newer.segments = true,
+                keys::ChainKey::Floor => newer.floor_etag = Some(entry.etag.clone()),
+                keys::ChainKey::Foreign => {}
+            }
+        }
+        match page.next_after {
+            // Behind newer segments the floor's tag does not matter any more: the caller must look again anyway.
+            Some(next) if !newer.segments => after = next,
+            _ => return Ok(newer),
+        }
+    }
+}
+
+/// The last segment of a chain. `from` is a base that is likely to be near it.
+async fn last_segment(objects: &dyn Objects, chain: &ChainIdentity, from: Offset) -> Result<Option<SegmentEntry>, ArchiveError> {
+    let (mut low, mut found) = (from, None);
+    if from > Offset(0) {
+        let near = behind(objects, chain, from).await?;
+        match near {
+            Behind { last: Some(last), complete: true } => return Ok(Some(last)),
+            Behind { last: Some(last), .. } => {
+                low = last.base;
+                found = Some(last);
+            }
+            // Nothing there: the hint was above the end.
+            Behind { last: None, .. } => low = Offset(0),
+        }
+    }
+    if found.is_none() {
+        match behind(objects, chain, Offset(0)).await? {
+            Behind { last: None, .. } => return Ok(None),
+            Behind { last, complete: true } => return Ok(last),
+            Behind { last: Some(last), .. } => {
+                low = last.base;
+                found = Some(last);
+            }
+        }
+    }
+    bisect(objects, chain, low, found).await
+}
+
+/// Narrows [`low`, `high`) until the listing that holds the last segment is complete.
+async fn bisect(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    mut low: Offset,
+    mut found: Option<SegmentEntry>,
+) -> Result<Option<SegmentEntry>, ArchiveError> {
+    let mut high = Offset(i64::MAX);
+    // The chain's end is near its last known segment more often than near the end of all offsets: widen first.
+    let mut step = (low.0 / 8).max(1_000);
+    let mut widening = true;
+    while low.next() < high {
+        let middle = if widening { low.0.saturating_add(step).min(high.0 - 1) } else { low.0 + (high.0 - low.0) / 2 };
+        match behind(objects, chain, Offset(middle.max(low.0 + 1))).await? {
+            Behind { last: Some(last), complete } => {
+                low = last.base;
+                found = Some(last);
+                step = step.saturating_mul(8);
+                if complete {
+                    break;
+                }
+            }
+            Behind { last: None, .. } => {
+                high = Offset(middle.max(low.0 + 1));
+                widening = false;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What one listing that begins at an offset shows.
+struct Behind {
+    /// The last segment on it.
+    last: Option<SegmentEntry>,
+    /// Whether there is none behind that.
+    complete: bool,
+}
+
+/// Lists a chain's segments with a base of `base` or more: one page, or as many as hold foreign objects only.
+async fn behind(objects: &dyn Objects, chain: &ChainIdentity, base: Offset) -> Result<Behind, ArchiveError> {
+    let folder = keys::chain_folder(chain);
+    let mut after = keys::before_segment(chain, base);
+    loop {
+        let page: ListPage = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+        let last = page.objects.iter().rev().find_map(|entry| SegmentEntry::of(&folder, entry));
+        let past_segments = page.objects.last().is_some_and(|entry| entry.key >= keys::floor(chain));
+        let complete = page.next_after.is_none() || past_segments;
+        match page.next_after {
+            Some(next) if last.is_none() && !complete => after = next,
+            _ => return Ok(Behind { last, complete }),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! A backup in the object storage: what it holds, read and written through the [`Objects`](crate::ports::objects) port.
+//!
+//! The rules are the [`chain`](crate::chain)'s; here are the requests. Nothing is kept between calls: the storage is the truth.
+
+mod claims;
+mod error;
+mod floor;
+mod frontier;
+mod json;
+mod owner;
+mod segments;
+mod tree;
+
+pub use claims::{Claim, claims, incarnation_of};
+pub use error::ArchiveError;
+pub use floor::{StoredFloor, read_floor};
+pub use frontier::{ChainEnd, chain_end, newer_than};
+pub use owner::{Owner, claim_owner, read_owner};
+pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment};
+pub use tree::{backups, chains, topics};

@@ -1,0 +1,57 @@
+//! Whose a backup is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArchiveError, json};
+use crate::{
+    chain::keys,
+    ports::objects::{Objects, ObjectsError, PutCondition},
+    segment::metadata::FORMAT_VERSION,
+};
+
+/// The content of `=owner.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The version of the layout.
+    pub format_version: u32,
+    /// The backup's name.
+    pub backup: String,
+    /// The id of the Kafka cluster it is a backup of.
+    pub cluster_id: String,
+}
+
+/// Claims the backup for a cluster, or checks that it is claimed for it already.
+pub async fn claim_owner(objects: &dyn Objects, backup: &str, cluster_id: &str) -> Result<(), ArchiveError> {
+    let key = keys::owner(backup);
+    let wanted =
+        Owner { format_version: FORMAT_VERSION, backup: backup.to_owned(), cluster_id: cluster_id.to_owned() };
+    if let Some(found) = read_owner(objects, backup).await? {
+        return compare(key, found, wanted);
+    }
+    match objects.put(&key, json::bytes(&key, &wanted)?, PutCondition::IfAbsent).await {
+        Ok(_) => Ok(()),
+        Err(ObjectsError::PreconditionFailed { .. }) => {
+            let found = read_owner(objects, backup).await?;
+            compare(key.clone(), found.ok_or(ArchiveError::Missing { key })?, wanted)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whose the backup is; `None` where nobody claimed it.
+pub async fn read_owner(objects: &dyn Objects, backup: &str) -> Result<Option<Owner>, ArchiveError> {
+    Ok(json::read(objects, &keys::owner(backup)).await?.map(|(owner, _)| owner))
+}
+
+fn compare(key: String, found: Owner, wanted: Owner) -> Result<(), ArchiveError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(ArchiveError::OtherOwner {
+        key,
+        owner_backup: found.backup,
+        owner_cluster: found.cluster_id,
+        backup: wanted.backup,
+        cluster: wanted.cluster_id,
+    })
+}

@@ -1,0 +1,87 @@
+//! Reading the segments of a chain.
+
+use bytes::Bytes;
+
+use super::{ArchiveError, error::undecodable};
+use crate::{
+    chain::{ChainIdentity, keys},
+    ports::objects::{GetRange, ListRequest, ObjectEntry, Objects},
+    record::Offset,
+    segment::{
+        SegmentMetadata,
+        decoder::{self, DecodeError, FOOTER_BYTES_GUESS},
+    },
+};
+
+/// A segment as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentEntry {
+    /// Its key.
+    pub key: String,
+    /// Its base, from the key.
+    pub base: Offset,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+impl SegmentEntry {
+    /// The segment behind an entry of the listing of `folder`, if it is one.
+    #[must_use]
+    pub fn of(folder: &str, entry: &ObjectEntry) -> Option<Self> {
+        match keys::parse(folder, &entry.key) {
+            keys::ChainKey::Segment(base) => {
+                Some(SegmentEntry { key: entry.key.clone(), base, size_bytes: entry.size_bytes })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// One page of the objects in a chain's folder, segments or not, after the key `after` (empty: from the first), with the
+/// key to go on from.
+pub async fn chain_objects(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    after: &str,
+) -> Result<(Vec<ObjectEntry>, Option<String>), ArchiveError> {
+    let folder = keys::chain_folder(chain);
+    let page = objects.list(ListRequest { after, ..ListRequest::prefix(&folder) }).await?;
+    Ok((page.objects, page.next_after))
+}
+
+/// Reads what a segment says of itself, and checks that it says it of this place.
+pub async fn read_metadata(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    segment: &SegmentEntry,
+) -> Result<SegmentMetadata, ArchiveError> {
+    let mut last = FOOTER_BYTES_GUESS;
+    let metadata = loop {
+        let tail = get(objects, &segment.key, GetRange::Last(last)).await?;
+        match decoder::metadata(&tail, segment.size_bytes) {
+            Ok(metadata) => break metadata,
+            Err(DecodeError::NeedsLast(bytes)) if bytes > last => last = bytes,
+            Err(error) => return Err(undecodable(&segment.key, error)),
+        }
+    };
+    if metadata.chain != *chain || metadata.base != segment.base {
+        let of = &metadata.chain;
+        let found = format!(
+            "the segment at {} of partition {} of topic {:?} ({}, incarnation {}) in backup {:?} of cluster {:?}",
+            metadata.base, of.partition, of.topic, of.topic_id, of.incarnation, of.backup, of.cluster_id
+        );
+        return Err(ArchiveError::Foreign { key: segment.key.clone(), found });
+    }
+    Ok(metadata)
+}
+
+/// Reads a whole segment, checksum compared.
+pub async fn read_segment(objects: &dyn Objects, key: &str) -> Result<decoder::SegmentReader, ArchiveError> {
+    let body = get(objects, key, GetRange::Whole).await?;
+    decoder::SegmentReader::open(body).map_err(|error| undecodable(key, error))
+}
+
+async fn get(objects: &dyn Objects, key: &str, range: GetRange) -> Result<Bytes, ArchiveError> {
+    let object = objects.get(key, range).await?;
+    Ok(object.ok_or_else(|| ArchiveError::Missing { key: key.to_owned() })?.body)
+}

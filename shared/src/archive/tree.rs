@@ -1,0 +1,61 @@
+//! Which backups, topics and chains a storage holds.
+
+use super::{ArchiveError, Claim, claims, read_owner};
+use crate::{
+    chain::{ChainIdentity, keys},
+    ports::objects::{ListRequest, Objects},
+    record::Partition,
+};
+
+/// The names of the backups below the storage's prefix: the folders that have an owner.
+pub async fn backups(objects: &dyn Objects) -> Result<Vec<String>, ArchiveError> {
+    let mut owned = vec![];
+    for name in folders(objects, "").await? {
+        if read_owner(objects, &name).await?.is_some() {
+            owned.push(name);
+        }
+    }
+    Ok(owned)
+}
+
+/// The names of the topics that a backup holds.
+pub async fn topics(objects: &dyn Objects, backup: &str) -> Result<Vec<String>, ArchiveError> {
+    folders(objects, &keys::backup_folder(backup)).await
+}
+
+/// The chains of a claimed incarnation of a topic, ascending by partition. `cluster_id` is the owner's.
+pub async fn chains(
+    objects: &dyn Objects,
+    cluster_id: &str,
+    backup: &str,
+    topic: &str,
+    claim: &Claim,
+) -> Result<Vec<ChainIdentity>, ArchiveError> {
+    let names = folders(objects, &keys::incarnation_folder(backup, topic, claim.incarnation)).await?;
+    let mut partitions: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    partitions.sort_unstable();
+    let chain = |partition| ChainIdentity {
+        cluster_id: cluster_id.to_owned(),
+        backup: backup.to_owned(),
+        topic: topic.into(),
+        topic_id: claim.topic_id.clone(),
+        incarnation: claim.incarnation,
+        partition: Partition(partition),
+    };
+    Ok(partitions.into_iter().map(chain).collect())
+}
+
+/// The names of the folders right below `prefix`, without those of our own (`=...`).
+async fn folders(objects: &dyn Objects, prefix: &str) -> Result<Vec<String>, ArchiveError> {
+    let mut after = String::new();
+    let mut names = vec![];
+    loop {
+        let page = objects.list(ListRequest { after: &after, folders: true, ..ListRequest::prefix(prefix) }).await?;
+        let own = page.folders.iter().filter_map(|folder| folder.strip_prefix(prefix)?.strip_suffix('/'));
+        names.extend(own.filter(|name| !name.starts_with('=')).map(str::to_owned));
+        match page.next_after {
+            Some(next) => after = next,
+            None => return Ok(names),
+        }
+    }
+}

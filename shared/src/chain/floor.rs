@@ -1,0 +1,17 @@
+//! Where a chain begins, and what it had counted below.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{record::Offset, segment::ChainPoint};
+
+/// The content of `=floor.json`. It is changed only under `If-Match`, and moves before expired segments are deleted:
+/// whatever lies below `base` is no part of the backup any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Floor {
+    /// The version of this format.
+    pub format_version: u32,
+    /// The base of the first segment that counts.
+    pub base: Offset,
+    /// What the chain had counted before that segment.
+    pub before: ChainPoint,
+}

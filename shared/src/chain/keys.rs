@@ -1,0 +1,151 @@
+//! The names of a backup's objects.
+//!
+//! ```text
+//! <backup>/=owner.json
+//! <backup>/<topic>/=incarnations/<n>.json
+//! <backup>/<topic>/<n>/<partition>/<base, 20 digits>.kan
+//! <backup>/<topic>/<n>/<partition>/=floor.json
+//! ```
+//! `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
+//! then its floor.
+
+use super::identity::ChainIdentity;
+use crate::record::Offset;
+
+/// The suffix of a segment.
+pub const SEGMENT_SUFFIX: &str = ".kan";
+const FLOOR_NAME: &str = "=floor.json";
+const OFFSET_DIGITS: usize = 20;
+
+/// The object that says whose a backup is.
+#[must_use]
+pub fn owner(backup: &str) -> String {
+    format!("{backup}/=owner.json")
+}
+
+/// The folder of a backup: its topics are the folders below it.
+#[must_use]
+pub fn backup_folder(backup: &str) -> String {
+    format!("{backup}/")
+}
+
+/// The folder of a topic's claimed incarnations.
+#[must_use]
+pub fn incarnations_folder(backup: &str, topic: &str) -> String {
+    format!("{backup}/{topic}/=incarnations/")
+}
+
+/// The claim of a topic's incarnation.
+#[must_use]
+pub fn incarnation(backup: &str, topic: &str, n: u32) -> String {
+    format!("{backup}/{topic}/=incarnations/{n}.json")
+}
+
+/// The number in the key of a claim, if it is one.
+#[must_use]
+pub fn parse_incarnation(key: &str) -> Option<u32> {
+    let name = key.rsplit_once('/')?.1.strip_suffix(".json")?;
+    let n: u32 = name.parse().ok()?;
+    (n >= 1 && n.to_string() == name).then_some(n)
+}
+
+/// The folder of an incarnation: its partitions are the folders below it.
+#[must_use]
+pub fn incarnation_folder(backup: &str, topic: &str, n: u32) -> String {
+    format!("{backup}/{topic}/{n}/")
+}
+
+/// The folder of a chain.
+#[must_use]
+pub fn chain_folder(chain: &ChainIdentity) -> String {
+    format!("{}/{}/{}/{}/", chain.backup, chain.topic, chain.incarnation, chain.partition)
+}
+
+/// The segment of a chain that begins at `base`.
+#[must_use]
+pub fn segment(chain: &ChainIdentity, base: Offset) -> String {
+    format!("{}{:0width$}{SEGMENT_SUFFIX}", chain_folder(chain), base.0, width = OFFSET_DIGITS)
+}
+
+/// Where a listing of a chain must begin so that its first segment is the first with a base of `base` or more.
+#[must_use]
+pub fn before_segment(chain: &ChainIdentity, base: Offset) -> String {
+    format!("{}{:0width$}", chain_folder(chain), base.0, width = OFFSET_DIGITS)
+}
+
+/// The floor of a chain.
+#[must_use]
+pub fn floor(chain: &ChainIdentity) -> String {
+    format!("{}{FLOOR_NAME}", chain_folder(chain))
+}
+
+/// What an object in a chain's folder is, by its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainKey {
+    /// The segment that begins at this offset.
+    Segment(Offset),
+    /// The floor.
+    Floor,
+    /// Nothing of ours.
+    Foreign,
+}
+
+/// What the object of that key is to the chain in `folder` (which ends in `/`).
+#[must_use]
+pub fn parse(folder: &str, key: &str) -> ChainKey {
+    let Some(name) = key.strip_prefix(folder) else { return ChainKey::Foreign };
+    if name == FLOOR_NAME {
+        return ChainKey::Floor;
+    }
+    let digits = name.strip_suffix(SEGMENT_SUFFIX).filter(|d| d.len() == OFFSET_DIGITS);
+    match digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok()) {
+        Some(base) => ChainKey::Segment(Offset(base)),
+        None => ChainKey::Foreign,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_backup_are_these_and_cannot_move() {
+        let chain = ChainIdentity::example();
+        assert_eq!(owner("main"), "main/=owner.json");
+        assert_eq!(incarnation("main", "orders", 1), "main/orders/=incarnations/1.json");
+        assert_eq!(segment(&chain, Offset(408)), "main/orders/1/0/00000000000000000408.kan");
+        assert_eq!(floor(&chain), "main/orders/1/0/=floor.json");
+    }
+
+    #[test]
+    fn what_only_resembles_a_segment_is_foreign() {
+        let folder = chain_folder(&ChainIdentity::example());
+        for name in ["1.kan", "0000000000000000000x.kan", "99999999999999999999.kan", "00000000000000000408.kan.bak", "x", "00000000000000000408.KAN"] {
+            assert_eq!(parse(&folder, &format!("{folder}{name}")), ChainKey::Foreign, "{name}");
+        }
+        assert_eq!(parse(&folder, "other/00000000000000000408.kan"), ChainKey::Foreign);
+        assert_eq!(parse(&folder, &floor(&ChainIdentity::example())), ChainKey::Floor);
+    }
+
+    #[test]
+    fn an_incarnation_has_one_spelling() {
+        assert_eq!(parse_incarnation("b/t/=incarnations/12.json"), Some(12));
+        for key in ["b/t/=incarnations/0.json", "b/t/=incarnations/01.json", "b/t/=incarnations/+1.json", "b/t/=incarnations/1.txt"] {
+            assert_eq!(parse_incarnation(key), None, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn segments_sort_by_offset_and_before_the_floor(a in 0..i64::MAX, b in 0..i64::MAX) {
+            let chain = ChainIdentity::example();
+            let (key_a, key_b) = (segment(&chain, Offset(a)), segment(&chain, Offset(b)));
+            prop_assert_eq!(a.cmp(&b), key_a.cmp(&key_b));
+            prop_assert!(key_a < floor(&chain));
+            prop_assert!(before_segment(&chain, Offset(a)) < key_a);
+            prop_assert_eq!(parse(&chain_folder(&chain), &key_a), ChainKey::Segment(Offset(a)));
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What may be added to a chain. Pure: frontier, log bounds and what arrived give a plan.
+//!
+//! Both sources go through here. A **drain** pulls from Kafka, beginning at the frontier: [`plan_pulled`] takes one batch
+//! after the other. A **Kafka event** brings records of its own choice: [`plan_event`] says whether they may be used as they
+//! are, or whether the writer must pull the range itself.
+
+use crate::{
+    record::{Millis, Offset, Record},
+    segment::{Gap, GapCause},
+};
+
+/// What to do with the records that an event brought for a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventPlan {
+    /// They begin at the frontier: compare one of them with the log, then append them.
+    Append,
+    /// All of them are stored already.
+    Skip,
+    /// They do not begin at the frontier: pull [frontier, `to`) from Kafka instead.
+    Pull {
+        /// The offset after the last one that arrived.
+        to: Offset,
+    },
+    /// They are none of this log: the last one lies at or above its end.
+    Refuse,
+}
+
+/// Plans what to do with records from `first` to `last` that an event brought.
+///
+/// `next` is the frontier, `log_end` the high watermark read after the event arrived.
+#[must_use]
+pub fn plan_event(next: Offset, log_end: Offset, first: Offset, last: Offset) -> EventPlan {
+    if last >= log_end {
+        EventPlan::Refuse
+    } else if last < next {
+        EventPlan::Skip
+    } else if first == next {
+        EventPlan::Append
+    } else {
+        EventPlan::Pull { to: last.next() }
+    }
+}
+
+/// How records that were pulled go on from `position`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledPlan {
+    /// So many leading records are below the position: skip them.
+    pub skip: usize,
+    /// Ranges that the broker no longer has, in order; to be declared with the records after them.
+    pub gaps: Vec<Gap>,
+}
+
+/// Whether pulled records leave out offsets after `position`, so that the log's start must be read **now** to tell
+/// losses from offsets that never existed.
+#[must_use]
+pub fn has_holes(position: Offset, records: &[Record]) -> bool {
+    holes(position, records).next().is_some()
+}
+
+/// Plans how pulled records (ascending) are appended at `position`, the offset expected next.
+///
+/// `log_start` was read after the last of the records was fetched: of an offset that was left out, the broker lost only
+/// what is below it. The rest never existed (compacted, transaction markers, aborted transactions). `first_ever` says that
+/// the chain has no segment yet: then what is gone was never the backup's to keep.
+#[must_use]
+pub fn plan_pulled(position: Offset, records: &[Record], log_start: Offset, first_ever: bool, now: Millis) -> PulledPlan {
+    let cause = |from: Offset| if first_ever && from == position { GapCause::BeforeBackup } else { GapCause::BelowLogStart };
+    let gaps = holes(position, records)
+        .map(|(from, to)| (from, to.min(log_start)))
+        .filter(|(from, to)| from < to)
+        .map(|(from, to)| Gap { from, to, cause: cause(from), declared_at: now })
+        .collect();
+    PulledPlan { skip: stale(position, records), gaps }
+}
+
+fn stale(position: Offset, records: &[Record]) -> usize {
+    records.partition_point(|record| record.offset < position)
+}
+
+/// The ranges [from, to) that lie between `position` and the records, and between one record and the next.
+fn holes(position: Offset, records: &[Record]) -> impl Iterator<Item = (Offset, Offset)> + '_ {
+    let mut expected = position;
+    records[stale(position, records)..].iter().filter_map(move |record| {
+        let from = std::mem::replace(&mut expected, record.offset.next());
+        (from < record.offset).then_some((from, record.offset))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::TimestampType;
+
+    fn records(offsets: &[i64]) -> Vec<Record> {
+        let record = |offset: &i64| Record {
+            offset: Offset(*offset),
+            timestamp: Millis(0),
+            timestamp_type: TimestampType::CreateTime,
+            key: None,
+            value: None,
+            headers: vec![],
+        };
+        offsets.iter().map(record).collect()
+    }
+
+    fn lost(plan: &PulledPlan) -> Vec<(i64, i64, GapCause)> {
+        plan.gaps.iter().map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect()
+    }
+
+    fn pulled(position: i64, offsets: &[i64], log_start: i64, first_ever: bool) -> PulledPlan {
+        plan_pulled(Offset(position), &records(offsets), Offset(log_start), first_ever, Millis(7))
+    }
+
+    #[test]
+    fn an_event_at_the_frontier_is_appended() {
+        assert_eq!(plan_event(Offset(10), Offset(20), Offset(10), Offset(14)), EventPlan::Append);
+    }
+
+    #[test]
+    fn an_event_below_the_frontier_is_skipped_and_one_across_it_is_pulled() {
+        assert_eq!(plan_event(Offset(10), Offset(20), Offset(3), Offset(9)), EventPlan::Skip);
+        assert_eq!(plan_event(Offset(10), Offset(20), Offset(9), Offset(10)), EventPlan::Pull { to: Offset(11) });
+    }
+
+    #[test]
+    fn an_event_above_the_frontier_is_pulled_from_the_frontier_on() {
+        assert_eq!(plan_event(Offset(10), Offset(20), Offset(11), Offset(14)), EventPlan::Pull { to: Offset(15) });
+    }
+
+    #[test]
+    fn an_event_that_reaches_the_end_of_the_log_or_beyond_is_foreign() {
+        assert_eq!(plan_event(Offset(10), Offset(14), Offset(10), Offset(14)), EventPlan::Refuse);
+        assert_eq!(plan_event(Offset(10), Offset(2), Offset(3), Offset(9)), EventPlan::Refuse);
+    }
+
+    #[test]
+    fn offsets_that_never_existed_are_no_gap() {
+        let plan = pulled(10, &[12, 13, 17], 10, false);
+        assert_eq!((plan.skip, lost(&plan)), (0, vec![]));
+    }
+
+    #[test]
+    fn what_lies_below_the_start_of_the_log_is_a_gap_up_to_there() {
+        let plan = pulled(10, &[15, 16], 13, false);
+        assert_eq!(lost(&plan), [(10, 13, GapCause::BelowLogStart)]);
+    }
+
+    #[test]
+    fn retention_that_overtakes_a_batch_in_its_middle_is_a_gap_in_its_middle() {
+        let plan = pulled(10, &[10, 11, 20], 18, false);
+        assert_eq!(lost(&plan), [(12, 18, GapCause::BelowLogStart)]);
+    }
+
+    #[test]
+    fn what_was_gone_before_the_first_backup_is_told_apart_from_a_loss() {
+        let plan = pulled(0, &[40, 41, 50], 45, true);
+        assert_eq!(lost(&plan), [(0, 40, GapCause::BeforeBackup), (42, 45, GapCause::BelowLogStart)]);
+    }
+
+    #[test]
+    fn records_below_the_position_are_skipped() {
+        let plan = pulled(10, &[8, 9, 10], 0, false);
+        assert_eq!((plan.skip, lost(&plan)), (2, vec![]));
+        assert!(!has_holes(Offset(10), &records(&[8, 9, 10])));
+        assert!(has_holes(Offset(10), &records(&[8, 11])));
+    }
+
+    proptest! {
+        #[test]
+        fn kept_records_gaps_and_nothing_else_make_up_the_range(
+            position in 0_i64..50, steps in prop::collection::vec(1_i64..5, 0..20), log_start in 0_i64..120, first in any::<bool>()
+        ) {
+            let offsets: Vec<i64> = steps.iter().scan(position - 3, |at, step| { *at += step; Some(*at) }).collect();
+            let plan = pulled(position, &offsets, log_start, first);
+            let kept = &offsets[plan.skip..];
+            for gap in &plan.gaps {
+                prop_assert!(gap.from < gap.to && gap.to.0 <= log_start && gap.from.0 >= position);
+                prop_assert!(!kept.iter().any(|o| (gap.from.0..gap.to.0).contains(o)));
+            }
+            let end = kept.last().map_or(position, |last| last + 1);
+            for offset in position..end.min(log_start) {
+                let lost = plan.gaps.iter().any(|gap| (gap.from.0..gap.to.0).contains(&offset));
+                prop_assert!(lost != kept.contains(&offset), "offset {} is either kept or lost", offset);
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! How a segment's pages are compressed.
+
+use std::{fmt, str::FromStr};
+
+use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
+use serde::{Deserialize, Serialize};
+
+/// A compression and its level, written `none`, `zstd` or `zstd:3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Compression {
+    /// Pages as they are.
+    None,
+    /// Zstandard, level 1 to 22.
+    Zstd(i32),
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Compression::Zstd(1)
+    }
+}
+
+impl Compression {
+    pub(super) fn parquet(self) -> ParquetCompression {
+        match self {
+            Compression::None => ParquetCompression::UNCOMPRESSED,
+            Compression::Zstd(level) => ParquetCompression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()),
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Compression::None => f.write_str("none"),
+            Compression::Zstd(level) => write!(f, "zstd:{level}"),
+        }
+    }
+}
+
+/// A compression that is none of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("no compression {0:?}: use \"none\", \"zstd\" or \"zstd:1\" to \"zstd:22\"")]
+pub struct UnknownCompression(String);
+
+impl FromStr for Compression {
+    type Err = UnknownCompression;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownCompression(text.to_owned());
+        match text.split_once(':') {
+            None if text == "none" => Ok(Compression::None),
+            None if text == "zstd" => Ok(Compression::default()),
+            Some(("zstd", level)) => {
+                let level = level.parse().map_err(|_| unknown())?;
+                ZstdLevel::try_new(level).map_err(|_| unknown())?;
+                Ok(Compression::Zstd(level))
+            }
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl TryFrom<String> for Compression {
+    type Error = UnknownCompression;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Compression> for String {
+    fn from(compression: Compression) -> Self {
+        compression.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compression_is_read_as_it_is_written_and_anything_else_is_refused() {
+        for text in ["none", "zstd:1", "zstd:22"] {
+            assert_eq!(text.parse::<Compression>().map(String::from), Ok(text.to_owned()));
+        }
+        for text in ["", "zstd:", "zstd:0", "zstd:23", "gzip:x", "ZSTD", "none:1"] {
+            let error = text.parse::<Compression>().unwrap_err();
+            assert!(error.to_string().contains("zstd:22"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The bytes of a segment back to records, trusting nothing.
+
+use bytes::Bytes;
+use parquet::{
+    column::reader::ColumnReader,
+    data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type},
+    errors::ParquetError,
+    file::{
+        metadata::{ParquetMetaData, ParquetMetaDataReader},
+        reader::{FileReader, RowGroupReader},
+        serialized_reader::SerializedFileReader,
+    },
+};
+
+use super::{
+    format::{SCHEMA, column},
+    metadata::{FORMAT_VERSION, METADATA_KEY, SegmentMetadata},
+};
+use crate::record::{Header, Millis, Offset, Record, TimestampType};
+
+/// How many of a segment's last bytes hold its footer, nearly always.
+pub const FOOTER_BYTES_GUESS: u64 = 64 * 1024;
+/// No row group of ours unpacks to more: a record is at most 1 GiB in Kafka, and a group ends with the record that fills it.
+const ROW_GROUP_BYTES_MAX: i64 = 2 << 30;
+
+/// Why bytes are not a segment.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The footer is larger than what was read: read the last so many bytes.
+    #[error("the footer needs the last {0} bytes")]
+    NeedsLast(u64),
+    /// It is not a Parquet file, or a damaged one.
+    #[error("not a readable parquet file")]
+    Parquet(#[from] ParquetError),
+    /// It is a Parquet file, but not one of ours, or of another version, or its metadata is damaged.
+    #[error("not a segment of format version {FORMAT_VERSION}: {0}")]
+    NotASegment(String),
+    /// The bytes before the footer do not have the checksum that the footer names.
+    #[error("the content is damaged: checksum {actual:08x} where the footer says {expected:08x}")]
+    Checksum {
+        /// What the footer says.
+        expected: u32,
+        /// What was computed.
+        actual: u32,
+    },
+    /// A row is none that a segment can hold.
+    #[error("row {row} of row group {group} is damaged: {what}")]
+    Row {
+        /// The row group.
+        group: usize,
+        /// The row in it.
+        row: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// Reads what a segment says of itself from its last bytes. `tail` ends where the file of `size_bytes` ends.
+pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, DecodeError> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, size_bytes) {
+        Ok(()) => of_parquet(&reader.finish()?),
+        Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size_bytes && bytes > tail.len() => {
+            Err(DecodeError::NeedsLast(bytes as u64))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_parquet(parquet: &ParquetMetaData) -> Result<SegmentMetadata, DecodeError> {
+    let file = parquet.file_metadata();
+    let not = |what: String| DecodeError::NotASegment(what);
+    if file.schema_descr().root_schema() != &**SCHEMA {
+        return Err(not("it has other columns".to_owned()));
+    }
+    let json = file
+        .key_value_metadata()
+        .and_then(|list| list.iter().find(|entry| entry.key == METADATA_KEY))
+        .and_then(|entry| entry.value.as_deref())
+        .ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
+    let metadata: SegmentMetadata = serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
+    if metadata.format_version != FORMAT_VERSION {
+        return Err(not(format!("it has version {}", metadata.format_version)));
+    }
+    Ok(metadata)
+}
+
+/// A whole segment, open for reading.
+pub struct SegmentReader {
+    reader: SerializedFileReader<Bytes>,
+    metadata: SegmentMetadata,
+}
+
+impl SegmentReader {
+    /// Opens a file and compares its checksum.
+    pub fn open(body: Bytes) -> Result<Self, DecodeError> {
+        let metadata = metadata(&body, body.len() as u64)?;
+        let content = usize::try_from(metadata.body_bytes).ok().and_then(|end| body.get(..end));
+        let actual = content.map_or(!metadata.body_crc32c, crc32c::crc32c);
+        if actual != metadata.body_crc32c {
+            return Err(DecodeError::Checksum { expected: metadata.body_crc32c, actual });
+        }
+        let reader = SerializedFileReader::new(body)?;
+        Ok(SegmentReader { reader, metadata })
+    }
+
+    /// What it says of itself.
+    #[must_use]
+    pub fn metadata(&self) -> &SegmentMetadata {
+        &self.metadata
+    }
+
+    /// Its records, a row group at a time.
+    pub fn row_groups(&self) -> impl Iterator<Item = Result<Vec<Record>, DecodeError>> + '_ {
+        (0..self.reader.num_row_groups()).map(|index| self.row_group(index))
+    }
+
+    fn row_group(&self, index: usize) -> Result<Vec<Record>, DecodeError> {
+        let group = self.reader.get_row_group(index)?;
+        let described = group.metadata();
+        if described.total_byte_size() > ROW_GROUP_BYTES_MAX {
+            let what = format!("row group {index} claims {} bytes", described.total_byte_size());
+            return Err(DecodeError::NotASegment(what));
+        }
+        let rows = usize::try_from(described.num_rows()).unwrap_or(0);
+        let columns = Columns::read(&*group, rows)?;
+        columns.into_records(rows).map_err(|(row, what)| DecodeError::Row { group: index, row, what })
+    }
+}
+
+/// Reads all records of a segment.
+pub fn records(body: Bytes) -> Result<(SegmentMetadata, Vec<Record>), DecodeError> {
+    let reader = SegmentReader::open(body)?;
+    let mut records = vec![];
+    for group in reader.row_groups() {
+        records.extend(group?);
+    }
+    Ok((reader.metadata, records))
+}
+
+/// The values of one column of a row group with their levels.
+#[derive(Default)]
+struct Column<T> {
+    values: Vec<T>,
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+}
+
+fn read_column<T: DataType>(group: &dyn RowGroupReader, index: usize, rows: usize) -> Result<Column<T::T>, ParquetError> {
+    let reader: ColumnReader = group.get_column_reader(index)?;
+    let mut reader = parquet::column::reader::get_typed_column_reader::<T>(reader);
+    let mut column = Column { values: vec![], definitions: vec![], repetitions: vec![] };
+    let mut read = 0;
+    while read < rows {
+        let (records, _, _) = reader.read_records(
+            rows - read,
+            Some(&mut column.definitions),
+            Some(&mut column.repetitions),
+            &mut column.values,
+        )?;
+        if records == 0 {
+            break;
+        }
+        read += records;
+    }
+    Ok(column)
+}
+
+struct Columns {
+    offsets: Column<i64>,
+    timestamps: Column<i64>,
+    timestamp_types: Column<i32>,
+    keys: Column<ByteArray>,
+    values: Column<ByteArray>,
+    header_names: Column<ByteArray>,
+    header_values: Column<ByteArray>,
+}
+
+impl Columns {
+    fn read(group: &dyn RowGroupReader, rows: usize) -> Result<Self, ParquetError> {
+        Ok(Columns {
+            offsets: read_column::<Int64Type>(group, column::OFFSET, rows)?,
+            timestamps: read_column::<Int64Type>(group, column::TIMESTAMP, rows)?,
+            timestamp_types: read_column::<Int32Type>(group, column::TIMESTAMP_TYPE, rows)?,
+            keys: read_column::<ByteArrayType>(group, column::KEY, rows)?,
+            values: read_column::<ByteArrayType>(group, column::VALUE, rows)?,
+            header_names: read_column::<ByteArrayType>(group, column::HEADER_NAME, rows)?,
+            header_values: read_column::<ByteArrayType>(group, column::HEADER_VALUE, rows)?,
+        })
+    }
+
+    fn into_records(self, rows: usize) -> Result<Vec<Record>, (usize, &'static str)> {
+        let mut keys = Optional::new(self.keys);
+        let mut values = Optional::new(self.values);
+        let mut headers = Headers::new(self.header_names, self.header_values);
+        (0..rows)
+            .map(|row| {
+                let at = |what| (row, what);
+                let code = *self.timestamp_types.values.get(row).ok_or(at("it has no timestamp type"))?;
+                Ok(Record {
+                    offset: Offset(*self.offsets.values.get(row).ok_or(at("it has no offset"))?),
+                    timestamp: Millis(*self.timestamps.values.get(row).ok_or(at("it has no timestamp"))?),
+                    timestamp_type: TimestampType::from_code(code).ok_or(at("its timestamp type is none of -1, 0, 1"))?,
+                    key: keys.next().ok_or(at("it has no key column"))?,
+                    value: values.next().ok_or(at("it has no value column"))?,
+                    headers: headers.next().ok_or(at("its headers are damaged"))?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Walks an optional column row by row.
+struct Optional {
+    values: std::vec::IntoIter<ByteArray>,
+    definitions: std::vec::IntoIter<i16>,
+}
+
+impl Optional {
+    fn new(column: Column<ByteArray>) -> Self {
+        Optional { values: column.values.into_iter(), definitions: column.definitions.into_iter() }
+    }
+
+    fn next(&mut self) -> Option<Option<Bytes>> {
+        match self.definitions.next()? {
+            0 => Some(None),
+            _ => Some(Some(data(self.values.next()?))),
+        }
+    }
+}
+
+/// Walks the two header columns record by record.
+struct Headers {
+    names: std::vec::IntoIter<ByteArray>,
+    values: std::vec::IntoIter<ByteArray>,
+    name_levels: Vec<i16>,
+    value_levels: Vec<i16>,
+    repetitions: Vec<i16>,
+    position: usize,
+}
+
+impl Headers {
+    fn new(names: Column<ByteArray>, values: Column<ByteArray>) -> Self {
+        Headers {
+            names: names.values.into_iter(),
+            values: values.values.into_iter(),
+            name_levels: names.definitions,
+            value_levels: values.definitions,
+            repetitions: names.repetitions,
+            position: 0,
+        }
+    }
+
+    fn next(&mut self) -> Option<Vec<Header>> {
+        let mut headers = vec![];
+        loop {
+            let at = self.position;
+            let (name_level, value_level) = (*self.name_levels.get(at)?, *self.value_levels.get(at)?);
+            self.position += 1;
+            if name_level == 0 {
+                return Some(headers);
+            }
+            let value = match value_level {
+                2 => Some(data(self.values.next()?)),
+                _ => None,
+            };
+            headers.push(Header { name: data(self.names.next()?), value });
+            if self.repetitions.get(self.position).is_none_or(|repetition| *repetition == 0) {
+                return Some(headers);
+            }
+        }
+    }
+}
+
+fn data(bytes: ByteArray) -> Bytes {
+    bytes.into()
+}
