@@ -1,6 +1,6 @@
 //! Which backups, topics and chains a storage holds.
 
-use super::{ArchiveError, Claim, claims, read_owner};
+use super::{ArchiveError, Claim, read_owner};
 use crate::{
     chain::{ChainIdentity, keys},
     ports::objects::{ListRequest, Objects},

@@ -273,5 +273,5 @@ impl Headers {
 }
 
 fn data(bytes: ByteArray) -> Bytes {
-    bytes.into()
+    Bytes::copy_from_slice(bytes.data())
 }

@@ -9,3 +9,6 @@ pub mod metadata;
 pub use compression::Compression;
 pub use encoder::{EncodedSegment, SegmentEncoder, SegmentStart};
 pub use metadata::{ChainPoint, Gap, GapCause, SegmentMetadata};
+
+#[cfg(test)]
+mod tests;
