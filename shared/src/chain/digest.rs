@@ -127,8 +127,8 @@ mod tests {
         ];
         let start = ChainDigest::start(&ChainIdentity::example());
         let end = start.after_all([&record(0, Some(b"k"), Some(b"v")), &with_headers]);
-        assert_eq!(start.to_string(), "START");
-        assert_eq!(end.to_string(), "END");
+        assert_eq!(start.to_string(), "98c553dddcf1d72e4d9ebf7c5e157020c63c2edc5bbb23e5d5b2df7ff639068f");
+        assert_eq!(end.to_string(), "d50ebdd5997691d1b87f9ddd3878f0e7559524cb790c94a8a8515c03823ad000");
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl FromStr for Compression {
             None if text == "zstd" => Ok(Compression::default()),
             Some(("zstd", level)) => {
                 let level = level.parse().map_err(|_| unknown())?;
-                ZstdLevel::try_new(level).map_err(|_| unknown())?;
+                // The library takes 0 for its own default: a name for nothing, so not one of ours.
+                ZstdLevel::try_new(level).ok().filter(|_| level > 0).ok_or_else(unknown)?;
                 Ok(Compression::Zstd(level))
             }
             _ => Err(unknown()),

@@ -70,11 +70,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_before_the_footer_is_noticed(groups in row_groups(), place in any::<prop::sample::Index>(), bit in 0..8) {
+    fn a_flipped_bit_before_the_footer_is_noticed(groups in row_groups(), place in any::<prop::sample::Index>(), bit in 0_u32..8) {
         let segment = encode(&groups, 1_000_000, Compression::Zstd(1));
         let mut damaged = segment.body.to_vec();
         let place = place.index(usize::try_from(segment.metadata.body_bytes).unwrap());
-        damaged[place] ^= 1 << bit;
+        damaged[place] ^= 1_u8 << bit;
         let result = decoder::records(damaged.into());
         prop_assert!(result.is_err(), "byte {} of {}", place, segment.body.len());
     }
