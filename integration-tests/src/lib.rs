@@ -1,1 +1,14 @@
-//! Harness of the integration tests.
+//! Harness of the integration tests: one Kafka, one Redis and one S3 server in containers for the whole test binary,
+//! and what tests need to fill, read and watch them.
+//!
+//! Everything here panics, saying what was tried, when it cannot be done: a test cannot go on then.
+#![allow(clippy::disallowed_methods, reason = "a test run has a clock, an environment and a random name")]
+
+pub mod backend;
+pub mod eventually;
+pub mod kafka;
+pub mod kafka_consumer;
+pub mod kafka_producer;
+pub mod programs;
+pub mod redis_server;
+pub mod s3_server;

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Makes sure that the tools which tests run are there: a Python environment (DuckDB, pyarrow, the aws CLI, shellcheck),
+# kcat and promtool, all to be found under .tools/.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../common.sh"
+bin=$tools/bin
+
+main() {
+    mkdir -p "$bin"
+    python_environment
+    have_tool kcat || { debian_packages kcat && have_tool kcat; } || fail "no kcat on the PATH"
+    have_tool promtool || { unpack_promtool && have_tool promtool; } || fail "no promtool (part of Prometheus) on the PATH: install it"
+}
+
+# Made anew when the requirements change.
+python_environment() {
+    cmp -s "$here/requirements.txt" "$tools/venv/requirements.txt" && return
+    python3 -c 'import venv, ensurepip' 2>/dev/null || debian_packages python3 python3-venv
+    python3 -m venv --clear "$tools/venv"
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$tools/venv/requirements.txt"
+}
+
+have_tool() {
+    [[ -x $bin/$1 ]] || { have "$1" && ln -sf "$(command -v "$1")" "$bin/$1"; }
+}
+
+# Out of Debian's package without installing it: that would start a Prometheus on the machine.
+unpack_promtool() {
+    have apt-get || return
+    local folder
+    folder=$(mktemp -d)
+    (cd "$folder" && { apt-get -q download prometheus || { apt_get update && apt-get -q download prometheus; }; } &&
+        dpkg -x prometheus_*.deb . && mv usr/bin/promtool "$bin/promtool")
+    rm -rf "$folder"
+}
+
+locked "tools-$(cksum <<<"$root" | cut -d' ' -f1)" main

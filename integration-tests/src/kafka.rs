@@ -1,0 +1,123 @@
+//! A real Apache Kafka broker.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+};
+use testcontainers::{ContainerAsync, ImageExt as _};
+use testcontainers_modules::kafka::apache;
+
+use crate::backend::{self, Shared};
+
+/// A broker in a container.
+pub struct Kafka {
+    container: ContainerAsync<apache::Kafka>,
+    bootstrap_servers: String,
+}
+
+/// What a broker of one node needs for transactions, and short waits.
+const SETTINGS: [(&str, &str); 9] = [
+    ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
+    ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
+    ("KAFKA_LOG_CLEANER_BACKOFF_MS", "500"),
+    ("KAFKA_LOG_RETENTION_CHECK_INTERVAL_MS", "1000"),
+    ("KAFKA_LOG_SEGMENT_DELETE_DELAY_MS", "0"),
+    ("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "4"),
+    ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1"),
+    ("KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS", "4"),
+    ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1"),
+];
+
+impl Kafka {
+    /// The broker that all tests share.
+    pub async fn shared() -> &'static Kafka {
+        static SHARED: Shared<Kafka> = Shared::const_new();
+        SHARED.get_or_init(Kafka::start).await
+    }
+
+    /// A broker of one's own, for a test that pauses it; it goes when dropped.
+    pub async fn start() -> Kafka {
+        let (_, tag) = backend::image("kafka");
+        let mut request = apache::Kafka::default().with_jvm_image().with_tag(tag);
+        for (name, value) in SETTINGS {
+            request = request.with_env_var(name, value);
+        }
+        let container = backend::start(request).await;
+        let port = container.get_host_port_ipv4(apache::KAFKA_PORT).await.expect("kafka's port is published");
+        Kafka { container, bootstrap_servers: format!("127.0.0.1:{port}") }
+    }
+
+    /// Where clients connect first.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// Settings of a client of this broker.
+    pub fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap_servers);
+        config
+    }
+
+    /// Creates a topic whose name begins with `base` and is nobody else's, and gives the name.
+    /// `settings` are Kafka's topic settings.
+    pub async fn new_topic(&self, base: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("{base}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.create_topic(&name, partitions, settings).await;
+        name
+    }
+
+    /// Creates a topic of that very name.
+    pub async fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (setting, value) in settings {
+            topic = topic.set(setting, value);
+        }
+        let created = self.admin().create_topics(&[topic], &options()).await;
+        let created = created.unwrap_or_else(|error| panic!("cannot create topic {name}: {error}"));
+        assert!(created.iter().all(Result::is_ok), "cannot create topic {name}: {created:?}");
+    }
+
+    /// Deletes a topic.
+    pub async fn delete_topic(&self, name: &str) {
+        let deleted = self.admin().delete_topics(&[name], &options()).await;
+        let deleted = deleted.unwrap_or_else(|error| panic!("cannot delete topic {name}: {error}"));
+        assert!(deleted.iter().all(Result::is_ok), "cannot delete topic {name}: {deleted:?}");
+    }
+
+    /// Deletes a partition's records below `offset`: its log starts there afterwards.
+    pub async fn delete_records_before(&self, topic: &str, partition: i32, offset: i64) {
+        let mut starts = TopicPartitionList::new();
+        starts.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset to delete up to");
+        let deleted = self.admin().delete_records(&starts, &options()).await;
+        let deleted = deleted.unwrap_or_else(|error| panic!("cannot delete records of {topic}: {error}"));
+        let wrong = deleted.elements().iter().any(|element| element.error().is_err());
+        assert!(!wrong, "cannot delete records of {topic}-{partition} before {offset}: {deleted:?}");
+    }
+
+    /// The broker answers nothing until [`Kafka::unpause`]. Only for a broker of one's own.
+    pub async fn pause(&self) {
+        self.container.pause().await.expect("kafka's container can be paused");
+    }
+
+    /// The broker answers again.
+    pub async fn unpause(&self) {
+        self.container.unpause().await.expect("kafka's container can be unpaused");
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.client_config().create().expect("an admin client")
+    }
+}
+
+fn options() -> AdminOptions {
+    let patience = Some(Duration::from_secs(30));
+    AdminOptions::new().request_timeout(patience).operation_timeout(patience)
+}

@@ -1,0 +1,30 @@
+//! Programs that tests run: our own binaries, and the tools that `infra/tools` made ready.
+
+use std::path::{Path, PathBuf};
+
+/// A binary of this workspace, built by the same cargo command as the tests.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the test binary");
+    let folder = test.parent().and_then(Path::parent).expect("the test binary is in target/<profile>/deps");
+    existing(folder.join(name), "`cargo test --workspace --all-targets --no-run` builds it")
+}
+
+/// A tool: `kcat` or `promtool`.
+pub fn tool(name: &str) -> PathBuf {
+    existing(tools().join("bin").join(name), "`./just prepare` makes it ready")
+}
+
+/// A program of the Python environment: `python` (with DuckDB and pyarrow) or `aws`.
+pub fn python_tool(name: &str) -> PathBuf {
+    existing(tools().join("venv/bin").join(name), "`./just prepare` makes it ready")
+}
+
+fn tools() -> PathBuf {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools");
+    std::env::var_os("HIGHWATER_TEST_TOOLS").map_or_else(default, PathBuf::from)
+}
+
+fn existing(path: PathBuf, remedy: &str) -> PathBuf {
+    assert!(path.exists(), "there is no {}: {remedy}", path.display());
+    path
+}

@@ -1,0 +1,77 @@
+//! A real Redis server.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use redis::aio::MultiplexedConnection;
+use testcontainers::{ContainerAsync, ImageExt as _, core::IntoContainerPort as _};
+use testcontainers_modules::redis::Redis;
+
+use crate::backend::{self, Shared};
+
+/// Databases that the shared server has: one for each test that asks.
+const DATABASES: u32 = 1024;
+
+/// A Redis server in a container.
+pub struct RedisServer {
+    container: ContainerAsync<Redis>,
+    address: String,
+    databases_given: AtomicU32,
+}
+
+/// One database of a server.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it is, as `redis://host:port/number`.
+    pub url: String,
+}
+
+impl RedisServer {
+    /// The server that all tests share.
+    pub async fn shared() -> &'static RedisServer {
+        static SHARED: Shared<RedisServer> = Shared::const_new();
+        SHARED.get_or_init(RedisServer::start).await
+    }
+
+    /// A server of one's own, for a test that pauses it; it goes when dropped.
+    pub async fn start() -> RedisServer {
+        let (_, tag) = backend::image("redis");
+        let databases = DATABASES.to_string();
+        let arguments =
+            ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--databases", &databases];
+        let container = backend::start(Redis::default().with_tag(tag).with_cmd(arguments)).await;
+        let port = container.get_host_port_ipv4(6379.tcp()).await.expect("redis's port is published");
+        RedisServer { container, address: format!("127.0.0.1:{port}"), databases_given: AtomicU32::new(0) }
+    }
+
+    /// An empty database that nobody else was given.
+    pub fn new_database(&self) -> Database {
+        let number = self.databases_given.fetch_add(1, Ordering::Relaxed);
+        assert!(number < DATABASES, "all {DATABASES} databases of the shared Redis are given away");
+        Database { url: format!("redis://{}/{number}", self.address) }
+    }
+
+    /// The server answers nothing until [`RedisServer::unpause`]. Only for a server of one's own.
+    pub async fn pause(&self) {
+        self.container.pause().await.expect("redis's container can be paused");
+    }
+
+    /// The server answers again.
+    pub async fn unpause(&self) {
+        self.container.unpause().await.expect("redis's container can be unpaused");
+    }
+}
+
+impl Database {
+    /// A connection to it.
+    pub async fn connect(&self) -> MultiplexedConnection {
+        let client = redis::Client::open(self.url.as_str()).expect("a redis URL");
+        let connection = client.get_multiplexed_async_connection().await;
+        connection.unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.url))
+    }
+
+    /// Empties it.
+    pub async fn wipe(&self) {
+        let wiped: Result<(), _> = redis::cmd("FLUSHDB").query_async(&mut self.connect().await).await;
+        wiped.unwrap_or_else(|error| panic!("cannot wipe {}: {error}", self.url));
+    }
+}

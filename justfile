@@ -1,0 +1,38 @@
+# Run with ./just, which obtains `just` itself when the machine has none.
+
+set positional-arguments
+set quiet
+
+[private]
+default:
+    just --list --unsorted
+
+# Everything in one process, nothing needed: `highwater dev` with sample topics
+dev *args:
+    infra/highwater.sh dev "$@"
+
+# All tests, as CI runs them; engine, images and tools are made ready while it compiles
+test:
+    infra/test.sh
+
+# The inner loop: format, clippy and unit tests
+check:
+    infra/test.sh format clippy unit
+
+# All tests with the full number of rounds and seeds
+soak:
+    HIGHWATER_TEST_ROUNDS="${HIGHWATER_TEST_ROUNDS:-30}" HIGHWATER_TEST_SEEDS="${HIGHWATER_TEST_SEEDS:-1000}" infra/test.sh
+
+# Real Kafka, Redis and S3 in containers on loopback ports, and `highwater serve` against them
+up *args:
+    infra/up/up.sh "$@"
+
+# Format, clippy, documentation and shell scripts, all warnings as errors
+lint:
+    infra/test.sh format clippy docs shell
+
+# Make ready what integration tests need, for running them with plain cargo: engine, images, tools
+prepare:
+    infra/engine.sh
+    infra/images/images.sh
+    infra/tools/tools.sh
