@@ -2,4 +2,5 @@
 
 pub mod compression;
 pub mod secret;
+pub mod storage;
 pub mod units;

@@ -1,1 +1,11 @@
-//! The s3 adapter.
+//! Object storage that speaks S3: the client, the probe of a store at start, and the server that `highwater dev` embeds.
+
+mod client;
+pub mod embedded;
+mod errors;
+mod fault;
+mod objects;
+mod page;
+pub mod probe;
+
+pub use objects::S3Objects;

@@ -1,0 +1,94 @@
+//! The SDK's errors as the port's.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use super::fault::{Answer, Place, Verdict};
+use crate::ports::objects::ObjectsError;
+
+/// A call on a key of a place: what its errors say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub place: &'a Place,
+    pub operation: &'static str,
+    pub key: &'a str,
+}
+
+/// What an unsuccessful call means.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There is no such object.
+    Absent,
+    /// The range lies beyond the object's end.
+    BeyondEnd,
+    /// All else.
+    Error(ObjectsError),
+}
+
+impl Call<'_> {
+    /// What an error of the SDK means.
+    pub(super) fn failure<E>(&self, error: SdkError<E, HttpResponse>) -> Failure
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let SdkError::ServiceError(answered) = &error else { return Failure::Error(self.unanswered(error)) };
+        let answer = Answer {
+            status: answered.raw().status().as_u16(),
+            code: answered.err().code().unwrap_or_default(),
+            message: answered.err().message().unwrap_or_default(),
+            bucket_region: answered.raw().headers().get("x-amz-bucket-region"),
+        };
+        Failure::Error(match answer.verdict() {
+            Verdict::Absent => return Failure::Absent,
+            Verdict::BeyondEnd => return Failure::BeyondEnd,
+            Verdict::PreconditionFailed => ObjectsError::PreconditionFailed { key: self.key.to_owned() },
+            Verdict::Conflict => ObjectsError::Conflict { key: self.key.to_owned() },
+            Verdict::TryLater => self.unavailable(error),
+            Verdict::Refused(fault) => self.refused(self.place.explain(fault, &answer), Some(Box::new(error))),
+        })
+    }
+
+    /// An error of the SDK for a call that an absent object cannot fail.
+    pub(super) fn error<E>(&self, error: SdkError<E, HttpResponse>) -> ObjectsError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        match self.failure(error) {
+            Failure::Error(error) => error,
+            Failure::Absent | Failure::BeyondEnd => self.refused("the store answers that there is no such object, to a request of another kind".into(), None),
+        }
+    }
+
+    fn unanswered<E>(&self, error: SdkError<E, HttpResponse>) -> ObjectsError
+    where
+        E: Error + Send + Sync + 'static,
+    {
+        let credentials = causes(&error).find_map(|cause| cause.downcast_ref::<CredentialsError>());
+        if matches!(credentials, Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))) {
+            return self.refused(self.place.no_credentials(), Some(Box::new(error)));
+        }
+        match error {
+            SdkError::ConstructionFailure(_) => self.refused("the request cannot be made".into(), Some(Box::new(error))),
+            _ => self.unavailable(error),
+        }
+    }
+
+    /// The store does not answer.
+    pub(super) fn unavailable(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> ObjectsError {
+        ObjectsError::Unavailable { operation: self.operation, key: self.key.to_owned(), endpoint: self.place.endpoint(), source: source.into() }
+    }
+
+    /// The store refuses.
+    pub(super) fn refused(&self, message: String, source: Option<Box<dyn Error + Send + Sync>>) -> ObjectsError {
+        ObjectsError::Refused { operation: self.operation, key: self.key.to_owned(), message, source }
+    }
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
