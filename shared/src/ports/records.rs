@@ -16,8 +16,8 @@ pub trait Log: Send + Sync {
     /// All topics, or those of `names` that exist, each with its id as the cluster has it **now** (never from a cache).
     async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError>;
 
-    /// Where each partition's log starts and ends now; an error for a partition is in its place.
-    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<LogBounds>, RecordsError>;
+    /// Where each partition's log starts and ends now, in the order asked for; one partition's error is in its place.
+    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError>;
 
     /// Reads from the given offsets on, without a consumer group.
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
@@ -59,7 +59,8 @@ pub trait Fetch: Send {
     async fn next(&mut self, wait: Duration) -> Result<Vec<Fetched>, RecordsError>;
 
     /// Starts or moves the reading of a partition: the next record comes from `from` or after it.
-    /// What was fetched before and not yet handed out is dropped.
+    /// What was fetched before and not yet handed out is dropped. In a group, a partition that was taken away meanwhile
+    /// is not started; [`Fetched::Revoked`] tells.
     async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError>;
 
     /// Ends the reading of a partition: nothing of it comes any more.

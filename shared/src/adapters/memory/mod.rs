@@ -1,3 +1,4 @@
 //! The memory adapter.
 
+pub mod kafka;
 pub mod objects;

@@ -1,0 +1,134 @@
+//! Kafka in memory: deterministic, for unit tests and the simulation.
+//!
+//! It has what makes a real log awkward: offsets that do not exist (compaction, transaction markers), open transactions
+//! that hold the last stable offset, a log start that moves, topics deleted and created again under a new id, groups
+//! that rebalance, reads whose batches end anywhere. Everything it draws comes from its seed; it waits on nothing but
+//! its own changes, so that it runs under tokio's paused time. Faults are none of its business: decorate it.
+
+mod cluster;
+mod fetch;
+mod groups;
+mod partition_log;
+mod ports;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::watch;
+
+use self::{cluster::Cluster, partition_log::TransactionId};
+use crate::{
+    ports::clock::Clock,
+    record::{Offset, Record, TopicPartition},
+};
+
+/// A Kafka cluster in memory. Clones are the same cluster.
+#[derive(Clone)]
+pub struct MemoryKafka {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    reads: Arc<AtomicU64>,
+}
+
+/// A transaction that was begun; its records are read by nobody until it is committed.
+#[derive(Debug, Clone, Copy)]
+pub struct Transaction(TransactionId);
+
+impl MemoryKafka {
+    /// An empty cluster. `clock` stamps published messages, `seed` decides where batches end.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
+        MemoryKafka { shared: Arc::default(), clock, seed, reads: Arc::default() }
+    }
+
+    /// Creates a topic when it does not exist; of `configs` only `message.timestamp.type` has an effect.
+    pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, String)]) {
+        self.shared.change(|cluster| cluster.create_topic(topic, partitions, configs));
+    }
+
+    /// Deletes a topic. Created again it has another id and its offsets begin at 0.
+    pub fn delete(&self, topic: &str) {
+        self.shared.change(|cluster| cluster.delete_topic(topic));
+    }
+
+    /// Appends a record, whatever offset it says; answers the one it got.
+    ///
+    /// # Panics
+    /// When there is no such partition.
+    pub fn append(&self, partition: &TopicPartition, record: Record) -> Offset {
+        self.append_any(partition, record, None)
+    }
+
+    /// Begins a transaction.
+    #[must_use]
+    pub fn begin(&self) -> Transaction {
+        Transaction(TransactionId(self.shared.lock().next_number()))
+    }
+
+    /// Appends a record in a transaction.
+    ///
+    /// # Panics
+    /// When there is no such partition.
+    pub fn append_in(&self, transaction: Transaction, partition: &TopicPartition, record: Record) -> Offset {
+        self.append_any(partition, record, Some(transaction.0))
+    }
+
+    /// Commits a transaction: a marker takes an offset in each partition it wrote to.
+    pub fn commit_transaction(&self, transaction: Transaction) {
+        self.shared.change(|cluster| cluster.end_transaction(transaction.0, true));
+    }
+
+    /// Aborts a transaction: its records are gone, and a marker takes an offset.
+    pub fn abort_transaction(&self, transaction: Transaction) {
+        self.shared.change(|cluster| cluster.end_transaction(transaction.0, false));
+    }
+
+    /// Moves the log's start to `start`, as retention does.
+    pub fn trim(&self, partition: &TopicPartition, start: Offset) {
+        self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.trim(start)));
+    }
+
+    /// Removes one record, as compaction does.
+    pub fn compact(&self, partition: &TopicPartition, offset: Offset) {
+        self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.compact(offset)));
+    }
+
+    /// Lets `count` offsets at the log's end exist without a record.
+    pub fn skip(&self, partition: &TopicPartition, count: i64) {
+        self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.skip(count)));
+    }
+
+    fn append_any(&self, partition: &TopicPartition, record: Record, transaction: Option<TransactionId>) -> Offset {
+        let clock = self.clock.as_ref();
+        let offset = self.shared.change(|cluster| cluster.append(partition, record, transaction, clock));
+        offset.unwrap_or_else(|| panic!("there is no partition {partition} in the cluster in memory"))
+    }
+
+    fn next_seed(&self) -> u64 {
+        self.seed.wrapping_add(self.reads.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+}
+
+/// The cluster, and word of its changes for the reads that wait.
+#[derive(Default)]
+struct Shared {
+    cluster: Mutex<Cluster>,
+    changes: watch::Sender<u64>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> T {
+        let outcome = change(&mut self.lock());
+        self.changes.send_modify(|version| *version += 1);
+        outcome
+    }
+}

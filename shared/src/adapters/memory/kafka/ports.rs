@@ -1,0 +1,95 @@
+//! The ports over the cluster in memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    MemoryKafka,
+    cluster::{TopicLog, unknown},
+    fetch::{MemoryFetch, Membership},
+};
+use crate::{
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    record::{Offset, TopicPartition},
+};
+
+#[async_trait]
+impl Log for MemoryKafka {
+    async fn cluster_id(&self) -> Result<String, RecordsError> {
+        Ok("memory".to_owned())
+    }
+
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError> {
+        let cluster = self.shared.lock();
+        let describe = |(name, topic): (&Arc<str>, &TopicLog)| Topic {
+            name: name.clone(),
+            id: topic.id.clone(),
+            partitions: topic.partition_count(),
+        };
+        Ok(match names {
+            None => cluster.topics.iter().map(describe).collect(),
+            Some(names) => names.iter().filter_map(|name| cluster.topics.get_key_value(name)).map(describe).collect(),
+        })
+    }
+
+    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+        let cluster = self.shared.lock();
+        let bounds = |p| cluster.log(p).map(|log| log.bounds()).ok_or_else(|| unknown("read log bounds", p));
+        Ok(partitions.iter().map(bounds).collect())
+    }
+
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let mut fetch = MemoryFetch::new(self.shared.clone(), self.next_seed(), None);
+        for (partition, from) in starts {
+            fetch.read_from(partition.clone(), *from);
+        }
+        Ok(Box::new(fetch))
+    }
+}
+
+#[async_trait]
+impl Groups for MemoryKafka {
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let member = self.shared.change(|cluster| {
+            let member = cluster.next_number();
+            cluster.groups.entry(group.to_owned()).or_default().join(member, topics);
+            cluster.rebalance(group);
+            member
+        });
+        let membership = Membership { group: group.to_owned(), member };
+        Ok(Box::new(MemoryFetch::new(self.shared.clone(), self.next_seed(), Some(membership))))
+    }
+
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Offset>>, RecordsError> {
+        let cluster = self.shared.lock();
+        let group = cluster.groups.get(group);
+        Ok(partitions.iter().map(|p| group?.committed.get(p).copied()).collect())
+    }
+
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+        let mut cluster = self.shared.lock();
+        if let Some((partition, _)) = offsets.iter().find(|(p, _)| cluster.log(p).is_none()) {
+            return Err(unknown("commit offsets", partition));
+        }
+        cluster.groups.entry(group.to_owned()).or_default().committed.extend(offsets.iter().cloned());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Publisher for MemoryKafka {
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        let clock = self.clock.as_ref();
+        self.shared.change(|cluster| messages.into_iter().try_for_each(|m| cluster.publish(topic, m, clock)))
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        self.shared.change(|cluster| cluster.create_topic(name, partitions, configs));
+        Ok(())
+    }
+}
