@@ -17,7 +17,8 @@ pub trait Log: Send + Sync {
     async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError>;
 
     /// Where each partition's log starts and ends now, in the order asked for; one partition's error is in its place.
-    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError>;
+    async fn bounds(&self, partitions: &[TopicPartition])
+    -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError>;
 
     /// Reads from the given offsets on, without a consumer group.
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;

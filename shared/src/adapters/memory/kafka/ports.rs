@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     MemoryKafka,
     cluster::{TopicLog, unknown},
-    fetch::{MemoryFetch, Membership},
+    fetch::{Membership, MemoryFetch},
 };
 use crate::{
     ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
@@ -33,7 +33,10 @@ impl Log for MemoryKafka {
         })
     }
 
-    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+    async fn bounds(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
         let cluster = self.shared.lock();
         let bounds = |p| cluster.log(p).map(|log| log.bounds()).ok_or_else(|| unknown("read log bounds", p));
         Ok(partitions.iter().map(bounds).collect())
@@ -61,11 +64,7 @@ impl Groups for MemoryKafka {
         Ok(Box::new(MemoryFetch::new(self.shared.clone(), self.next_seed(), Some(membership))))
     }
 
-    async fn committed(
-        &self,
-        group: &str,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
         let cluster = self.shared.lock();
         let group = cluster.groups.get(group);
         Ok(partitions.iter().map(|p| group?.committed.get(p).copied()).collect())

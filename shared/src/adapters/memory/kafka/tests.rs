@@ -42,7 +42,9 @@ async fn read(fetch: &mut dyn Fetch) -> Vec<Fetched> {
 }
 
 fn batch_sizes(all: &[Fetched]) -> Vec<usize> {
-    all.iter().filter_map(|f| if let Fetched::Records { records, .. } = f { Some(records.len()) } else { None }).collect()
+    all.iter()
+        .filter_map(|f| if let Fetched::Records { records, .. } = f { Some(records.len()) } else { None })
+        .collect()
 }
 
 async fn batch_sizes_of_300_records(seed: u64) -> Vec<usize> {
