@@ -1,0 +1,98 @@
+//! Standings as registers of the store: each only grows, by an order of its own.
+//!
+//! | register | of | order | holds |
+//! |---|---|---|---|
+//! | head | chain | next | totals, digest |
+//! | floor | chain | start | totals before it |
+//! | incarnation | topic, n | n | topic id |
+//! | job | chain | owner epoch, sequence | state, attempt, since, expires, position |
+//! | ends | topic, partition | time of observation, log end, log start | topic id |
+//! | instance | topic, instance | time, count | idle time, expiry |
+//!
+//! A chain is a partition of an incarnation of a topic. The storage makes what a head or a floor holds a function of its
+//! order, so applying a message twice, late or out of order changes nothing. The consumed position belongs to the owner
+//! and not to the head: a new owner begins at the frontier, below what a dead one had consumed and lost.
+//!
+//! What the store holds grows with topics and partitions, not with events. What is gone is taken out by [`remove`].
+
+pub mod epoch;
+#[cfg(test)]
+pub(crate) mod examples;
+pub mod names;
+pub mod read;
+pub mod remove;
+mod values;
+
+pub use epoch::Epoch;
+pub use names::Kind;
+pub use read::{Chain, Floor, Head, LogEnds, Registers, TopicRegisters, Unreadable};
+
+use serde::Serialize;
+
+use self::values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue};
+use super::standing::{Ends, Instance, Message, Standing};
+use crate::ports::store::Operation;
+
+/// What a message changes in the store.
+#[must_use]
+pub fn operations(message: &Message) -> Vec<Operation> {
+    match message {
+        Message::Standing(standing) => of_standing(standing),
+        Message::Ends(ends) => vec![of_ends(ends)],
+        Message::Instance(instance) => vec![of_instance(instance)],
+    }
+}
+
+fn of_standing(s: &Standing) -> Vec<Operation> {
+    let chain = names::chain_field(&s.topic, s.incarnation, s.partition);
+    let incarnation = names::topic_field(&s.topic, &s.incarnation.to_string());
+    let register = |kind: Kind, field: &str, order, value| max(kind, &s.backup, field, order, value);
+    let mut operations = vec![
+        register(
+            Kind::Incarnations,
+            &incarnation,
+            vec![s.incarnation.into()],
+            json(&IncarnationValue { topic_id: s.topic_id.clone() }),
+        ),
+        register(
+            Kind::Heads,
+            &chain,
+            vec![unsigned(s.next.0)],
+            json(&HeadValue { totals: s.totals, digest: s.digest }),
+        ),
+        register(Kind::Floors, &chain, vec![unsigned(s.start.0)], json(&FloorValue { totals: s.totals_before_start })),
+    ];
+    if let Some(job) = &s.job {
+        let value = json(&JobValue::from(job));
+        operations.push(register(Kind::Jobs, &chain, vec![job.owner_epoch, job.sequence], value));
+    }
+    operations
+}
+
+fn of_ends(e: &Ends) -> Operation {
+    let field = names::topic_field(&e.topic, &e.partition.to_string());
+    let order = vec![unsigned(e.timestamp.0), unsigned(e.log_end.0), unsigned(e.log_start.0)];
+    max(Kind::Ends, &e.backup, &field, order, json(&EndsValue { topic_id: e.topic_id.clone() }))
+}
+
+fn of_instance(i: &Instance) -> Operation {
+    let field = names::topic_field(&i.topic, &i.instance);
+    let value = json(&InstanceValue { idle_us: i.idle_us, elapsed_us: i.elapsed_us, expires: i.expires });
+    max(Kind::Instances, &i.backup, &field, vec![unsigned(i.timestamp.0), i.jobs_count], value)
+}
+
+fn max(kind: Kind, backup: &str, field: &str, order: Vec<u64>, value: String) -> Operation {
+    Operation::Max { key: kind.key(backup), field: field.to_owned(), order, value }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("a struct of numbers and texts is valid JSON")
+}
+
+/// Decoding refuses negative numbers; one made in this program that is negative nevertheless counts as the least.
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests;

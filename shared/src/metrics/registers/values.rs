@@ -1,0 +1,65 @@
+//! What the registers hold, as JSON. What an order says is not said again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chain::{ChainDigest, Totals},
+    job::State,
+    metrics::standing::{CamelTotals, Job},
+    record::{Millis, Offset, TopicId},
+};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct HeadValue {
+    #[serde(with = "CamelTotals")]
+    pub totals: Totals,
+    pub digest: ChainDigest,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct FloorValue {
+    #[serde(with = "CamelTotals")]
+    pub totals: Totals,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct IncarnationValue {
+    pub topic_id: TopicId,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct JobValue {
+    pub state: State,
+    pub attempt: u32,
+    pub since: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Millis>,
+    pub position: Offset,
+}
+
+impl From<&Job> for JobValue {
+    fn from(job: &Job) -> Self {
+        JobValue {
+            state: job.state,
+            attempt: job.attempt,
+            since: job.since,
+            expires: job.expires,
+            position: job.position,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EndsValue {
+    pub topic_id: TopicId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InstanceValue {
+    pub idle_us: u64,
+    pub elapsed_us: u64,
+    pub expires: Millis,
+}
