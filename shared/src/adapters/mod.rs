@@ -5,4 +5,5 @@ pub mod lambda;
 pub mod memory;
 pub mod redis;
 pub mod s3;
+pub mod settings;
 pub mod system_clock;

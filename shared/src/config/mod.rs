@@ -1,6 +1,36 @@
-//! Settings: one file and the environment over it.
+//! Settings: one file and the environment over it, the same for functions and runner.
+//!
+//! ```text
+//! text + environment -> Draft (unknown settings found) -> secrets from files put in -> Settings, or every problem
+//! ```
+//! The structs are the truth: the JSON schema, the list of settings, the variables' names and the check for unknown
+//! ones all come from them. Nothing here reads a file or the environment: `adapters::settings` does.
 
+pub mod backups;
 pub mod compression;
+pub mod environment;
+pub mod kafka;
+pub mod keys;
+pub mod listen;
+pub mod load;
+pub mod metrics;
+pub mod names;
+mod nearest;
+pub mod problem;
+pub mod redis;
 pub mod secret;
+pub mod selection;
+mod settings;
 pub mod storage;
+#[cfg(test)]
+mod tests;
 pub mod units;
+
+pub use backups::{BackupSettings, SegmentSettings};
+pub use kafka::KafkaSettings;
+pub use load::Draft;
+pub use names::{BackupName, LocationName};
+pub use problem::{Problem, Problems};
+pub use redis::RedisSettings;
+pub use settings::Settings;
+pub use storage::StorageSettings;

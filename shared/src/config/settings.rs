@@ -1,0 +1,127 @@
+//! The whole configuration.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    BackupName, BackupSettings, KafkaSettings, LocationName, Problem, RedisSettings, StorageSettings,
+    listen::ListenSettings,
+    metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
+};
+
+/// Backbeat's topic of objects to replicate.
+pub const REPLICATION_TOPIC: &str = "backbeat-replication";
+
+/// Highwater's configuration. A section that is absent is not needed by what is asked for, or has its defaults.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The Kafka cluster that is backed up, and that the metrics topic is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<KafkaSettings>,
+    /// Where the backups are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSettings>,
+    /// Where the figures are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisSettings>,
+    /// The backups, by name.
+    pub backups: BTreeMap<BackupName, BackupSettings>,
+    /// The replication locations, by name.
+    pub locations: BTreeMap<LocationName, StorageSettings>,
+    /// The metrics topic and the windows of the figures.
+    pub metrics: MetricsSettings,
+    /// Pushed progress.
+    pub event_gateway: EventGatewaySettings,
+    /// The runner's listeners.
+    pub listen: ListenSettings,
+}
+
+impl Settings {
+    /// The Kafka cluster, or what to set.
+    pub fn kafka(&self) -> Result<&KafkaSettings, Problem> {
+        let remedy = "write [kafka] bootstrap_servers = \"host:9092\", or set KAFKA_BOOTSTRAP_SERVERS";
+        self.kafka.as_ref().ok_or_else(|| Problem::missing("kafka.bootstrap_servers", remedy))
+    }
+
+    /// The storage of the backups, or what to set.
+    pub fn storage(&self) -> Result<&StorageSettings, Problem> {
+        let remedy = "write [storage] url = \"s3://bucket/prefix\", or set STORAGE_URL";
+        self.storage.as_ref().ok_or_else(|| Problem::missing("storage.url", remedy))
+    }
+
+    /// The store of figures, or what to set.
+    pub fn redis(&self) -> Result<&RedisSettings, Problem> {
+        let remedy = "write [redis] url = \"redis://host:6379\", or set REDIS_URL";
+        self.redis.as_ref().ok_or_else(|| Problem::missing("redis.url", remedy))
+    }
+
+    /// The backups, of which there must be one.
+    pub fn backups(&self) -> Result<&BTreeMap<BackupName, BackupSettings>, Problem> {
+        let remedy = "write [backups.main] topics = { include = [\"orders-*\"] }, or set HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE";
+        if self.backups.is_empty() { Err(Problem::missing("backups", remedy)) } else { Ok(&self.backups) }
+    }
+
+    /// Highwater's own topics, which no pattern selects.
+    #[must_use]
+    pub fn own_topics(&self) -> [&str; 2] {
+        [&self.metrics.topic, REPLICATION_TOPIC]
+    }
+
+    /// What is allowed but may surprise.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let interval = self.metrics.interval_s;
+        let shared = interval == BACKBEAT_INTERVAL_S;
+        let warning = || format!("metrics.interval_s = {interval}: Backbeat counts in intervals of {BACKBEAT_INTERVAL_S} s, so its figures and these cannot share a Redis");
+        (!shared).then(warning).into_iter().collect()
+    }
+
+    /// Values that are right by themselves and wrong together, or mean nothing.
+    pub(super) fn contradictions(&self) -> Vec<Problem> {
+        let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
+        backups.chain(self.metrics_problems()).collect()
+    }
+
+    fn metrics_problems(&self) -> Vec<Problem> {
+        let m = &self.metrics;
+        let positive = [("partitions", u32::from(m.partitions)), ("interval_s", m.interval_s), ("window_s", m.window_s), ("object_window_s", m.object_window_s), ("refresh_s", m.refresh_s)];
+        let mut problems: Vec<_> = positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| bad(&format!("metrics.{key}"), "0", "must be 1 or more")).collect();
+        if !problems.is_empty() {
+            return problems;
+        }
+        for (key, window) in [("window_s", m.window_s), ("object_window_s", m.object_window_s)] {
+            if window % m.interval_s != 0 {
+                problems.push(bad(&format!("metrics.{key}"), &window.to_string(), &format!("must be a multiple of metrics.interval_s = {}", m.interval_s)));
+            }
+        }
+        if let Err(why) = topic_name(&m.topic) {
+            problems.push(bad("metrics.topic", &format!("{:?}", m.topic), why));
+        }
+        problems
+    }
+}
+
+fn backup_problems(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
+    let setting = |key: &str| format!("backups.{name}.{key}");
+    let segment = &backup.segment;
+    let checks = [
+        (backup.topics.include.is_empty(), "topics.include", "[]".to_owned(), "selects no topic: name one, or write a pattern"),
+        (segment.bytes_max.0 == 0, "segment.bytes_max", segment.bytes_max.to_string(), "must be more than nothing"),
+        (segment.age_max.0.is_zero(), "segment.age_max", segment.age_max.to_string(), "must be more than nothing"),
+    ];
+    checks.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, value, why)| bad(&setting(key), &value, why)).collect()
+}
+
+/// Kafka's rule for a topic's name.
+fn topic_name(name: &str) -> Result<(), &'static str> {
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let fits = (1..=249).contains(&name.len()) && name != "." && name != "..";
+    if letters && fits { Ok(()) } else { Err("a topic's name has 1 to 249 letters, digits, ., _ and -") }
+}
+
+fn bad(setting: &str, value: &str, why: &str) -> Problem {
+    Problem::BadValue { setting: setting.to_owned(), value: Some(value.to_owned()), why: why.to_owned(), hint: None }
+}
