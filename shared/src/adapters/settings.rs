@@ -17,7 +17,11 @@ pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
     let wrong = |problems| SettingsError::Wrong { place: shown(place), problems };
     let mut draft = Draft::new(&text, &environment).map_err(wrong)?;
     for (path, file) in draft.secret_files() {
-        let secret = tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret { setting: path.join("."), file, source })?;
+        let secret = tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret {
+            setting: path.join("."),
+            file,
+            source,
+        })?;
         draft.set_secret(&path, &secret);
     }
     draft.settings().map_err(wrong)
@@ -38,7 +42,9 @@ async fn text(place: &str) -> Result<String, SettingsError> {
     if place.is_empty() || is_text(place) {
         return Ok(place.to_owned());
     }
-    tokio::fs::read_to_string(Path::new(place)).await.map_err(|source| SettingsError::Read { place: place.to_owned(), source })
+    tokio::fs::read_to_string(Path::new(place))
+        .await
+        .map_err(|source| SettingsError::Read { place: place.to_owned(), source })
 }
 
 /// A configuration has a line end or an assignment; a path has neither.

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    compression::Compression,
     selection::TopicSelection,
     units::{ByteSize, Span},
 };
+use crate::segment::Compression;
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,10 @@ pub struct SegmentSettings {
 
 impl Default for SegmentSettings {
     fn default() -> Self {
-        SegmentSettings { bytes_max: ByteSize::mib(64), age_max: Span::seconds(60), compression: Compression::default() }
+        SegmentSettings {
+            bytes_max: ByteSize::mib(64),
+            age_max: Span::seconds(60),
+            compression: Compression::default(),
+        }
     }
 }

@@ -21,6 +21,9 @@ pub const PREFIX: &str = "HIGHWATER_";
 /// Where the file is: a path, an `s3://` URL, or its text.
 pub const CONFIG_VARIABLE: &str = "HIGHWATER_CONFIG";
 
+/// Variables that begin with this steer the project's own tests and are no settings.
+const TESTS_PREFIX: &str = "HIGHWATER_TEST_";
+
 /// Names that other tools use, weakest first: `HIGHWATER_*` wins over all of them.
 pub const ALIASES: [(&str, &str); 4] = [
     ("KAFKA_BOOTSTRAP_SERVERS", "kafka.bootstrap_servers"),
@@ -38,23 +41,32 @@ pub(super) struct Given {
 }
 
 /// The settings in an environment, in the order they apply. `names` are the entries that the file has, by section.
-pub(super) fn read(environment: &BTreeMap<String, String>, names: &BTreeMap<String, Vec<String>>) -> (Vec<Given>, Vec<Problem>) {
+pub(super) fn read(
+    environment: &BTreeMap<String, String>,
+    names: &BTreeMap<String, Vec<String>>,
+) -> (Vec<Given>, Vec<Problem>) {
     let aliases = ALIASES.iter().filter_map(|(variable, path)| {
         let text = environment.get(*variable)?;
         let path: Vec<_> = path.split('.').map(str::to_owned).collect();
-        let value = super::keys::find(&path).map_or_else(|| Value::String(text.clone()), |key| parse(text, &key.schema));
+        let value =
+            super::keys::find(&path).map_or_else(|| Value::String(text.clone()), |key| parse(text, &key.schema));
         Some(Given { path, value, variable: (*variable).to_owned() })
     });
     let (mut given, mut problems) = (aliases.collect::<Vec<_>>(), Vec::new());
-    let ours = environment.iter().filter(|(variable, _)| variable.starts_with(PREFIX) && *variable != CONFIG_VARIABLE);
-    for (variable, text) in ours {
+    for (variable, text) in environment.iter().filter(|(variable, _)| is_setting(variable)) {
         match resolve(variable, names) {
             Some((_, Some(why), _)) => problems.push(Problem::Later { setting: variable.clone(), why: why.to_owned() }),
-            Some((path, None, key)) => given.push(Given { path, value: parse(text, &key.schema), variable: variable.clone() }),
+            Some((path, None, key)) => {
+                given.push(Given { path, value: parse(text, &key.schema), variable: variable.clone() })
+            }
             None => problems.push(unknown(variable, names)),
         }
     }
     (given, problems)
+}
+
+fn is_setting(variable: &str) -> bool {
+    variable.starts_with(PREFIX) && !variable.starts_with(TESTS_PREFIX) && variable != CONFIG_VARIABLE
 }
 
 type Resolved = (Vec<String>, Option<&'static str>, &'static Key);
@@ -111,13 +123,17 @@ fn spellings(key: &Key, variable: &str, names: &BTreeMap<String, Vec<String>>) -
 
 /// A text as the setting's type has it; what does not fit stays text, for the setting itself to refuse.
 fn parse(text: &str, schema: &Value) -> Value {
-    let is = |name: &str| schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|t| t == name));
+    let is = |name: &str| {
+        schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.iter().any(|t| t == name))
+    };
     let read = match text {
         _ if is("string") => None,
         _ if is("array") && !text.trim_start().starts_with('[') => {
             Some(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into())
         }
-        _ => toml::from_str::<BTreeMap<String, Value>>(&format!("v = {text}")).ok().and_then(|mut table| table.remove("v")),
+        _ => toml::from_str::<BTreeMap<String, Value>>(&format!("v = {text}"))
+            .ok()
+            .and_then(|mut table| table.remove("v")),
     };
     read.unwrap_or_else(|| Value::String(text.to_owned()))
 }
@@ -129,7 +145,8 @@ mod tests {
     use super::*;
 
     fn read_one(variable: &str, text: &str, names: &[&str]) -> Result<Given, Problem> {
-        let names = [("backups", names), ("locations", names)].map(|(section, n)| (section.to_owned(), n.iter().map(ToString::to_string).collect()));
+        let names = [("backups", names), ("locations", names)]
+            .map(|(section, n)| (section.to_owned(), n.iter().map(ToString::to_string).collect()));
         let (mut given, mut problems) = read(&[(variable.to_owned(), text.to_owned())].into(), &names.into());
         given.pop().ok_or_else(|| problems.pop().unwrap())
     }
@@ -153,7 +170,10 @@ mod tests {
     #[test]
     fn a_misspelled_setting_never_becomes_a_new_entry() {
         let problem = read_one("HIGHWATER_LOCATIONS_PARIS_ENDPONT_URL", "http://x", &["paris"]).unwrap_err();
-        let expected = Problem::Unknown { setting: "HIGHWATER_LOCATIONS_PARIS_ENDPONT_URL".into(), nearest: "HIGHWATER_LOCATIONS_PARIS_ENDPOINT_URL".into() };
+        let expected = Problem::Unknown {
+            setting: "HIGHWATER_LOCATIONS_PARIS_ENDPONT_URL".into(),
+            nearest: "HIGHWATER_LOCATIONS_PARIS_ENDPOINT_URL".into(),
+        };
         assert_eq!(problem, expected);
     }
 
@@ -166,12 +186,16 @@ mod tests {
 
     #[test]
     fn the_variable_of_a_later_setting_says_so() {
-        assert!(matches!(read_one("HIGHWATER_BACKUPS_MAIN_RETENTION_DELETE_AFTER", "30d", &[]), Err(Problem::Later { .. })));
+        assert!(matches!(
+            read_one("HIGHWATER_BACKUPS_MAIN_RETENTION_DELETE_AFTER", "30d", &[]),
+            Err(Problem::Later { .. })
+        ));
     }
 
     #[test]
     fn our_own_name_wins_over_an_alias() {
-        let environment = [("REDIS_URL", "redis://a"), ("HIGHWATER_REDIS_URL", "redis://b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let environment = [("REDIS_URL", "redis://a"), ("HIGHWATER_REDIS_URL", "redis://b")]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
         let (given, _) = read(&environment.into(), &BTreeMap::new());
         let order: Vec<_> = given.iter().map(|g| g.variable.as_str()).collect();
         assert_eq!(order, ["REDIS_URL", "HIGHWATER_REDIS_URL"]);

@@ -11,8 +11,10 @@ use super::Settings;
 pub(super) const ANY: &str = "*";
 
 /// Settings that the design has and this version refuses, with what to do instead.
-const LATER: [(&str, &str); 1] =
-    [("backups.*.retention.delete_after", "retention comes in a later version; this one keeps every segment: remove the setting")];
+const LATER: [(&str, &str); 1] = [(
+    "backups.*.retention.delete_after",
+    "retention comes in a later version; this one keeps every segment: remove the setting",
+)];
 
 /// A setting that can be given.
 #[derive(Debug, Clone)]
@@ -48,7 +50,11 @@ pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let mut keys = Vec::new();
     collect(&SCHEMA, &mut Vec::new(), &mut keys);
-    keys.extend(LATER.map(|(path, why)| Key { path: path.split('.').map(str::to_owned).collect(), schema: Value::Null, later: Some(why) }));
+    keys.extend(LATER.map(|(path, why)| Key {
+        path: path.split('.').map(str::to_owned).collect(),
+        schema: Value::Null,
+        later: Some(why),
+    }));
     keys
 });
 
@@ -132,14 +138,27 @@ mod tests {
     #[test]
     fn the_settings_are_read_from_the_schema() {
         let paths = paths();
-        for expected in ["kafka.bootstrap_servers", "storage.url", "redis.url", "backups.*.topics.include", "backups.*.segment.bytes_max", "locations.*.url", "metrics.interval_s", "listen.invoke"] {
+        for expected in [
+            "kafka.bootstrap_servers",
+            "storage.url",
+            "redis.url",
+            "backups.*.topics.include",
+            "backups.*.segment.bytes_max",
+            "locations.*.url",
+            "metrics.interval_s",
+            "listen.invoke",
+        ] {
             assert!(paths.iter().any(|p| p == expected), "{expected} is not among {paths:#?}");
         }
     }
 
     #[test]
     fn every_setting_says_what_it_is() {
-        let silent: Vec<_> = KEYS.iter().filter(|key| key.later.is_none() && key.schema["description"].as_str().is_none_or(str::is_empty)).map(|key| key.path.join(".")).collect();
+        let silent: Vec<_> = KEYS
+            .iter()
+            .filter(|key| key.later.is_none() && key.schema["description"].as_str().is_none_or(str::is_empty))
+            .map(|key| key.path.join("."))
+            .collect();
         assert!(silent.is_empty(), "settings without a doc comment: {silent:?}");
     }
 }

@@ -27,7 +27,9 @@ impl FromStr for Listen {
             return Ok(Listen::Off);
         }
         let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        parts.map(|_| Listen::At(text.to_owned())).ok_or_else(|| format!("{text:?} is no address: write host:port, as in \"127.0.0.1:9000\", or \"off\""))
+        parts
+            .map(|_| Listen::At(text.to_owned()))
+            .ok_or_else(|| format!("{text:?} is no address: write host:port, as in \"127.0.0.1:9000\", or \"off\""))
     }
 }
 
@@ -61,7 +63,13 @@ pub struct ListenSettings {
 impl Default for ListenSettings {
     fn default() -> Self {
         let loopback = |port: u16| Listen::At(format!("127.0.0.1:{port}"));
-        ListenSettings { metrics: loopback(9000), gateway: loopback(8082), query: loopback(8900), invoke: loopback(3001), console: loopback(8080) }
+        ListenSettings {
+            metrics: loopback(9000),
+            gateway: loopback(8082),
+            query: loopback(8900),
+            invoke: loopback(3001),
+            console: loopback(8080),
+        }
     }
 }
 

@@ -26,7 +26,9 @@ impl Draft {
     pub fn new(text: &str, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let tree: Map<String, Value> = toml::from_str(text).map_err(|error| syntax(text, &error))?;
         let mut problems = unknown_settings(&tree);
-        let names = tree.iter().filter_map(|(section, table)| Some((section.clone(), table.as_object()?.keys().cloned().collect())));
+        let names = tree
+            .iter()
+            .filter_map(|(section, table)| Some((section.clone(), table.as_object()?.keys().cloned().collect())));
         let (given, more) = environment::read(variables, &names.collect());
         problems.extend(more);
         let mut draft = Draft { tree, variables: BTreeMap::new(), problems };
@@ -118,7 +120,7 @@ impl Draft {
     fn instances(&self, path: &[String]) -> Vec<Vec<String>> {
         let Some(at) = path.iter().position(|part| part == ANY) else { return vec![path.to_vec()] };
         let entries = self.at(&path[..at]).and_then(Value::as_object).into_iter().flatten();
-        entries.map(|(name, _)| [&path[..at], &[name.clone()], &path[at + 1..]].concat()).collect()
+        entries.map(|(name, _)| [&path[..at], std::slice::from_ref(name), &path[at + 1..]].concat()).collect()
     }
 }
 

@@ -7,7 +7,6 @@
 //! ones all come from them. Nothing here reads a file or the environment: `adapters::settings` does.
 
 pub mod backups;
-pub mod compression;
 pub mod environment;
 pub mod kafka;
 pub mod keys;

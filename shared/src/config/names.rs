@@ -33,7 +33,9 @@ impl FromStr for BackupName {
         if inner && ends && text.len() <= NAME_LENGTH_MAX {
             return Ok(BackupName(text.to_owned()));
         }
-        Err(format!("{text:?} cannot be a backup's name: use 1 to {NAME_LENGTH_MAX} of a-z, 0-9 and -, with a letter or digit at both ends"))
+        Err(format!(
+            "{text:?} cannot be a backup's name: use 1 to {NAME_LENGTH_MAX} of a-z, 0-9 and -, with a letter or digit at both ends"
+        ))
     }
 }
 
@@ -45,7 +47,9 @@ impl FromStr for LocationName {
         if text.bytes().all(letter) && (1..=NAME_LENGTH_MAX).contains(&text.len()) && text != ALL_LOCATIONS {
             return Ok(LocationName(text.to_owned()));
         }
-        Err(format!("{text:?} cannot be a location's name: use 1 to {NAME_LENGTH_MAX} letters, digits, -, _ and ., and not {ALL_LOCATIONS:?}"))
+        Err(format!(
+            "{text:?} cannot be a location's name: use 1 to {NAME_LENGTH_MAX} letters, digits, -, _ and ., and not {ALL_LOCATIONS:?}"
+        ))
     }
 }
 

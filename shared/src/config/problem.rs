@@ -57,7 +57,12 @@ pub enum Problem {
 
 impl Problem {
     /// A value that does not fit; credentials in it are hidden, in the reason as well.
-    pub(super) fn bad_value(setting: String, value: Option<&serde_json::Value>, why: &str, hint: Option<String>) -> Self {
+    pub(super) fn bad_value(
+        setting: String,
+        value: Option<&serde_json::Value>,
+        why: &str,
+        hint: Option<String>,
+    ) -> Self {
         let text = value.and_then(serde_json::Value::as_str);
         let safe = text.map(without_credentials);
         let why = match (text, &safe) {

@@ -51,10 +51,18 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, String> {
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let kind = match inner {
-            _ if text.is_empty() => return Err("an empty pattern selects nothing: write a topic's name, a glob or a /regular expression/".into()),
+            _ if text.is_empty() => {
+                return Err(
+                    "an empty pattern selects nothing: write a topic's name, a glob or a /regular expression/".into()
+                );
+            }
             Some(expression) => Kind::Regex(regex(expression)?),
             None if text.contains(GLOB_SIGNS) => Kind::Glob(glob(text)?),
-            None if text.contains('/') => return Err(format!("{text:?} is no pattern: a regular expression stands between two slashes, as in \"/pay(ment)?s/\"")),
+            None if text.contains('/') => {
+                return Err(format!(
+                    "{text:?} is no pattern: a regular expression stands between two slashes, as in \"/pay(ment)?s/\""
+                ));
+            }
             None => Kind::Literal,
         };
         Ok(TopicPattern { text: text.to_owned(), kind })

@@ -60,7 +60,8 @@ impl Settings {
 
     /// The backups, of which there must be one.
     pub fn backups(&self) -> Result<&BTreeMap<BackupName, BackupSettings>, Problem> {
-        let remedy = "write [backups.main] topics = { include = [\"orders-*\"] }, or set HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE";
+        let remedy =
+            "write [backups.main] topics = { include = [\"orders-*\"] }, or set HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE";
         if self.backups.is_empty() { Err(Problem::missing("backups", remedy)) } else { Ok(&self.backups) }
     }
 
@@ -75,7 +76,11 @@ impl Settings {
     pub fn warnings(&self) -> Vec<String> {
         let interval = self.metrics.interval_s;
         let shared = interval == BACKBEAT_INTERVAL_S;
-        let warning = || format!("metrics.interval_s = {interval}: Backbeat counts in intervals of {BACKBEAT_INTERVAL_S} s, so its figures and these cannot share a Redis");
+        let warning = || {
+            format!(
+                "metrics.interval_s = {interval}: Backbeat counts in intervals of {BACKBEAT_INTERVAL_S} s, so its figures and these cannot share a Redis"
+            )
+        };
         (!shared).then(warning).into_iter().collect()
     }
 
@@ -87,14 +92,28 @@ impl Settings {
 
     fn metrics_problems(&self) -> Vec<Problem> {
         let m = &self.metrics;
-        let positive = [("partitions", u32::from(m.partitions)), ("interval_s", m.interval_s), ("window_s", m.window_s), ("object_window_s", m.object_window_s), ("refresh_s", m.refresh_s)];
-        let mut problems: Vec<_> = positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| bad(&format!("metrics.{key}"), "0", "must be 1 or more")).collect();
+        let positive = [
+            ("partitions", u32::from(m.partitions)),
+            ("interval_s", m.interval_s),
+            ("window_s", m.window_s),
+            ("object_window_s", m.object_window_s),
+            ("refresh_s", m.refresh_s),
+        ];
+        let mut problems: Vec<_> = positive
+            .iter()
+            .filter(|(_, value)| *value == 0)
+            .map(|(key, _)| bad(&format!("metrics.{key}"), "0", "must be 1 or more"))
+            .collect();
         if !problems.is_empty() {
             return problems;
         }
         for (key, window) in [("window_s", m.window_s), ("object_window_s", m.object_window_s)] {
             if window % m.interval_s != 0 {
-                problems.push(bad(&format!("metrics.{key}"), &window.to_string(), &format!("must be a multiple of metrics.interval_s = {}", m.interval_s)));
+                problems.push(bad(
+                    &format!("metrics.{key}"),
+                    &window.to_string(),
+                    &format!("must be a multiple of metrics.interval_s = {}", m.interval_s),
+                ));
             }
         }
         if let Err(why) = topic_name(&m.topic) {
@@ -108,11 +127,20 @@ fn backup_problems(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
     let setting = |key: &str| format!("backups.{name}.{key}");
     let segment = &backup.segment;
     let checks = [
-        (backup.topics.include.is_empty(), "topics.include", "[]".to_owned(), "selects no topic: name one, or write a pattern"),
+        (
+            backup.topics.include.is_empty(),
+            "topics.include",
+            "[]".to_owned(),
+            "selects no topic: name one, or write a pattern",
+        ),
         (segment.bytes_max.0 == 0, "segment.bytes_max", segment.bytes_max.to_string(), "must be more than nothing"),
         (segment.age_max.0.is_zero(), "segment.age_max", segment.age_max.to_string(), "must be more than nothing"),
     ];
-    checks.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, value, why)| bad(&setting(key), &value, why)).collect()
+    checks
+        .into_iter()
+        .filter(|(wrong, ..)| *wrong)
+        .map(|(_, key, value, why)| bad(&setting(key), &value, why))
+        .collect()
 }
 
 /// Kafka's rule for a topic's name.

@@ -70,7 +70,11 @@ fn nothing_at_all_is_a_configuration_whose_needs_say_what_to_set() {
 
 #[test]
 fn the_environment_is_laid_over_the_file() {
-    let settings = read(SAMPLE, &[("HIGHWATER_METRICS_REFRESH_S", "60"), ("REDIS_URL", "redis://alias"), ("HIGHWATER_LISTEN_QUERY", "off")]).unwrap();
+    let settings = read(
+        SAMPLE,
+        &[("HIGHWATER_METRICS_REFRESH_S", "60"), ("REDIS_URL", "redis://alias"), ("HIGHWATER_LISTEN_QUERY", "off")],
+    )
+    .unwrap();
     assert_eq!(settings.metrics.refresh_s, 60);
     assert_eq!(settings.redis().unwrap().shown_url(), "redis://alias");
     assert_eq!(settings.listen.query, listen::Listen::Off);
@@ -78,7 +82,12 @@ fn the_environment_is_laid_over_the_file() {
 
 #[test]
 fn the_environment_alone_is_enough() {
-    let environment = [("KAFKA_BOOTSTRAP_SERVERS", "k:9092"), ("STORAGE_URL", "s3://b"), ("REDIS_URL", "redis://r"), ("HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE", "orders,clicks")];
+    let environment = [
+        ("KAFKA_BOOTSTRAP_SERVERS", "k:9092"),
+        ("STORAGE_URL", "s3://b"),
+        ("REDIS_URL", "redis://r"),
+        ("HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE", "orders,clicks"),
+    ];
     let settings = read("", &environment).unwrap();
     let backup = &settings.backups().unwrap()[&"main".parse().unwrap()];
     assert!(backup.topics.selects("clicks", &settings.own_topics()));
@@ -119,7 +128,10 @@ fn every_setting_misspelled_in_the_environment_is_refused_with_the_right_name() 
             let mut wrong = right.clone();
             wrong[at] = misspelled(&right[at]);
             let problem = error("", &[(&variable_of(&wrong), "x")]);
-            assert_eq!(problem, format!("{} is no setting; the nearest is {}", variable_of(&wrong), variable_of(&right)));
+            assert_eq!(
+                problem,
+                format!("{} is no setting; the nearest is {}", variable_of(&wrong), variable_of(&right))
+            );
         }
     }
 }
@@ -145,16 +157,27 @@ fn a_setting_of_a_later_version_is_refused_as_such() {
 #[test]
 fn a_bad_value_is_named_with_its_setting_its_reason_and_what_it_should_be() {
     let problem = error("[metrics]\npartitions = \"four\"", &[]);
-    assert_eq!(problem, "metrics.partitions = \"four\": invalid type: string \"four\", expected u16\n  it is: Its partitions, when Highwater creates it.");
+    assert_eq!(
+        problem,
+        "metrics.partitions = \"four\": invalid type: string \"four\", expected u16\n  it is: Its partitions, when Highwater creates it."
+    );
     let problem = error("[backups.main]\ntopics = { include = [\"orders\", \"/(/\"] }", &[]);
-    assert!(problem.starts_with("backups.main.topics.include[1] = \"/(/\": /(/ is no usable regular expression"), "{problem}");
+    assert!(
+        problem.starts_with("backups.main.topics.include[1] = \"/(/\": /(/ is no usable regular expression"),
+        "{problem}"
+    );
     let problem = error("", &[("HIGHWATER_LISTEN_METRICS", "9000")]);
-    assert!(problem.starts_with("listen.metrics (HIGHWATER_LISTEN_METRICS) = \"9000\": \"9000\" is no address"), "{problem}");
+    assert!(
+        problem.starts_with("listen.metrics (HIGHWATER_LISTEN_METRICS) = \"9000\": \"9000\" is no address"),
+        "{problem}"
+    );
 }
 
 #[test]
 fn everything_wrong_is_told_at_once() {
-    let problems = read("[metrics]\npartitions = -1\n[listen]\nquery = \"x\"\nquerry = \"x\"\n[kafka]\n", &[("HIGHWATER_X", "1")]).unwrap_err();
+    let problems =
+        read("[metrics]\npartitions = -1\n[listen]\nquery = \"x\"\nquerry = \"x\"\n[kafka]\n", &[("HIGHWATER_X", "1")])
+            .unwrap_err();
     assert_eq!(problems.0.len(), 5, "{problems}");
 }
 
@@ -212,6 +235,7 @@ fn a_secret_can_be_in_a_file() {
 
 #[test]
 fn a_secrets_file_can_be_named_in_the_environment() {
-    let draft = Draft::new("", &[("HIGHWATER_REDIS_URL_FILE".to_owned(), "/run/secrets/redis".to_owned())].into()).unwrap();
+    let draft =
+        Draft::new("", &[("HIGHWATER_REDIS_URL_FILE".to_owned(), "/run/secrets/redis".to_owned())].into()).unwrap();
     assert_eq!(draft.secret_files()[0].1, "/run/secrets/redis");
 }

@@ -35,7 +35,8 @@ impl FromStr for ByteSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let size: bytesize::ByteSize = text.trim().parse().map_err(|_| format!("{text:?} is no size: write it like \"64MiB\" or \"100kB\""))?;
+        let size: bytesize::ByteSize =
+            text.trim().parse().map_err(|_| format!("{text:?} is no size: write it like \"64MiB\" or \"100kB\""))?;
         Ok(ByteSize(size.as_u64()))
     }
 }
@@ -110,7 +111,10 @@ mod tests {
 
     #[test]
     fn a_number_without_its_unit_is_no_length_of_time() {
-        assert_eq!("60".parse::<Span>().unwrap_err(), "\"60\" is no length of time: write it like \"60s\", \"250ms\" or \"7days\"");
+        assert_eq!(
+            "60".parse::<Span>().unwrap_err(),
+            "\"60\" is no length of time: write it like \"60s\", \"250ms\" or \"7days\""
+        );
         assert!("64 parsecs".parse::<ByteSize>().is_err());
     }
 

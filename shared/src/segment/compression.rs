@@ -1,8 +1,9 @@
 //! How a segment's pages are compressed.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use parquet::basic::{Compression as ParquetCompression, ZstdLevel};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A compression and its level, written `none`, `zstd` or `zstd:3`.
@@ -68,6 +69,20 @@ impl TryFrom<String> for Compression {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
+    }
+}
+
+impl JsonSchema for Compression {
+    fn schema_name() -> Cow<'static, str> {
+        "Compression".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["none", "zstd:1"] })
     }
 }
 
