@@ -11,6 +11,7 @@ fail() {
     exit 1
 }
 have() { command -v "$1" >/dev/null 2>&1; }
+may_install() { [[ $UID == 0 ]] && have apt-get; }
 
 # quietly NAME COMMAND...: the output goes to a log, and its end is shown when the command fails.
 quietly() {
@@ -36,7 +37,7 @@ locked() {
 
 # debian_packages NAME...: installs packages where this user may, else says in one line what to install.
 debian_packages() {
-    { [[ $UID == 0 ]] && have apt-get; } ||
+    may_install ||
         fail "missing: $* (Debian's names): install them (sudo apt-get install $*), then run this again"
     say "installing $*"
     locked apt quietly apt apt_install "$@"

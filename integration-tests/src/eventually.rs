@@ -8,7 +8,7 @@ use std::{
 /// Asks until there is an answer, at most for `deadline`, and gives it; else panics with the last refusal.
 ///
 /// ```ignore
-/// let lag = eventually("the lag to be 0", SECONDS_10, || async { metrics().await.lag_is_zero() }).await;
+/// let lag = eventually("the lag to be 0", Duration::from_secs(10), || async { metrics().await.lag_is_zero() }).await;
 /// ```
 pub async fn eventually<T, F>(what: &str, deadline: Duration, mut ask: impl FnMut() -> F) -> T
 where

@@ -6,9 +6,11 @@
 
 pub mod backend;
 pub mod eventually;
+pub mod gate;
 pub mod kafka;
 pub mod kafka_consumer;
 pub mod kafka_producer;
+pub mod process;
 pub mod programs;
 pub mod redis_server;
 pub mod s3_server;
