@@ -1,4 +1,5 @@
 //! The one integration-test binary: a module for each subject.
 
+mod conformance_store;
 mod harness;
 mod servers;

@@ -1,5 +1,7 @@
 //! Figures: standings, changes, Backbeat's keys and formulas, the Prometheus text.
 
+pub mod backbeat;
+pub mod number;
 pub mod reason;
 pub mod registers;
 pub mod standing;

@@ -4,15 +4,19 @@
 //! and takes maxima, all of one [`Store::apply`] or nothing of it.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::record::Millis;
 
 /// A store of figures.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Applies `operations` in one atomic step, if every position stands where `advances` say; else changes nothing.
-    /// Answers the positions as they stand afterwards.
+    /// Applies `operations` in their order in one atomic step, if every position stands where `advances` say; else
+    /// changes nothing and answers where the positions stand. After [`StoreError::Unavailable`] it is unknown whether
+    /// it took effect: the positions tell.
     async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError>;
 
-    /// Reads values in one round trip, in the order asked for.
+    /// Reads values in one round trip and at one moment, in the order asked for.
     async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError>;
 }
 
@@ -27,19 +31,24 @@ pub struct Advance {
     pub to: i64,
 }
 
-/// One change.
-#[derive(Debug, Clone, PartialEq)]
+/// One change. What another program left in the way never fails it: the change counts, and so does the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Adds to a counter (a plain Redis string) and renews its expiry where one is given.
+    /// Adds to a counter (a plain Redis string, as `INCRBY` makes it). A text that is no integer counts as the integer
+    /// it begins with (`12abc` is 12, `abc` is 0), as readers take it; a counter that would leave 64 bits stays.
     Add {
         /// Its key.
         key: String,
         /// By how much.
         by: i64,
-        /// Expires so long after this write, in seconds.
-        ttl_s: Option<u64>,
+        /// When the counter ends, in milliseconds since 1970 by the store's clock; a time that has passed ends it now.
+        /// `None` leaves what is set.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Millis>,
     },
-    /// Sets a register (a field of a Redis hash) if its order is greater than the one it has.
+    /// Sets a register (a field of a Redis hash) if its order is greater than the one it has, or it has none.
+    /// What is no hash at that key is replaced.
     Max {
         /// The hash's key.
         key: String,

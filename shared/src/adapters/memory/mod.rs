@@ -1,4 +1,6 @@
-//! The memory adapter.
+//! The ports in memory, for tests, the simulation and `highwater dev`.
 
+pub mod clock;
 pub mod kafka;
 pub mod objects;
+pub mod store;

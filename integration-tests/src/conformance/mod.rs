@@ -1,0 +1,3 @@
+//! One suite for each port: what every adapter of it must do.
+
+pub mod store;

@@ -1,0 +1,342 @@
+//! What every store does. `store_conformance!(subject)` makes a test of each check, with an empty store for each.
+
+use async_trait::async_trait;
+use shared::{
+    ports::store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+    record::Millis,
+};
+
+/// A store to check, and what another program could do to it.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// The store, empty.
+    fn store(&self) -> &dyn Store;
+    /// The time by which it lets things expire.
+    fn now(&self) -> Millis;
+    /// Returns when that time is `at` or later.
+    async fn wait_until(&self, at: Millis);
+    /// Writes a text past the port.
+    async fn set_text(&self, key: &str, text: &str);
+    /// Writes a field of a hash past the port.
+    async fn set_field(&self, key: &str, field: &str, text: &str);
+}
+
+/// One `#[tokio::test]` for each check, on the subject that the expression makes.
+#[macro_export]
+macro_rules! store_conformance {
+    ($subject:expr) => {
+        $crate::store_conformance!(
+            $subject;
+            what_is_not_there_reads_as_nothing
+            a_batch_is_applied_whole_and_moves_its_positions
+            a_position_that_stands_elsewhere_changes_nothing_and_is_told
+            a_position_that_is_not_set_is_told_from_one_at_zero
+            of_several_positions_one_elsewhere_stops_the_batch
+            of_racing_batches_from_one_position_one_counts
+            a_batch_of_a_thousand_operations_is_one_step
+            counters_add_up_and_go_below_zero
+            a_text_that_is_no_integer_counts_as_the_integer_it_begins_with
+            a_counter_that_would_leave_64_bits_stays
+            a_register_in_the_place_of_a_counter_is_replaced
+            a_counter_ends_at_its_time
+            a_counter_whose_time_has_passed_ends_at_once
+            an_addition_without_expiry_leaves_the_one_that_is_set
+            a_register_keeps_the_greatest_order_whatever_comes_when
+            orders_compare_as_numbers_and_are_never_rounded
+            a_field_that_another_program_wrote_gives_way
+            a_text_in_the_place_of_registers_gives_way
+            registers_are_removed
+            names_and_values_may_hold_anything
+            answers_come_in_the_order_of_the_questions
+            a_key_of_another_kind_reads_as_nothing
+            a_position_that_is_no_number_is_refused_by_its_key
+        );
+    };
+    ($subject:expr; $($check:ident)+) => {$(
+        #[tokio::test]
+        async fn $check() {
+            $crate::conformance::store::$check(&$subject.await).await;
+        }
+    )+};
+}
+
+fn add(key: &str, by: i64) -> Operation {
+    Operation::Add { key: key.into(), by, expires: None }
+}
+
+fn add_until(key: &str, by: i64, expires: Millis) -> Operation {
+    Operation::Add { key: key.into(), by, expires: Some(expires) }
+}
+
+fn max(key: &str, field: &str, order: &[u64], value: &str) -> Operation {
+    Operation::Max { key: key.into(), field: field.into(), order: order.to_vec(), value: value.into() }
+}
+
+fn advance(key: &str, from: Option<i64>, to: i64) -> Advance {
+    Advance { key: key.into(), from, to }
+}
+
+fn register(field: &str, order: &[u64], value: &str) -> Register {
+    Register { field: field.into(), order: order.to_vec(), value: value.into() }
+}
+
+async fn apply(subject: &dyn Subject, operations: &[Operation]) {
+    assert_eq!(subject.store().apply(&[], operations).await.unwrap(), Applied::Done);
+}
+
+async fn text(subject: &dyn Subject, key: &str) -> Option<String> {
+    match subject.store().read(&[Query::Text(key.into())]).await.unwrap().pop() {
+        Some(Value::Text(text)) => text,
+        other => panic!("one text was asked for, not {other:?}"),
+    }
+}
+
+async fn registers(subject: &dyn Subject, key: &str) -> Vec<Register> {
+    match subject.store().read(&[Query::Registers(key.into())]).await.unwrap().pop() {
+        Some(Value::Registers(registers)) => registers,
+        other => panic!("registers were asked for, not {other:?}"),
+    }
+}
+
+/// Check.
+pub async fn what_is_not_there_reads_as_nothing(s: &dyn Subject) {
+    assert_eq!(text(s, "nothing").await, None);
+    assert_eq!(registers(s, "nothing").await, []);
+    assert_eq!(s.store().read(&[]).await.unwrap(), []);
+}
+
+/// Check.
+pub async fn a_batch_is_applied_whole_and_moves_its_positions(s: &dyn Subject) {
+    let operations = [add("a", 5), max("h", "f", &[1], "one"), add("b", 7)];
+    assert_eq!(s.store().apply(&[advance("p", None, 3)], &operations).await.unwrap(), Applied::Done);
+    assert_eq!(s.store().apply(&[advance("p", Some(3), 9)], &[]).await.unwrap(), Applied::Done);
+    assert_eq!((text(s, "a").await, text(s, "b").await), (Some("5".into()), Some("7".into())));
+    assert_eq!(registers(s, "h").await, [register("f", &[1], "one")]);
+    assert_eq!(text(s, "p").await, Some("9".into()));
+}
+
+/// Check.
+pub async fn a_position_that_stands_elsewhere_changes_nothing_and_is_told(s: &dyn Subject) {
+    s.store().apply(&[advance("p", None, 3)], &[]).await.unwrap();
+    let operations =
+        [add("a", 5), max("h", "f", &[1], "one"), Operation::Remove { key: "h".into(), fields: vec!["f".into()] }];
+    for from in [None, Some(2), Some(4), Some(-3)] {
+        let applied = s.store().apply(&[advance("p", from, 8)], &operations).await.unwrap();
+        assert_eq!(applied, Applied::Elsewhere(vec![Some(3)]), "{from:?}");
+    }
+    assert_eq!((text(s, "a").await, registers(s, "h").await), (None, vec![]));
+    assert_eq!(text(s, "p").await, Some("3".into()));
+}
+
+/// Check.
+pub async fn a_position_that_is_not_set_is_told_from_one_at_zero(s: &dyn Subject) {
+    assert_eq!(s.store().apply(&[advance("p", Some(0), 5)], &[]).await.unwrap(), Applied::Elsewhere(vec![None]));
+    s.store().apply(&[advance("p", None, 0)], &[]).await.unwrap();
+    assert_eq!(s.store().apply(&[advance("p", None, 5)], &[]).await.unwrap(), Applied::Elsewhere(vec![Some(0)]));
+}
+
+/// Check.
+pub async fn of_several_positions_one_elsewhere_stops_the_batch(s: &dyn Subject) {
+    s.store().apply(&[advance("p", None, i64::MAX), advance("q", None, 2)], &[]).await.unwrap();
+    let advances = [advance("p", Some(i64::MAX), 0), advance("q", Some(1), 5), advance("r", None, 1)];
+    let applied = s.store().apply(&advances, &[add("a", 1)]).await.unwrap();
+    assert_eq!(applied, Applied::Elsewhere(vec![Some(i64::MAX), Some(2), None]));
+    assert_eq!((text(s, "a").await, text(s, "r").await), (None, None));
+}
+
+/// Check.
+pub async fn of_racing_batches_from_one_position_one_counts(s: &dyn Subject) {
+    let (advances, operations) = ([advance("p", None, 1)], [add("a", 1)]);
+    let racing = (0..16).map(|_| s.store().apply(&advances, &operations));
+    let applied = futures::future::try_join_all(racing).await.unwrap();
+    assert_eq!(applied.iter().filter(|applied| **applied == Applied::Done).count(), 1);
+    assert_eq!(text(s, "a").await, Some("1".into()));
+}
+
+/// Check.
+pub async fn a_batch_of_a_thousand_operations_is_one_step(s: &dyn Subject) {
+    let registers_of = |n: u64| max("h", &format!("f{n:03}"), &[n, u64::MAX], &"v".repeat(1_000));
+    let operations: Vec<Operation> = (0..500).flat_map(|n| [add(&format!("a{}", n % 7), 1), registers_of(n)]).collect();
+    assert_eq!(s.store().apply(&[advance("p", None, 1)], &operations).await.unwrap(), Applied::Done);
+    assert_eq!(registers(s, "h").await.len(), 500);
+    assert_eq!(text(s, "a0").await, Some("72".into()));
+}
+
+/// Check.
+pub async fn counters_add_up_and_go_below_zero(s: &dyn Subject) {
+    apply(s, &[add("a", 5), add("a", -9), add("big", 9_007_199_254_740_993), add("big", 2)]).await;
+    assert_eq!(text(s, "a").await, Some("-4".into()));
+    assert_eq!(text(s, "big").await, Some("9007199254740995".into()), "beyond what a double holds");
+}
+
+/// Check.
+pub async fn a_text_that_is_no_integer_counts_as_the_integer_it_begins_with(s: &dyn Subject) {
+    let cases = [
+        ("abc", "2"),
+        ("12abc", "14"),
+        ("", "2"),
+        (" 7", "9"),
+        ("+5", "7"),
+        ("-0", "2"),
+        ("-007", "-5"),
+        ("1.9", "3"),
+        ("0x10", "2"),
+    ];
+    for (found, becomes) in cases {
+        s.set_text("a", found).await;
+        apply(s, &[add("a", 2), add("after", 1)]).await;
+        assert_eq!(text(s, "a").await, Some(becomes.into()), "{found:?}");
+    }
+    assert_eq!(text(s, "after").await, Some("9".into()), "the rest of each batch counted");
+}
+
+/// Check.
+pub async fn a_counter_that_would_leave_64_bits_stays(s: &dyn Subject) {
+    let highest = i64::MAX.to_string();
+    apply(s, &[add("a", i64::MAX), add("a", 1), add("b", 1)]).await;
+    s.set_text("c", "123456789012345678901234567890 and more").await;
+    apply(s, &[add("c", 1)]).await;
+    assert_eq!(text(s, "a").await, Some(highest));
+    assert_eq!(text(s, "b").await, Some("1".into()));
+    assert_eq!(text(s, "c").await, Some("123456789012345678901234567890".into()));
+}
+
+/// Check.
+pub async fn a_register_in_the_place_of_a_counter_is_replaced(s: &dyn Subject) {
+    s.set_field("a", "f", "v").await;
+    apply(s, &[add("a", 3)]).await;
+    assert_eq!(text(s, "a").await, Some("3".into()));
+}
+
+/// Check.
+pub async fn a_counter_ends_at_its_time(s: &dyn Subject) {
+    let at = Millis(s.now().0 + 300);
+    apply(s, &[add_until("a", 3, at), add_until("b", 1, Millis(at.0 + 3_600_000))]).await;
+    assert_eq!(text(s, "a").await, Some("3".into()));
+    s.wait_until(at).await;
+    assert_eq!((text(s, "a").await, text(s, "b").await), (None, Some("1".into())));
+    apply(s, &[add("a", 1)]).await;
+    assert_eq!(text(s, "a").await, Some("1".into()), "it begins anew");
+}
+
+/// Check.
+pub async fn a_counter_whose_time_has_passed_ends_at_once(s: &dyn Subject) {
+    apply(s, &[add("a", 3), add_until("a", 3, Millis(s.now().0 - 1)), add_until("b", 1, Millis(-5))]).await;
+    assert_eq!((text(s, "a").await, text(s, "b").await), (None, None));
+}
+
+/// Check.
+pub async fn an_addition_without_expiry_leaves_the_one_that_is_set(s: &dyn Subject) {
+    let at = Millis(s.now().0 + 300);
+    apply(s, &[add_until("a", 3, at), add("a", 1)]).await;
+    assert_eq!(text(s, "a").await, Some("4".into()));
+    s.wait_until(at).await;
+    assert_eq!(text(s, "a").await, None);
+}
+
+/// Check.
+pub async fn a_register_keeps_the_greatest_order_whatever_comes_when(s: &dyn Subject) {
+    let each = [
+        max("h", "f", &[2, 5], "middle"),
+        max("h", "f", &[1, 9], "old"),
+        max("h", "f", &[2, 6], "new"),
+        max("h", "f", &[2, 6], "again"),
+    ];
+    apply(s, &each).await;
+    let expected = [register("f", &[2, 6], "new")];
+    assert_eq!(registers(s, "h").await, expected);
+    for operation in each {
+        apply(s, &[operation]).await;
+        assert_eq!(registers(s, "h").await, expected, "coming again changes nothing");
+    }
+}
+
+/// Check.
+pub async fn orders_compare_as_numbers_and_are_never_rounded(s: &dyn Subject) {
+    let beyond_doubles = 9_007_199_254_740_993;
+    apply(s, &[max("h", "a", &[9], "9"), max("h", "a", &[10], "10")]).await;
+    apply(s, &[max("h", "b", &[beyond_doubles], "great"), max("h", "b", &[beyond_doubles - 1], "less")]).await;
+    apply(s, &[max("h", "c", &[u64::MAX, 0], "most"), max("h", "c", &[u64::MAX - 1, u64::MAX], "less")]).await;
+    let expected =
+        [register("a", &[10], "10"), register("b", &[beyond_doubles], "great"), register("c", &[u64::MAX, 0], "most")];
+    assert_eq!(registers(s, "h").await, expected);
+}
+
+/// Check.
+pub async fn a_field_that_another_program_wrote_gives_way(s: &dyn Subject) {
+    for foreign in ["hello", "", "99999999999999999999999999", "|x"] {
+        s.set_field("h", "f", foreign).await;
+        assert_eq!(registers(s, "h").await, [register("f", &[], foreign)]);
+        apply(s, &[max("h", "f", &[1], "ours")]).await;
+        assert_eq!(registers(s, "h").await, [register("f", &[1], "ours")], "{foreign:?}");
+    }
+}
+
+/// Check.
+pub async fn a_text_in_the_place_of_registers_gives_way(s: &dyn Subject) {
+    s.set_text("h", "hello").await;
+    apply(s, &[Operation::Remove { key: "h".into(), fields: vec!["f".into()] }]).await;
+    apply(s, &[max("h", "f", &[1], "ours"), add("after", 1)]).await;
+    assert_eq!(registers(s, "h").await, [register("f", &[1], "ours")]);
+    assert_eq!(text(s, "after").await, Some("1".into()));
+}
+
+/// Check.
+pub async fn registers_are_removed(s: &dyn Subject) {
+    apply(s, &[max("h", "a", &[1], "1"), max("h", "b", &[1], "2"), max("h", "c", &[1], "3")]).await;
+    apply(s, &[Operation::Remove { key: "h".into(), fields: vec!["a".into(), "nothing".into(), "c".into()] }]).await;
+    assert_eq!(registers(s, "h").await, [register("b", &[1], "2")]);
+    apply(s, &[Operation::Remove { key: "h".into(), fields: vec!["b".into()] }, max("h", "a", &[0], "anew")]).await;
+    assert_eq!(registers(s, "h").await, [register("a", &[0], "anew")]);
+}
+
+/// Check.
+pub async fn names_and_values_may_hold_anything(s: &dyn Subject) {
+    for odd in [
+        "a:b:bb:crr:opsdone:",
+        "__proto__",
+        "100%",
+        "sp ace\n\r\0",
+        "\u{1f600}",
+        "a|b|c",
+        "{tag}",
+        &"x".repeat(100_000),
+    ] {
+        apply(s, &[add(odd, 1), max("h", odd, &[1], odd)]).await;
+        assert_eq!(text(s, odd).await, Some("1".into()));
+        assert_eq!(registers(s, "h").await, [register(odd, &[1], odd)]);
+        apply(s, &[Operation::Remove { key: "h".into(), fields: vec![odd.into()] }]).await;
+    }
+}
+
+/// Check.
+pub async fn answers_come_in_the_order_of_the_questions(s: &dyn Subject) {
+    apply(s, &[add("a", 1), add("b", 2), max("h", "f", &[1], "v"), max("h", "e", &[1], "v")]).await;
+    let queries = ["b", "nothing", "a", "b"].map(|key| Query::Text(key.into()));
+    let [b, nothing, a, again] = queries;
+    let hash = || Query::Registers("h".into());
+    let answers =
+        s.store().read(&[hash(), b, nothing, Query::Registers("none".into()), a, hash(), again]).await.unwrap();
+    let text = |text: &str| Value::Text(Some(text.into()));
+    let held = || Value::Registers(vec![register("e", &[1], "v"), register("f", &[1], "v")]);
+    assert_eq!(answers, [held(), text("2"), Value::Text(None), Value::Registers(vec![]), text("1"), held(), text("2")]);
+}
+
+/// Check.
+pub async fn a_key_of_another_kind_reads_as_nothing(s: &dyn Subject) {
+    apply(s, &[add("a", 1), max("h", "f", &[1], "v")]).await;
+    let answers = s
+        .store()
+        .read(&[Query::Text("h".into()), Query::Registers("a".into()), Query::Text("a".into())])
+        .await
+        .unwrap();
+    assert_eq!(answers, [Value::Text(None), Value::Registers(vec![]), Value::Text(Some("1".into()))]);
+}
+
+/// Check.
+pub async fn a_position_that_is_no_number_is_refused_by_its_key(s: &dyn Subject) {
+    s.set_text("p", "12abc").await;
+    let error = s.store().apply(&[advance("p", Some(12), 13)], &[add("a", 1)]).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Refused { message, .. } if message.contains("\"p\"")), "{error}");
+    assert_eq!(text(s, "a").await, None);
+}

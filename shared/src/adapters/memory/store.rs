@@ -1,0 +1,187 @@
+//! The store in memory: the same operations as the script in Redis, under one lock.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    metrics::number::leading_integer,
+    ports::{
+        clock::Clock,
+        store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+    },
+    record::Millis,
+};
+
+/// A store in memory. Its clock says what has expired.
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    contents: Mutex<Contents>,
+}
+
+/// All that a store holds at a moment: what a test puts back to play a Redis that lost its latest writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contents(HashMap<String, Entry>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    held: Held,
+    expires: Option<Millis>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Held {
+    Text(String),
+    Registers(BTreeMap<String, (Vec<u64>, String)>),
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        MemoryStore { clock, contents: Mutex::default() }
+    }
+
+    /// Writes a text as another program would.
+    pub fn set(&self, key: &str, text: &str) {
+        self.contents().0.insert(key.to_owned(), Entry { held: Held::Text(text.to_owned()), expires: None });
+    }
+
+    /// What the store holds now.
+    #[must_use]
+    pub fn snapshot(&self) -> Contents {
+        self.contents().clone()
+    }
+
+    /// Puts back what it held at another time; [`Contents::default`] empties it.
+    pub fn restore(&self, contents: Contents) {
+        *self.contents() = contents;
+    }
+
+    /// The keys that have not expired, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.contents().0.keys().cloned().collect();
+        keys.sort();
+        keys
+    }
+
+    /// The contents without what has expired.
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        let now = self.clock.now();
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        contents.0.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
+        contents
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError> {
+        let mut contents = self.contents();
+        let stored = advances.iter().map(|advance| contents.position(&advance.key)).collect::<Result<Vec<_>, _>>()?;
+        if stored.iter().zip(advances).any(|(position, advance)| *position != advance.from) {
+            return Ok(Applied::Elsewhere(stored));
+        }
+        for advance in advances {
+            contents.set(&advance.key, advance.to.to_string());
+        }
+        for operation in operations {
+            contents.run(operation);
+        }
+        Ok(Applied::Done)
+    }
+
+    async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError> {
+        let contents = self.contents();
+        Ok(queries.iter().map(|query| contents.value(query)).collect())
+    }
+}
+
+impl Contents {
+    fn text(&self, key: &str) -> Option<&str> {
+        match &self.0.get(key)?.held {
+            Held::Text(text) => Some(text),
+            Held::Registers(_) => None,
+        }
+    }
+
+    fn position(&self, key: &str) -> Result<Option<i64>, StoreError> {
+        let parse = |text: &str| {
+            text.parse().map_err(|_| StoreError::Refused {
+                operation: "apply",
+                url: "memory".to_owned(),
+                message: format!("the position at key {key:?} is {text:?}, which is no number: delete that key"),
+            })
+        };
+        self.text(key).map(parse).transpose()
+    }
+
+    fn value(&self, query: &Query) -> Value {
+        match query {
+            Query::Text(key) => Value::Text(self.text(key).map(str::to_owned)),
+            Query::Registers(key) => Value::Registers(self.registers(key)),
+        }
+    }
+
+    fn registers(&self, key: &str) -> Vec<Register> {
+        let Some(Entry { held: Held::Registers(fields), .. }) = self.0.get(key) else { return Vec::new() };
+        let register = |(field, (order, value)): (&String, &(Vec<u64>, String))| Register {
+            field: field.clone(),
+            order: order.clone(),
+            value: value.clone(),
+        };
+        fields.iter().map(register).collect()
+    }
+
+    fn set(&mut self, key: &str, text: String) {
+        let expires = self.0.get(key).and_then(|entry| entry.expires);
+        self.0.insert(key.to_owned(), Entry { held: Held::Text(text), expires });
+    }
+
+    fn run(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Add { key, by, expires } => self.add(key, *by, *expires),
+            Operation::Max { key, field, order, value } => self.max(key, field, order, value),
+            Operation::Remove { key, fields } => self.remove(key, fields),
+        }
+    }
+
+    fn add(&mut self, key: &str, by: i64, expires: Option<Millis>) {
+        let held = leading_integer(self.text(key).unwrap_or_default());
+        let sum = held.parse::<i64>().ok().and_then(|number| number.checked_add(by));
+        self.set(key, sum.map_or(held, |sum| sum.to_string()));
+        if let Some(entry) = self.0.get_mut(key) {
+            entry.expires = expires.or(entry.expires);
+        }
+    }
+
+    fn max(&mut self, key: &str, field: &str, order: &[u64], value: &str) {
+        let entry = self.0.entry(key.to_owned()).or_insert_with(Entry::registers);
+        if let Held::Text(_) = entry.held {
+            *entry = Entry::registers();
+        }
+        let Held::Registers(fields) = &mut entry.held else { return };
+        if fields.get(field).is_none_or(|(held, _)| held.as_slice() < order) {
+            fields.insert(field.to_owned(), (order.to_vec(), value.to_owned()));
+        }
+    }
+
+    /// A hash without fields is none, as in Redis.
+    fn remove(&mut self, key: &str, removed: &[String]) {
+        let Some(Entry { held: Held::Registers(fields), .. }) = self.0.get_mut(key) else { return };
+        fields.retain(|field, _| !removed.contains(field));
+        if fields.is_empty() {
+            self.0.remove(key);
+        }
+    }
+}
+
+impl Entry {
+    fn registers() -> Self {
+        Entry { held: Held::Registers(BTreeMap::new()), expires: None }
+    }
+}

@@ -1,0 +1,46 @@
+-- One batch, whole or not at all. It decides nothing: positions are compared, numbers added, registers kept by order.
+-- KEYS: the positions' keys, then one for each operation.
+-- ARGV: how many positions; of each from ('' where not set) and to; of each operation its letter and arguments.
+local at, n = 1, tonumber(ARGV[1])
+local function take() at = at + 1; return ARGV[at] end
+
+local stored, elsewhere = {}, false
+for i = 1, n do
+  stored[i] = redis.call('GET', KEYS[i])
+  if (stored[i] or '') ~= ARGV[2 * i] then elsewhere = true end
+end
+if elsewhere then return stored end
+
+-- Before anything else is written: a server that refuses writes refuses here.
+for i = 1, n do take(); redis.call('SET', KEYS[i], take()) end
+
+-- A text that is no integer becomes the integer it begins with; beyond 64 bits the counter stays.
+local function add(key, by)
+  if type(redis.pcall('INCRBY', key, by)) == 'number' then return end
+  local text = redis.pcall('GET', key)
+  local sign, digits = string.match(type(text) == 'string' and text or '', '^%s*([+-]?)0*(%d+)')
+  if not digits or digits == '0' or sign == '+' then sign = '' end
+  redis.call('SET', key, sign .. (digits or '0'), 'KEEPTTL')
+  redis.pcall('INCRBY', key, by)
+end
+
+-- Orders are digits of equal length, so that texts compare as the numbers do.
+local function max(key, field, order, value)
+  local held = redis.pcall('HGET', key, field)
+  if type(held) == 'table' then redis.call('DEL', key); held = false end
+  if not held or (string.match(held, '^([%d.]*)|') or '') < order then redis.call('HSET', key, field, order .. '|' .. value) end
+end
+
+for i = n + 1, #KEYS do
+  local operation = take()
+  if operation == 'add' then
+    add(KEYS[i], take())
+    local expires = take()
+    if expires ~= '' then redis.call('PEXPIREAT', KEYS[i], expires) end
+  elseif operation == 'max' then
+    max(KEYS[i], take(), take(), take())
+  else
+    for _ = 1, tonumber(take()) do redis.pcall('HDEL', KEYS[i], take()) end
+  end
+end
+return false

@@ -1,0 +1,230 @@
+//! What a message on the metrics topic says: one JSON object for each location.
+//!
+//! ```text
+//! {"timestamp":1509416671977,"ops":5,"bytes":195,"extension":"crr","type":"queued","site":"us-east-1"}
+//! {"timestamp":1530600000000,"bytes":5242880,"extension":"crr","type":"completed","site":"us-east-1",
+//!  "bucketName":"b","objectKey":"dir/k","versionId":"3938"}
+//! ```
+//! Anything may lie on the topic. What is wrong is told by reason and harms nothing else. Wrong types are refused (the
+//! original counts the text `"3"` as 1 in one place and as 3 in another).
+
+use serde_json::{Map, Value};
+
+use super::keys::Object;
+use crate::record::Millis;
+
+/// The `extension` of Backbeat's replication metrics.
+const CRR: &str = "crr";
+/// The `extension`s of our own messages.
+const OURS: [&str; 2] = ["backup", "restore"];
+/// Counts are exact up to here, for readers that use doubles too.
+const COUNT_MAX: u64 = 1 << 53;
+/// Longer than any location, bucket, key (1,024 bytes in S3) or version is.
+const NAME_BYTES_MAX: usize = 2_048;
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoded {
+    /// A change of Backbeat's figures.
+    Change(Change),
+    /// A message of ours, not looked into.
+    Ours(Value),
+    /// Nothing for us: another extension, or a change that counts nowhere.
+    Skipped,
+    /// Not what belongs here.
+    Malformed(Malformed),
+}
+
+/// Something happened at a location.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What happened.
+    pub kind: Kind,
+    /// When the sender says it happened.
+    pub timestamp: Option<Millis>,
+    /// What is counted.
+    pub counts: Counts,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Replication was asked for.
+    Queued,
+    /// It is done.
+    Completed,
+    /// It failed.
+    Failed,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counts {
+    /// Operations and bytes of a location.
+    Site {
+        /// The location.
+        location: String,
+        /// How many operations.
+        ops: i64,
+        /// Their bytes.
+        bytes: i64,
+    },
+    /// Bytes of an object's version. Only queued and completed count.
+    Object {
+        /// Which version.
+        object: Object,
+        /// How many bytes.
+        bytes: i64,
+    },
+}
+
+/// Why a message is counted and passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// It has no value.
+    #[error("the message is a tombstone")]
+    Tombstone,
+    /// It is no JSON, or nested more than 127 deep.
+    #[error("the message is not JSON")]
+    NotJson,
+    /// It is JSON's `null`.
+    #[error("the message is null")]
+    Null,
+    /// It is another JSON value.
+    #[error("the message is not a JSON object")]
+    NotAnObject,
+    /// A field has another type.
+    #[error("{0} has the wrong type")]
+    WrongType(&'static str),
+    /// A field is missing.
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    /// There is no site, or an empty one.
+    #[error("site is missing")]
+    MissingSite,
+    /// The type is none of queued, completed, failed.
+    #[error("type is none of queued, completed and failed")]
+    UnknownType,
+    /// A number is negative, fractional or above 2^53, or a name is too long.
+    #[error("{0} is out of range")]
+    OutOfRange(&'static str),
+    /// A colon in location, bucket or version: the object's key in the store could be another object's.
+    #[error("{0} has a colon, so that the object cannot be told from another")]
+    Ambiguous(&'static str),
+}
+
+impl Malformed {
+    /// A short name to count by.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Malformed::Tombstone => "tombstone",
+            Malformed::NotJson => "not_json",
+            Malformed::Null => "null",
+            Malformed::NotAnObject => "not_an_object",
+            Malformed::WrongType(_) => "wrong_type",
+            Malformed::Missing(_) => "missing_field",
+            Malformed::MissingSite => "missing_site",
+            Malformed::UnknownType => "unknown_type",
+            Malformed::OutOfRange(_) => "out_of_range",
+            Malformed::Ambiguous(_) => "ambiguous",
+        }
+    }
+}
+
+/// What a record's value says.
+#[must_use]
+pub fn decode(value: Option<&[u8]>) -> Decoded {
+    parse(value).unwrap_or_else(Decoded::Malformed)
+}
+
+fn parse(value: Option<&[u8]>) -> Result<Decoded, Malformed> {
+    // serde_json stops at 128 levels, so no depth of brackets exhausts the stack.
+    let value: Value = serde_json::from_slice(value.ok_or(Malformed::Tombstone)?).map_err(|_| Malformed::NotJson)?;
+    let object = match &value {
+        Value::Object(object) => object,
+        Value::Null => return Err(Malformed::Null),
+        _ => return Err(Malformed::NotAnObject),
+    };
+    match text(object, "extension")?.ok_or(Malformed::Missing("extension"))? {
+        CRR => change(object).map(|change| change.map_or(Decoded::Skipped, Decoded::Change)),
+        extension if OURS.contains(&extension) => Ok(Decoded::Ours(value)),
+        _ => Ok(Decoded::Skipped),
+    }
+}
+
+fn change(message: &Map<String, Value>) -> Result<Option<Change>, Malformed> {
+    let kind = match text(message, "type")?.ok_or(Malformed::Missing("type"))? {
+        "queued" => Kind::Queued,
+        "completed" => Kind::Completed,
+        "failed" => Kind::Failed,
+        _ => return Err(Malformed::UnknownType),
+    };
+    let location = location(message)?;
+    let timestamp = timestamp(message)?;
+    let counts = match object(message, location)? {
+        Some(_) if kind == Kind::Failed => return Ok(None),
+        Some(object) => Counts::Object { object, bytes: count(message, "bytes")? },
+        None => {
+            Counts::Site { location: location.to_owned(), ops: count(message, "ops")?, bytes: count(message, "bytes")? }
+        }
+    };
+    Ok(Some(Change { kind, timestamp, counts }))
+}
+
+/// A site that ends in `:preferred_read` counts for the part before the first colon.
+fn location(message: &Map<String, Value>) -> Result<&str, Malformed> {
+    let site = name(message, "site")?.ok_or(Malformed::MissingSite)?;
+    let location = if site.ends_with(":preferred_read") { site.split(':').next().unwrap_or_default() } else { site };
+    if location.is_empty() { Err(Malformed::MissingSite) } else { Ok(location) }
+}
+
+/// The object's version, if the message names all of it.
+fn object(message: &Map<String, Value>, location: &str) -> Result<Option<Object>, Malformed> {
+    let parts = (name(message, "bucketName")?, name(message, "objectKey")?, name(message, "versionId")?);
+    let (Some(bucket), Some(key), Some(version_id)) = parts else { return Ok(None) };
+    let fields = [("site", location), ("bucketName", bucket), ("versionId", version_id)];
+    if let Some((field, _)) = fields.iter().find(|(_, text)| text.contains(':')) {
+        return Err(Malformed::Ambiguous(field));
+    }
+    let own = str::to_owned;
+    Ok(Some(Object { location: own(location), bucket: own(bucket), key: own(key), version_id: own(version_id) }))
+}
+
+/// A text that is not empty; `null` is as if it were not there.
+fn name<'a>(message: &'a Map<String, Value>, field: &'static str) -> Result<Option<&'a str>, Malformed> {
+    match text(message, field)? {
+        Some(text) if text.len() > NAME_BYTES_MAX => Err(Malformed::OutOfRange(field)),
+        text => Ok(text.filter(|text| !text.is_empty())),
+    }
+}
+
+fn text<'a>(message: &'a Map<String, Value>, field: &'static str) -> Result<Option<&'a str>, Malformed> {
+    match message.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Malformed::WrongType(field)),
+    }
+}
+
+/// A whole number from 0 to 2^53; `5.0` is one.
+fn count(message: &Map<String, Value>, field: &'static str) -> Result<i64, Malformed> {
+    let number = number(message, field)?.ok_or(Malformed::Missing(field))?;
+    let whole = number.fract() == 0.0 && (0.0..=COUNT_MAX as f64).contains(&number);
+    if whole { Ok(number as i64) } else { Err(Malformed::OutOfRange(field)) }
+}
+
+/// A time far off is no error: it is judged against the record's.
+fn timestamp(message: &Map<String, Value>) -> Result<Option<Millis>, Malformed> {
+    Ok(number(message, "timestamp")?.map(|milliseconds| Millis(milliseconds as i64)))
+}
+
+fn number(message: &Map<String, Value>, field: &'static str) -> Result<Option<f64>, Malformed> {
+    match message.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_f64().map(Some).ok_or(Malformed::WrongType(field)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
