@@ -80,19 +80,27 @@ fn register(field: &str, order: &[u64], value: &str) -> Register {
     Register { field: field.into(), order: order.to_vec(), value: value.into() }
 }
 
+async fn outcome(subject: &dyn Subject, advances: &[Advance], operations: &[Operation]) -> Applied {
+    subject.store().apply(advances, operations).await.expect("a batch is applied")
+}
+
+async fn read(subject: &dyn Subject, queries: &[Query]) -> Vec<Value> {
+    subject.store().read(queries).await.expect("values are read")
+}
+
 async fn apply(subject: &dyn Subject, operations: &[Operation]) {
-    assert_eq!(subject.store().apply(&[], operations).await.unwrap(), Applied::Done);
+    assert_eq!(outcome(subject, &[], operations).await, Applied::Done);
 }
 
 async fn text(subject: &dyn Subject, key: &str) -> Option<String> {
-    match subject.store().read(&[Query::Text(key.into())]).await.unwrap().pop() {
+    match read(subject, &[Query::Text(key.into())]).await.pop() {
         Some(Value::Text(text)) => text,
         other => panic!("one text was asked for, not {other:?}"),
     }
 }
 
 async fn registers(subject: &dyn Subject, key: &str) -> Vec<Register> {
-    match subject.store().read(&[Query::Registers(key.into())]).await.unwrap().pop() {
+    match read(subject, &[Query::Registers(key.into())]).await.pop() {
         Some(Value::Registers(registers)) => registers,
         other => panic!("registers were asked for, not {other:?}"),
     }
@@ -102,14 +110,14 @@ async fn registers(subject: &dyn Subject, key: &str) -> Vec<Register> {
 pub async fn what_is_not_there_reads_as_nothing(s: &dyn Subject) {
     assert_eq!(text(s, "nothing").await, None);
     assert_eq!(registers(s, "nothing").await, []);
-    assert_eq!(s.store().read(&[]).await.unwrap(), []);
+    assert_eq!(read(s, &[]).await, []);
 }
 
 /// Check.
 pub async fn a_batch_is_applied_whole_and_moves_its_positions(s: &dyn Subject) {
     let operations = [add("a", 5), max("h", "f", &[1], "one"), add("b", 7)];
-    assert_eq!(s.store().apply(&[advance("p", None, 3)], &operations).await.unwrap(), Applied::Done);
-    assert_eq!(s.store().apply(&[advance("p", Some(3), 9)], &[]).await.unwrap(), Applied::Done);
+    assert_eq!(outcome(s, &[advance("p", None, 3)], &operations).await, Applied::Done);
+    assert_eq!(outcome(s, &[advance("p", Some(3), 9)], &[]).await, Applied::Done);
     assert_eq!((text(s, "a").await, text(s, "b").await), (Some("5".into()), Some("7".into())));
     assert_eq!(registers(s, "h").await, [register("f", &[1], "one")]);
     assert_eq!(text(s, "p").await, Some("9".into()));
@@ -117,11 +125,11 @@ pub async fn a_batch_is_applied_whole_and_moves_its_positions(s: &dyn Subject) {
 
 /// Check.
 pub async fn a_position_that_stands_elsewhere_changes_nothing_and_is_told(s: &dyn Subject) {
-    s.store().apply(&[advance("p", None, 3)], &[]).await.unwrap();
+    outcome(s, &[advance("p", None, 3)], &[]).await;
     let operations =
         [add("a", 5), max("h", "f", &[1], "one"), Operation::Remove { key: "h".into(), fields: vec!["f".into()] }];
     for from in [None, Some(2), Some(4), Some(-3)] {
-        let applied = s.store().apply(&[advance("p", from, 8)], &operations).await.unwrap();
+        let applied = outcome(s, &[advance("p", from, 8)], &operations).await;
         assert_eq!(applied, Applied::Elsewhere(vec![Some(3)]), "{from:?}");
     }
     assert_eq!((text(s, "a").await, registers(s, "h").await), (None, vec![]));
@@ -130,16 +138,16 @@ pub async fn a_position_that_stands_elsewhere_changes_nothing_and_is_told(s: &dy
 
 /// Check.
 pub async fn a_position_that_is_not_set_is_told_from_one_at_zero(s: &dyn Subject) {
-    assert_eq!(s.store().apply(&[advance("p", Some(0), 5)], &[]).await.unwrap(), Applied::Elsewhere(vec![None]));
-    s.store().apply(&[advance("p", None, 0)], &[]).await.unwrap();
-    assert_eq!(s.store().apply(&[advance("p", None, 5)], &[]).await.unwrap(), Applied::Elsewhere(vec![Some(0)]));
+    assert_eq!(outcome(s, &[advance("p", Some(0), 5)], &[]).await, Applied::Elsewhere(vec![None]));
+    outcome(s, &[advance("p", None, 0)], &[]).await;
+    assert_eq!(outcome(s, &[advance("p", None, 5)], &[]).await, Applied::Elsewhere(vec![Some(0)]));
 }
 
 /// Check.
 pub async fn of_several_positions_one_elsewhere_stops_the_batch(s: &dyn Subject) {
-    s.store().apply(&[advance("p", None, i64::MAX), advance("q", None, 2)], &[]).await.unwrap();
+    outcome(s, &[advance("p", None, i64::MAX), advance("q", None, 2)], &[]).await;
     let advances = [advance("p", Some(i64::MAX), 0), advance("q", Some(1), 5), advance("r", None, 1)];
-    let applied = s.store().apply(&advances, &[add("a", 1)]).await.unwrap();
+    let applied = outcome(s, &advances, &[add("a", 1)]).await;
     assert_eq!(applied, Applied::Elsewhere(vec![Some(i64::MAX), Some(2), None]));
     assert_eq!((text(s, "a").await, text(s, "r").await), (None, None));
 }
@@ -147,8 +155,8 @@ pub async fn of_several_positions_one_elsewhere_stops_the_batch(s: &dyn Subject)
 /// Check.
 pub async fn of_racing_batches_from_one_position_one_counts(s: &dyn Subject) {
     let (advances, operations) = ([advance("p", None, 1)], [add("a", 1)]);
-    let racing = (0..16).map(|_| s.store().apply(&advances, &operations));
-    let applied = futures::future::try_join_all(racing).await.unwrap();
+    let racing = (0..16).map(|_| outcome(s, &advances, &operations));
+    let applied = futures::future::join_all(racing).await;
     assert_eq!(applied.iter().filter(|applied| **applied == Applied::Done).count(), 1);
     assert_eq!(text(s, "a").await, Some("1".into()));
 }
@@ -157,7 +165,7 @@ pub async fn of_racing_batches_from_one_position_one_counts(s: &dyn Subject) {
 pub async fn a_batch_of_a_thousand_operations_is_one_step(s: &dyn Subject) {
     let registers_of = |n: u64| max("h", &format!("f{n:03}"), &[n, u64::MAX], &"v".repeat(1_000));
     let operations: Vec<Operation> = (0..500).flat_map(|n| [add(&format!("a{}", n % 7), 1), registers_of(n)]).collect();
-    assert_eq!(s.store().apply(&[advance("p", None, 1)], &operations).await.unwrap(), Applied::Done);
+    assert_eq!(outcome(s, &[advance("p", None, 1)], &operations).await, Applied::Done);
     assert_eq!(registers(s, "h").await.len(), 500);
     assert_eq!(text(s, "a0").await, Some("72".into()));
 }
@@ -315,8 +323,7 @@ pub async fn answers_come_in_the_order_of_the_questions(s: &dyn Subject) {
     let queries = ["b", "nothing", "a", "b"].map(|key| Query::Text(key.into()));
     let [b, nothing, a, again] = queries;
     let hash = || Query::Registers("h".into());
-    let answers =
-        s.store().read(&[hash(), b, nothing, Query::Registers("none".into()), a, hash(), again]).await.unwrap();
+    let answers = read(s, &[hash(), b, nothing, Query::Registers("none".into()), a, hash(), again]).await;
     let text = |text: &str| Value::Text(Some(text.into()));
     let held = || Value::Registers(vec![register("e", &[1], "v"), register("f", &[1], "v")]);
     assert_eq!(answers, [held(), text("2"), Value::Text(None), Value::Registers(vec![]), text("1"), held(), text("2")]);
@@ -325,18 +332,15 @@ pub async fn answers_come_in_the_order_of_the_questions(s: &dyn Subject) {
 /// Check.
 pub async fn a_key_of_another_kind_reads_as_nothing(s: &dyn Subject) {
     apply(s, &[add("a", 1), max("h", "f", &[1], "v")]).await;
-    let answers = s
-        .store()
-        .read(&[Query::Text("h".into()), Query::Registers("a".into()), Query::Text("a".into())])
-        .await
-        .unwrap();
+    let answers = read(s, &[Query::Text("h".into()), Query::Registers("a".into()), Query::Text("a".into())]).await;
     assert_eq!(answers, [Value::Text(None), Value::Registers(vec![]), Value::Text(Some("1".into()))]);
 }
 
 /// Check.
 pub async fn a_position_that_is_no_number_is_refused_by_its_key(s: &dyn Subject) {
     s.set_text("p", "12abc").await;
-    let error = s.store().apply(&[advance("p", Some(12), 13)], &[add("a", 1)]).await.unwrap_err();
+    let refused = s.store().apply(&[advance("p", Some(12), 13)], &[add("a", 1)]).await;
+    let error = refused.expect_err("a position that is no number");
     assert!(matches!(&error, StoreError::Refused { message, .. } if message.contains("\"p\"")), "{error}");
     assert_eq!(text(s, "a").await, None);
 }

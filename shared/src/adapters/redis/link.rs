@@ -29,7 +29,7 @@ pub(super) struct Link {
 }
 
 enum Target {
-    Server(Client),
+    Server(Box<Client>),
     Sentinel(Box<SentinelClient>),
 }
 
@@ -88,8 +88,12 @@ impl Target {
         let certificates = ca.transpose()?.map(|root| TlsCertificates { client_tls: None, root_cert: Some(root) });
         let url = settings.url.reveal();
         match SentinelUrl::parse(url)? {
-            Some(sentinel) => Ok(Target::Sentinel(Box::new(sentinel.client().map_err(|e| invalid(&e))?))),
-            None => Self::server(url, certificates).map(Target::Server).map_err(|e| invalid(&e)),
+            Some(sentinel) => {
+                sentinel.client().map(|client| Target::Sentinel(Box::new(client))).map_err(|e| invalid(&e))
+            }
+            None => {
+                Self::server(url, certificates).map(|client| Target::Server(Box::new(client))).map_err(|e| invalid(&e))
+            }
         }
     }
 
