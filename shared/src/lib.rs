@@ -8,6 +8,7 @@ pub mod adapters;
 pub mod archive;
 pub mod chain;
 pub mod config;
+pub mod crash;
 pub mod job;
 pub mod metrics;
 pub mod ports;

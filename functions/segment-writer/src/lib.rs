@@ -1,1 +1,59 @@
-//! Function segment-writer.
+//! segment-writer: Kafka records become the segments of a chain.
+//!
+//! Two sources feed the one planner of [`shared::chain::planner`]: a **drain** pulls every selected partition from its
+//! frontier to the end of the log ([`handle`] with [`Input::Drain`]; [`follow`] does not stop there), and a **Kafka event**
+//! brings records ([`Input::Event`]), which are used as they are only where they begin at the frontier.
+//!
+//! [`writer`] holds one partition's unfinished segment, [`seal`] makes it durable, [`lane`] runs one partition,
+//! [`session`] feeds the lanes from one consumer.
+
+pub mod context;
+mod drain;
+mod error;
+mod event;
+mod follow;
+mod lane;
+mod memory;
+mod open;
+mod report;
+mod seal;
+mod session;
+mod writer;
+
+pub use context::{Backup, Context, Limits};
+pub use drain::{Drain, DrainReport, PartitionReport};
+pub use error::WriteError;
+pub use event::{Arrived, Event, EventReport, ItemFailure};
+pub use follow::follow;
+
+use std::sync::Arc;
+
+/// What the function can be asked.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Pull what Kafka has and the storage has not.
+    Drain(Drain),
+    /// Take what a Kafka event brought.
+    Event(Event),
+}
+
+/// What it answers.
+#[derive(Debug)]
+pub enum Output {
+    /// To a drain.
+    Drain(DrainReport),
+    /// To an event.
+    Event(EventReport),
+}
+
+/// Runs the function once.
+///
+/// # Errors
+/// When nothing could be done at all: the backup is unknown or another's, Kafka's topics could not be read. What fails for
+/// one partition is in the answer and costs no other partition anything.
+pub async fn handle(input: Input, context: &Arc<Context>) -> Result<Output, WriteError> {
+    match input {
+        Input::Drain(drain) => drain::run(drain, context).await.map(Output::Drain),
+        Input::Event(event) => event::run(event, context).await.map(Output::Event),
+    }
+}

@@ -1,0 +1,157 @@
+//! What the function has at hand: ports, settings, and what it remembers between calls without relying on it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use shared::{
+    config::selection::TopicSelection,
+    ports::{clock::Clock, objects::Objects, records::Kafka},
+    record::{Millis, Offset, TopicPartition},
+    rollover::Rollover,
+    segment::Compression,
+};
+
+use crate::memory::Memory;
+
+/// The function's ports and settings.
+pub struct Context {
+    /// Kafka.
+    pub kafka: Arc<dyn Kafka>,
+    /// The object storage.
+    pub objects: Arc<dyn Objects>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The configured backups.
+    pub backups: Vec<Arc<Backup>>,
+    /// The topic that standings go to.
+    pub metrics_topic: Arc<str>,
+    /// Our own topics: no pattern selects them.
+    pub own_topics: Vec<Arc<str>>,
+    /// The name of this process, which no other run of it has.
+    pub instance: Arc<str>,
+    /// How long and how much.
+    pub limits: Limits,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) started_at: Millis,
+    hints: Mutex<HashMap<(String, TopicPartition), Offset>>,
+    work: Mutex<HashMap<(String, Arc<str>), Work>>,
+}
+
+/// One configured backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Its name.
+    pub name: String,
+    /// Which topics it takes.
+    pub topics: TopicSelection,
+    /// When a segment is closed.
+    pub rollover: Rollover,
+    /// How it is compressed.
+    pub compression: Compression,
+}
+
+impl Backup {
+    /// The consumer group that tells others how far it is.
+    #[must_use]
+    pub fn group(&self) -> String {
+        format!("highwater.{}", self.name)
+    }
+}
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of records and unfinished segments in memory.
+    pub memory_bytes_max: u64,
+    /// How often standings are said again.
+    pub refresh: Duration,
+    /// The longest wait between two attempts.
+    pub backoff_max: Duration,
+    /// How many attempts a drain makes for a partition.
+    pub attempts_max: u32,
+    /// How long before its deadline a drain begins to close its segments.
+    pub deadline_margin: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes_max: 96 << 20,
+            refresh: Duration::from_secs(15),
+            backoff_max: Duration::from_secs(60),
+            attempts_max: 5,
+            deadline_margin: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What was done for a topic since the program started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Work {
+    /// Records sent to the storage.
+    pub records: u64,
+    /// Milliseconds spent on it.
+    pub busy_ms: u64,
+}
+
+impl Context {
+    /// A context over these ports.
+    #[must_use]
+    pub fn new(
+        kafka: Arc<dyn Kafka>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        backups: Vec<Backup>,
+        metrics_topic: &str,
+        instance: &str,
+        limits: Limits,
+    ) -> Arc<Self> {
+        let started_at = clock.now();
+        Arc::new(Context {
+            kafka,
+            objects,
+            clock,
+            backups: backups.into_iter().map(Arc::new).collect(),
+            metrics_topic: metrics_topic.into(),
+            own_topics: vec![metrics_topic.into(), "backbeat-replication".into()],
+            instance: instance.into(),
+            limits,
+            memory: Memory::new(limits.memory_bytes_max),
+            started_at,
+            hints: Mutex::default(),
+            work: Mutex::default(),
+        })
+    }
+
+    /// Where a chain's end was last seen. A hint: a wrong one costs requests only.
+    pub(crate) fn hint(&self, backup: &str, partition: &TopicPartition) -> Option<Offset> {
+        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.get(&(backup.to_owned(), partition.clone())).copied()
+    }
+
+    pub(crate) fn remember(&self, backup: &str, partition: &TopicPartition, base: Offset) {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.insert((backup.to_owned(), partition.clone()), base);
+    }
+
+    /// Adds to what was done for a topic, and answers the sum.
+    pub(crate) fn worked(&self, backup: &str, topic: &Arc<str>, more: Work) -> Work {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = work.entry((backup.to_owned(), topic.clone())).or_default();
+        sum.records += more.records;
+        sum.busy_ms += more.busy_ms;
+        *sum
+    }
+
+    pub(crate) fn backup(&self, name: &str) -> Option<&Arc<Backup>> {
+        self.backups.iter().find(|backup| backup.name == name)
+    }
+
+    pub(crate) fn selects(&self, backup: &Backup, topic: &str) -> bool {
+        let own: Vec<&str> = self.own_topics.iter().map(|topic| &**topic).collect();
+        backup.topics.selects(topic, &own)
+    }
+}

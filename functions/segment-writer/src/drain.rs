@@ -1,0 +1,188 @@
+//! The drain: every selected partition from its frontier to the end of the log, then an answer.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    ports::records::{RecordsError, Topic},
+    record::{Millis, Offset, TopicPartition},
+};
+
+use crate::{
+    Backup, Context, WriteError,
+    lane::{LaneSummary, Until},
+    session::{LaneEnd, Session},
+};
+
+/// What to drain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// The backup's name.
+    pub backup: String,
+    /// Only these of its topics, by name.
+    #[serde(default)]
+    pub topics: Option<Vec<String>>,
+    /// Only the partitions of this shard.
+    #[serde(default)]
+    pub shard: Option<Shard>,
+    /// When the answer must be there, in milliseconds since 1970.
+    #[serde(default)]
+    pub deadline: Option<Millis>,
+    /// Whether this is a backup that ends here: its state becomes Done, not Running.
+    #[serde(default)]
+    pub one_shot: bool,
+}
+
+/// One of several equal parts of all partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Which, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub count: u32,
+}
+
+impl Shard {
+    fn takes(self, partition: &TopicPartition) -> bool {
+        // FNV-1a: the same on every machine and in every version.
+        let name = partition.to_string();
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        hash % self.count.max(1) == self.index
+    }
+}
+
+/// What a drain did.
+#[derive(Debug, Default, Serialize)]
+pub struct DrainReport {
+    /// Each partition, in the order they ended.
+    pub partitions: Vec<PartitionReport>,
+}
+
+/// What a drain did for one partition.
+#[derive(Debug, Serialize)]
+pub struct PartitionReport {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// Records stored.
+    pub records: u64,
+    /// Segments stored.
+    pub segments: u64,
+    /// The frontier at the end.
+    pub next: Offset,
+    /// The consumed position at the end.
+    pub position: Offset,
+    /// Why it was not drained to the end.
+    #[serde(serialize_with = "error_text", skip_serializing_if = "Option::is_none")]
+    pub error: Option<WriteError>,
+}
+
+fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&error.as_ref().map(ToString::to_string).unwrap_or_default())
+}
+
+impl DrainReport {
+    /// Whether every partition was drained to the end.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.partitions.iter().all(|partition| partition.error.is_none())
+    }
+}
+
+pub(crate) async fn run(drain: Drain, context: &Arc<Context>) -> Result<DrainReport, WriteError> {
+    let backup = context.backup(&drain.backup).ok_or_else(|| WriteError::UnknownBackup(drain.backup.clone()))?;
+    shared::archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
+    let targets = targets(&drain, context, backup).await?;
+    pull(context, backup, targets, drain.one_shot, drain.deadline).await
+}
+
+/// Pulls partitions up to their targets.
+pub(crate) async fn pull(
+    context: &Arc<Context>,
+    backup: &Arc<Backup>,
+    targets: Vec<Target>,
+    finished: bool,
+    deadline: Option<Millis>,
+) -> Result<DrainReport, WriteError> {
+    let fetch = context.kafka.fetch(&[]).await?;
+    let mut session = Session::new(context, backup, fetch);
+    let mut report = DrainReport::default();
+    for Target { partition, end } in targets {
+        match end {
+            Ok(target) => session.add(partition, Until::End { target, finished }),
+            Err(error) => report.partitions.push(PartitionReport::new(partition, Err(error.into()))),
+        }
+    }
+    let close_at = deadline.map(|at| at.0.saturating_sub(i64::try_from(context.limits.deadline_margin.as_millis()).unwrap_or(0)));
+    while !session.is_idle() && close_at.is_none_or(|at| context.clock.now().0 < at) {
+        report.add(session.round().await?);
+    }
+    report.add(session.finish().await);
+    Ok(report)
+}
+
+/// A partition and how far to pull it, or why it cannot be.
+pub(crate) struct Target {
+    pub partition: TopicPartition,
+    pub end: Result<Offset, RecordsError>,
+}
+
+/// The partitions to drain, each to its last stable offset, taken once.
+async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Vec<Target>, WriteError> {
+    let topics = context.kafka.topics(None).await?;
+    let wanted = |topic: &&Topic| {
+        drain.topics.as_ref().is_none_or(|names| names.iter().any(|name| **name == *topic.name))
+            && context.selects(backup, &topic.name)
+    };
+    let all = topics.iter().filter(wanted).flat_map(partitions_of);
+    let partitions: Vec<TopicPartition> = all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
+    let bounds = context.kafka.bounds(&partitions).await?;
+    let target = |(partition, bounds): (TopicPartition, Result<_, _>)| Target {
+        partition,
+        end: bounds.map(|bounds: shared::ports::records::LogBounds| bounds.stable_end),
+    };
+    Ok(partitions.into_iter().zip(bounds).map(target).collect())
+}
+
+pub(crate) fn partitions_of(topic: &Topic) -> impl Iterator<Item = TopicPartition> + '_ {
+    (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.clone(), partition))
+}
+
+impl PartitionReport {
+    fn new(partition: TopicPartition, result: Result<LaneSummary, WriteError>) -> Self {
+        let (summary, error) = match result {
+            Ok(summary) => (summary, None),
+            Err(error) => (LaneSummary::default(), Some(error)),
+        };
+        PartitionReport {
+            topic: partition.topic,
+            partition: partition.partition.0,
+            records: summary.records,
+            segments: summary.segments,
+            next: summary.next,
+            position: summary.position,
+            error,
+        }
+    }
+}
+
+impl DrainReport {
+    fn add(&mut self, ends: Vec<LaneEnd>) {
+        self.partitions.extend(ends.into_iter().map(|end| PartitionReport::new(end.partition, end.result)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_is_in_exactly_one_shard() {
+        for partition in (0..50).map(|p| TopicPartition::new("orders", p)) {
+            let taken = (0..7).filter(|index| Shard { index: *index, count: 7 }.takes(&partition)).count();
+            assert_eq!(taken, 1, "{partition}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a partition could not be written.
+
+use shared::{
+    archive::ArchiveError,
+    ports::{objects::ObjectsError, records::RecordsError},
+    record::{Offset, TopicPartition},
+    segment::encoder::EncodeError,
+};
+
+/// Why a partition could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The storage holds a backup that cannot be read, or does not answer.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A segment could not be put.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// Kafka failed.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// A segment could not be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Another writer's segment stands where this one's should: what is buffered is dropped and read again.
+    #[error("{partition}: another writer stored from {base} on first")]
+    LostRace {
+        /// Which partition.
+        partition: TopicPartition,
+        /// The base of the segment that lost.
+        base: Offset,
+    },
+    /// The topic was deleted, or deleted and created again, while it was read.
+    #[error("topic {topic} is not the one that was read: it was deleted, or created again, meanwhile")]
+    TopicChanged {
+        /// The topic.
+        topic: String,
+    },
+    /// The storage says less than was committed: the tail of the backup is missing (C5).
+    #[error(
+        "{partition}: the backup ends at {frontier}, but {committed} was committed: its last segments are missing from the storage; \
+         restore them, or run `highwater verify`"
+    )]
+    TailMissing {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the storage ends.
+        frontier: Offset,
+        /// What the group committed.
+        committed: Offset,
+    },
+    /// The storage holds more than the log of the same topic.
+    #[error(
+        "{partition}: the backup ends at {frontier}, beyond the log's end {log_end} of the same topic id: \
+         kafka lost records that are in the backup, or the storage belongs to another cluster"
+    )]
+    AheadOfLog {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the storage ends.
+        frontier: Offset,
+        /// Where the log ends.
+        log_end: Offset,
+    },
+    /// No backup of that name is configured.
+    #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
+    UnknownBackup(String),
+    /// Time was up.
+    #[error("{partition}: time was up at {position}; the next run goes on from the last segment")]
+    OutOfTime {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the reading stood.
+        position: Offset,
+    },
+    /// The session that fed the partition ended.
+    #[error("{0}: nothing feeds it any more")]
+    Abandoned(TopicPartition),
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing is wrong: look at the storage again and go on at once.
+    Reopen,
+    /// Try again later.
+    Backoff,
+    /// Trying again does not help until somebody mends the cause.
+    Fail,
+}
+
+impl WriteError {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        let retry = match self {
+            WriteError::LostRace { .. } | WriteError::TopicChanged { .. } => return Remedy::Reopen,
+            WriteError::Archive(error) => error.retry(),
+            WriteError::Objects(error) => error.retry(),
+            WriteError::Records(error) => error.retry(),
+            WriteError::OutOfTime { .. } | WriteError::Abandoned(_) => true,
+            _ => false,
+        };
+        if retry { Remedy::Backoff } else { Remedy::Fail }
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn retry(&self) -> bool {
+        self.remedy() != Remedy::Fail
+    }
+}

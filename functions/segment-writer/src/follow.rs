@@ -1,0 +1,102 @@
+//! Following: the drain that does not end, for a server. Any number of instances share the backup's consumer group.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{Backup, Context, WriteError, error::Remedy, session::Session};
+
+/// The wait after Kafka could not be asked; it doubles up to the limit.
+const BACKOFF_MIN: Duration = Duration::from_millis(500);
+
+/// Writes all configured backups until `stop`, whatever happens on the way; then closes what is unfinished.
+///
+/// # Errors
+/// Only what trying again cannot mend and concerns a whole backup: its prefix belongs to another owner.
+pub async fn follow(context: &Arc<Context>, stop: &CancellationToken) -> Result<(), WriteError> {
+    let backups = context.backups.iter().map(|backup| follow_backup(context, backup, stop));
+    futures::future::try_join_all(backups).await.map(drop)
+}
+
+async fn follow_backup(context: &Arc<Context>, backup: &Arc<Backup>, stop: &CancellationToken) -> Result<(), WriteError> {
+    let mut attempt = 0_u32;
+    while !stop.is_cancelled() {
+        let Err(error) = follow_once(context, backup, stop, &mut attempt).await else { continue };
+        if error.remedy() == Remedy::Fail {
+            return Err(error);
+        }
+        attempt += 1;
+        let wait = BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(context.limits.backoff_max);
+        tracing::warn!(backup = backup.name, attempt, error = &error as &dyn std::error::Error, "{error}; trying again");
+        pause(wait, stop).await;
+    }
+    Ok(())
+}
+
+/// Works as one member of the group until the selected topics change, or `stop`.
+async fn follow_once(
+    context: &Arc<Context>,
+    backup: &Arc<Backup>,
+    stop: &CancellationToken,
+    attempt: &mut u32,
+) -> Result<(), WriteError> {
+    shared::archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
+    let topics = selected(context, backup).await?;
+    if topics.is_empty() {
+        pause(context.limits.refresh, stop).await;
+        return Ok(());
+    }
+    let fetch = context.kafka.join(&backup.group(), &topics).await?;
+    let mut session = Session::new(context, backup, fetch);
+    let result = rounds(context, backup, &topics, &mut session, stop, attempt).await;
+    for end in session.finish().await {
+        if let Err(error) = end.result {
+            tracing::warn!(partition = %end.partition, error = &error as &dyn std::error::Error, "{error}");
+        }
+    }
+    result
+}
+
+async fn rounds(
+    context: &Arc<Context>,
+    backup: &Arc<Backup>,
+    topics: &[Arc<str>],
+    session: &mut Session,
+    stop: &CancellationToken,
+    attempt: &mut u32,
+) -> Result<(), WriteError> {
+    let refresh_ms = i64::try_from(context.limits.refresh.as_millis()).unwrap_or(i64::MAX);
+    let mut looked_at = context.clock.now();
+    while !stop.is_cancelled() {
+        for end in session.round().await? {
+            if let Err(error) = end.result {
+                tracing::error!(partition = %end.partition, error = &error as &dyn std::error::Error, "{error}");
+            }
+        }
+        let now = context.clock.now();
+        if now.0 - looked_at.0 >= refresh_ms {
+            looked_at = now;
+            *attempt = 0;
+            if selected(context, backup).await? != topics {
+                tracing::info!(backup = backup.name, "the selected topics changed");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The selected topics as the cluster has them now, by name.
+async fn selected(context: &Context, backup: &Backup) -> Result<Vec<Arc<str>>, WriteError> {
+    let topics = context.kafka.topics(None).await?;
+    let mut names: Vec<_> = topics.into_iter().map(|topic| topic.name).filter(|name| context.selects(backup, name)).collect();
+    names.sort();
+    Ok(names)
+}
+
+async fn pause(wait: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(wait) => {}
+    }
+}

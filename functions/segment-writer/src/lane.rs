@@ -1,0 +1,304 @@
+//! One partition's work: open the chain, take what is fetched, close segments, and recover from whatever goes wrong.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use shared::{
+    job::State,
+    ports::records::RecordsError,
+    record::{Millis, Offset, Record, TopicPartition},
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Backup, Context, WriteError,
+    error::Remedy,
+    memory::Held,
+    open::{open, topic_now},
+    report::Reporter,
+    writer::PartitionWriter,
+};
+
+/// A drain's lane that gets nothing for so long asks Kafka anew, so that a dead broker cannot hang it.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// The wait before the first of several attempts; it doubles.
+const BACKOFF_MIN: Duration = Duration::from_millis(500);
+/// The wait before a chain is opened again that others write too.
+const REOPEN_WAIT: Duration = Duration::from_millis(20);
+
+/// What the session feeds a lane with. `generation` tells what was asked for last from what came before.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub generation: u64,
+    pub item: Item,
+}
+
+/// What came for the partition.
+#[derive(Debug)]
+pub(crate) enum Item {
+    /// Records, counted in the memory budget.
+    Records(Vec<Record>, Held),
+    /// The end of the log.
+    End(Offset),
+    /// The offset asked for is not in the log.
+    OutOfRange,
+    /// It cannot be read.
+    Failed(Arc<RecordsError>),
+    /// Memory is short: close the segment early.
+    Close,
+}
+
+/// What a lane asks the session for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Fetch from here on.
+    Start { lane: u64, partition: TopicPartition, from: Offset, generation: u64 },
+    /// Fetch nothing for now.
+    Stop { lane: u64, partition: TopicPartition },
+}
+
+/// Until when a lane works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// The end of the log, or this offset of it if it comes first. `finished` says that nothing follows: the job is done.
+    End { target: Offset, finished: bool },
+    /// Stopped from outside.
+    Stopped,
+}
+
+/// What a lane did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LaneSummary {
+    /// Records stored.
+    pub records: u64,
+    /// Segments stored.
+    pub segments: u64,
+    /// The frontier at the end.
+    pub next: Offset,
+    /// The consumed position at the end.
+    pub position: Offset,
+}
+
+pub(crate) struct Lane {
+    pub id: u64,
+    pub context: Arc<Context>,
+    pub backup: Arc<Backup>,
+    pub partition: TopicPartition,
+    pub until: Until,
+    pub stop: CancellationToken,
+    pub feed: UnboundedReceiver<Feed>,
+    pub commands: UnboundedSender<Command>,
+    /// Bytes of the unfinished segment, for whoever must choose a lane to close.
+    pub buffered: Arc<AtomicU64>,
+    pub generation: u64,
+    pub summary: LaneSummary,
+    pub attempt: u32,
+}
+
+impl Lane {
+    /// Works until the end, whatever happens on the way.
+    pub async fn run(mut self) -> Result<LaneSummary, WriteError> {
+        loop {
+            let mut reporter = Reporter::new(self.context.clock.now());
+            let Err(error) = self.attempt(&mut reporter).await else { return Ok(self.summary) };
+            self.buffered.store(0, Ordering::Relaxed);
+            let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
+            if self.stop.is_cancelled() {
+                return Err(error);
+            }
+            let wait = self.plan_retry(&error)?;
+            let Some(wait) = wait else { return Err(error) };
+            self.wait(wait).await;
+        }
+    }
+
+    /// How long to wait before the next attempt; `None`: there is none.
+    fn plan_retry(&mut self, error: &WriteError) -> Result<Option<Duration>, WriteError> {
+        let remedy = error.remedy();
+        if remedy == Remedy::Reopen {
+            tracing::info!(partition = %self.partition, reason = %error, "looking at the storage again");
+            return Ok(Some(REOPEN_WAIT));
+        }
+        self.attempt += 1;
+        let backoff = BACKOFF_MIN.saturating_mul(1 << self.attempt.min(16)).min(self.context.limits.backoff_max);
+        let give_up = self.until != Until::Stopped
+            && (remedy == Remedy::Fail || self.attempt >= self.context.limits.attempts_max);
+        if give_up {
+            return Ok(None);
+        }
+        tracing::warn!(
+            partition = %self.partition, attempt = self.attempt, wait_ms = backoff.as_millis() as u64,
+            error = error as &dyn std::error::Error, "{error}; trying again"
+        );
+        // What nobody mended yet is asked about less often.
+        Ok(Some(if remedy == Remedy::Fail { self.context.limits.backoff_max } else { backoff }))
+    }
+
+    /// Waits; what was still fed is dropped, so that it holds no memory.
+    async fn wait(&mut self, wait: Duration) {
+        let over = tokio::time::sleep(wait);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                () = &mut over => return,
+                feed = self.feed.recv() => if feed.is_none() { return },
+            }
+        }
+    }
+
+    async fn attempt(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
+        let open = open(&self.context, &self.backup, &self.partition).await?;
+        let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
+        let result = self.work(&mut writer, reporter).await;
+        let (records, segments) = writer.sealed();
+        self.summary.records += records;
+        self.summary.segments += segments;
+        self.summary.next = writer.open_chain().frontier.next;
+        self.summary.position = writer.position();
+        let Err(error) = &result else { return result };
+        if error.remedy() != Remedy::Reopen {
+            let state = if error.retry() { State::backoff(self.attempt + 1) } else { State::FAILED };
+            reporter.set(state, self.attempt + 1, self.context.clock.now());
+            // The error itself is on its way up; that it could not be said changes nothing.
+            let _ = reporter.standing(&self.context, writer.open_chain(), writer.position()).await;
+        }
+        result
+    }
+
+    async fn work(&mut self, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<(), WriteError> {
+        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+        if let Until::End { target, .. } = self.until
+            && writer.position() >= target
+        {
+            return self.finish(writer, reporter).await;
+        }
+        self.start(writer.position());
+        let mut said_at = self.context.clock.now();
+        loop {
+            let now = self.context.clock.now();
+            let refresh_at = later(said_at, self.context.limits.refresh);
+            let wake_at = writer.due_at().map_or(refresh_at, |due| due.min(refresh_at));
+            let silence = if self.until == Until::Stopped { Duration::MAX } else { SILENCE_MAX };
+            let stop = self.stop.clone();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.finish(writer, reporter).await,
+                feed = self.feed.recv() => {
+                    let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
+                    if feed.generation == self.generation && self.take(feed.item, writer, reporter).await? {
+                        return self.finish(writer, reporter).await;
+                    }
+                }
+                () = tokio::time::sleep(until(now, wake_at).min(silence)) => {
+                    if until(now, wake_at) >= silence {
+                        return Err(self.silent());
+                    }
+                }
+            }
+            let now = self.context.clock.now();
+            if writer.due_at().is_some_and(|due| due <= now) {
+                writer.seal(reporter).await?;
+                self.attempt = 0;
+            }
+            if later(said_at, self.context.limits.refresh) <= now {
+                reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+                said_at = now;
+            }
+            self.buffered.store(writer.buffered_bytes(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes what came. Whether the work is done.
+    async fn take(&mut self, item: Item, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<bool, WriteError> {
+        match item {
+            Item::Records(mut records, held) => {
+                if let Until::End { target, .. } = self.until {
+                    records.truncate(records.partition_point(|record| record.offset < target));
+                }
+                writer.append(records, reporter).await?;
+                drop(held);
+                Ok(self.reached(writer.position()))
+            }
+            Item::End(position) => {
+                writer.pass(position);
+                reporter.set(State::STREAMING, 0, self.context.clock.now());
+                Ok(self.until != Until::Stopped)
+            }
+            Item::Close => writer.seal(reporter).await.map(|()| false),
+            Item::Failed(error) => Err(RecordsError::clone(&error).into()),
+            Item::OutOfRange => self.out_of_range(writer).await.map(|()| false),
+        }
+    }
+
+    fn reached(&self, position: Offset) -> bool {
+        matches!(self.until, Until::End { target, .. } if position >= target)
+    }
+
+    /// The log does not have the frontier: it begins behind it (a gap, once the next record tells where), or ends before it.
+    async fn out_of_range(&mut self, writer: &PartitionWriter) -> Result<(), WriteError> {
+        let topic = topic_now(&self.context, &self.partition.topic).await?;
+        if topic.id != writer.open_chain().chain.topic_id {
+            return Err(WriteError::TopicChanged { topic: topic.name.to_string() });
+        }
+        let bounds = self.context.kafka.bounds(std::slice::from_ref(&self.partition)).await?;
+        let bounds = bounds.into_iter().next().ok_or_else(|| self.silent())??;
+        let frontier = writer.position();
+        if bounds.start <= frontier {
+            let partition = self.partition.clone();
+            return Err(WriteError::AheadOfLog { partition, frontier, log_end: bounds.high_watermark });
+        }
+        self.start(bounds.start);
+        Ok(())
+    }
+
+    /// Asks for records from an offset on; what was fed before is of an older generation.
+    fn start(&mut self, from: Offset) {
+        self.generation += 1;
+        let command =
+            Command::Start { lane: self.id, partition: self.partition.clone(), from, generation: self.generation };
+        // A session that is gone feeds nothing: `recv` tells.
+        let _ = self.commands.send(command);
+    }
+
+    /// Closes the last segment and says how the work ended.
+    async fn finish(&mut self, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<(), WriteError> {
+        writer.seal(reporter).await?;
+        let done = matches!(self.until, Until::End { finished: true, .. }) && !self.stop.is_cancelled();
+        if self.until != Until::Stopped {
+            let state = if done { State::DONE } else { State::STREAMING };
+            reporter.set(state, 0, self.context.clock.now());
+        }
+        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+        if let Until::End { target, .. } = self.until
+            && self.stop.is_cancelled()
+            && writer.position() < target
+        {
+            return Err(WriteError::OutOfTime { partition: self.partition.clone(), position: writer.position() });
+        }
+        Ok(())
+    }
+
+    fn silent(&self) -> WriteError {
+        WriteError::Records(RecordsError::Unavailable {
+            operation: "fetch",
+            bootstrap_servers: self.partition.to_string(),
+            message: format!("nothing came for {} s", SILENCE_MAX.as_secs()),
+        })
+    }
+}
+
+fn later(at: Millis, by: Duration) -> Millis {
+    Millis(at.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
+}
+
+fn until(now: Millis, at: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
+}

@@ -1,0 +1,68 @@
+//! Opening a chain: which incarnation, where it ends, and whether it may be written at all.
+
+use std::sync::Arc;
+
+use shared::{
+    archive::{self, StoredFloor},
+    chain::{ChainIdentity, Frontier},
+    ports::records::Topic,
+    record::TopicPartition,
+};
+
+use crate::{Backup, Context, WriteError};
+
+/// A chain that may be written.
+#[derive(Debug, Clone)]
+pub struct OpenChain {
+    /// Which.
+    pub chain: ChainIdentity,
+    /// Where it ends.
+    pub frontier: Frontier,
+    /// Where it begins.
+    pub floor: StoredFloor,
+    /// Grows with every opening: whose word counts about the chain's state.
+    pub owner_epoch: u64,
+}
+
+/// The topic as the cluster has it now.
+pub async fn topic_now(context: &Context, name: &Arc<str>) -> Result<Topic, WriteError> {
+    let topics = context.kafka.topics(Some(std::slice::from_ref(name))).await?;
+    let found = topics.into_iter().find(|topic| topic.name == *name);
+    found.ok_or_else(|| WriteError::TopicChanged { topic: name.to_string() })
+}
+
+/// Opens the chain of a partition of the topic that has this name now.
+pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<OpenChain, WriteError> {
+    let topic = topic_now(context, &partition.topic).await?;
+    let (objects, now) = (&*context.objects, context.clock.now());
+    let cluster_id = context.kafka.cluster_id().await?;
+    let incarnation = archive::incarnation_of(objects, &backup.name, &topic.name, &topic.id, now).await?;
+    let chain = ChainIdentity {
+        cluster_id,
+        backup: backup.name.clone(),
+        topic: topic.name,
+        topic_id: topic.id,
+        incarnation,
+        partition: partition.partition,
+    };
+    let hint = context.hint(&backup.name, partition);
+    let end = archive::chain_end(objects, &chain, hint).await?;
+    check_tail(context, backup, partition, &end.frontier).await?;
+    if let Some(base) = end.frontier.last_base {
+        context.remember(&backup.name, partition, base);
+    }
+    let owner_epoch = u64::try_from(now.0).unwrap_or(0);
+    Ok(OpenChain { chain, frontier: end.frontier, floor: end.floor, owner_epoch })
+}
+
+/// Refuses to go on from a frontier below what the group committed (C5): offsets are committed only behind durable segments,
+/// so the storage has lost its tail.
+async fn check_tail(context: &Context, backup: &Backup, partition: &TopicPartition, frontier: &Frontier) -> Result<(), WriteError> {
+    let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
+    match committed.first().copied().flatten() {
+        Some(committed) if committed > frontier.next => {
+            Err(WriteError::TailMissing { partition: partition.clone(), frontier: frontier.next, committed })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,100 @@
+//! Saying on the metrics topic how far a chain is, and who works on it.
+
+use std::time::Duration;
+
+use shared::{
+    job::State,
+    metrics::standing::{Instance, Job, Message, Standing},
+    record::{Millis, Offset},
+};
+
+use crate::{Context, WriteError, context::Work, open::OpenChain};
+
+/// After so many refreshes of silence a state is no longer true (design.md, "States").
+const REFRESHES_OF_SILENCE: u32 = 3;
+
+/// What the owner of a chain says of its own work.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    state: State,
+    since: Millis,
+    attempt: u32,
+    sequence: u64,
+}
+
+impl Reporter {
+    /// A reporter that has said nothing yet.
+    #[must_use]
+    pub fn new(now: Millis) -> Self {
+        Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0 }
+    }
+
+    /// Says what the work is like from now on.
+    pub fn set(&mut self, state: State, attempt: u32, now: Millis) {
+        if state != self.state {
+            self.since = now;
+        }
+        (self.state, self.attempt) = (state, attempt);
+    }
+
+    /// Publishes a standing of the chain; returns when it is acknowledged.
+    pub async fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) -> Result<(), WriteError> {
+        self.sequence += 1;
+        let message = self.message(context, open, position);
+        Ok(context.kafka.publish(&context.metrics_topic, vec![message.encode()]).await?)
+    }
+
+    fn message(&self, context: &Context, open: &OpenChain, position: Offset) -> Message {
+        let (chain, now) = (&open.chain, context.clock.now());
+        let finished = self.state == State::DONE;
+        let job = Job {
+            state: self.state,
+            attempt: self.attempt,
+            since: self.since,
+            expires: (!finished).then(|| expiry(context, now)),
+            position: position.max(open.frontier.next),
+            owner_epoch: open.owner_epoch,
+            sequence: self.sequence,
+        };
+        Message::Standing(Standing {
+            timestamp: now,
+            backup: chain.backup.as_str().into(),
+            topic: chain.topic.clone(),
+            topic_id: chain.topic_id.clone(),
+            incarnation: chain.incarnation,
+            partition: chain.partition,
+            start: open.floor.floor.base,
+            next: open.frontier.next,
+            totals: open.frontier.point.totals,
+            totals_before_start: open.floor.floor.before.totals,
+            digest: open.frontier.point.digest,
+            job: Some(job),
+        })
+    }
+}
+
+/// Publishes what this process has done for topics since it started.
+pub async fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<str>]) -> Result<(), WriteError> {
+    let now = context.clock.now();
+    let elapsed_ms = u64::try_from(now.0 - context.started_at.0).unwrap_or(0);
+    let messages = topics.iter().map(|topic| {
+        let work = context.worked(backup, topic, Work::default());
+        let message = Message::Instance(Instance {
+            timestamp: now,
+            backup: backup.into(),
+            topic: topic.clone(),
+            instance: context.instance.clone(),
+            jobs_count: work.records,
+            idle_us: elapsed_ms.saturating_sub(work.busy_ms) * 1_000,
+            elapsed_us: elapsed_ms * 1_000,
+            expires: expiry(context, now),
+        });
+        message.encode()
+    });
+    Ok(context.kafka.publish(&context.metrics_topic, messages.collect()).await?)
+}
+
+fn expiry(context: &Context, now: Millis) -> Millis {
+    let silence: Duration = context.limits.refresh * REFRESHES_OF_SILENCE;
+    Millis(now.0.saturating_add(i64::try_from(silence.as_millis()).unwrap_or(i64::MAX)))
+}

@@ -1,0 +1,104 @@
+//! Making a finished segment durable, and saying so: the order is the protocol (C2 to C6).
+//!
+//! 1. the topic still has the id under which the records were read (C4);
+//! 2. the segment is created if absent (C2); nothing before this is visible to anyone;
+//! 3. the listing behind it shows whether the floor passed it meanwhile (C6) and whether others went on;
+//! 4. its standing is acknowledged by the metrics topic;
+//! 5. only then the offset is committed, as a report for others (C5).
+
+use std::time::Duration;
+
+use shared::{
+    archive::{self},
+    chain::{Frontier, keys},
+    crash,
+    ports::objects::{ObjectsError, PutCondition},
+    record::{Offset, TopicPartition},
+    segment::EncodedSegment,
+};
+
+use crate::{
+    Backup, Context, WriteError,
+    open::{OpenChain, topic_now},
+    report::Reporter,
+};
+
+/// How often a PUT is tried again that met a concurrent write (409).
+const CONFLICTS_MAX: u32 = 5;
+const CONFLICT_WAIT: Duration = Duration::from_millis(50);
+
+/// Stores a segment at the frontier and moves the frontier behind it.
+pub async fn seal(
+    context: &Context,
+    backup: &Backup,
+    open: &mut OpenChain,
+    segment: EncodedSegment,
+    reporter: &mut Reporter,
+    position: Offset,
+) -> Result<(), WriteError> {
+    let partition = open.chain.topic_partition();
+    let (base, size_bytes) = (segment.metadata.base, segment.body.len() as u64);
+    check_topic(context, open).await?;
+    crash::point("before-put");
+    put(context, open, &segment, &partition).await?;
+    crash::point("after-put");
+    let newer = check_floor(context, open, base, &partition).await?;
+    open.frontier =
+        Frontier { last_base: Some(base), next: segment.metadata.next, point: segment.metadata.after(size_bytes) };
+    context.remember(&backup.name, &partition, base);
+    reporter.standing(context, open, position).await?;
+    crash::point("before-commit");
+    commit(context, backup, &partition, open.frontier.next).await;
+    if newer {
+        return Err(WriteError::LostRace { partition, base: open.frontier.next });
+    }
+    Ok(())
+}
+
+async fn check_topic(context: &Context, open: &OpenChain) -> Result<(), WriteError> {
+    let topic = topic_now(context, &open.chain.topic).await?;
+    if topic.id == open.chain.topic_id {
+        return Ok(());
+    }
+    Err(WriteError::TopicChanged { topic: topic.name.to_string() })
+}
+
+async fn put(context: &Context, open: &OpenChain, segment: &EncodedSegment, partition: &TopicPartition) -> Result<(), WriteError> {
+    let base = segment.metadata.base;
+    let key = keys::segment(&open.chain, base);
+    for attempt in 1.. {
+        match context.objects.put(&key, segment.body.clone(), PutCondition::IfAbsent).await {
+            Ok(_) => return Ok(()),
+            Err(ObjectsError::PreconditionFailed { .. }) => {
+                return Err(WriteError::LostRace { partition: partition.clone(), base });
+            }
+            Err(ObjectsError::Conflict { .. }) if attempt < CONFLICTS_MAX => tokio::time::sleep(CONFLICT_WAIT * attempt).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("the loop above has no end")
+}
+
+/// Whether others went on behind the segment. A floor that passed it makes it a lost race: it does not exist.
+async fn check_floor(
+    context: &Context,
+    open: &mut OpenChain,
+    base: Offset,
+    partition: &TopicPartition,
+) -> Result<bool, WriteError> {
+    let newer = archive::newer_than(&*context.objects, &open.chain, base).await?;
+    if newer.segments || newer.floor_etag != open.floor.etag {
+        open.floor = archive::read_floor(&*context.objects, &open.chain).await?;
+    }
+    if base < open.floor.floor.base {
+        return Err(WriteError::LostRace { partition: partition.clone(), base });
+    }
+    Ok(newer.segments)
+}
+
+/// Commits as a report for others. Failing costs nothing: the next commit says the same and more.
+async fn commit(context: &Context, backup: &Backup, partition: &TopicPartition, next: Offset) {
+    if let Err(error) = context.kafka.commit(&backup.group(), &[(partition.clone(), next)]).await {
+        tracing::warn!(%partition, offset = %next, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
+    }
+}

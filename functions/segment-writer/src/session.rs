@@ -1,0 +1,236 @@
+//! One consumer and the lanes it feeds.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use shared::{
+    ports::records::{Fetch, Fetched},
+    record::{Millis, Record, TopicPartition},
+};
+use tokio::{
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Backup, Context, WriteError,
+    lane::{Command, Feed, Item, Lane, LaneSummary, Until},
+    report,
+};
+
+/// How long one look for records takes at most: lanes' wishes wait as long.
+const FETCH_WAIT: Duration = Duration::from_millis(50);
+/// How long to wait for memory before another lane is asked to close.
+const MEMORY_WAIT: Duration = Duration::from_millis(100);
+
+/// A consumer and its lanes.
+pub(crate) struct Session {
+    context: Arc<Context>,
+    backup: Arc<Backup>,
+    fetch: Box<dyn Fetch>,
+    lanes: HashMap<TopicPartition, Handle>,
+    tasks: JoinSet<LaneEnd>,
+    commands: UnboundedReceiver<Command>,
+    commander: UnboundedSender<Command>,
+    lanes_made: u64,
+    said_at: Millis,
+}
+
+/// A lane as the session sees it.
+struct Handle {
+    id: u64,
+    generation: u64,
+    feed: UnboundedSender<Feed>,
+    stop: CancellationToken,
+    buffered: Arc<AtomicU64>,
+}
+
+/// How a lane ended.
+pub(crate) struct LaneEnd {
+    id: u64,
+    pub partition: TopicPartition,
+    pub result: Result<LaneSummary, WriteError>,
+}
+
+impl Session {
+    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, fetch: Box<dyn Fetch>) -> Self {
+        let (commander, commands) = mpsc::unbounded_channel();
+        Session {
+            context: context.clone(),
+            backup: backup.clone(),
+            fetch,
+            lanes: HashMap::new(),
+            tasks: JoinSet::new(),
+            commands,
+            commander,
+            lanes_made: 0,
+            said_at: context.clock.now(),
+        }
+    }
+
+    /// Begins to work on a partition.
+    pub fn add(&mut self, partition: TopicPartition, until: Until) {
+        self.lanes_made += 1;
+        let (feed, fed) = mpsc::unbounded_channel();
+        let (stop, buffered) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+        let lane = Lane {
+            id: self.lanes_made,
+            context: self.context.clone(),
+            backup: self.backup.clone(),
+            partition: partition.clone(),
+            until,
+            stop: stop.clone(),
+            feed: fed,
+            commands: self.commander.clone(),
+            buffered: buffered.clone(),
+            generation: 0,
+            summary: LaneSummary::default(),
+            attempt: 0,
+        };
+        let (id, name) = (lane.id, partition.clone());
+        self.tasks.spawn(async move { LaneEnd { id, partition: name, result: lane.run().await } });
+        let handle = Handle { id, generation: 0, feed, stop, buffered };
+        if let Some(before) = self.lanes.insert(partition, handle) {
+            before.stop.cancel();
+        }
+    }
+
+    /// How many partitions are worked on.
+    pub fn is_idle(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// One round: the lanes' wishes, the ended lanes, and what was fetched.
+    pub async fn round(&mut self) -> Result<Vec<LaneEnd>, WriteError> {
+        self.obey().await;
+        let ended = self.ended();
+        if self.context.memory.full() {
+            self.relieve().await;
+        } else {
+            for fetched in self.fetch.next(FETCH_WAIT).await? {
+                self.dispatch(fetched);
+            }
+        }
+        self.say_instance().await;
+        Ok(ended)
+    }
+
+    /// Lets every lane close its segment and end.
+    pub async fn finish(mut self) -> Vec<LaneEnd> {
+        for lane in self.lanes.values() {
+            lane.stop.cancel();
+        }
+        let mut ends = vec![];
+        while let Some(end) = self.tasks.join_next().await {
+            ends.push(joined(end));
+        }
+        let _ = self.instance().await;
+        ends
+    }
+
+    fn ended(&mut self) -> Vec<LaneEnd> {
+        let mut ends = vec![];
+        while let Some(end) = self.tasks.try_join_next() {
+            let end = joined(end);
+            if self.lanes.get(&end.partition).is_some_and(|lane| lane.id == end.id) {
+                self.lanes.remove(&end.partition);
+            }
+            ends.push(end);
+        }
+        ends
+    }
+
+    /// Does what the lanes asked for.
+    async fn obey(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            let (lane, partition) = match &command {
+                Command::Start { lane, partition, .. } | Command::Stop { lane, partition } => (*lane, partition),
+            };
+            let Some(handle) = self.lanes.get_mut(partition).filter(|handle| handle.id == lane) else { continue };
+            let result = match command {
+                Command::Start { ref partition, from, generation, .. } => {
+                    handle.generation = generation;
+                    self.fetch.start(partition, from).await
+                }
+                Command::Stop { ref partition, .. } => self.fetch.stop(partition).await,
+            };
+            if let Err(error) = result {
+                handle.give(Item::Failed(Arc::new(error)));
+            }
+        }
+    }
+
+    fn dispatch(&mut self, fetched: Fetched) {
+        match fetched {
+            Fetched::Records { partition, records } => {
+                let held = self.context.memory.hold(records.iter().map(Record::size_bytes).sum());
+                self.give(&partition, Item::Records(records, held));
+            }
+            Fetched::End { partition, position } => self.give(&partition, Item::End(position)),
+            Fetched::OutOfRange { partition } => self.give(&partition, Item::OutOfRange),
+            Fetched::Failed { partition, error } => self.give(&partition, Item::Failed(error)),
+            Fetched::Assigned { partition } => self.add(partition, Until::Stopped),
+            Fetched::Revoked { partition } => {
+                if let Some(lane) = self.lanes.remove(&partition) {
+                    lane.stop.cancel();
+                }
+            }
+        }
+    }
+
+    fn give(&self, partition: &TopicPartition, item: Item) {
+        if let Some(lane) = self.lanes.get(partition) {
+            lane.give(item);
+        }
+    }
+
+    /// Memory is short: the largest unfinished segment is closed early.
+    async fn relieve(&self) {
+        let largest = self.lanes.values().max_by_key(|lane| (lane.buffered.load(Ordering::Relaxed), lane.id));
+        if let Some(lane) = largest.filter(|lane| lane.buffered.swap(0, Ordering::Relaxed) > 0) {
+            lane.give(Item::Close);
+        }
+        let _ = tokio::time::timeout(MEMORY_WAIT, self.context.memory.freed()).await;
+    }
+
+    async fn say_instance(&mut self) {
+        let now = self.context.clock.now();
+        let refresh_ms = i64::try_from(self.context.limits.refresh.as_millis()).unwrap_or(i64::MAX);
+        if now.0 - self.said_at.0 < refresh_ms {
+            return;
+        }
+        self.said_at = now;
+        if let Err(error) = self.instance().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "figures of this process not published; the next refresh says them");
+        }
+    }
+
+    async fn instance(&self) -> Result<(), WriteError> {
+        let mut topics: Vec<_> = self.lanes.keys().map(|partition| partition.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        report::instance(&self.context, &self.backup.name, &topics).await
+    }
+}
+
+impl Handle {
+    fn give(&self, item: Item) {
+        // A lane that has ended takes nothing more; its end is on its way.
+        let _ = self.feed.send(Feed { generation: self.generation, item });
+    }
+}
+
+fn joined(end: Result<LaneEnd, tokio::task::JoinError>) -> LaneEnd {
+    match end {
+        Ok(end) => end,
+        // Lanes are never aborted while their session lives: it is a panic, and a panic is not to be hidden.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

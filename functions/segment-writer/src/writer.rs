@@ -1,0 +1,226 @@
+//! One partition's unfinished segment.
+
+use std::sync::Arc;
+
+use shared::{
+    chain::planner,
+    record::{Millis, Offset, Record, TopicPartition},
+    segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
+};
+
+use crate::{
+    Backup, Context, WriteError,
+    context::Work,
+    memory::Held,
+    open::OpenChain,
+    report::Reporter,
+    seal::seal,
+};
+
+/// Bytes of records that make a row group.
+const ROW_GROUP_BYTES: u64 = 8 << 20;
+/// More than this is encoded on a thread of its own, so that the fetching goes on.
+const INLINE_BYTES_MAX: u64 = 256 << 10;
+
+/// Appends records to a chain, a segment at a time.
+pub struct PartitionWriter {
+    context: Arc<Context>,
+    backup: Arc<Backup>,
+    open: OpenChain,
+    position: Offset,
+    segment: Option<Unfinished>,
+    held: Held,
+    sealed_records: u64,
+    sealed_segments: u64,
+}
+
+/// A segment in the making.
+struct Unfinished {
+    encoder: SegmentEncoder,
+    /// Not encoded yet.
+    pending: Vec<Record>,
+    pending_bytes: u64,
+    /// Bytes of all its records.
+    record_bytes: u64,
+    next: Offset,
+    opened_at: Millis,
+}
+
+impl PartitionWriter {
+    /// A writer at the frontier of an open chain.
+    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, open: OpenChain) -> Self {
+        PartitionWriter {
+            context: context.clone(),
+            backup: backup.clone(),
+            position: open.frontier.next,
+            open,
+            segment: None,
+            held: context.memory.hold(0),
+            sealed_records: 0,
+            sealed_segments: 0,
+        }
+    }
+
+    /// Which partition.
+    #[must_use]
+    pub fn partition(&self) -> TopicPartition {
+        self.open.chain.topic_partition()
+    }
+
+    /// The chain as far as it is stored.
+    #[must_use]
+    pub fn open_chain(&self) -> &OpenChain {
+        &self.open
+    }
+
+    /// The consumed position: everything below was looked at.
+    #[must_use]
+    pub fn position(&self) -> Offset {
+        self.position
+    }
+
+    /// When the unfinished segment must be closed; `None` where there is none.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Millis> {
+        Some(self.backup.rollover.due_at(self.segment.as_ref()?.opened_at))
+    }
+
+    /// Bytes in memory.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.segment.as_ref().map_or(0, |s| s.pending_bytes + s.encoder.encoded_bytes())
+    }
+
+    /// Records stored so far, and segments.
+    #[must_use]
+    pub fn sealed(&self) -> (u64, u64) {
+        (self.sealed_records, self.sealed_segments)
+    }
+
+    /// The reading has come to `position`: what lies between the last record and it does not exist.
+    pub fn pass(&mut self, position: Offset) {
+        self.position = self.position.max(position);
+    }
+
+    /// Appends records as they were read from the log, ascending; closes segments as they fill up.
+    pub async fn append(&mut self, mut records: Vec<Record>, reporter: &mut Reporter) -> Result<(), WriteError> {
+        let started = self.context.clock.now();
+        let log_start = self.log_start_if_holes(&records).await?;
+        let first_ever = self.open.frontier.last_base.is_none() && self.segment.is_none();
+        let expected = self.expected();
+        let plan = planner::plan_pulled(expected, &records, log_start, first_ever, started);
+        records.drain(..plan.skip);
+        let mut gaps = plan.gaps;
+        while !records.is_empty() {
+            let open_bytes = self.segment.as_ref().map_or(0, |s| s.record_bytes);
+            let fitting = self.backup.rollover.fitting(open_bytes, &records);
+            let rest = records.split_off(fitting);
+            if !records.is_empty() {
+                let end = records[records.len() - 1].offset;
+                let later = gaps.split_off(gaps.partition_point(|gap| gap.to <= end));
+                self.take(records, gaps).await?;
+                gaps = later;
+            }
+            if !rest.is_empty() {
+                self.seal(reporter).await?;
+            }
+            records = rest;
+        }
+        self.count(started, 0);
+        Ok(())
+    }
+
+    /// The offset after the last record taken. Offsets passed at the end of the log belong to the records behind them.
+    fn expected(&self) -> Offset {
+        self.segment.as_ref().map_or(self.open.frontier.next, |segment| segment.next)
+    }
+
+    /// The log's start where offsets are left out, read now: after the records were fetched.
+    async fn log_start_if_holes(&self, records: &[Record]) -> Result<Offset, WriteError> {
+        if !planner::has_holes(self.expected(), records) {
+            return Ok(Offset(0));
+        }
+        let partition = self.partition();
+        let bounds = self.context.kafka.bounds(std::slice::from_ref(&partition)).await?;
+        Ok(bounds.into_iter().next().transpose()?.map_or(Offset(0), |bounds| bounds.start))
+    }
+
+    async fn take(&mut self, records: Vec<Record>, gaps: Vec<Gap>) -> Result<(), WriteError> {
+        let mut segment = match self.segment.take() {
+            Some(segment) => segment,
+            None => self.begin()?,
+        };
+        for gap in gaps {
+            tracing::warn!(partition = %self.partition(), from = %gap.from, to = %gap.to, cause = ?gap.cause, "offsets are not in the log any more");
+            segment.encoder.declare(gap);
+        }
+        let bytes: u64 = records.iter().map(Record::size_bytes).sum();
+        let Some(last) = records.last().map(|record| record.offset) else { return Ok(()) };
+        segment.next = last.next();
+        self.position = self.position.max(segment.next);
+        segment.record_bytes += bytes;
+        segment.pending_bytes += bytes;
+        segment.pending.extend(records);
+        if segment.pending_bytes >= ROW_GROUP_BYTES {
+            segment = segment.encode_pending().await?;
+        }
+        self.segment = Some(segment);
+        self.held.set(self.buffered_bytes());
+        Ok(())
+    }
+
+    fn begin(&self) -> Result<Unfinished, EncodeError> {
+        let start = SegmentStart {
+            chain: self.open.chain.clone(),
+            base: self.open.frontier.next,
+            before: self.open.frontier.point,
+        };
+        Ok(Unfinished {
+            encoder: SegmentEncoder::new(start, self.backup.compression)?,
+            pending: vec![],
+            pending_bytes: 0,
+            record_bytes: 0,
+            next: self.open.frontier.next,
+            opened_at: self.context.clock.now(),
+        })
+    }
+
+    /// Closes the unfinished segment and makes it durable; nothing to do where there is none.
+    pub async fn seal(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
+        let Some(segment) = self.segment.take() else { return Ok(()) };
+        let started = self.context.clock.now();
+        let segment = segment.encode_pending().await?;
+        let encoded = segment.encoder.finish(segment.next, started)?;
+        self.held.set(encoded.body.len() as u64);
+        let records = encoded.metadata.own.records;
+        let position = self.position;
+        let result = seal(&self.context, &self.backup, &mut self.open, encoded, reporter, position).await;
+        self.held.set(0);
+        result?;
+        self.sealed_records += records;
+        self.sealed_segments += 1;
+        self.count(started, records);
+        Ok(())
+    }
+
+    fn count(&self, started: Millis, records: u64) {
+        let busy_ms = u64::try_from(self.context.clock.now().0 - started.0).unwrap_or(0);
+        self.context.worked(&self.backup.name, &self.open.chain.topic, Work { records, busy_ms });
+    }
+}
+
+impl Unfinished {
+    async fn encode_pending(mut self) -> Result<Self, EncodeError> {
+        let bytes = std::mem::take(&mut self.pending_bytes);
+        let records = std::mem::take(&mut self.pending);
+        if bytes <= INLINE_BYTES_MAX {
+            self.encoder.append(&records)?;
+            return Ok(self);
+        }
+        let encode = move || self.encoder.append(&records).map(|()| self);
+        match tokio::task::spawn_blocking(encode).await {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Armed crash points: places where the process kills itself when a test asked for it.
+//!
+//! `HIGHWATER_CRASH_POINT=after-put:3` aborts at the third passing of the point `after-put`. The packaged binary has none.
+#![allow(clippy::disallowed_methods, reason = "the arming is for tests, outside every configuration")]
+
+/// Aborts here if this point is armed and was passed often enough.
+#[cfg(debug_assertions)]
+pub fn point(name: &str) {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    static ARMED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
+        let text = std::env::var("HIGHWATER_CRASH_POINT").ok()?;
+        let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), AtomicU64::new(times.parse().ok()?)))
+    });
+    if let Some((armed, left)) = &*ARMED
+        && armed == name
+        && left.fetch_sub(1, Ordering::SeqCst) == 1
+    {
+        eprintln!("crash point {name}: aborting");
+        std::process::abort();
+    }
+}
+
+/// Nothing: crash points are for tests.
+#[cfg(not(debug_assertions))]
+pub fn point(_: &str) {}
