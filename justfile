@@ -9,7 +9,7 @@ default:
 
 # Everything in one process, nothing needed: `highwater dev` with sample topics
 dev *args:
-    infra/highwater.sh dev "$@"
+    infra/binary.sh highwater dev "$@"
 
 # All tests, as CI runs them; engine, images and tools are made ready while it compiles
 test:

@@ -28,7 +28,7 @@ start() {
         "$kafka_image"
     container redis 6379 6379 "$redis_image"
     container s3 7070 7070 --env ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID --env ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
-        "$versitygw_image" --port :7070 posix /tmp
+        "$versitygw_image" --port :7070 --keep-alive posix /tmp
 }
 
 # until_done WHAT COMMAND...: tries until it works, for half a minute.
@@ -43,7 +43,7 @@ until_done() {
 }
 kafka_started() { docker logs highwater-up-kafka 2>&1 | grep -q 'Kafka Server started'; }
 bucket_made() {
-    curl --fail --silent --request PUT --aws-sigv4 "aws:amz:$AWS_REGION:s3" \
+    curl --fail --silent --request PUT --aws-sigv4 "aws:amz:$AWS_REGION:s3" --header "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
         --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" http://127.0.0.1:7070/highwater
 }
 
@@ -57,4 +57,4 @@ start
 until_done "Kafka's start" kafka_started
 until_done "the creation of bucket highwater" bucket_made
 say "Kafka 127.0.0.1:9092, Redis 127.0.0.1:6379, S3 http://127.0.0.1:7070 (access key $AWS_ACCESS_KEY_ID, secret $AWS_SECRET_ACCESS_KEY)"
-"$here/../highwater.sh" serve --config "$here/highwater.toml" "$@"
+"$here/../binary.sh" highwater serve --config "$here/highwater.toml" "$@"

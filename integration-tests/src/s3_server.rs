@@ -44,7 +44,7 @@ impl S3Server {
         let request = image
             .with_env_var("ROOT_ACCESS_KEY", ACCESS_KEY)
             .with_env_var("ROOT_SECRET_KEY", SECRET_KEY)
-            .with_cmd(["--port", ":7070", "posix", "/tmp"]);
+            .with_cmd(["--port", ":7070", "--keep-alive", "posix", "/tmp"]);
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(7070.tcp()).await.expect("the S3 server's port is published");
         S3Server { container, endpoint_url: format!("http://127.0.0.1:{port}") }
