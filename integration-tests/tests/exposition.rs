@@ -1,0 +1,71 @@
+//! The `/metrics` page, as Prometheus' own tool reads it.
+
+use std::{collections::BTreeMap, io::Write, process::Stdio};
+
+use integration_tests::programs::tool;
+use shared::{
+    chain::Totals,
+    job::State,
+    metrics::{
+        exposition::page,
+        view::{PartitionView, RunningView, TopicView},
+    },
+    record::{Offset, Partition},
+};
+
+/// What promtool has against names that Kannika Armory's documentation fixes. Nothing else may be complained of.
+const FIXED_BY_KANNIKA: [&str; 8] = [
+    "backup_sink_bytes_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+    "backup_sink_jobs_count counter metrics should have \"_total\" suffix",
+    "backup_sink_jobs_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+    "backup_sink_offset counter metrics should have \"_total\" suffix",
+    "backup_sink_records_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+    "backup_sink_records_filtered_count counter metrics should have \"_total\" suffix",
+    "backup_sink_records_filtered_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+    "backup_sink_segments_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+];
+
+/// What promtool's linter says of a page, line by line.
+pub fn complaints(page: &str) -> Vec<String> {
+    let mut promtool = std::process::Command::new(tool("promtool"));
+    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = promtool.spawn().expect("promtool starts");
+    process.stdin.take().expect("it reads a pipe").write_all(page.as_bytes()).expect("promtool takes the page");
+    let output = process.wait_with_output().expect("promtool ends");
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8(text).expect("promtool writes text").lines().map(str::to_owned).collect()
+}
+
+fn topic() -> TopicView {
+    let totals =
+        Totals { records: 947, record_bytes: 11_328_438, segments: 2, stored_bytes: 1_750_738, ..Totals::default() };
+    TopicView {
+        partitions: BTreeMap::from([(
+            Partition(0),
+            PartitionView { last_offset: Some(Offset(388)), progress: Some(0.96) },
+        )]),
+        progress: Some(0.96),
+        totals,
+        present: totals,
+        state: State::STREAMING,
+        stale: false,
+        running: Some(RunningView { jobs_count: 753, idle_ratio: 0.998_204_300_946_692_9 }),
+    }
+}
+
+#[test]
+fn promtool_complains_of_nothing_but_the_names_that_kannika_fixed() {
+    let topics = BTreeMap::from([("std-1".into(), topic()), ("quote\" backslash\\ newline\n".into(), topic())]);
+    for backups in
+        [vec![("main".into(), topics.clone())], vec![("main".into(), topics.clone()), ("other".into(), topics)]]
+    {
+        assert_eq!(complaints(&page(&backups)), FIXED_BY_KANNIKA);
+    }
+}
+
+#[test]
+fn promtool_would_complain_of_a_page_that_is_not_valid() {
+    let page = page(&[("main".into(), BTreeMap::from([("std-1".into(), topic())]))]);
+    let broken = page.replacen("# HELP backup_state ", "# HELP gauge ", 1);
+    assert_ne!(complaints(&broken), FIXED_BY_KANNIKA);
+}

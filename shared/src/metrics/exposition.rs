@@ -1,0 +1,210 @@
+//! The view as Prometheus text: Kannika Armory's 16 backup metrics, and what Highwater adds.
+//!
+//! The names and types are Kannika's, also where Prometheus' conventions have others. A series is there when its value is
+//! known: an offset only of a partition that has something stored, a progress only where the log's end was observed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use prometheus::{
+    TextEncoder,
+    proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
+};
+
+use super::view::{PartitionView, TopicView};
+use crate::job::Word;
+
+/// One backup and its topics, as the page shows them.
+pub type BackupView = (Arc<str>, BTreeMap<Arc<str>, TopicView>);
+
+/// The `Content-Type` of the page.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// The page for these backups. Only when there are several does every series carry the label `backup`.
+#[must_use]
+pub fn page(backups: &[BackupView]) -> String {
+    let families: Vec<MetricFamily> =
+        FAMILIES.iter().map(|family| family.of(backups)).filter(|family| !family.get_metric().is_empty()).collect();
+    TextEncoder::new()
+        .encode_to_string(&families)
+        .expect("every family has a name and a metric, and a text takes any writing")
+}
+
+struct Family {
+    name: &'static str,
+    kind: MetricType,
+    help: &'static str,
+    series: Series,
+}
+
+/// What a family has a series for, and where its value comes from.
+enum Series {
+    Topic(fn(&TopicView) -> Option<f64>),
+    Partition(fn(&PartitionView) -> Option<f64>),
+    Word(fn(&BTreeMap<Arc<str>, TopicView>, Word) -> f64),
+}
+
+const FAMILIES: &[Family] = &[
+    gauge(
+        "backup_sink_bytes_count",
+        "Total number of bytes present in the storage (affected by chosen compression algorithm)",
+        Series::Topic(|topic| number(topic.present.stored_bytes)),
+    ),
+    counter(
+        "backup_sink_bytes_count_total",
+        "Total number of bytes present in the storage, including expired segments (affected by chosen compression algorithm)",
+        Series::Topic(|topic| number(topic.totals.stored_bytes)),
+    ),
+    counter(
+        "backup_sink_jobs_count",
+        "Total number of records sent to the storage since program start",
+        Series::Topic(|topic| number(topic.running?.jobs_count)),
+    ),
+    gauge(
+        "backup_sink_jobs_idleratio",
+        "Indicator of time spent idle: 0=fully busy, 1=fully idle",
+        Series::Topic(|topic| Some(topic.running?.idle_ratio)),
+    ),
+    counter(
+        "backup_sink_offset",
+        "Last offset backed-up for each topic's partition",
+        Series::Partition(|partition| Some(partition.last_offset?.0 as f64)),
+    ),
+    gauge(
+        "backup_sink_records_count",
+        "Total number of records present in the storage sink",
+        Series::Topic(|topic| number(topic.present.records)),
+    ),
+    counter(
+        "backup_sink_records_count_total",
+        "Total number of records written to the storage sink, including expired segments",
+        Series::Topic(|topic| number(topic.totals.records)),
+    ),
+    counter(
+        "backup_sink_records_filtered_count",
+        "Total number of records filtered out (user-defined filters, plugins, ...)",
+        Series::Topic(|topic| number(topic.totals.filtered)),
+    ),
+    gauge(
+        "backup_sink_records_size",
+        "Total size of backup'd records (key + headers + payload)",
+        Series::Topic(|topic| number(topic.present.record_bytes)),
+    ),
+    counter(
+        "backup_sink_records_size_total",
+        "Total size of backup'd records (key + headers + payload), including expired segments",
+        Series::Topic(|topic| number(topic.totals.record_bytes)),
+    ),
+    gauge(
+        "backup_sink_segments_count",
+        "Number of segments (.kan files) written to the storage",
+        Series::Topic(|topic| number(topic.present.segments)),
+    ),
+    counter(
+        "backup_sink_segments_count_total",
+        "Number of segments (.kan files) written to the storage, including expired segments",
+        Series::Topic(|topic| number(topic.totals.segments)),
+    ),
+    gauge(
+        "backup_state",
+        "State of this topic's backup task: 0=Created, 1xx=Running, 2xx=Paused, 3xx=Backoff, 8xx=Done, 9xx=Failed",
+        Series::Topic(|topic| Some(topic.state.code().into())),
+    ),
+    gauge(
+        "backup_topic_partition_progress",
+        "Progress of a topic's partition backup as a number between 0 and 1",
+        Series::Partition(|partition| partition.progress),
+    ),
+    gauge(
+        "backup_topic_progress",
+        "Overall progress of a topic's backup as a number between 0 and 1",
+        Series::Topic(|topic| topic.progress),
+    ),
+    gauge(
+        "highwater_job_stale",
+        "1 when a backup task has not said in time how it is: its backup_state then leaves it out",
+        Series::Topic(|topic| Some(f64::from(u8::from(topic.stale)))),
+    ),
+    gauge(
+        "jobs_state",
+        "Number of jobs in a given running state",
+        Series::Word(|topics, word| topics.values().filter(|topic| topic.state.word() == word).count() as f64),
+    ),
+];
+
+const fn gauge(name: &'static str, help: &'static str, series: Series) -> Family {
+    Family { name, kind: MetricType::GAUGE, help, series }
+}
+
+const fn counter(name: &'static str, help: &'static str, series: Series) -> Family {
+    Family { name, kind: MetricType::COUNTER, help, series }
+}
+
+/// Prometheus knows floating point only: exact up to 2^53.
+#[allow(clippy::unnecessary_wraps, reason = "as every source of a value")]
+fn number(value: u64) -> Option<f64> {
+    Some(value as f64)
+}
+
+impl Family {
+    fn of(&self, backups: &[BackupView]) -> MetricFamily {
+        let mut family = MetricFamily::default();
+        family.set_name(self.name.to_owned());
+        family.set_help(self.help.to_owned());
+        family.set_field_type(self.kind);
+        let several = backups.len() > 1;
+        let metrics = backups.iter().flat_map(|(backup, topics)| {
+            let shared = several.then(|| label("backup", backup));
+            self.metrics(shared.as_slice(), topics)
+        });
+        family.set_metric(metrics.collect());
+        family
+    }
+
+    fn metrics(&self, labels: &[LabelPair], topics: &BTreeMap<Arc<str>, TopicView>) -> Vec<Metric> {
+        match self.series {
+            Series::Topic(value) => topics
+                .iter()
+                .filter_map(|(name, topic)| Some(self.metric(labels, &[("topic", name)], value(topic)?)))
+                .collect(),
+            Series::Partition(value) => topics
+                .iter()
+                .flat_map(|(name, topic)| {
+                    topic.partitions.iter().map(move |(number, partition)| (name, number, partition))
+                })
+                .filter_map(|(name, number, partition)| {
+                    let number = number.to_string();
+                    Some(self.metric(labels, &[("topic", name), ("partition", &number)], value(partition)?))
+                })
+                .collect(),
+            Series::Word(value) => Word::ALL
+                .into_iter()
+                .map(|word| self.metric(labels, &[("state", &word.to_string())], value(topics, word)))
+                .collect(),
+        }
+    }
+
+    fn metric(&self, shared: &[LabelPair], own: &[(&str, &str)], value: f64) -> Metric {
+        let own = own.iter().map(|(name, text)| label(name, text));
+        let mut metric = Metric::from_label(shared.iter().cloned().chain(own).collect());
+        if self.kind == MetricType::COUNTER {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        metric
+    }
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    chain::Totals,
+    job::State,
+    metrics::{
+        registers::examples::{digest, registers_after},
+        standing::{Ends, Instance, Job, Message, Standing},
+        view::view,
+    },
+    record::{Millis, Offset, Partition},
+};
+
+/// The series of the sample in Kannika Armory's documentation.
+const SAMPLE: &str = include_str!("../../../fixtures/metrics/kannika-sample.txt");
+
+const NOW: Millis = Millis(1_700_000_000_000);
+const LATER: Millis = Millis(NOW.0 + 45_000);
+
+/// A partition of the sample's world: topic, number, next, position, log end, and its part of the topic's counts
+/// (bytes of records, segments, stored bytes), which the sample has by topic only.
+type Place = (&'static str, i32, i64, i64, i64, [u64; 3]);
+
+const WORLD: [Place; 6] = [
+    ("std-1", 0, 389, 392, 408, [5_000_000, 1, 800_000]),
+    ("std-1", 1, 285, 289, 299, [3_328_438, 1, 950_738]),
+    ("std-1", 2, 273, 275, 287, [3_000_000, 0, 0]),
+    ("std-2", 0, 162, 162, 168, [2_000_000, 0, 0]),
+    ("std-2", 1, 147, 147, 151, [1_968_210, 1, 1_000_000]),
+    ("std-2", 2, 169, 169, 178, [2_000_000, 1, 324_392]),
+];
+
+fn standing((topic, partition, next, position, _, [record_bytes, segments, stored_bytes]): Place) -> Message {
+    let records = u64::try_from(next).unwrap();
+    let job = Job {
+        state: State::STREAMING,
+        attempt: 0,
+        since: NOW,
+        expires: Some(LATER),
+        position: Offset(position),
+        owner_epoch: 1,
+        sequence: 1,
+    };
+    Message::Standing(Standing {
+        timestamp: NOW,
+        backup: "main".into(),
+        topic: topic.into(),
+        topic_id: topic.into(),
+        incarnation: 1,
+        partition: Partition(partition),
+        start: Offset(0),
+        next: Offset(next),
+        totals: Totals { records, record_bytes, segments, stored_bytes, ..Totals::default() },
+        totals_before_start: Totals::default(),
+        digest: digest(topic, next),
+        job: Some(job),
+    })
+}
+
+fn ends((topic, partition, _, _, log_end, _): Place) -> Message {
+    Message::Ends(Ends {
+        timestamp: NOW,
+        backup: "main".into(),
+        topic: topic.into(),
+        topic_id: topic.into(),
+        partition: Partition(partition),
+        log_start: Offset(0),
+        log_end: Offset(log_end),
+    })
+}
+
+fn instance(topic: &str, jobs_count: u64, idle_us: u64, elapsed_us: u64) -> Message {
+    let (backup, topic, instance) = ("main".into(), topic.into(), "serve-1".into());
+    Message::Instance(Instance {
+        timestamp: NOW,
+        backup,
+        topic,
+        instance,
+        jobs_count,
+        idle_us,
+        elapsed_us,
+        expires: LATER,
+    })
+}
+
+fn sample_world() -> Vec<Message> {
+    let running = [instance("std-1", 753, 896_813_966, 898_427_271), instance("std-2", 376, 86_269_403, 86_373_688)];
+    WORLD.into_iter().flat_map(|place| [standing(place), ends(place)]).chain(running).collect()
+}
+
+fn page_of(names: &[&str], messages: &[Message]) -> String {
+    let topics = view(&registers_after(messages), NOW);
+    page(&names.iter().map(|name| ((*name).into(), topics.clone())).collect::<Vec<_>>())
+}
+
+fn series(text: &str) -> BTreeSet<&str> {
+    text.lines().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn the_page_is_this_text() {
+    insta::assert_snapshot!(page_of(&["main"], &sample_world()));
+}
+
+#[test]
+fn a_family_without_a_known_value_is_left_out() {
+    let text = page_of(&["main"], &[ends(("new", 0, 0, 0, 10, [0; 3]))]);
+    assert!(!text.contains("backup_sink_offset") && !text.contains("backup_sink_jobs"), "{text}");
+    assert!(text.contains("backup_topic_progress{topic=\"new\"} 0\n"), "{text}");
+}
+
+#[test]
+fn without_any_topic_the_jobs_are_counted_as_none() {
+    let text = page_of(&["main"], &[]);
+    assert_eq!(series(&text).len(), 6);
+    assert!(series(&text).iter().all(|line| line.starts_with("jobs_state{") && line.ends_with("} 0")), "{text}");
+}
+
+#[test]
+fn the_backup_is_a_label_only_when_there_are_several() {
+    assert!(!page_of(&["main"], &sample_world()).contains("backup=\""));
+    let text = page_of(&["main", "other"], &sample_world());
+    for line in
+        ["backup_state{backup=\"main\",topic=\"std-1\"} 100", "jobs_state{backup=\"other\",state=\"Running\"} 2"]
+    {
+        assert!(series(&text).contains(line), "{line} is not in\n{text}");
+    }
+    assert!(series(&text).iter().all(|line| line.contains("{backup=\"")));
+}
+
+#[test]
+fn label_values_are_escaped() {
+    let topics = view(&registers_after(&[ends(("a\"b\\c\nd", 0, 0, 0, 10, [0; 3]))]), NOW);
+    let text = page(&[("main".into(), topics)]);
+    assert!(text.contains("backup_state{topic=\"a\\\"b\\\\c\\nd\"} 0\n"), "{text}");
+}
+
+#[test]
+fn a_family_is_named_once_and_its_series_follow_it() {
+    let text = page_of(&["main", "other"], &sample_world());
+    let (mut current, mut seen) = ("", BTreeSet::new());
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            current = rest.split_once(' ').unwrap().0;
+            assert!(seen.insert(current), "{current} comes twice");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            assert_eq!(rest.split_once(' ').unwrap().0, current);
+        } else {
+            assert_eq!(line.split_once('{').unwrap().0, current);
+        }
+    }
+    assert_eq!(seen.len(), 17);
+}
+
+proptest! {
+    #[test]
+    fn the_documents_sample_comes_out_to_the_last_digit_in_whatever_order_the_standings_came(
+        messages in Just(sample_world()).prop_shuffle()
+    ) {
+        let text = page_of(&["main"], &messages);
+        let ours: BTreeSet<&str> = series(&text).into_iter().filter(|line| !line.starts_with("highwater_")).collect();
+        prop_assert_eq!(ours, series(SAMPLE));
+    }
+}

@@ -1,0 +1,198 @@
+//! What the registers of a backup say at a moment, topic by topic.
+//!
+//! - A topic's **current incarnation** is the highest that is known to be claimed; when the log ends were last observed
+//!   of a topic id that no claim has, it is that one, of which nothing is stored yet.
+//! - Counts run over all incarnations: `totals` since ever, `present` without what lies below the floors.
+//! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
+//!   The position is the owner's, or the frontier where that is further (nobody owns the chain, or somebody else stored
+//!   more). Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
+//! - **State of a topic** is the worst of its partitions' ([`State::worst`]). A partition's state that its owner has not
+//!   said again in time counts as 0, and makes the topic stale; so does stored data without any state.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    registers::{Chain, LogEnds, Registers, TopicRegisters},
+    standing::{Instance, Job},
+};
+use crate::{
+    chain::Totals,
+    job::State,
+    record::{Millis, Offset, Partition, TopicId},
+};
+
+/// A topic at a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicView {
+    /// The current incarnation's partitions.
+    pub partitions: BTreeMap<Partition, PartitionView>,
+    /// The mean of the partitions' progress, from 0 to 1; `None` while it is unknown.
+    pub progress: Option<f64>,
+    /// What was ever stored.
+    pub totals: Totals,
+    /// What the storage holds.
+    pub present: Totals,
+    /// The topic's state.
+    pub state: State,
+    /// Whether somebody who should say how it is has fallen silent.
+    pub stale: bool,
+    /// What the running programs have done; `None` when none is running.
+    pub running: Option<RunningView>,
+}
+
+/// A partition at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartitionView {
+    /// The last stored offset; `None` when nothing is stored.
+    pub last_offset: Option<Offset>,
+    /// From 0 to 1; `None` while the log's end is unknown.
+    pub progress: Option<f64>,
+}
+
+/// The running programs' figures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunningView {
+    /// Records sent to the storage since they started, together.
+    pub jobs_count: u64,
+    /// The mean of their idle ratios, from 0 to 1.
+    pub idle_ratio: f64,
+}
+
+/// What the registers say at `now`, by topic.
+#[must_use]
+pub fn view(registers: &Registers, now: Millis) -> BTreeMap<Arc<str>, TopicView> {
+    registers.topics.iter().map(|(name, topic)| (name.clone(), topic_view(topic, now))).collect()
+}
+
+fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
+    let current = Current::of(topic);
+    let partitions = current.partitions();
+    let (state, stale) = state(current.chains.values().copied(), now);
+    TopicView {
+        progress: mean(partitions.values().map(|partition| partition.progress)),
+        partitions,
+        totals: sum(topic, head_totals),
+        present: sum(topic, present),
+        state,
+        stale,
+        running: running(topic.instances.values().filter(|instance| now < instance.expires)),
+    }
+}
+
+/// What concerns a topic's current incarnation.
+struct Current<'a> {
+    chains: BTreeMap<Partition, &'a Chain>,
+    ends: BTreeMap<Partition, &'a LogEnds>,
+}
+
+impl<'a> Current<'a> {
+    fn of(topic: &'a TopicRegisters) -> Self {
+        let claimed = topic.chains.keys().map(|(n, _)| n).chain(topic.incarnations.keys()).max().copied();
+        let observed = topic.ends.values().max_by_key(|ends| ends.observed_at).map(|ends| &ends.topic_id);
+        let known = observed.and_then(|id| topic.incarnations.iter().find(|(_, claimed_id)| *claimed_id == id));
+        match (observed, known) {
+            // A topic that nobody has begun to back up.
+            (Some(id), None) => Current { chains: BTreeMap::new(), ends: ends_of(topic, id) },
+            (Some(id), Some((n, _))) if Some(*n) == claimed => {
+                Current { chains: chains_of(topic, claimed), ends: ends_of(topic, id) }
+            }
+            // No log ends yet, or only those of an earlier topic of that name.
+            _ => Current { chains: chains_of(topic, claimed), ends: BTreeMap::new() },
+        }
+    }
+
+    fn partitions(&self) -> BTreeMap<Partition, PartitionView> {
+        let numbers: BTreeSet<Partition> = self.chains.keys().chain(self.ends.keys()).copied().collect();
+        numbers.into_iter().map(|number| (number, self.partition(number))).collect()
+    }
+
+    fn partition(&self, number: Partition) -> PartitionView {
+        let chain = self.chains.get(&number).copied();
+        PartitionView {
+            last_offset: chain.and_then(last_offset),
+            progress: self.ends.get(&number).map(|ends| progress(chain.map(position).unwrap_or_default(), ends)),
+        }
+    }
+}
+
+fn chains_of(topic: &TopicRegisters, n: Option<u32>) -> BTreeMap<Partition, &Chain> {
+    topic
+        .chains
+        .iter()
+        .filter(|((of, _), _)| Some(*of) == n)
+        .map(|((_, partition), chain)| (*partition, chain))
+        .collect()
+}
+
+fn ends_of<'a>(topic: &'a TopicRegisters, id: &TopicId) -> BTreeMap<Partition, &'a LogEnds> {
+    topic.ends.iter().filter(|(_, ends)| ends.topic_id == *id).map(|(partition, ends)| (*partition, ends)).collect()
+}
+
+/// A chain that has counted nothing has stored nothing, wherever its frontier is.
+fn last_offset(chain: &Chain) -> Option<Offset> {
+    chain.head.filter(|head| head.totals != Totals::default()).map(|head| Offset(head.next.0 - 1))
+}
+
+fn position(chain: &Chain) -> Offset {
+    let next = chain.head.map(|head| head.next).unwrap_or_default();
+    chain.job.as_ref().map_or(next, |job| job.position.max(next))
+}
+
+fn progress(position: Offset, ends: &LogEnds) -> f64 {
+    if ends.log_start >= ends.log_end || position >= ends.log_end {
+        return 1.0;
+    }
+    position.0 as f64 / ends.log_end.0 as f64
+}
+
+/// The unweighted mean; `None` of nothing, or when one is unknown. Added up in the order of the partitions: the last
+/// digit depends on it.
+fn mean(values: impl ExactSizeIterator<Item = Option<f64>>) -> Option<f64> {
+    let count = values.len();
+    let sum = values.sum::<Option<f64>>()?;
+    (count > 0).then(|| sum / count as f64)
+}
+
+fn head_totals(chain: &Chain) -> Totals {
+    chain.head.map(|head| head.totals).unwrap_or_default()
+}
+
+fn present(chain: &Chain) -> Totals {
+    head_totals(chain).minus(chain.floor.map(|floor| floor.totals).unwrap_or_default())
+}
+
+fn sum(topic: &TopicRegisters, of: impl Fn(&Chain) -> Totals) -> Totals {
+    topic.chains.values().map(of).fold(Totals::default(), Totals::plus)
+}
+
+/// The worst of the states that are still true, and whether one is missing that should be there.
+fn state<'a>(chains: impl Iterator<Item = &'a Chain>, now: Millis) -> (State, bool) {
+    let (mut worst, mut stale) = (State::CREATED, false);
+    for chain in chains {
+        match chain.job.as_ref().filter(|job| holds(job, now)) {
+            Some(job) => worst = worst.worst(job.state),
+            None => stale = true,
+        }
+    }
+    (worst, stale)
+}
+
+fn holds(job: &Job, now: Millis) -> bool {
+    job.expires.is_none_or(|expires| now < expires)
+}
+
+fn running<'a>(live: impl Iterator<Item = &'a Instance>) -> Option<RunningView> {
+    let (mut count, mut jobs_count, mut ratios) = (0_u32, 0_u64, 0.0);
+    for instance in live {
+        count += 1;
+        jobs_count = jobs_count.saturating_add(instance.jobs_count);
+        ratios += instance.idle_us as f64 / instance.elapsed_us.max(1) as f64;
+    }
+    (count > 0).then(|| RunningView { jobs_count, idle_ratio: ratios / f64::from(count) })
+}
+
+#[cfg(test)]
+mod tests;

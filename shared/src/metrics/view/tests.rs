@@ -1,0 +1,217 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::metrics::{
+    registers::examples::{self, registers_after},
+    standing::{Ends, Message, Standing},
+};
+
+const NOW: Millis = Millis(1_000);
+
+/// A standing of topic `orders`, with what the storage counts up to `next` and an owner that is well.
+fn standing(n: u32, partition: i32, next: i64) -> Standing {
+    Standing {
+        timestamp: NOW,
+        backup: "main".into(),
+        topic: "orders".into(),
+        topic_id: format!("id-{n}").as_str().into(),
+        incarnation: n,
+        partition: Partition(partition),
+        start: Offset(0),
+        next: Offset(next),
+        totals: examples::totals(next),
+        totals_before_start: Totals::default(),
+        digest: examples::digest("orders", next),
+        job: Some(job(State::STREAMING, next, 1)),
+    }
+}
+
+fn job(state: State, position: i64, owner_epoch: u64) -> Job {
+    let expires = Some(Millis(NOW.0 + 1));
+    Job { state, attempt: 0, since: Millis(0), expires, position: Offset(position), owner_epoch, sequence: 1 }
+}
+
+fn ends(n: u32, partition: i32, log_start: i64, log_end: i64) -> Message {
+    Message::Ends(Ends {
+        timestamp: Millis(i64::from(n) * 10),
+        backup: "main".into(),
+        topic: "orders".into(),
+        topic_id: format!("id-{n}").as_str().into(),
+        partition: Partition(partition),
+        log_start: Offset(log_start),
+        log_end: Offset(log_end),
+    })
+}
+
+fn instance(name: &str, jobs_count: u64, (idle_us, elapsed_us): (u64, u64), expires: i64) -> Message {
+    let (backup, topic, instance) = ("main".into(), "orders".into(), name.into());
+    let expires = Millis(expires);
+    Message::Instance(Instance { timestamp: NOW, backup, topic, instance, jobs_count, idle_us, elapsed_us, expires })
+}
+
+fn orders(messages: &[Message]) -> TopicView {
+    view(&registers_after(messages), NOW).remove("orders").unwrap()
+}
+
+fn of_partition(view: &TopicView, partition: i32) -> (Option<i64>, Option<f64>) {
+    let view = view.partitions[&Partition(partition)];
+    (view.last_offset.map(|offset| offset.0), view.progress)
+}
+
+#[test]
+fn progress_is_the_consumed_position_over_the_log_end() {
+    let mut it = standing(1, 0, 389);
+    it.job = Some(job(State::STREAMING, 392, 1));
+    let view = orders(&[Message::Standing(it), ends(1, 0, 0, 408)]);
+    assert_eq!(of_partition(&view, 0), (Some(388), Some(392.0 / 408.0)));
+}
+
+#[test]
+fn progress_of_a_topic_is_the_unweighted_mean_of_its_partitions() {
+    let messages = [(0, 10, 1_000_000), (1, 1, 1), (2, 1, 2)];
+    let messages = messages.iter().flat_map(|(partition, next, end)| {
+        [Message::Standing(standing(1, *partition, *next)), ends(1, *partition, 0, *end)]
+    });
+    let view = orders(&messages.collect::<Vec<_>>());
+    assert_eq!(view.progress, Some((0.000_01 + 1.0 + 0.5) / 3.0));
+}
+
+#[test]
+fn progress_never_exceeds_one_when_the_log_end_was_observed_before_the_position() {
+    let view = orders(&[Message::Standing(standing(1, 0, 500)), ends(1, 0, 0, 408)]);
+    assert_eq!((of_partition(&view, 0), view.progress), ((Some(499), Some(1.0)), Some(1.0)));
+}
+
+#[test]
+fn a_log_that_holds_nothing_is_wholly_backed_up() {
+    let view = orders(&[ends(1, 0, 0, 0), ends(1, 1, 70, 70)]);
+    assert_eq!([of_partition(&view, 0), of_partition(&view, 1)], [(None, Some(1.0)); 2]);
+}
+
+#[test]
+fn a_topic_that_nobody_has_begun_is_created_with_progress_zero_and_no_offset() {
+    let view = orders(&[ends(1, 0, 0, 10)]);
+    assert_eq!(of_partition(&view, 0), (None, Some(0.0)));
+    assert_eq!((view.state, view.stale, view.totals), (State::CREATED, false, Totals::default()));
+}
+
+#[test]
+fn a_chain_without_a_segment_has_no_offset_though_its_owner_is_at_work() {
+    let mut it = standing(1, 0, 0);
+    it.job = Some(job(State::CATCHING_UP, 3, 1));
+    let view = orders(&[Message::Standing(it), ends(1, 0, 0, 10)]);
+    assert_eq!((of_partition(&view, 0), view.state), ((None, Some(0.3)), State::CATCHING_UP));
+}
+
+#[test]
+fn progress_is_unknown_while_a_log_end_is_and_the_offset_is_not() {
+    let view = orders(&[Message::Standing(standing(1, 0, 5)), Message::Standing(standing(1, 1, 5)), ends(1, 0, 0, 10)]);
+    assert_eq!([of_partition(&view, 0), of_partition(&view, 1)], [(Some(4), Some(0.5)), (Some(4), None)]);
+    assert_eq!(view.progress, None);
+}
+
+#[test]
+fn after_a_crash_the_new_owners_position_counts_and_never_below_the_frontier() {
+    let mut dead = standing(1, 0, 389);
+    dead.job = Some(job(State::STREAMING, 400, 1));
+    let mut new = standing(1, 0, 389);
+    new.job = Some(job(State::CATCHING_UP, 389, 2));
+    let (dead, new, log) = (Message::Standing(dead), Message::Standing(new), ends(1, 0, 0, 408));
+    assert_eq!(of_partition(&orders(&[dead.clone(), new.clone(), log.clone()]), 0).1, Some(389.0 / 408.0));
+
+    let mut stored_by_another = standing(1, 0, 395);
+    stored_by_another.job = None;
+    let view = orders(&[dead, new, Message::Standing(stored_by_another), log]);
+    assert_eq!(of_partition(&view, 0), (Some(394), Some(395.0 / 408.0)));
+}
+
+#[test]
+fn counts_run_over_all_incarnations_and_offset_and_progress_are_the_current_ones() {
+    let log = |n, end| ends(n, 0, 0, end);
+    let (old, new) = (Message::Standing(standing(1, 0, 389)), Message::Standing(standing(2, 0, 40)));
+    let view = orders(&[old.clone(), log(1, 408), new.clone(), log(2, 80)]);
+    assert_eq!(of_partition(&view, 0), (Some(39), Some(0.5)));
+    assert_eq!(view.totals, examples::totals(389).plus(examples::totals(40)));
+    // Before the log ends of the new topic were observed, those of the old one say nothing of it.
+    assert_eq!(of_partition(&orders(&[old.clone(), log(1, 408), new]), 0), (Some(39), None));
+    // A topic that was created again and not begun yet.
+    let view = orders(&[old, log(1, 408), log(2, 80)]);
+    assert_eq!((of_partition(&view, 0), view.stale), ((None, Some(0.0)), false));
+    assert_eq!(view.totals, examples::totals(389));
+}
+
+#[test]
+fn partitions_that_the_topic_of_before_had_more_are_not_shown() {
+    let view = orders(&[ends(1, 0, 0, 9), ends(1, 1, 0, 9), Message::Standing(standing(1, 1, 9)), ends(2, 0, 0, 9)]);
+    assert_eq!(view.partitions.keys().collect::<Vec<_>>(), [&Partition(0)]);
+}
+
+#[test]
+fn present_is_the_total_less_what_lies_below_the_floor() {
+    let mut it = standing(1, 0, 389);
+    it.start = Offset(100);
+    it.totals_before_start = examples::totals(100);
+    let view = orders(&[Message::Standing(it)]);
+    assert_eq!(view.totals, examples::totals(389));
+    assert_eq!(view.present, examples::totals(389).minus(examples::totals(100)));
+    assert_eq!(view.present.records, 289);
+}
+
+#[test]
+fn a_state_that_is_not_said_again_in_time_is_none_and_makes_the_topic_stale() {
+    let mut silent = standing(1, 0, 5);
+    silent.job.as_mut().unwrap().expires = Some(NOW);
+    let silent = Message::Standing(silent);
+    let view = orders(std::slice::from_ref(&silent));
+    assert_eq!((view.state, view.stale), (State::CREATED, true));
+    let view = orders(&[silent, Message::Standing(standing(1, 1, 5))]);
+    assert_eq!((view.state, view.stale), (State::STREAMING, true));
+}
+
+#[test]
+fn stored_data_without_any_state_is_stale_and_a_finished_backup_is_not() {
+    let mut healed = standing(1, 0, 5);
+    healed.job = None;
+    assert!(orders(&[Message::Standing(healed)]).stale);
+    let mut done = standing(1, 0, 5);
+    done.job = Some(Job { expires: None, ..job(State::DONE, 5, 1) });
+    let view = orders(&[Message::Standing(done)]);
+    assert_eq!((view.state, view.stale), (State::DONE, false));
+}
+
+#[test]
+fn only_the_current_incarnations_states_count() {
+    let mut failed = standing(1, 0, 5);
+    failed.job = Some(Job { expires: None, ..job(State::FAILED, 5, 1) });
+    let view = orders(&[Message::Standing(failed), Message::Standing(standing(2, 0, 5))]);
+    assert_eq!((view.state, view.stale), (State::STREAMING, false));
+}
+
+#[test]
+fn running_programs_are_added_up_their_idle_ratios_averaged_and_dead_ones_left_out() {
+    let live = NOW.0 + 1;
+    let messages =
+        [instance("a", 100, (1, 4), live), instance("b", 11, (0, 0), live), instance("dead", 7, (1, 1), NOW.0)];
+    let view = orders(&messages);
+    assert_eq!(view.running, Some(RunningView { jobs_count: 111, idle_ratio: 0.125 }));
+    assert_eq!(orders(&messages[2..]).running, None);
+}
+
+proptest! {
+    #[test]
+    fn the_view_is_the_same_whatever_the_order_and_progress_is_always_from_zero_to_one(
+        (messages, other_order) in prop::collection::vec(examples::message(), 1..60).prop_flat_map(|messages| {
+            let twice = messages.iter().chain(&messages).cloned().collect::<Vec<_>>();
+            (Just(messages), Just(twice).prop_shuffle())
+        }),
+        now in 0..3_000_i64,
+    ) {
+        let seen = view(&registers_after(&messages), Millis(now));
+        prop_assert_eq!(&seen, &view(&registers_after(&other_order), Millis(now)));
+        for topic in seen.values() {
+            let progress = topic.partitions.values().filter_map(|partition| partition.progress);
+            prop_assert!(progress.chain(topic.progress).all(|progress| (0.0..=1.0).contains(&progress)));
+            prop_assert_eq!(topic.present.minus(topic.totals), Totals::default());
+        }
+    }
+}
