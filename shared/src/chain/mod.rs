@@ -5,8 +5,10 @@ pub mod floor;
 pub mod frontier;
 pub mod identity;
 pub mod keys;
+pub mod place;
 pub mod planner;
 pub mod totals;
+pub mod verify;
 
 pub use digest::ChainDigest;
 pub use floor::Floor;

@@ -1,0 +1,279 @@
+//! Whether a backup is what it says, judged from listings and footers alone. Pure: what was listed and read comes in,
+//! findings come out.
+//!
+//! Each segment says what the chain had counted before it (protocol C1 and the totals), so walking the chain once finds a
+//! missing, doubled, replaced or foreign segment without reading a record.
+
+use serde::Serialize;
+
+use super::{ChainIdentity, Floor, Totals, keys};
+use crate::{
+    record::{Millis, Offset},
+    segment::{ChainPoint, SegmentMetadata, metadata::TimestampRange},
+};
+
+/// What is wrong somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A range of offsets lies in no segment.
+    MissingRange,
+    /// A range of offsets lies in two segments.
+    Overlap,
+    /// An object that is ours by its name cannot be read.
+    Damaged,
+    /// An object that is none of ours, or a segment of another chain.
+    Foreign,
+    /// What a segment says was counted before it is not what was.
+    Totals,
+    /// The chain digest that a segment begins with is not the one that the segment before it ends with.
+    Digest,
+    /// The first segment does not begin where the floor says.
+    Floor,
+    /// The chain ends below what was already said to be stored.
+    MissingTail,
+    /// The metrics do not say what the storage says.
+    Metrics,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What.
+    pub kind: Kind,
+    /// At which object, or in which folder.
+    pub key: String,
+    /// The first offset concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Offset>,
+    /// The offset after the last one concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Offset>,
+    /// What was expected, and what was found.
+    pub detail: String,
+}
+
+impl Finding {
+    /// A finding that concerns an object as a whole.
+    #[must_use]
+    pub fn of_object(kind: Kind, key: impl Into<String>, detail: impl Into<String>) -> Self {
+        Finding { kind, key: key.into(), from: None, to: None, detail: detail.into() }
+    }
+
+    fn with_range(self, from: Offset, to: Offset) -> Self {
+        Finding { from: Some(from), to: Some(to), ..self }
+    }
+}
+
+/// A segment as a listing shows it, and what its footer says (or why it cannot be read).
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its base, from the key.
+    pub base: Offset,
+    /// Its size.
+    pub size_bytes: u64,
+    /// Its footer.
+    pub metadata: Result<SegmentMetadata, Finding>,
+}
+
+/// What a chain holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainReport {
+    /// Which chain.
+    #[serde(flatten)]
+    pub chain: ChainIdentity,
+    /// The first valid offset: the floor.
+    pub start: Offset,
+    /// The offset after the last one.
+    pub next: Offset,
+    /// Totals and digest at the end of the chain, as far as its last readable segment says.
+    #[serde(flatten)]
+    pub point: ChainPoint,
+    /// What is present: the totals without what expired.
+    pub present: Totals,
+    /// Segments below the floor, which only wait to be deleted.
+    pub expired_segments: u64,
+    /// The least and the greatest record timestamp.
+    pub timestamps: Option<TimestampRange>,
+    /// When the last segment was written.
+    pub written_at: Option<Millis>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// Walks one chain, segment by segment in the order of their bases.
+#[derive(Debug)]
+pub struct ChainCheck {
+    report: ChainReport,
+    floor: Floor,
+    /// Where the next segment must begin and from what; `None` behind a segment that cannot be read.
+    expected: Option<(Offset, ChainPoint)>,
+    seen: bool,
+}
+
+impl ChainCheck {
+    /// Begins at the chain's floor.
+    #[must_use]
+    pub fn new(chain: ChainIdentity, floor: Floor) -> Self {
+        let report = ChainReport {
+            chain,
+            start: floor.base,
+            next: floor.base,
+            point: floor.before,
+            present: Totals::default(),
+            expired_segments: 0,
+            timestamps: None,
+            written_at: None,
+            findings: vec![],
+        };
+        ChainCheck { report, expected: Some((floor.base, floor.before)), floor, seen: false }
+    }
+
+    /// The next segment.
+    pub fn segment(&mut self, listed: Listed) {
+        if listed.base < self.floor.base {
+            self.report.expired_segments += 1;
+            return;
+        }
+        self.joins(listed.base, &listed.key);
+        match listed.metadata {
+            Ok(metadata) => self.continues(&listed.key, listed.size_bytes, &metadata),
+            Err(finding) => {
+                self.report.findings.push(finding);
+                self.report.next = self.report.next.max(listed.base.next());
+                self.expected = None;
+            }
+        }
+        self.seen = true;
+    }
+
+    /// An object in the chain's folder that is none of ours.
+    pub fn foreign(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+
+    /// The end of the listing.
+    #[must_use]
+    pub fn finish(mut self) -> ChainReport {
+        if !self.seen && self.floor.base > Offset(0) {
+            let detail = format!("the floor is at {}, and no segment lies there or above", self.floor.base);
+            let folder = keys::chain_folder(&self.report.chain);
+            self.report.findings.push(Finding::of_object(Kind::MissingTail, folder, detail));
+        }
+        self.report.present = self.report.point.totals.minus(self.floor.before.totals);
+        self.report
+    }
+
+    /// Whether a segment begins where the one before it ended.
+    fn joins(&mut self, base: Offset, key: &str) {
+        let Some((expected, _)) = self.expected else { return };
+        let (kind, from, to) = match (base.cmp(&expected), self.seen) {
+            (std::cmp::Ordering::Equal, _) => return,
+            (std::cmp::Ordering::Less, _) => (Kind::Overlap, base, expected),
+            (std::cmp::Ordering::Greater, false) if expected > Offset(0) => (Kind::Floor, expected, base),
+            (std::cmp::Ordering::Greater, _) => (Kind::MissingRange, expected, base),
+        };
+        let detail = format!("a segment should begin at {expected}, and the next one begins at {base}");
+        self.report.findings.push(Finding::of_object(kind, key, detail).with_range(from, to));
+    }
+
+    /// Whether a segment counts on from where the one before it stopped.
+    fn continues(&mut self, key: &str, size_bytes: u64, metadata: &SegmentMetadata) {
+        let at_frontier = self.expected.filter(|(next, _)| *next == metadata.base);
+        if let Some((_, point)) = at_frontier {
+            self.report.findings.extend(differences(key, metadata, point));
+        }
+        if metadata.next <= metadata.base {
+            let detail = format!("it says it covers from {} to {}", metadata.base, metadata.next);
+            self.report.findings.push(Finding::of_object(Kind::Damaged, key, detail));
+        }
+        let point = metadata.after(size_bytes);
+        self.report.next = self.report.next.max(metadata.next);
+        self.report.point = point;
+        self.report.written_at = Some(metadata.written_at);
+        if let Some(range) = metadata.timestamps {
+            let wider = TimestampRange::including(self.report.timestamps, range.min);
+            self.report.timestamps = Some(TimestampRange::including(Some(wider), range.max));
+        }
+        self.expected = Some((self.report.next, point));
+    }
+}
+
+fn differences(key: &str, metadata: &SegmentMetadata, point: ChainPoint) -> Vec<Finding> {
+    let (before, base) = (metadata.before, metadata.base);
+    let finding = |kind, what: String| Finding::of_object(kind, key, what).with_range(base, metadata.next);
+    let mut findings = vec![];
+    if before.totals != point.totals {
+        let text = |totals: &Totals| serde_json::to_string(totals).unwrap_or_default();
+        let detail =
+            format!("the chain before it counts {}, and it says {}", text(&point.totals), text(&before.totals));
+        findings.push(finding(Kind::Totals, detail));
+    }
+    if before.digest != point.digest {
+        let detail = format!("the chain before it has the digest {}, and it says {}", point.digest, before.digest);
+        findings.push(finding(Kind::Digest, detail));
+    }
+    findings
+}
+
+/// Somebody else's word for how far a chain went, read **before** the storage was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness<'a> {
+    /// Who says so, as in "the offset that group highwater.main committed".
+    pub who: &'a str,
+    /// Everything below was stored.
+    pub next: Offset,
+}
+
+/// C5: a chain that ends below what a witness knows has lost its tail.
+#[must_use]
+pub fn missing_tail(folder: &str, stored_next: Offset, witness: Witness<'_>) -> Option<Finding> {
+    let Witness { who, next } = witness;
+    (stored_next < next).then(|| {
+        let detail = format!("the backup ends at {stored_next}, and {who} is {next}");
+        Finding::of_object(Kind::MissingTail, folder, detail).with_range(stored_next, next)
+    })
+}
+
+/// A chain's figures in the store of figures, read **after** the storage was listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// The frontier and what the chain counts there.
+    pub head: Option<(Offset, ChainPoint)>,
+    /// The floor and what the chain counts below it.
+    pub floor: Option<(Offset, Totals)>,
+}
+
+/// Whether the figures are at least as far as the storage was, and the same where they stand at the same place.
+#[must_use]
+pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) -> Vec<Finding> {
+    let folder = keys::chain_folder(&report.chain);
+    let finding = |detail: String| Finding::of_object(Kind::Metrics, folder.clone(), detail);
+    let mut findings = vec![];
+    match figures.head {
+        None if report.next > Offset(0) => {
+            findings.push(finding(format!("no figures, and the backup ends at {}", report.next)))
+        }
+        Some((next, _)) if next < report.next => {
+            let detail = format!("the figures end at {next}, and the backup at {}", report.next);
+            findings.push(finding(detail).with_range(next, report.next));
+        }
+        Some((next, point)) if next == report.next && point != report.point => {
+            findings
+                .push(finding(format!("at {next} the figures are {point:?}, and the backup says {:?}", report.point)));
+        }
+        _ => {}
+    }
+    if let Some((start, totals)) = figures.floor
+        && (start < floor.base || (start == floor.base && totals != floor.before.totals))
+    {
+        findings
+            .push(finding(format!("the figures begin at {start} after {totals:?}, and the backup at {}", floor.base)));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+use super::*;
+use crate::{
+    chain::ChainDigest,
+    record::{Record, TimestampType},
+    segment::metadata::FORMAT_VERSION,
+};
+
+const SIZE_BYTES: u64 = 1_000;
+
+fn floor() -> Floor {
+    let chain = ChainIdentity::example();
+    Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(&chain) }
+}
+
+fn digest_after(digest: ChainDigest, base: i64, next: i64) -> ChainDigest {
+    let record = |offset| Record {
+        offset: Offset(offset),
+        timestamp: Millis(offset),
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: None,
+        headers: vec![],
+    };
+    (base..next).map(record).fold(digest, |digest, record| digest.after(&record))
+}
+
+/// A chain whose segments begin at the given offsets and reach to the next one.
+fn chain(cuts: &[i64]) -> Vec<Listed> {
+    let identity = ChainIdentity::example();
+    let mut point = ChainPoint::start(&identity);
+    cuts.windows(2)
+        .map(|cut| {
+            let (base, next) = (cut[0], cut[1]);
+            let records = u64::try_from(next - base).unwrap();
+            let metadata = SegmentMetadata {
+                format_version: FORMAT_VERSION,
+                chain: identity.clone(),
+                base: Offset(base),
+                next: Offset(next),
+                written_at: Millis(next),
+                timestamps: Some(TimestampRange { min: Millis(base), max: Millis(next - 1) }),
+                before: point,
+                own: Totals { records, record_bytes: 10 * records, segments: 1, ..Totals::default() },
+                digest: digest_after(point.digest, base, next),
+                gaps: vec![],
+                body_crc32c: 0,
+                body_bytes: 900,
+            };
+            point = metadata.after(SIZE_BYTES);
+            let key = keys::segment(&identity, Offset(base));
+            Listed { key, base: Offset(base), size_bytes: SIZE_BYTES, metadata: Ok(metadata) }
+        })
+        .collect()
+}
+
+fn check(floor: &Floor, segments: Vec<Listed>) -> ChainReport {
+    let mut check = ChainCheck::new(ChainIdentity::example(), floor.clone());
+    segments.into_iter().for_each(|segment| check.segment(segment));
+    check.finish()
+}
+
+fn kinds(findings: &[Finding]) -> Vec<(Kind, Option<i64>, Option<i64>)> {
+    findings.iter().map(|f| (f.kind, f.from.map(|o| o.0), f.to.map(|o| o.0))).collect()
+}
+
+#[test]
+fn a_whole_chain_has_no_findings_and_sums_up() {
+    let report = check(&floor(), chain(&[0, 10, 25, 40]));
+    assert_eq!(report.findings, []);
+    assert_eq!((report.start, report.next), (Offset(0), Offset(40)));
+    assert_eq!((report.present.records, report.present.segments, report.present.stored_bytes), (40, 3, 3_000));
+    assert_eq!(report.timestamps, Some(TimestampRange { min: Millis(0), max: Millis(39) }));
+}
+
+#[test]
+fn a_segment_missing_in_the_middle_is_a_missing_range() {
+    let mut segments = chain(&[0, 10, 25, 40]);
+    segments.remove(1);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::MissingRange, Some(10), Some(25))]);
+}
+
+#[test]
+fn a_segment_missing_at_the_start_is_a_missing_range_too() {
+    let mut segments = chain(&[0, 10, 25]);
+    segments.remove(0);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::MissingRange, Some(0), Some(10))]);
+}
+
+#[test]
+fn a_segment_that_begins_below_the_frontier_overlaps() {
+    let mut segments = chain(&[0, 10, 25]);
+    let mut other = chain(&[0, 7, 25]);
+    segments.insert(1, other.remove(1));
+    segments.remove(2);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::Overlap, Some(7), Some(10))]);
+}
+
+#[test]
+fn a_segment_replaced_by_another_of_the_same_range_is_found_by_the_next_one() {
+    let mut segments = chain(&[0, 10, 25, 40]);
+    let metadata = segments[1].metadata.as_mut().unwrap();
+    metadata.own.record_bytes += 1;
+    metadata.digest = digest_after(metadata.digest, 100, 101);
+    let found = kinds(&check(&floor(), segments).findings);
+    assert_eq!(found, [(Kind::Totals, Some(25), Some(40)), (Kind::Digest, Some(25), Some(40))]);
+}
+
+#[test]
+fn an_object_of_another_size_shows_in_the_totals_of_the_next_segment() {
+    let mut segments = chain(&[0, 10, 25]);
+    segments[0].size_bytes += 1;
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::Totals, Some(10), Some(25))]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_one_finding_and_hides_none_behind_the_next() {
+    let mut segments = chain(&[0, 10, 25, 40, 50]);
+    let damaged = Finding::of_object(Kind::Damaged, segments[1].key.clone(), "not a readable parquet file");
+    segments[1].metadata = Err(damaged.clone());
+    segments.remove(3);
+    let report = check(&floor(), segments);
+    assert_eq!(report.findings, [damaged]);
+    assert_eq!(report.next, Offset(40));
+}
+
+#[test]
+fn what_lies_below_the_floor_is_expired_and_the_chain_begins_at_the_floor() {
+    let segments = chain(&[0, 10, 25, 40]);
+    let before = segments[1].metadata.as_ref().unwrap().before;
+    let raised = Floor { base: Offset(10), before, ..floor() };
+    let report = check(&raised, segments);
+    assert_eq!(report.findings, []);
+    assert_eq!((report.expired_segments, report.present.records, report.point.totals.records), (1, 30, 40));
+}
+
+#[test]
+fn a_floor_that_no_segment_begins_at_is_found() {
+    let raised = Floor { base: Offset(12), ..floor() };
+    assert_eq!(kinds(&check(&raised, chain(&[0, 10, 25])).findings), [(Kind::MissingTail, None, None)]);
+    let found = kinds(&check(&raised, chain(&[0, 10, 25, 40])).findings);
+    assert_eq!(found, [(Kind::Floor, Some(12), Some(25))]);
+}
+
+#[test]
+fn a_chain_that_ends_below_a_witness_has_lost_its_tail() {
+    let witness = Witness { who: "the committed offset of group highwater.main", next: Offset(40) };
+    let finding = missing_tail("main/orders/1/0/", Offset(25), witness).unwrap();
+    assert_eq!(finding.detail, "the backup ends at 25, and the committed offset of group highwater.main is 40");
+    assert_eq!((finding.from, finding.to), (Some(Offset(25)), Some(Offset(40))));
+    assert_eq!(missing_tail("main/orders/1/0/", Offset(40), witness), None);
+}
+
+#[test]
+fn figures_must_not_be_behind_the_storage_nor_differ_from_it() {
+    let report = check(&floor(), chain(&[0, 10, 25]));
+    let head =
+        |next: i64, point| Figures { head: Some((Offset(next), point)), floor: Some((Offset(0), Totals::default())) };
+    assert_eq!(compare_figures(&report, &floor(), head(25, report.point)), []);
+    assert_eq!(compare_figures(&report, &floor(), head(26, floor().before)), [], "written since it was listed");
+    let behind = compare_figures(&report, &floor(), head(10, report.point));
+    assert_eq!(kinds(&behind), [(Kind::Metrics, Some(10), Some(25))]);
+    assert_eq!(compare_figures(&report, &floor(), head(25, floor().before)).len(), 1);
+    assert_eq!(compare_figures(&report, &floor(), Figures { head: None, floor: None }).len(), 1);
+    let lower = Figures { floor: Some((Offset(0), report.point.totals)), ..head(25, report.point) };
+    assert_eq!(compare_figures(&report, &floor(), lower).len(), 1);
+}
