@@ -1,1 +1,29 @@
-//! The local runner.
+//! The local runner: the binary `highwater`. It hosts the functions and shows what they stored; it holds no business rule.
+//!
+//! [`cli`] is what can be asked, [`commands`] answers it, one file a command. [`output`] prints. [`storage`] finds what a
+//! backup holds.
+
+pub mod cli;
+pub mod commands;
+pub mod failure;
+pub mod output;
+pub mod storage;
+pub mod telemetry;
+
+use std::process::ExitCode;
+
+use crate::{cli::Cli, failure::Verdict};
+
+/// Runs a command and turns its outcome into the exit code: 0 good, 1 what was checked is wrong, 2 used wrongly or cannot
+/// be reached.
+pub async fn run(cli: Cli) -> ExitCode {
+    match commands::run(cli).await {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Wrong) => ExitCode::from(1),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure);
+            ExitCode::from(2)
+        }
+    }
+}

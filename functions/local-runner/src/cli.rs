@@ -1,0 +1,139 @@
+//! What can be asked on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use shared::{config::selection::TopicPattern, record::{Offset, Partition}};
+
+/// Backs Kafka topics up to object storage, restores them, and shows exactly how far that is.
+#[derive(Debug, Parser)]
+#[command(name = "highwater", version, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// The configuration: a file, or its text. Without it HIGHWATER_CONFIG, and the environment over either.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists the topics that the backup holds.
+    Topics(TopicsArgs),
+    /// Lists the segments that the backup holds.
+    Segments(SegmentsArgs),
+    /// Prints a topic's records as JSON lines.
+    Cat(CatArgs),
+    /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
+    Verify(VerifyArgs),
+    /// The settings.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+impl Command {
+    /// How much is logged unless `RUST_LOG` says otherwise.
+    #[must_use]
+    pub fn log_level(&self) -> &'static str {
+        "warn"
+    }
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// Prints one JSON object, with the name of its schema.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which storage, and what of it.
+#[derive(Debug, Clone, Args)]
+pub struct StorageArgs {
+    /// Reads what `highwater dev` keeps in this folder, instead of the configured storage.
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Only this backup.
+    #[arg(long, value_name = "NAME")]
+    pub backup: Option<String>,
+}
+
+/// `highwater topics`
+#[derive(Debug, Args)]
+pub struct TopicsArgs {
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// `highwater segments`
+#[derive(Debug, Args)]
+pub struct SegmentsArgs {
+    /// Only of these topics: a name, a glob or a /regular expression/.
+    pub topic: Option<TopicPattern>,
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// `highwater cat`
+#[derive(Debug, Args)]
+pub struct CatArgs {
+    /// The topic's name.
+    pub topic: String,
+    /// Only this partition.
+    #[arg(long, value_name = "NUMBER", value_parser = partition)]
+    pub partition: Option<Partition>,
+    /// From this offset on.
+    #[arg(long, value_name = "OFFSET", value_parser = offset, default_value = "0")]
+    pub from: Offset,
+    /// Up to this offset, which is not printed any more.
+    #[arg(long, value_name = "OFFSET", value_parser = offset)]
+    pub to: Option<Offset>,
+    /// Of a topic that was deleted and created again: the how-manieth. Without it the last one.
+    #[arg(long, value_name = "NUMBER")]
+    pub incarnation: Option<u32>,
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+}
+
+/// `highwater verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// `highwater config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Checks the settings and prints them as they hold, defaults included and secrets hidden.
+    Check(OutputArgs),
+    /// Prints the JSON schema of the settings.
+    Schema,
+}
+
+fn partition(text: &str) -> Result<Partition, String> {
+    number(text, "partition").map(Partition)
+}
+
+fn offset(text: &str) -> Result<Offset, String> {
+    number(text, "offset").map(Offset)
+}
+
+fn number<T: std::str::FromStr + Default + PartialOrd>(text: &str, what: &str) -> Result<T, String> {
+    text.parse().ok().filter(|n| *n >= T::default()).ok_or_else(|| format!("{text:?} is no {what}: write a whole number from 0 on"))
+}

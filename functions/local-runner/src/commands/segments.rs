@@ -1,0 +1,101 @@
+//! `highwater segments`: every segment and what it says of itself.
+
+use serde::Serialize;
+use shared::{
+    archive::SegmentEntry,
+    chain::ChainDigest,
+    record::{Millis, Offset, Partition},
+    segment::{Gap, SegmentMetadata, metadata::TimestampRange},
+};
+
+use crate::{
+    cli::SegmentsArgs,
+    failure::{Failure, Verdict},
+    output::{self, Report, table, time::utc},
+    storage::{self, holdings, segments},
+};
+
+#[derive(Debug, Serialize)]
+struct Segments {
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Serialize)]
+struct Segment {
+    key: String,
+    backup: String,
+    topic: String,
+    incarnation: u32,
+    partition: Partition,
+    base: Offset,
+    next: Offset,
+    records: u64,
+    record_bytes: u64,
+    filtered: u64,
+    stored_bytes: u64,
+    timestamps: Option<TimestampRange>,
+    written_at: Millis,
+    gaps: Vec<Gap>,
+    /// The chain digest after it.
+    digest: ChainDigest,
+}
+
+pub(super) async fn run(config: Option<&str>, args: SegmentsArgs) -> Result<Verdict, Failure> {
+    let storage = storage::open(config, &args.storage).await?;
+    let objects = &*storage.objects;
+    let wanted = |topic: &str| args.topic.as_ref().is_none_or(|pattern| pattern.matches(topic));
+    let mut found = vec![];
+    for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
+        for chain in holdings::topics(objects, &backup, wanted).await?.into_iter().flat_map(|topic| topic.chains) {
+            let entries = segments::entries(objects, &chain).await?;
+            let described = segments::described(objects, &chain, entries).await?;
+            found.extend(described.into_iter().map(Segment::from));
+        }
+    }
+    output::print(&Segments { segments: found }, args.output.json)?;
+    Ok(Verdict::Good)
+}
+
+impl From<(SegmentEntry, SegmentMetadata)> for Segment {
+    fn from((entry, metadata): (SegmentEntry, SegmentMetadata)) -> Self {
+        let chain = metadata.chain;
+        Segment {
+            key: entry.key,
+            backup: chain.backup,
+            topic: chain.topic.to_string(),
+            incarnation: chain.incarnation,
+            partition: chain.partition,
+            base: metadata.base,
+            next: metadata.next,
+            records: metadata.own.records,
+            record_bytes: metadata.own.record_bytes,
+            filtered: metadata.own.filtered,
+            stored_bytes: entry.size_bytes,
+            timestamps: metadata.timestamps,
+            written_at: metadata.written_at,
+            gaps: metadata.gaps,
+            digest: metadata.digest,
+        }
+    }
+}
+
+impl Report for Segments {
+    const SCHEMA: &'static str = "highwater.segments.v1";
+
+    fn text(&self) -> String {
+        let row = |segment: &Segment| {
+            let span = |end: fn(&TimestampRange) -> Millis| segment.timestamps.as_ref().map_or("-".to_owned(), |range| utc(end(range)));
+            [
+                segment.key.clone(),
+                segment.next.to_string(),
+                segment.records.to_string(),
+                segment.record_bytes.to_string(),
+                segment.stored_bytes.to_string(),
+                span(|range| range.min),
+                span(|range| range.max),
+            ]
+        };
+        let heads = ["KEY", "NEXT", "RECORDS", "BYTES", "STORED", "FROM", "TO"];
+        table::layout(heads, &self.segments.iter().map(row).collect::<Vec<_>>())
+    }
+}

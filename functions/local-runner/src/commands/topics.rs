@@ -1,0 +1,88 @@
+//! `highwater topics`: what the backup holds, topic by topic.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use shared::{
+    archive,
+    chain::{ChainIdentity, Totals},
+    ports::objects::Objects,
+    record::{Millis, TopicId},
+};
+
+use crate::{
+    cli::TopicsArgs,
+    failure::{Failure, Verdict},
+    output::{self, Report, table},
+    storage::{
+        self,
+        holdings::{self, HeldTopic},
+        segments::READS_MAX,
+    },
+};
+
+#[derive(Debug, Serialize)]
+struct Topics {
+    topics: Vec<Topic>,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic {
+    backup: String,
+    topic: String,
+    incarnation: u32,
+    topic_id: TopicId,
+    /// When the backup first saw it.
+    claimed_at: Millis,
+    partitions: usize,
+    /// What is present: without what expired.
+    #[serde(flatten)]
+    present: Totals,
+}
+
+pub(super) async fn run(config: Option<&str>, args: TopicsArgs) -> Result<Verdict, Failure> {
+    let storage = storage::open(config, &args.storage).await?;
+    let objects = &*storage.objects;
+    let mut topics = vec![];
+    for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
+        for held in holdings::topics(objects, &backup, |_| true).await? {
+            topics.push(sum_up(objects, &backup.owner.backup, held).await?);
+        }
+    }
+    output::print(&Topics { topics }, args.output.json)?;
+    Ok(Verdict::Good)
+}
+
+async fn sum_up(objects: &dyn Objects, backup: &str, held: HeldTopic) -> Result<Topic, Failure> {
+    let ends = stream::iter(&held.chains).map(|chain| present(objects, chain)).buffered(READS_MAX);
+    let present = ends.try_fold(Totals::default(), |sum, more| async move { Ok(sum.plus(more)) }).await?;
+    let HeldTopic { topic, claim, chains } = held;
+    Ok(Topic {
+        backup: backup.to_owned(),
+        topic,
+        incarnation: claim.incarnation,
+        topic_id: claim.topic_id,
+        claimed_at: claim.claimed_at,
+        partitions: chains.len(),
+        present,
+    })
+}
+
+async fn present(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Totals, Failure> {
+    let end = archive::chain_end(objects, chain, None).await?;
+    Ok(end.frontier.point.totals.minus(end.floor.floor.before.totals))
+}
+
+impl Report for Topics {
+    const SCHEMA: &'static str = "highwater.topics.v1";
+
+    fn text(&self) -> String {
+        let row = |topic: &Topic| {
+            let Totals { records, record_bytes, segments, stored_bytes, .. } = topic.present;
+            let numbers = [u64::from(topic.incarnation), topic.partitions as u64, records, record_bytes, segments, stored_bytes];
+            let [n, partitions, records, bytes, segments, stored] = numbers.map(|number| number.to_string());
+            [topic.backup.clone(), topic.topic.clone(), n, partitions, records, bytes, segments, stored]
+        };
+        let heads = ["BACKUP", "TOPIC", "N", "PARTITIONS", "RECORDS", "BYTES", "SEGMENTS", "STORED"];
+        table::layout(heads, &self.topics.iter().map(row).collect::<Vec<_>>())
+    }
+}

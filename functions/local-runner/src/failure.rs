@@ -1,0 +1,73 @@
+//! How a command can end.
+
+use shared::{
+    adapters::settings::SettingsError,
+    archive::ArchiveError,
+    config::Problem,
+    ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
+    segment::decoder::DecodeError,
+};
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Good,
+    /// What was checked is wrong.
+    Wrong,
+}
+
+/// Why a command could not do what it was asked: used wrongly, or something cannot be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A setting is missing.
+    #[error(transparent)]
+    Setting(#[from] Problem),
+    /// The backup cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The storage fails.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
+    /// Kafka fails.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The store of figures fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A segment cannot be decoded.
+    #[error("{key} cannot be read: run `highwater verify`")]
+    Segment {
+        /// Its key.
+        key: String,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// A folder cannot be served.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What was asked makes no sense here.
+    #[error("{0}")]
+    Usage(String),
+    /// Nothing can be written to standard output.
+    #[error("standard output cannot be written")]
+    Output(#[source] std::io::Error),
+}
+
+impl Failure {
+    /// Whether only the reader of the output went away, as `head` does.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,63 @@
+//! Printing: a table for people, or one JSON object for programs.
+
+pub mod table;
+pub mod time;
+
+use std::{
+    error::Error,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// What a command prints.
+pub trait Report: Serialize {
+    /// The name of its JSON's schema.
+    const SCHEMA: &'static str;
+    /// As people read it, with a line end.
+    fn text(&self) -> String;
+}
+
+#[derive(Serialize)]
+struct Named<'a, T> {
+    schema: &'static str,
+    #[serde(flatten)]
+    report: &'a T,
+}
+
+/// Prints a report.
+pub fn print<T: Report>(report: &T, json: bool) -> Result<(), Failure> {
+    if json {
+        return line(&Named { schema: T::SCHEMA, report });
+    }
+    io::stdout().lock().write_all(report.text().as_bytes()).map_err(Failure::Output)
+}
+
+/// Prints a value as one line of JSON.
+pub fn line(value: &impl Serialize) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let io = |error: serde_json::Error| Failure::Output(error.into());
+    serde_json::to_writer(&mut out, value).map_err(io)?;
+    out.write_all(b"\n").map_err(Failure::Output)
+}
+
+/// Prints why a command failed to standard error, with every cause.
+pub fn error(failure: &Failure) {
+    eprintln!("highwater: {}", chain(failure));
+}
+
+/// An error and its causes, each on a line; a cause that the line before it already quotes is left out.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    for cause in causes.map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str("\n  because: ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}

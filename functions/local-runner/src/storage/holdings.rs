@@ -1,0 +1,55 @@
+//! Which backups, topics and chains there are.
+
+use shared::{
+    archive::{self, Claim, Owner},
+    chain::ChainIdentity,
+    ports::objects::Objects,
+};
+
+use crate::failure::Failure;
+
+/// A backup of the storage.
+#[derive(Debug, Clone)]
+pub struct HeldBackup {
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// An incarnation of a topic in a backup.
+#[derive(Debug, Clone)]
+pub struct HeldTopic {
+    /// The topic's name.
+    pub topic: String,
+    /// Which one it is, and when it was first seen.
+    pub claim: Claim,
+    /// Its partitions' chains.
+    pub chains: Vec<ChainIdentity>,
+}
+
+/// The backups of a storage, or the one of that name.
+pub async fn backups(objects: &dyn Objects, only: Option<&str>) -> Result<Vec<HeldBackup>, Failure> {
+    let names = match only {
+        Some(name) => vec![name.to_owned()],
+        None => archive::backups(objects).await?,
+    };
+    let mut held = vec![];
+    for name in names {
+        let owner = archive::read_owner(objects, &name).await?;
+        let missing = || Failure::Usage(format!("the storage holds no backup {name:?}: `highwater topics` lists what it holds"));
+        held.push(HeldBackup { owner: owner.ok_or_else(missing)? });
+    }
+    Ok(held)
+}
+
+/// The topics of a backup that `wanted` says yes to, every incarnation of them.
+pub async fn topics(objects: &dyn Objects, backup: &HeldBackup, wanted: impl Fn(&str) -> bool) -> Result<Vec<HeldTopic>, Failure> {
+    let Owner { backup, cluster_id, .. } = &backup.owner;
+    let mut held = vec![];
+    for topic in archive::topics(objects, backup).await?.into_iter().filter(|topic| wanted(topic)) {
+        for claim in archive::claims(objects, backup, &topic).await? {
+            let chains = archive::chains(objects, cluster_id, backup, &topic, &claim).await?;
+            held.push(HeldTopic { topic: topic.clone(), claim, chains });
+        }
+    }
+    Ok(held)
+}

@@ -1,0 +1,43 @@
+//! The storage that a command reads, and what it holds.
+
+pub mod data_dir;
+pub mod holdings;
+pub mod segments;
+
+use std::sync::Arc;
+
+use shared::{
+    adapters::{
+        s3::{S3Objects, embedded::EmbeddedS3},
+        settings,
+    },
+    config::Settings,
+    ports::objects::Objects,
+};
+
+use crate::{cli::StorageArgs, failure::Failure};
+
+/// An open storage.
+pub struct Storage {
+    /// Its objects.
+    pub objects: Arc<dyn Objects>,
+    /// The settings, where there are any; a folder needs none.
+    pub settings: Option<Settings>,
+    /// Serves the folder while it is read.
+    _server: Option<EmbeddedS3>,
+}
+
+/// Opens the folder of `--data-dir`, or else the configured storage.
+pub async fn open(config: Option<&str>, args: &StorageArgs) -> Result<Storage, Failure> {
+    if let Some(folder) = &args.data_dir {
+        let (place, server) = data_dir::open(folder).await?;
+        return Ok(Storage { objects: connect(&place).await?, settings: None, _server: server });
+    }
+    let settings = settings::load(config).await?;
+    let objects = connect(settings.storage()?).await?;
+    Ok(Storage { objects, settings: Some(settings), _server: None })
+}
+
+async fn connect(place: &shared::config::StorageSettings) -> Result<Arc<dyn Objects>, Failure> {
+    Ok(Arc::new(S3Objects::connect("storage", place).await?))
+}

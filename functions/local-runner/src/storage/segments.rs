@@ -1,0 +1,41 @@
+//! The segments of a chain.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use shared::{
+    archive::{self, SegmentEntry},
+    chain::{ChainIdentity, keys},
+    ports::objects::Objects,
+    segment::SegmentMetadata,
+};
+
+use crate::failure::Failure;
+
+/// How many footers are read at a time.
+pub const READS_MAX: usize = 16;
+
+/// Every segment of a chain, as the listing shows it.
+pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, Failure> {
+    let folder = keys::chain_folder(chain);
+    let (mut found, mut after) = (vec![], String::new());
+    loop {
+        let (page, next) = archive::chain_objects(objects, chain, &after).await?;
+        found.extend(page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)));
+        match next {
+            Some(next) => after = next,
+            None => return Ok(found),
+        }
+    }
+}
+
+/// The segments with what they say of themselves, in order.
+pub async fn described(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    entries: Vec<SegmentEntry>,
+) -> Result<Vec<(SegmentEntry, SegmentMetadata)>, Failure> {
+    let read = |entry: SegmentEntry| async move {
+        let metadata = archive::read_metadata(objects, chain, &entry).await?;
+        Ok((entry, metadata))
+    };
+    stream::iter(entries).map(read).buffered(READS_MAX).try_collect().await
+}
