@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use shared::{config::selection::TopicPattern, record::{Offset, Partition}};
+use shared::{
+    config::selection::TopicPattern,
+    record::{Offset, Partition},
+};
 
 /// Backs Kafka topics up to object storage, restores them, and shows exactly how far that is.
 #[derive(Debug, Parser)]
@@ -135,5 +138,8 @@ fn offset(text: &str) -> Result<Offset, String> {
 }
 
 fn number<T: std::str::FromStr + Default + PartialOrd>(text: &str, what: &str) -> Result<T, String> {
-    text.parse().ok().filter(|n| *n >= T::default()).ok_or_else(|| format!("{text:?} is no {what}: write a whole number from 0 on"))
+    text.parse()
+        .ok()
+        .filter(|n| *n >= T::default())
+        .ok_or_else(|| format!("{text:?} is no {what}: write a whole number from 0 on"))
 }

@@ -1,7 +1,7 @@
 //! How a command can end.
 
 use shared::{
-    adapters::settings::SettingsError,
+    adapters::{s3::embedded::EmbeddedError, settings::SettingsError},
     archive::ArchiveError,
     config::Problem,
     ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
@@ -47,7 +47,10 @@ pub enum Failure {
         #[source]
         source: DecodeError,
     },
-    /// A folder cannot be served.
+    /// The folder of `highwater dev` cannot be used.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// A file cannot be read or written.
     #[error("{what}")]
     Io {
         /// What was tried.
@@ -69,5 +72,21 @@ impl Failure {
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// Which setting to look at, where something does not answer.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Failure::Objects(ObjectsError::Unavailable { .. })
+            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })) => {
+                Some("start it, or correct storage.url, storage.endpoint_url or storage.region")
+            }
+            Failure::Records(RecordsError::Unavailable { .. }) => {
+                Some("start it, or correct kafka.bootstrap_servers or the security settings beside it")
+            }
+            Failure::Store(StoreError::Unavailable { .. }) => Some("start it, or correct redis.url"),
+            _ => None,
+        }
     }
 }

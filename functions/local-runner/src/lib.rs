@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod connect;
 pub mod failure;
 pub mod output;
 pub mod storage;

@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging. `default_level` holds for Highwater's own messages where `RUST_LOG` says nothing.
 pub fn start(default_level: &str) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,{}", ours(default_level))));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,{}", ours(default_level))));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr)

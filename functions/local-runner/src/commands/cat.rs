@@ -71,9 +71,16 @@ async fn find(objects: &dyn Objects, args: &CatArgs) -> Result<HeldTopic, Failur
     }
     let names: Vec<_> = found.iter().map(|(backup, _)| backup.as_str()).collect();
     match names[..] {
-        [] => Err(Failure::Usage(format!("the backup holds no such topic {:?}: `highwater topics` lists what it holds", args.topic))),
+        [] => Err(Failure::Usage(format!(
+            "the backup holds no such topic {:?}: `highwater topics` lists what it holds",
+            args.topic
+        ))),
         [_] => Ok(found.swap_remove(0).1),
-        _ => Err(Failure::Usage(format!("topic {:?} is in the backups {}: name one with --backup", args.topic, names.join(", ")))),
+        _ => Err(Failure::Usage(format!(
+            "topic {:?} is in the backups {}: name one with --backup",
+            args.topic,
+            names.join(", ")
+        ))),
     }
 }
 
@@ -84,11 +91,18 @@ fn within(entries: Vec<SegmentEntry>, from: Offset, to: Option<Offset>) -> Vec<S
     entries.into_iter().zip(ends).filter(overlaps).map(|(entry, _)| entry).collect()
 }
 
-async fn print_segment(objects: &dyn Objects, chain: &ChainIdentity, entry: &SegmentEntry, args: &CatArgs) -> Result<(), Failure> {
+async fn print_segment(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    entry: &SegmentEntry,
+    args: &CatArgs,
+) -> Result<(), Failure> {
     let segment = archive::read_segment(objects, &entry.key).await?;
     for group in segment.row_groups() {
         let records = group.map_err(|source| Failure::Segment { key: entry.key.clone(), source })?;
-        for record in records.iter().filter(|record| record.offset >= args.from && args.to.is_none_or(|to| record.offset < to)) {
+        for record in
+            records.iter().filter(|record| record.offset >= args.from && args.to.is_none_or(|to| record.offset < to))
+        {
             output::line(&line(chain, record))?;
         }
     }
@@ -149,7 +163,11 @@ mod tests {
             timestamp_type: TimestampType::None,
             key: None,
             value: Some(Bytes::new()),
-            headers: vec![header(b"a", None), header(b"\xff", Some(Bytes::from_static(b"\xfe"))), header(b"a", Some(Bytes::from_static("ü".as_bytes())))],
+            headers: vec![
+                header(b"a", None),
+                header(b"\xff", Some(Bytes::from_static(b"\xfe"))),
+                header(b"a", Some(Bytes::from_static("ü".as_bytes()))),
+            ],
         };
         let expected = r#"{"topic":"orders","incarnation":1,"partition":0,"offset":7,"timestamp_ms":-1,"timestamp_type":"none","key":null,"value":{"base64":"","text":""},"headers":[{"name":{"base64":"YQ==","text":"a"},"value":null},{"name":{"base64":"/w=="},"value":{"base64":"/g=="}},{"name":{"base64":"YQ==","text":"a"},"value":{"base64":"w7w=","text":"ü"}}]}"#;
         assert_eq!(serde_json::to_string(&line(&chain, &record)).unwrap(), expected);

@@ -84,7 +84,9 @@ impl Report for Segments {
 
     fn text(&self) -> String {
         let row = |segment: &Segment| {
-            let span = |end: fn(&TimestampRange) -> Millis| segment.timestamps.as_ref().map_or("-".to_owned(), |range| utc(end(range)));
+            let span = |end: fn(&TimestampRange) -> Millis| {
+                segment.timestamps.as_ref().map_or("-".to_owned(), |range| utc(end(range)))
+            };
             [
                 segment.key.clone(),
                 segment.next.to_string(),

@@ -78,7 +78,8 @@ impl Report for Topics {
     fn text(&self) -> String {
         let row = |topic: &Topic| {
             let Totals { records, record_bytes, segments, stored_bytes, .. } = topic.present;
-            let numbers = [u64::from(topic.incarnation), topic.partitions as u64, records, record_bytes, segments, stored_bytes];
+            let numbers =
+                [u64::from(topic.incarnation), topic.partitions as u64, records, record_bytes, segments, stored_bytes];
             let [n, partitions, records, bytes, segments, stored] = numbers.map(|number| number.to_string());
             [topic.backup.clone(), topic.topic.clone(), n, partitions, records, bytes, segments, stored]
         };

@@ -1,5 +1,6 @@
 //! Printing: a table for people, or one JSON object for programs.
 
+pub mod progress;
 pub mod table;
 pub mod time;
 
@@ -46,6 +47,9 @@ pub fn line(value: &impl Serialize) -> Result<(), Failure> {
 /// Prints why a command failed to standard error, with every cause.
 pub fn error(failure: &Failure) {
     eprintln!("highwater: {}", chain(failure));
+    if let Some(hint) = failure.hint() {
+        eprintln!("  hint: {hint}");
+    }
 }
 
 /// An error and its causes, each on a line; a cause that the line before it already quotes is left out.

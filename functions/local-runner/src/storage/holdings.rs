@@ -35,14 +35,19 @@ pub async fn backups(objects: &dyn Objects, only: Option<&str>) -> Result<Vec<He
     let mut held = vec![];
     for name in names {
         let owner = archive::read_owner(objects, &name).await?;
-        let missing = || Failure::Usage(format!("the storage holds no backup {name:?}: `highwater topics` lists what it holds"));
+        let missing =
+            || Failure::Usage(format!("the storage holds no backup {name:?}: `highwater topics` lists what it holds"));
         held.push(HeldBackup { owner: owner.ok_or_else(missing)? });
     }
     Ok(held)
 }
 
 /// The topics of a backup that `wanted` says yes to, every incarnation of them.
-pub async fn topics(objects: &dyn Objects, backup: &HeldBackup, wanted: impl Fn(&str) -> bool) -> Result<Vec<HeldTopic>, Failure> {
+pub async fn topics(
+    objects: &dyn Objects,
+    backup: &HeldBackup,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<HeldTopic>, Failure> {
     let Owner { backup, cluster_id, .. } = &backup.owner;
     let mut held = vec![];
     for topic in archive::topics(objects, backup).await?.into_iter().filter(|topic| wanted(topic)) {

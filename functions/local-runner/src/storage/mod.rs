@@ -3,19 +3,17 @@
 pub mod data_dir;
 pub mod holdings;
 pub mod segments;
+pub mod walk;
 
 use std::sync::Arc;
 
 use shared::{
-    adapters::{
-        s3::{S3Objects, embedded::EmbeddedS3},
-        settings,
-    },
+    adapters::{s3::embedded::EmbeddedS3, settings},
     config::Settings,
     ports::objects::Objects,
 };
 
-use crate::{cli::StorageArgs, failure::Failure};
+use crate::{cli::StorageArgs, connect, failure::Failure};
 
 /// An open storage.
 pub struct Storage {
@@ -31,13 +29,9 @@ pub struct Storage {
 pub async fn open(config: Option<&str>, args: &StorageArgs) -> Result<Storage, Failure> {
     if let Some(folder) = &args.data_dir {
         let (place, server) = data_dir::open(folder).await?;
-        return Ok(Storage { objects: connect(&place).await?, settings: None, _server: server });
+        return Ok(Storage { objects: connect::storage(&place).await?, settings: None, _server: server });
     }
     let settings = settings::load(config).await?;
-    let objects = connect(settings.storage()?).await?;
+    let objects = connect::storage(settings.storage()?).await?;
     Ok(Storage { objects, settings: Some(settings), _server: None })
-}
-
-async fn connect(place: &shared::config::StorageSettings) -> Result<Arc<dyn Objects>, Failure> {
-    Ok(Arc::new(S3Objects::connect("storage", place).await?))
 }

@@ -1,0 +1,60 @@
+//! `highwater verify`: the backup against itself and against what Kafka and the metrics know of it, and the metrics
+//! against the backup.
+
+mod report;
+mod witnesses;
+
+use shared::chain::{
+    keys::chain_folder,
+    verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
+};
+
+use self::{
+    report::{Checked, Verified},
+    witnesses::{Witnesses, Word, figures_of},
+};
+use crate::{
+    cli::VerifyArgs,
+    failure::{Failure, Verdict},
+    output::{self, progress},
+    storage::{
+        self, Storage,
+        holdings::{self, HeldBackup},
+        walk::{self, Walked},
+    },
+};
+
+pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
+    let storage = storage::open(config, &args.storage).await?;
+    let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
+    let mut verified = Verified::new(&witnesses);
+    for backup in holdings::backups(&*storage.objects, args.storage.backup.as_deref()).await? {
+        verified.backups.push(verify(&storage, &backup, &witnesses).await?);
+    }
+    verified.good = verified.findings().count() == 0;
+    output::print(&verified, args.output.json)?;
+    Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// The witnesses are heard before the listing, so that what is written meanwhile is no missing tail; the figures, which
+/// must not be behind, are read after it.
+async fn verify(storage: &Storage, backup: &HeldBackup, witnesses: &Witnesses) -> Result<Checked, Failure> {
+    let name = backup.owner.backup.as_str();
+    let words = witnesses.words(&*storage.objects, backup).await?;
+    let bar = progress::objects(format!("verify {name}"));
+    let Walked { chains, mut findings } = walk::walk(&*storage.objects, &backup.owner, |count| bar.inc(count)).await?;
+    bar.finish_and_clear();
+    let figures = witnesses.figures(name).await?;
+    for (report, floor) in figures.iter().flat_map(|_| &chains) {
+        findings.extend(compare_figures(report, floor, figures_of(figures.as_ref(), &report.chain)));
+    }
+    let chains: Vec<_> = chains.into_iter().map(|(report, _)| report).collect();
+    findings.extend(words.iter().filter_map(|word| contradicted(word, &chains)));
+    Ok(Checked { backup: name.to_owned(), chains, findings })
+}
+
+fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {
+    let stored =
+        chains.iter().find(|report| report.chain == word.chain).map_or_else(Default::default, |report| report.next);
+    missing_tail(&chain_folder(&word.chain), stored, Witness { who: &word.who, next: word.next })
+}

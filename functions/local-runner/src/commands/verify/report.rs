@@ -1,0 +1,96 @@
+//! What verify prints.
+
+use serde::Serialize;
+use shared::chain::verify::{ChainReport, Finding};
+
+use super::witnesses::Witnesses;
+use crate::output::{Report, table};
+
+#[derive(Debug, Serialize)]
+pub(super) struct Verified {
+    /// Whether nothing is wrong.
+    pub good: bool,
+    /// Whether the committed offsets in Kafka were compared; only where Kafka is configured.
+    compared_with_kafka: bool,
+    /// Whether the metrics in Redis were compared; only where Redis is configured.
+    compared_with_metrics: bool,
+    pub backups: Vec<Checked>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Checked {
+    pub backup: String,
+    pub chains: Vec<ChainReport>,
+    /// What is wrong outside of the chains, or with how others see them.
+    pub findings: Vec<Finding>,
+}
+
+impl Verified {
+    pub fn new(witnesses: &Witnesses) -> Self {
+        Verified {
+            good: true,
+            compared_with_kafka: witnesses.kafka.is_some(),
+            compared_with_metrics: witnesses.store.is_some(),
+            backups: vec![],
+        }
+    }
+
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let of_chains = self.backups.iter().flat_map(|backup| backup.chains.iter().flat_map(|chain| &chain.findings));
+        self.backups.iter().flat_map(|backup| &backup.findings).chain(of_chains)
+    }
+
+    fn conclusion(&self) -> String {
+        let chains = self.backups.iter().flat_map(|backup| &backup.chains);
+        let (segments, records) =
+            chains.fold((0, 0), |(s, r), chain| (s + chain.present.segments, r + chain.present.records));
+        let verdict = match self.findings().count() {
+            0 => "good".to_owned(),
+            count => format!("WRONG: {count} findings"),
+        };
+        let not = |compared: bool, what: &str, section: &str| match compared {
+            true => String::new(),
+            false => format!("; {what} not compared, because [{section}] is not configured"),
+        };
+        let kafka = not(self.compared_with_kafka, "committed offsets", "kafka");
+        let metrics = not(self.compared_with_metrics, "metrics", "redis");
+        format!("{verdict}: {records} records in {segments} segments, by listings and footers{kafka}{metrics}\n")
+    }
+}
+
+fn row(report: &ChainReport) -> [String; 9] {
+    let chain = &report.chain;
+    [
+        chain.backup.clone(),
+        chain.topic.to_string(),
+        chain.incarnation.to_string(),
+        chain.partition.to_string(),
+        report.start.to_string(),
+        report.next.to_string(),
+        report.present.records.to_string(),
+        report.present.segments.to_string(),
+        if report.findings.is_empty() { "good".to_owned() } else { "WRONG".to_owned() },
+    ]
+}
+
+fn line(finding: &Finding) -> String {
+    let range = match (finding.from, finding.to) {
+        (Some(from), Some(to)) => format!(" [{from}, {to})"),
+        _ => String::new(),
+    };
+    // The kind as JSON has it, so that there is one name for it.
+    let kind =
+        serde_json::to_value(finding.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+    format!("{kind}: {}{range}: {}\n", finding.key, finding.detail)
+}
+
+impl Report for Verified {
+    const SCHEMA: &'static str = "highwater.verify.v1";
+
+    fn text(&self) -> String {
+        let rows: Vec<_> = self.backups.iter().flat_map(|backup| &backup.chains).map(row).collect();
+        let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
+        let findings: String = self.findings().map(line).collect();
+        format!("{}{findings}{}", table::layout(heads, &rows), self.conclusion())
+    }
+}

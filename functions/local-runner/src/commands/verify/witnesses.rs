@@ -1,0 +1,117 @@
+//! Who else knows how far a backup went: the group's committed offsets in Kafka, and the standings in Redis.
+
+use std::sync::Arc;
+
+use shared::{
+    archive::Owner,
+    chain::{ChainIdentity, verify::Figures},
+    config::Settings,
+    metrics::registers::{Registers, epoch},
+    ports::{
+        objects::Objects,
+        records::{Kafka, Topic},
+        store::Store,
+    },
+    record::Offset,
+    segment::ChainPoint,
+};
+
+use crate::{
+    connect,
+    failure::Failure,
+    storage::holdings::{self, HeldBackup, HeldTopic},
+};
+
+/// Those that are configured.
+pub(super) struct Witnesses {
+    pub store: Option<Arc<dyn Store>>,
+    pub kafka: Option<Arc<dyn Kafka>>,
+}
+
+/// Somebody's word for how far a chain goes.
+pub(super) struct Word {
+    pub chain: ChainIdentity,
+    pub next: Offset,
+    pub who: String,
+}
+
+impl Witnesses {
+    pub async fn connect(settings: Option<&Settings>) -> Result<Self, Failure> {
+        let redis = settings.and_then(|settings| settings.redis.as_ref());
+        let kafka = settings.and_then(|settings| settings.kafka.as_ref());
+        let kafka = match kafka {
+            Some(kafka) => Some(connect::kafka(kafka).await?),
+            None => None,
+        };
+        Ok(Witnesses { store: redis.map(connect::redis).transpose()?, kafka })
+    }
+
+    /// The figures of a backup, if there is a store of figures.
+    pub async fn figures(&self, backup: &str) -> Result<Option<Registers>, Failure> {
+        let Some(store) = &self.store else { return Ok(None) };
+        let backups = [Arc::from(backup)];
+        let answers = store.read(&epoch::queries(&backups)).await?;
+        Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
+    }
+
+    /// Every word about a backup's chains.
+    pub async fn words(&self, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
+        let mut words = self
+            .figures(&backup.owner.backup)
+            .await?
+            .map_or_else(Vec::new, |figures| standings(&backup.owner, &figures));
+        if let Some(kafka) = &self.kafka {
+            words.extend(committed(&**kafka, objects, backup).await?);
+        }
+        Ok(words)
+    }
+}
+
+/// The heads that the standings said.
+fn standings(owner: &Owner, figures: &Registers) -> Vec<Word> {
+    let of_topic = |(topic, registers): (&Arc<str>, &shared::metrics::registers::TopicRegisters)| {
+        let word = |(&(incarnation, partition), chain): (&(u32, _), &shared::metrics::registers::Chain)| {
+            let chain_id = ChainIdentity {
+                cluster_id: owner.cluster_id.clone(),
+                backup: owner.backup.clone(),
+                topic: topic.clone(),
+                topic_id: registers.incarnations.get(&incarnation)?.clone(),
+                incarnation,
+                partition,
+            };
+            Some(Word { chain: chain_id, next: chain.head?.next, who: "the last standing in redis".to_owned() })
+        };
+        registers.chains.iter().filter_map(word).collect::<Vec<_>>()
+    };
+    figures.topics.iter().flat_map(of_topic).collect()
+}
+
+/// The offsets that the backup's group committed, for topics that are still the ones that were backed up.
+async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
+    let held = holdings::topics(objects, backup, |_| true).await?;
+    let names: Vec<Arc<str>> = held.iter().map(|topic| topic.topic.as_str().into()).collect();
+    let live = kafka.topics(Some(&names)).await?;
+    let is_live = |topic: &&HeldTopic| {
+        live.iter().any(|Topic { name, id, .. }| **name == *topic.topic && *id == topic.claim.topic_id)
+    };
+    let chains: Vec<_> = held.iter().filter(is_live).flat_map(|topic| topic.chains.clone()).collect();
+    let partitions: Vec<_> = chains.iter().map(ChainIdentity::topic_partition).collect();
+    let group = format!("highwater.{}", backup.owner.backup);
+    let offsets = kafka.committed(&group, &partitions).await?;
+    let word = |(chain, offset): (ChainIdentity, Option<Offset>)| {
+        Some(Word { chain, next: offset?, who: format!("the committed offset of group {group}") })
+    };
+    Ok(chains.into_iter().zip(offsets).filter_map(word).collect())
+}
+
+/// What the figures say of a chain.
+pub(super) fn figures_of(figures: Option<&Registers>, chain: &ChainIdentity) -> Figures {
+    let topic = figures.and_then(|figures| figures.topics.get(&chain.topic));
+    let registers = topic.and_then(|topic| topic.chains.get(&(chain.incarnation, chain.partition)));
+    let head = registers.and_then(|registers| registers.head);
+    let floor = registers.and_then(|registers| registers.floor);
+    Figures {
+        head: head.map(|head| (head.next, ChainPoint { totals: head.totals, digest: head.digest })),
+        floor: floor.map(|floor| (floor.start, floor.totals)),
+    }
+}
