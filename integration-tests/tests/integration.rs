@@ -1,5 +1,6 @@
 //! The one integration-test binary: a module for each subject.
 
+mod backbeat_recorded;
 mod conformance_store;
 mod exposition;
 mod harness;

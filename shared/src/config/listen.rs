@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::units::text_setting;
+use super::{network::Network, units::text_setting};
 
 const OFF: &str = "off";
 
@@ -54,6 +54,8 @@ pub struct ListenSettings {
     pub gateway: Listen,
     /// Backbeat's metrics routes.
     pub query: Listen,
+    /// Who may ask for Backbeat's metrics, as networks (`10.0.0.0/8`); others get 403. Empty: everyone who reaches it.
+    pub query_allow: Vec<Network>,
     /// AWS Lambda's Invoke API.
     pub invoke: Listen,
     /// The console. This version has none yet: not opened.
@@ -67,6 +69,7 @@ impl Default for ListenSettings {
             metrics: loopback(9000),
             gateway: loopback(8082),
             query: loopback(8900),
+            query_allow: Vec::new(),
             invoke: loopback(3001),
             console: loopback(8080),
         }

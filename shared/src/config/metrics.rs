@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::units::Span;
+use crate::metrics::backbeat::keys::Windows;
 
 /// The interval that Backbeat uses; with another one its Redis keys cannot be shared.
 pub const BACKBEAT_INTERVAL_S: u32 = 300;
@@ -45,6 +46,14 @@ impl Default for MetricsSettings {
             object_window_s: 86_400,
             refresh_s: 15,
         }
+    }
+}
+
+impl MetricsSettings {
+    /// How time is cut.
+    #[must_use]
+    pub fn windows(&self) -> Windows {
+        Windows { interval_s: self.interval_s, window_s: self.window_s, object_window_s: self.object_window_s }
     }
 }
 

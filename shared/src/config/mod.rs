@@ -15,6 +15,7 @@ pub mod load;
 pub mod metrics;
 pub mod names;
 mod nearest;
+pub mod network;
 pub mod problem;
 pub mod redis;
 pub mod secret;

@@ -1,0 +1,38 @@
+//! What the function needs of the world.
+
+use std::sync::Arc;
+
+use shared::{
+    config::{Settings, network::Network},
+    metrics::backbeat::keys::Windows,
+    ports::{clock::Clock, store::Store},
+};
+
+/// The world as the function sees it.
+#[derive(Clone)]
+pub struct Context {
+    /// Where the figures are.
+    pub store: Arc<dyn Store>,
+    /// The time of a question.
+    pub clock: Arc<dyn Clock>,
+    /// The replication locations, by name.
+    pub locations: Vec<String>,
+    /// How time is cut.
+    pub windows: Windows,
+    /// Who may ask; empty: everyone.
+    pub allowed: Vec<Network>,
+}
+
+impl Context {
+    /// A context by the settings.
+    #[must_use]
+    pub fn new(settings: &Settings, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Context {
+            store,
+            clock,
+            locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
+            windows: settings.metrics.windows(),
+            allowed: settings.listen.query_allow.clone(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What the answers say, on a store in memory. The recorded cases of the original are among the integration tests.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use shared::{
+    adapters::memory::{clock::ManualClock, store::MemoryStore},
+    metrics::backbeat::keys::{self, SiteCounter, Windows},
+    ports::store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
+    record::Millis,
+};
+
+use super::*;
+
+const NOW: Millis = Millis(1_531_432_000_000);
+
+/// Counts calls and keys; may be down.
+struct Watched {
+    inner: MemoryStore,
+    calls: AtomicUsize,
+    keys: AtomicUsize,
+    down: bool,
+}
+
+#[async_trait]
+impl Store for Watched {
+    async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError> {
+        self.inner.apply(advances, operations).await
+    }
+
+    async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError> {
+        if self.down {
+            return Err(StoreError::Unavailable {
+                operation: "read",
+                url: "redis://secret-host".into(),
+                source: "down".into(),
+            });
+        }
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.keys.fetch_add(queries.len(), Ordering::SeqCst);
+        self.inner.read(queries).await
+    }
+}
+
+fn watched(down: bool) -> (Arc<Watched>, Context) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let inner = MemoryStore::new(clock.clone());
+    let store = Arc::new(Watched { inner, calls: AtomicUsize::new(0), keys: AtomicUsize::new(0), down });
+    let locations = vec!["site1".to_owned(), "site2".to_owned()];
+    (store.clone(), Context { store, clock, locations, windows: Windows::default(), allowed: Vec::new() })
+}
+
+async fn ask(context: &Context, method: &str, target: &str) -> HttpResponse {
+    let request = HttpRequest { method: method.into(), target: target.into(), ..HttpRequest::default() };
+    handle(request, context).await
+}
+
+async fn get(context: &Context, target: &str) -> String {
+    let response = ask(context, "GET", target).await;
+    String::from_utf8(response.body.to_vec()).unwrap()
+}
+
+fn count(context: &Watched, location: &str, counter: SiteCounter, back: usize, value: i64) {
+    let interval = Windows::default().latest(NOW, back + 1).last().unwrap();
+    context.inner.set(&keys::site(location, counter, interval), &value.to_string());
+}
+
+#[tokio::test]
+async fn a_question_is_one_round_trip_of_a_fixed_number_of_keys_however_full_the_store_is() {
+    let (store, context) = watched(false);
+    get(&context, "/_/metrics/crr/all").await;
+    assert_eq!((store.calls.load(Ordering::SeqCst), store.keys.load(Ordering::SeqCst)), (1, 44));
+
+    for n in 0..1_000 {
+        store.inner.set(&format!("site1:b:k{n}:v:bb:crr:object:bytes:requests:1531431900000"), "1");
+        store.inner.set(&format!("removed{n}:bb:crr:opspending"), "1");
+    }
+    get(&context, "/_/metrics/crr/all").await;
+    assert_eq!((store.calls.load(Ordering::SeqCst), store.keys.load(Ordering::SeqCst)), (2, 88));
+}
+
+#[tokio::test]
+async fn all_counts_no_removed_location_and_no_object_whose_key_looks_like_a_counter() {
+    let (store, context) = watched(false);
+    count(&store, "site1", SiteCounter::OpsDone, 0, 3);
+    count(&store, "removed", SiteCounter::OpsDone, 0, 1_000);
+    store
+        .inner
+        .set("site1:b:x:bb:crr:opsdone:requests:1531431900000:v:bb:crr:object:bytes:requests:1531431900000", "500");
+    store.inner.set("site1:b:site2:bb:crr:opsdone:requests:1531431900000", "500");
+    let body = get(&context, "/_/metrics/crr/all/completions").await;
+    assert!(body.ends_with(r#""results":{"count":3,"size":0}}}"#), "{body}");
+}
+
+#[tokio::test]
+async fn a_new_instance_answers_as_the_old_one_did() {
+    let (store, context) = watched(false);
+    count(&store, "site1", SiteCounter::OpsDone, 2, 900);
+    let before = get(&context, "/_/metrics/crr/site1").await;
+    assert!(before.contains(r#""count":900"#) && before.contains("the last 900 seconds"), "{before}");
+    let restarted = Context { clock: Arc::new(ManualClock::at(NOW)), ..context };
+    assert_eq!(get(&restarted, "/_/metrics/crr/site1").await, before);
+}
+
+#[tokio::test]
+async fn with_the_store_down_the_answer_is_503_and_never_zeros() {
+    let (_, context) = watched(true);
+    for target in [
+        "/_/metrics/crr/site1",
+        "/_/backbeat/api/metrics/crr/all/backlog",
+        "/_/metrics/crr/site1/progress/b/k?versionId=v",
+    ] {
+        let response = ask(&context, "GET", target).await;
+        let expected = r#"{"code":503,"description":"the store of figures (redis) does not answer: try again","ServiceUnavailable":true}"#;
+        assert_eq!((response.status, response.body.as_ref()), (503, expected.as_bytes()), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_asks_nothing_is_refused_before_the_store_is_asked() {
+    let (_, context) = watched(true);
+    for (method, target, status) in [
+        ("GET", "/", 404),
+        ("GET", "/_/metrics/crr/__proto__/all", 404),
+        ("GET", "/_/metrics/__proto__/all", 404),
+        ("GET", "/_/metrics/crr/constructor", 404),
+        ("PUT", "/_/metrics/crr/site1", 405),
+        ("GET", "/_/crr/failed?marker=x", 400),
+        ("POST", "/_/crr/failed", 400),
+    ] {
+        assert_eq!(ask(&context, method, target).await.status, status, "{method} {target}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_of_the_original_that_is_not_served_says_so() {
+    let (_, context) = watched(false);
+    let response = ask(&context, "GET", "/_/healthcheck").await;
+    let expected = r#"{"code":501,"description":"healthcheck is a route that this version of highwater does not serve","NotImplemented":true}"#;
+    assert_eq!((response.status, response.body.as_ref()), (501, expected.as_bytes()));
+}
+
+#[tokio::test]
+async fn head_is_answered_without_a_body() {
+    let (_, context) = watched(false);
+    let response = ask(&context, "HEAD", "/_/metrics/crr/site1").await;
+    assert_eq!((response.status, response.body.len()), (405, 0));
+}
+
+#[tokio::test]
+async fn answers_are_json_without_charset_and_tell_their_length() {
+    let (_, context) = watched(false);
+    let response = ask(&context, "GET", "/_/metrics/crr/site1/pending").await;
+    let length = response.body.len().to_string();
+    assert_eq!(response.headers, [("content-type", "application/json".to_owned()), ("content-length", length)]);
+}
+
+#[tokio::test]
+async fn who_is_not_allowed_gets_403_before_anything_else() {
+    let (_, mut context) = watched(true);
+    context.allowed = vec!["10.0.0.0/8".parse().unwrap()];
+    let request = |client: Option<&str>| HttpRequest {
+        method: "PUT".into(),
+        target: "/nothing".into(),
+        client: client.map(|address| address.parse().unwrap()),
+        ..HttpRequest::default()
+    };
+    for client in [None, Some("11.0.0.1"), Some("::1")] {
+        let response = handle(request(client), &context).await;
+        let expected = r#"{"code":403,"description":"invalid origin ip request","AccessDenied":true}"#;
+        assert_eq!((response.status, response.body.as_ref()), (403, expected.as_bytes()), "{client:?}");
+    }
+    assert_eq!(handle(request(Some("10.1.2.3")), &context).await.status, 405);
+}
