@@ -1,7 +1,9 @@
 //! The one integration-test binary: a module for each subject.
 
 mod backbeat_recorded;
+mod conformance_objects;
 mod conformance_store;
 mod exposition;
 mod harness;
+mod objects_faults;
 mod servers;

@@ -1,3 +1,4 @@
 //! One suite for each port: what every adapter of it must do.
 
+pub mod objects;
 pub mod store;

@@ -34,7 +34,14 @@ impl StorageSettings {
     /// A bucket of AWS, by the SDK's own chain of credentials.
     #[must_use]
     pub fn new(url: StorageUrl) -> Self {
-        StorageSettings { url, endpoint_url: None, region: None, path_style: None, access_key_id: None, secret_access_key: None }
+        StorageSettings {
+            url,
+            endpoint_url: None,
+            region: None,
+            path_style: None,
+            access_key_id: None,
+            secret_access_key: None,
+        }
     }
 
     /// Whether the bucket's name stands in the path of a request.
@@ -77,12 +84,16 @@ impl FromStr for StorageUrl {
             return Err(format!("{text:?} names no bucket: write s3://bucket or s3://bucket/prefix"));
         }
         if bucket.ends_with("--x-s3") {
-            return Err(format!("{text:?} is a directory bucket, which does not list keys in order: take a general purpose bucket"));
+            return Err(format!(
+                "{text:?} is a directory bucket, which does not list keys in order: take a general purpose bucket"
+            ));
         }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
         let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.chars().any(char::is_control);
         if !prefix.is_empty() && !prefix.split('/').all(plain) {
-            return Err(format!("{text:?} has an empty, `.` or `..` part, or a control character, in its prefix: write s3://bucket/prefix"));
+            return Err(format!(
+                "{text:?} has an empty, `.` or `..` part, or a control character, in its prefix: write s3://bucket/prefix"
+            ));
         }
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         Ok(StorageUrl { bucket: bucket.to_owned(), prefix })
@@ -91,7 +102,9 @@ impl FromStr for StorageUrl {
 
 fn not_s3(text: &str) -> String {
     if text.starts_with("file:") || text.starts_with(['/', '.']) {
-        return format!("{text:?} is a folder, and a backup needs a store with conditional PUT: write s3://bucket/prefix, or run `highwater dev --data-dir FOLDER`, which serves a folder as S3");
+        return format!(
+            "{text:?} is a folder, and a backup needs a store with conditional PUT: write s3://bucket/prefix, or run `highwater dev --data-dir FOLDER`, which serves a folder as S3"
+        );
     }
     format!("{text:?} is no object store: write s3://bucket/prefix")
 }
@@ -118,10 +131,14 @@ impl FromStr for EndpointUrl {
         let uri: http::Uri = text.parse().unwrap_or_default();
         let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         let bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
-        let host = uri.authority().filter(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
+        let host =
+            uri.authority().filter(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
         match host {
             Some(_) if scheme && bare => Ok(EndpointUrl(text.trim_end_matches('/').to_owned())),
-            _ => Err(format!("{:?} is no S3 server's address: write http://host:port or https://host", super::secret::without_credentials(text))),
+            _ => Err(format!(
+                "{:?} is no S3 server's address: write http://host:port or https://host",
+                super::secret::without_credentials(text)
+            )),
         }
     }
 }
@@ -151,7 +168,19 @@ mod tests {
             assert_eq!((url.bucket(), url.key_prefix()), (bucket, prefix));
             assert_eq!(url.to_string(), text.trim_end_matches('/'));
         }
-        for text in ["", "s3://", "s3:///a", "s3:b", "http://b/a", "s3://b//a", "s3://b/../a", "s3://b/a//", "s3://b c", "s3://u@b", "s3://b--x-s3/a"] {
+        for text in [
+            "",
+            "s3://",
+            "s3:///a",
+            "s3:b",
+            "http://b/a",
+            "s3://b//a",
+            "s3://b/../a",
+            "s3://b/a//",
+            "s3://b c",
+            "s3://u@b",
+            "s3://b--x-s3/a",
+        ] {
             assert!(text.parse::<StorageUrl>().is_err(), "{text}");
         }
     }
@@ -177,10 +206,16 @@ mod tests {
 
     #[test]
     fn settings_name_what_they_do_not_know() {
-        let settings: StorageSettings = toml::from_str("url = \"s3://b/p\"\nendpoint_url = \"http://h:1\"\nsecret_access_key = \"s\"").unwrap();
+        let settings: StorageSettings =
+            toml::from_str("url = \"s3://b/p\"\nendpoint_url = \"http://h:1\"\nsecret_access_key = \"s\"").unwrap();
         assert!(settings.is_path_style());
         assert!(!StorageSettings::new("s3://b".parse().unwrap()).is_path_style());
         assert!(!format!("{settings:?}").contains("\"s\""));
-        assert!(toml::from_str::<StorageSettings>("url = \"s3://b\"\nendpoint = \"http://h\"").unwrap_err().to_string().contains("unknown field `endpoint`"));
+        assert!(
+            toml::from_str::<StorageSettings>("url = \"s3://b\"\nendpoint = \"http://h\"")
+                .unwrap_err()
+                .to_string()
+                .contains("unknown field `endpoint`")
+        );
     }
 }

@@ -32,7 +32,8 @@ pub enum PutCondition {
     IfMatch(ETag),
 }
 
-/// An object's entity tag, as the store wrote it (quotes included).
+/// An object's entity tag, as the store wrote it (quotes included). Stores may make it from the content, as S3 does, so
+/// an object that is replaced by the same bytes may keep its tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ETag(pub String);
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use aws_config::{
-    BehaviorVersion, ConfigLoader, Region, environment::EnvironmentVariableRegionProvider, meta::region::RegionProviderChain,
-    retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, ConfigLoader, Region, environment::EnvironmentVariableRegionProvider,
+    meta::region::RegionProviderChain, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_sdk_s3::{Client, config::Credentials};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -43,7 +43,9 @@ pub(super) async fn connect(section: &str, settings: &StorageSettings) -> Result
     let credentials = static_credentials(section, settings)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(200)))
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(200)),
+        )
         .timeout_config(timeouts(0));
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
@@ -71,7 +73,9 @@ fn with_region(loader: ConfigLoader, settings: &StorageSettings) -> ConfigLoader
     match (&settings.region, &settings.endpoint_url) {
         (Some(region), _) => loader.region(Region::new(region.clone())),
         // The SDK's whole chain would ask the machine's metadata service, which outside AWS takes seconds to be missed.
-        (None, Some(_)) => loader.region(RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(REGION_OF_OTHER_SERVERS)),
+        (None, Some(_)) => loader.region(
+            RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(REGION_OF_OTHER_SERVERS),
+        ),
         (None, None) => loader,
     }
 }
@@ -80,10 +84,14 @@ fn static_credentials(section: &str, settings: &StorageSettings) -> Result<Optio
     match (&settings.access_key_id, &settings.secret_access_key) {
         (None, None) => Ok(None),
         (Some(id), Some(secret)) => Ok(Some(Credentials::new(id, secret.reveal(), None, None, "highwater settings"))),
-        (Some(id), None) => {
-            Err(refused(settings, format!("{section}.access_key_id is {id}, and {section}.secret_access_key is not set: set both or neither")))
-        }
-        (None, Some(_)) => Err(refused(settings, format!("{section}.secret_access_key is set, and {section}.access_key_id is not: set both or neither"))),
+        (Some(id), None) => Err(refused(
+            settings,
+            format!("{section}.access_key_id is {id}, and {section}.secret_access_key is not set: set both or neither"),
+        )),
+        (None, Some(_)) => Err(refused(
+            settings,
+            format!("{section}.secret_access_key is set, and {section}.access_key_id is not: set both or neither"),
+        )),
     }
 }
 
@@ -106,6 +114,9 @@ mod tests {
         let mut settings = StorageSettings::new("s3://bucket".parse().unwrap());
         settings.secret_access_key = Some(crate::config::secret::Secret::new("hunter2"));
         let refusal = connect("storage", &settings).await.unwrap_err().to_string();
-        assert!(refusal.contains("storage.access_key_id is not: set both or neither") && !refusal.contains("hunter2"), "{refusal}");
+        assert!(
+            refusal.contains("storage.access_key_id is not: set both or neither") && !refusal.contains("hunter2"),
+            "{refusal}"
+        );
     }
 }

@@ -60,7 +60,8 @@ impl Call<'_> {
     {
         match self.failure(error) {
             Failure::Error(error) => error,
-            Failure::Absent | Failure::BeyondEnd => self.refused("the store answers that there is no such object, to a request of another kind".into(), None),
+            Failure::Absent | Failure::BeyondEnd => self
+                .refused("the store answers that there is no such object, to a request of another kind".into(), None),
         }
     }
 
@@ -69,18 +70,28 @@ impl Call<'_> {
         E: Error + Send + Sync + 'static,
     {
         let credentials = causes(&error).find_map(|cause| cause.downcast_ref::<CredentialsError>());
-        if matches!(credentials, Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))) {
+        if matches!(
+            credentials,
+            Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_))
+        ) {
             return self.refused(self.place.no_credentials(), Some(Box::new(error)));
         }
         match error {
-            SdkError::ConstructionFailure(_) => self.refused("the request cannot be made".into(), Some(Box::new(error))),
+            SdkError::ConstructionFailure(_) => {
+                self.refused("the request cannot be made".into(), Some(Box::new(error)))
+            }
             _ => self.unavailable(error),
         }
     }
 
     /// The store does not answer.
     pub(super) fn unavailable(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> ObjectsError {
-        ObjectsError::Unavailable { operation: self.operation, key: self.key.to_owned(), endpoint: self.place.endpoint(), source: source.into() }
+        ObjectsError::Unavailable {
+            operation: self.operation,
+            key: self.key.to_owned(),
+            endpoint: self.place.endpoint(),
+            source: source.into(),
+        }
     }
 
     /// The store refuses.

@@ -54,7 +54,8 @@ impl Answer<'_> {
             (412, _) => Verdict::PreconditionFailed,
             (409, _) => Verdict::Conflict,
             (416, _) => Verdict::BeyondEnd,
-            (500 | 502..=599 | 429 | 408, _) | (_, "SlowDown" | "RequestTimeout" | "Throttling" | "ThrottlingException") => Verdict::TryLater,
+            (500 | 502..=599 | 429 | 408, _)
+            | (_, "SlowDown" | "RequestTimeout" | "Throttling" | "ThrottlingException") => Verdict::TryLater,
             _ => Verdict::Refused(self.fault()),
         }
     }
@@ -62,11 +63,14 @@ impl Answer<'_> {
     fn fault(&self) -> Fault {
         match (self.status, self.code) {
             (_, "NoSuchBucket") => Fault::NoSuchBucket,
-            (_, "InvalidAccessKeyId" | "NotSignedUp") => Fault::UnknownAccessKey,
+            (_, "InvalidAccessKeyId" | "NotSignedUp" | "XAdminUserNotFound") => Fault::UnknownAccessKey,
             (_, "SignatureDoesNotMatch") => Fault::WrongSecretKey,
             (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => Fault::ExpiredCredentials,
             (_, "RequestTimeTooSkewed") => Fault::WrongClock,
-            (301 | 307 | 308, _) | (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => Fault::WrongRegion,
+            (301 | 307 | 308, _)
+            | (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
+                Fault::WrongRegion
+            }
             (501 | 405, _) | (_, "NotImplemented") => Fault::NotSupported,
             (401 | 403, _) => Fault::Denied,
             (_, "") => Fault::NotS3,
@@ -101,10 +105,17 @@ impl Place {
         let Place { section, url, region, .. } = self;
         let (endpoint, bucket) = (self.endpoint(), url.bucket());
         match fault {
-            Fault::NoSuchBucket => format!("{section}.url is {url}, and {endpoint} has no bucket {bucket}: create it, or correct the setting"),
+            Fault::NoSuchBucket => format!(
+                "{section}.url is {url}, and {endpoint} has no bucket {bucket}: create it, or correct the setting"
+            ),
             Fault::UnknownAccessKey => format!("{} at {endpoint}: correct it", self.access_key("is not known")),
-            Fault::WrongSecretKey => format!("{} at {endpoint}: correct {section}.secret_access_key", self.access_key("does not go with the secret key")),
-            Fault::ExpiredCredentials => format!("{} at {endpoint}: renew the credentials", self.access_key("has expired")),
+            Fault::WrongSecretKey => format!(
+                "{} at {endpoint}: correct {section}.secret_access_key",
+                self.access_key("does not go with the secret key")
+            ),
+            Fault::ExpiredCredentials => {
+                format!("{} at {endpoint}: renew the credentials", self.access_key("has expired"))
+            }
             Fault::Denied => format!(
                 "{} for {url}: allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there, or use other credentials",
                 self.access_key("has not the permission")
@@ -114,9 +125,18 @@ impl Place {
                 "{section}.region is {region}, and bucket {bucket} is in {}: correct the setting",
                 answer.bucket_region.unwrap_or("another region")
             ),
-            Fault::NotSupported => format!("{endpoint} does not support this request, which a backup needs ({} {}): choose another store for {section}.url", answer.status, answer.code),
-            Fault::NotS3 => format!("{endpoint} answers {} without an S3 error code, so it is no S3 server: correct {section}.endpoint_url", answer.status),
-            Fault::Other => format!("{endpoint} answers {} {}: {}: check {section}.url ({url})", answer.status, answer.code, answer.message),
+            Fault::NotSupported => format!(
+                "{endpoint} does not support this request, which a backup needs ({} {}): choose another store for {section}.url",
+                answer.status, answer.code
+            ),
+            Fault::NotS3 => format!(
+                "{endpoint} answers {} without an S3 error code, so it is no S3 server: correct {section}.endpoint_url",
+                answer.status
+            ),
+            Fault::Other => format!(
+                "{endpoint} answers {} {}: {}: check {section}.url ({url})",
+                answer.status, answer.code, answer.message
+            ),
         }
     }
 
@@ -130,7 +150,9 @@ impl Place {
 
     pub(super) fn no_credentials(&self) -> String {
         let Place { section, url, .. } = self;
-        format!("there are no credentials for {url}: set {section}.access_key_id and {section}.secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or an AWS profile or role")
+        format!(
+            "there are no credentials for {url}: set {section}.access_key_id and {section}.secret_access_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or an AWS profile or role"
+        )
     }
 }
 
@@ -165,6 +187,7 @@ mod tests {
             (400, "RequestTimeout", Verdict::TryLater),
             (404, "NoSuchBucket", Verdict::Refused(Fault::NoSuchBucket)),
             (403, "InvalidAccessKeyId", Verdict::Refused(Fault::UnknownAccessKey)),
+            (404, "XAdminUserNotFound", Verdict::Refused(Fault::UnknownAccessKey)),
             (403, "SignatureDoesNotMatch", Verdict::Refused(Fault::WrongSecretKey)),
             (400, "ExpiredToken", Verdict::Refused(Fault::ExpiredCredentials)),
             (403, "RequestTimeTooSkewed", Verdict::Refused(Fault::WrongClock)),
@@ -185,14 +208,27 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_setting_its_value_and_the_remedy() {
-        let explain = |fault| place(Some("AKIA1")).explain(fault, &Answer { bucket_region: Some("eu-west-1"), ..answer(400, "X") });
+        let explain = |fault| {
+            place(Some("AKIA1")).explain(fault, &Answer { bucket_region: Some("eu-west-1"), ..answer(400, "X") })
+        };
         assert_eq!(
             explain(Fault::NoSuchBucket),
             "storage.url is s3://backups/kafka, and http://127.0.0.1:7070 has no bucket backups: create it, or correct the setting"
         );
-        assert_eq!(explain(Fault::UnknownAccessKey), "storage.access_key_id is AKIA1, which is not known at http://127.0.0.1:7070: correct it");
-        assert_eq!(explain(Fault::WrongRegion), "storage.region is us-east-1, and bucket backups is in eu-west-1: correct the setting");
+        assert_eq!(
+            explain(Fault::UnknownAccessKey),
+            "storage.access_key_id is AKIA1, which is not known at http://127.0.0.1:7070: correct it"
+        );
+        assert_eq!(
+            explain(Fault::WrongRegion),
+            "storage.region is us-east-1, and bucket backups is in eu-west-1: correct the setting"
+        );
         let of_the_chain = place(None).explain(Fault::UnknownAccessKey, &answer(403, ""));
-        assert!(of_the_chain.starts_with("storage.access_key_id is not set, and the access key of the AWS environment is not known"), "{of_the_chain}");
+        assert!(
+            of_the_chain.starts_with(
+                "storage.access_key_id is not set, and the access key of the AWS environment is not known"
+            ),
+            "{of_the_chain}"
+        );
     }
 }

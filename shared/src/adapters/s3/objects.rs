@@ -64,7 +64,8 @@ impl S3Objects {
                 Failure::Error(error) => return Err(error),
             },
         };
-        let size_bytes = whole_size(&output).ok_or_else(|| call.refused("the store does not say how large the object is".into(), None))?;
+        let size_bytes = whole_size(&output)
+            .ok_or_else(|| call.refused("the store does not say how large the object is".into(), None))?;
         let etag = etag(&call, output.e_tag)?;
         let body = output.body.collect().await.map_err(|error| call.unavailable(error))?.into_bytes();
         Ok(Some(Object { body, size_bytes, etag }))
@@ -75,7 +76,8 @@ impl S3Objects {
         let call = self.call("head", key);
         match self.client.head_object().bucket(self.place.url.bucket()).key(self.full(key)).send().await {
             Ok(output) => {
-                let size_bytes = output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+                let size_bytes =
+                    output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
                 Ok(Some(Object { body: Bytes::new(), size_bytes, etag: etag(&call, output.e_tag)? }))
             }
             // A HEAD's answer has no body and so no code. It is asked only after a GET that found the bucket.
@@ -104,7 +106,8 @@ impl Objects for S3Objects {
     async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
         let call = self.call("put", key);
         let timeouts = client::timeouts(body.len() as u64);
-        let request = self.client.put_object().bucket(self.place.url.bucket()).key(self.full(key)).body(ByteStream::from(body));
+        let request =
+            self.client.put_object().bucket(self.place.url.bucket()).key(self.full(key)).body(ByteStream::from(body));
         let request = match condition {
             PutCondition::IfAbsent => request.if_none_match("*"),
             PutCondition::IfMatch(etag) => request.if_match(etag.0),
@@ -124,7 +127,9 @@ impl Objects for S3Objects {
     async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
         match range {
             GetRange::Whole => self.get_range(key, None).await,
-            GetRange::Bytes(range) if range.start < range.end => self.get_range(key, Some(format!("bytes={}-{}", range.start, range.end - 1))).await,
+            GetRange::Bytes(range) if range.start < range.end => {
+                self.get_range(key, Some(format!("bytes={}-{}", range.start, range.end - 1))).await
+            }
             GetRange::Last(bytes) if bytes > 0 => self.get_range(key, Some(format!("bytes=-{bytes}"))).await,
             // HTTP has no empty range: the first byte is asked for, and dropped.
             GetRange::Bytes(_) | GetRange::Last(_) => {
@@ -136,7 +141,8 @@ impl Objects for S3Objects {
 
     async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
         let output = self.list_page(request).await?;
-        page::page(&request, self.place.url.key_prefix(), output).map_err(|message| self.call("list", request.prefix).refused(message, None))
+        page::page(&request, self.place.url.key_prefix(), output)
+            .map_err(|message| self.call("list", request.prefix).refused(message, None))
     }
 
     async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
@@ -153,7 +159,9 @@ impl Objects for S3Objects {
 }
 
 fn etag(call: &Call<'_>, etag: Option<String>) -> Result<ETag, ObjectsError> {
-    etag.map(ETag).ok_or_else(|| call.refused("the store gives no entity tag, which If-Match needs: choose another store".into(), None))
+    etag.map(ETag).ok_or_else(|| {
+        call.refused("the store gives no entity tag, which If-Match needs: choose another store".into(), None)
+    })
 }
 
 /// The whole object's size: behind the slash of `Content-Range`, or the length of a whole body.

@@ -19,9 +19,16 @@ pub(super) fn start_after(request: &ListRequest<'_>) -> Option<String> {
 
 /// The page, with keys relative to the store's prefix. A store that lists out of order, or again what it listed before,
 /// is told: the chain's frontier depends on the order.
-pub(super) fn page(request: &ListRequest<'_>, key_prefix: &str, output: ListObjectsV2Output) -> Result<ListPage, String> {
+pub(super) fn page(
+    request: &ListRequest<'_>,
+    key_prefix: &str,
+    output: ListObjectsV2Output,
+) -> Result<ListPage, String> {
     let truncated = output.is_truncated.unwrap_or_default();
-    let relative = |key: Option<String>| key.and_then(|key| key.strip_prefix(key_prefix).map(str::to_owned)).ok_or("the store lists a key outside the prefix");
+    let relative = |key: Option<String>| {
+        key.and_then(|key| key.strip_prefix(key_prefix).map(str::to_owned))
+            .ok_or("the store lists a key outside the prefix")
+    };
     let mut page = ListPage::default();
     for object in output.contents.unwrap_or_default() {
         page.objects.push(entry(relative(object.key.clone())?, &object)?);
@@ -32,7 +39,10 @@ pub(super) fn page(request: &ListRequest<'_>, key_prefix: &str, output: ListObje
     let ascending = page.objects.is_sorted_by(|a, b| a.key < b.key) && page.folders.is_sorted_by(|a, b| a < b);
     let first = page.objects.first().map(|object| &object.key).into_iter().chain(page.folders.first()).min();
     if !ascending || first.is_some_and(|first| first.as_str() <= request.after) {
-        return Err(format!("the store does not list keys in order, each after {:?}, which a backup needs: choose another store", request.after));
+        return Err(format!(
+            "the store does not list keys in order, each after {:?}, which a backup needs: choose another store",
+            request.after
+        ));
     }
     if truncated {
         let last = page.objects.last().map(|object| &object.key).into_iter().chain(page.folders.last()).max();
@@ -43,8 +53,14 @@ pub(super) fn page(request: &ListRequest<'_>, key_prefix: &str, output: ListObje
 
 fn entry(key: String, object: &S3Object) -> Result<ObjectEntry, String> {
     let etag = object.e_tag.clone().ok_or_else(|| format!("the store lists {key} without an entity tag"))?;
-    let modified = object.last_modified.and_then(|time| time.to_millis().ok()).ok_or_else(|| format!("the store lists {key} without a date"))?;
-    let size_bytes = object.size.and_then(|size| u64::try_from(size).ok()).ok_or_else(|| format!("the store lists {key} without a size"))?;
+    let modified = object
+        .last_modified
+        .and_then(|time| time.to_millis().ok())
+        .ok_or_else(|| format!("the store lists {key} without a date"))?;
+    let size_bytes = object
+        .size
+        .and_then(|size| u64::try_from(size).ok())
+        .ok_or_else(|| format!("the store lists {key} without a size"))?;
     Ok(ObjectEntry { key, size_bytes, etag: ETag(etag), modified: Millis(modified) })
 }
 
@@ -55,7 +71,9 @@ mod tests {
     use super::*;
 
     fn answer(keys: &[&str], folders: &[&str], truncated: bool) -> ListObjectsV2Output {
-        let object = |key: &&str| S3Object::builder().key(*key).size(1).e_tag("\"t\"").last_modified(DateTime::from_millis(1_500)).build();
+        let object = |key: &&str| {
+            S3Object::builder().key(*key).size(1).e_tag("\"t\"").last_modified(DateTime::from_millis(1_500)).build()
+        };
         let folder = |prefix: &&str| CommonPrefix::builder().prefix(*prefix).build();
         ListObjectsV2Output::builder()
             .set_contents(Some(keys.iter().map(object).collect()))
@@ -70,13 +88,21 @@ mod tests {
         let page = page(&request, "p/", answer(&["p/a", "p/c"], &["p/b/", "p/d/"], true)).unwrap();
         assert_eq!(page.next_after.as_deref(), Some("d/"));
         assert_eq!(page.folders, ["b/", "d/"]);
-        assert_eq!(page.objects[1], ObjectEntry { key: "c".into(), size_bytes: 1, etag: ETag("\"t\"".into()), modified: Millis(1_500) });
+        assert_eq!(
+            page.objects[1],
+            ObjectEntry { key: "c".into(), size_bytes: 1, etag: ETag("\"t\"".into()), modified: Millis(1_500) }
+        );
     }
 
     #[test]
     fn a_store_that_lists_out_of_order_or_again_is_told() {
         let request = ListRequest { after: "b", ..ListRequest::prefix("") };
-        for answer in [answer(&["d", "c"], &[], false), answer(&["b", "c"], &[], false), answer(&[], &[], true), answer(&["q/x"], &[], false)] {
+        for answer in [
+            answer(&["d", "c"], &[], false),
+            answer(&["b", "c"], &[], false),
+            answer(&[], &[], true),
+            answer(&["q/x"], &[], false),
+        ] {
             let prefix = if answer.contents().first().is_some_and(|o| o.key() == Some("q/x")) { "p/" } else { "" };
             assert!(page(&request, prefix, answer).is_err());
         }

@@ -28,7 +28,10 @@ async fn create(objects: &dyn Objects, key: &str, body: &'static [u8]) -> Result
     match objects.put(key, Bytes::from_static(body), PutCondition::IfAbsent).await {
         Err(ObjectsError::PreconditionFailed { .. }) => match objects.get(key, GetRange::Whole).await? {
             Some(object) => Ok(object.etag),
-            None => Err(refused(key, "the store fails a create (412) where it holds no object: choose another store".into())),
+            None => Err(refused(
+                key,
+                "the store fails a create (412) where it holds no object: choose another store".into(),
+            )),
         },
         created => created,
     }
@@ -48,7 +51,9 @@ fn fails(put: Result<ETag, ObjectsError>, store: &str, key: &str, what: &str) ->
         Err(error) => Err(error),
         Ok(_) => Err(refused(
             key,
-            format!("{store} accepts {what}, so two writers could overwrite each other's segments: choose a store with conditional PUT, as AWS S3 and MinIO have it"),
+            format!(
+                "{store} accepts {what}, so two writers could overwrite each other's segments: choose a store with conditional PUT, as AWS S3 and MinIO have it"
+            ),
         )),
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use s3s::{
     S3, S3Request, S3Response, S3Result,
     dto::{
-        Bucket, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput, DeleteObjectInput,
-        DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition, GetBucketLocationInput,
-        GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-        ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput,
-        PutObjectOutput, StreamingBlob, Timestamp,
+        Bucket, CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, CreateBucketInput, CreateBucketOutput,
+        DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
+        GetBucketLocationInput, GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput,
+        HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput,
+        ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob,
+        Timestamp,
     },
     s3_error,
 };
@@ -78,8 +79,15 @@ impl S3 for Api {
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let folder = Arc::clone(&self.folder);
         let buckets = blocking(move || Ok(folder.buckets()?)).await?;
-        let bucket = |(name, created)| Bucket { name: Some(name), creation_date: Some(Timestamp::from(created)), ..Bucket::default() };
-        Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets.into_iter().map(bucket).collect()), ..ListBucketsOutput::default() }))
+        let bucket = |(name, created)| Bucket {
+            name: Some(name),
+            creation_date: Some(Timestamp::from(created)),
+            ..Bucket::default()
+        };
+        Ok(S3Response::new(ListBucketsOutput {
+            buckets: Some(buckets.into_iter().map(bucket).collect()),
+            ..ListBucketsOutput::default()
+        }))
     }
 
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
@@ -93,17 +101,29 @@ impl S3 for Api {
         Ok(S3Response::new(HeadBucketOutput::default()))
     }
 
-    async fn get_bucket_location(&self, request: S3Request<GetBucketLocationInput>) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
         self.bucket_exists(request.input.bucket).await?;
         Ok(S3Response::new(GetBucketLocationOutput::default()))
     }
 
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         // A token is the key or folder that the page before ended with.
         let after = input.continuation_token.clone().max(input.start_after.clone()).unwrap_or_default();
         let prefix = input.prefix.clone().unwrap_or_default();
-        let listing = Listing { bucket: input.bucket.clone(), prefix, after, delimiter: input.delimiter.clone(), keys_max: input.max_keys };
+        let listing = Listing {
+            bucket: input.bucket.clone(),
+            prefix,
+            after,
+            delimiter: input.delimiter.clone(),
+            keys_max: input.max_keys,
+        };
         let page = self.list(listing).await?;
         let next = page.next_after.clone();
         let (contents, common_prefixes) = listed(page);
@@ -126,7 +146,13 @@ impl S3 for Api {
     async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
         let input = request.input;
         let (prefix, after) = (input.prefix.clone().unwrap_or_default(), input.marker.clone().unwrap_or_default());
-        let listing = Listing { bucket: input.bucket.clone(), prefix, after, delimiter: input.delimiter.clone(), keys_max: input.max_keys };
+        let listing = Listing {
+            bucket: input.bucket.clone(),
+            prefix,
+            after,
+            delimiter: input.delimiter.clone(),
+            keys_max: input.max_keys,
+        };
         let page = self.list(listing).await?;
         let next_marker = page.next_after.clone();
         let (contents, common_prefixes) = listed(page);
@@ -147,7 +173,8 @@ impl S3 for Api {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let GetObjectInput { bucket, key, range, if_match, .. } = request.input;
         let folder = Arc::clone(&self.folder);
-        let (file, attributes) = blocking(move || folder.get(&bucket, &key)).await?.ok_or_else(|| s3_error!(NoSuchKey))?;
+        let (file, attributes) =
+            blocking(move || folder.get(&bucket, &key)).await?.ok_or_else(|| s3_error!(NoSuchKey))?;
         if let Some(ETagCondition::ETag(wanted)) = if_match
             && from_etag(&wanted) != attributes.etag
         {
@@ -158,7 +185,8 @@ impl S3 for Api {
             Some(range) => range.check(attributes.size_bytes)?,
         };
         let content_range = range.map(|_| content_range(&bytes, attributes.size_bytes));
-        let body = tokio::task::spawn_blocking(move || read_range(file, bytes)).await.map_err(failure)?.map_err(io_failure)?;
+        let body =
+            tokio::task::spawn_blocking(move || read_range(file, bytes)).await.map_err(failure)?.map_err(io_failure)?;
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(body.len()).ok(),
@@ -192,7 +220,9 @@ impl S3 for Api {
 
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
         let CopyObjectInput { bucket, key, copy_source, .. } = request.input;
-        let CopySource::Bucket { bucket: from_bucket, key: from_key, .. } = copy_source else { return Err(s3_error!(NotImplemented)) };
+        let CopySource::Bucket { bucket: from_bucket, key: from_key, .. } = copy_source else {
+            return Err(s3_error!(NotImplemented));
+        };
         let folder = Arc::clone(&self.folder);
         let written = blocking(move || {
             let Some((file, attributes)) = folder.get(&from_bucket, &from_key)? else { return Ok(None) };
@@ -215,7 +245,10 @@ impl S3 for Api {
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
-    async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<S3Response<DeleteObjectsOutput>> {
+    async fn delete_objects(
+        &self,
+        request: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
         let DeleteObjectsInput { bucket, delete, .. } = request.input;
         let keys: Vec<String> = delete.objects.into_iter().map(|object| object.key).collect();
         let folder = Arc::clone(&self.folder);
@@ -224,7 +257,8 @@ impl S3 for Api {
             Ok(keys)
         })
         .await?;
-        let deleted = deleted.into_iter().map(|key| DeletedObject { key: Some(key), ..DeletedObject::default() }).collect();
+        let deleted =
+            deleted.into_iter().map(|key| DeletedObject { key: Some(key), ..DeletedObject::default() }).collect();
         Ok(S3Response::new(DeleteObjectsOutput { deleted: Some(deleted), ..DeleteObjectsOutput::default() }))
     }
 }

@@ -75,7 +75,13 @@ impl<C: Clock> Folder<C> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => fs::create_dir(&unfinished)?,
         }
-        Ok(Folder { root: root.to_owned(), clock, last_write_ns: Mutex::new(0), unfinished: AtomicU64::new(0), _lock: lock })
+        Ok(Folder {
+            root: root.to_owned(),
+            clock,
+            last_write_ns: Mutex::new(0),
+            unfinished: AtomicU64::new(0),
+            _lock: lock,
+        })
     }
 
     pub(super) fn create_bucket(&self, bucket: &str) -> io::Result<()> {
@@ -103,11 +109,19 @@ impl<C: Clock> Folder<C> {
     }
 
     /// Writes an object whole.
-    pub(super) fn put(&self, bucket: &str, key: &str, body: &[u8], condition: &Condition) -> Result<Attributes, FolderError> {
+    pub(super) fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: &[u8],
+        condition: &Condition,
+    ) -> Result<Attributes, FolderError> {
         let path = self.bucket(bucket)?.join(relative_path(key)?);
         let number = self.unfinished.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.root.join(UNFINISHED).join(number.to_string());
-        let written = write_file(&unfinished, body).map_err(FolderError::Io).and_then(|file| self.place(&file, &unfinished, &path, condition));
+        let written = write_file(&unfinished, body)
+            .map_err(FolderError::Io)
+            .and_then(|file| self.place(&file, &unfinished, &path, condition));
         if written.is_err() {
             // What cannot be removed now is when the folder is opened again.
             let _ = fs::remove_file(&unfinished);
@@ -185,7 +199,10 @@ pub(super) fn relative_path(key: &str) -> Result<PathBuf, FolderError> {
 
 fn as_unsupported(error: io::Error) -> FolderError {
     match error.kind() {
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::DirectoryNotEmpty => {
             FolderError::UnsupportedKey("another object's key is its folder, or its own is another's".into())
         }
         _ => error.into(),

@@ -46,7 +46,9 @@ impl Walk<'_> {
                 true if !self.may_hold(&key) => Walked::On,
                 true if self.request.folder_of(&key).is_some() => self.fold(&path, key)?,
                 true => self.folder(&path, &key)?,
-                false if key.starts_with(self.request.prefix) && key.as_str() > self.request.after => self.object(&path, key)?,
+                false if key.starts_with(self.request.prefix) && key.as_str() > self.request.after => {
+                    self.object(&path, key)?
+                }
                 false => Walked::On,
             };
             if walked == Walked::Full {
@@ -169,6 +171,9 @@ mod tests {
     fn an_empty_folder_is_not_listed() {
         let bucket = tempfile::tempdir().unwrap();
         fs::create_dir_all(bucket.path().join("a/b/c")).unwrap();
-        assert_eq!(page(bucket.path(), ListRequest { folders: true, ..ListRequest::prefix("") }).unwrap(), ListPage::default());
+        assert_eq!(
+            page(bucket.path(), ListRequest { folders: true, ..ListRequest::prefix("") }).unwrap(),
+            ListPage::default()
+        );
     }
 }

@@ -117,7 +117,9 @@ impl EmbeddedS3 {
     #[must_use]
     pub fn settings(&self, url: StorageUrl) -> StorageSettings {
         StorageSettings {
-            endpoint_url: Some(format!("http://{}", self.address).parse().expect("a socket address is a valid endpoint")),
+            endpoint_url: Some(
+                format!("http://{}", self.address).parse().expect("a socket address is a valid endpoint"),
+            ),
             region: Some(REGION.to_owned()),
             access_key_id: Some(ACCESS_KEY_ID.to_owned()),
             secret_access_key: Some(Secret::new(SECRET_ACCESS_KEY)),

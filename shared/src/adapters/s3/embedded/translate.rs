@@ -19,8 +19,12 @@ use crate::ports::objects::{ETag, ListPage};
 pub(super) fn folder_failure(error: FolderError) -> S3Error {
     match error {
         FolderError::NoSuchBucket => s3_error!(NoSuchBucket, "The specified bucket does not exist"),
-        FolderError::PreconditionFailed => s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold"),
-        FolderError::UnsupportedKey(why) => s3_error!(InvalidArgument, "this server keeps objects as files, and this key cannot be one: {why}"),
+        FolderError::PreconditionFailed => {
+            s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+        }
+        FolderError::UnsupportedKey(why) => {
+            s3_error!(InvalidArgument, "this server keeps objects as files, and this key cannot be one: {why}")
+        }
         FolderError::Io(error) => io_failure(error),
     }
 }
@@ -51,7 +55,8 @@ pub(super) fn listed(page: ListPage) -> (Vec<Object>, Vec<CommonPrefix>) {
         key: Some(entry.key),
         size: i64::try_from(entry.size_bytes).ok(),
         last_modified: Some(Timestamp::from(
-            std::time::UNIX_EPOCH + std::time::Duration::from_millis(u64::try_from(entry.modified.0).unwrap_or_default()),
+            std::time::UNIX_EPOCH
+                + std::time::Duration::from_millis(u64::try_from(entry.modified.0).unwrap_or_default()),
         )),
         ..Object::default()
     };

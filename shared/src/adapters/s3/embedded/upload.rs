@@ -14,7 +14,13 @@ use super::{folder::Condition, translate::from_etag};
 
 /// Larger ones are refused: the largest segment is far below.
 const BODY_BYTES_MAX: usize = 512 * 1024 * 1024;
-const CHECKSUM_HEADERS: [&str; 5] = ["x-amz-checksum-crc32", "x-amz-checksum-crc32c", "x-amz-checksum-sha1", "x-amz-checksum-sha256", "x-amz-checksum-crc64nvme"];
+const CHECKSUM_HEADERS: [&str; 5] = [
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc32c",
+    "x-amz-checksum-sha1",
+    "x-amz-checksum-sha256",
+    "x-amz-checksum-crc64nvme",
+];
 
 pub(super) fn condition(input: &PutObjectInput) -> S3Result<Condition> {
     match (&input.if_none_match, &input.if_match) {
@@ -60,7 +66,8 @@ fn checksum(header: &str, body: &[u8]) -> Option<String> {
         _ => hasher.crc64nvme = Some(s3s::crypto::Crc64Nvme::new()),
     }
     hasher.update(body);
-    let Checksum { checksum_crc32, checksum_crc32c, checksum_sha1, checksum_sha256, checksum_crc64nvme, .. } = hasher.finalize();
+    let Checksum { checksum_crc32, checksum_crc32c, checksum_sha1, checksum_sha256, checksum_crc64nvme, .. } =
+        hasher.finalize();
     checksum_crc32.or(checksum_crc32c).or(checksum_sha1).or(checksum_sha256).or(checksum_crc64nvme)
 }
 
