@@ -87,7 +87,8 @@ impl Settings {
     /// Values that are right by themselves and wrong together, or mean nothing.
     pub(super) fn contradictions(&self) -> Vec<Problem> {
         let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
-        backups.chain(self.metrics_problems()).collect()
+        let kafka = self.kafka.iter().flat_map(KafkaSettings::contradictions);
+        kafka.chain(backups).chain(self.metrics_problems()).collect()
     }
 
     fn metrics_problems(&self) -> Vec<Problem> {

@@ -1,1 +1,168 @@
-//! The kafka adapter.
+//! Kafka through librdkafka: the client's configuration in [`client`], questions in `admin` and what asks through it,
+//! reading in `fetch`, publishing in `publish`. Its C interface is used where the safe one has no topic ids, panics on
+//! header names that are not UTF-8, or costs an allocation for each record.
+
+mod admin;
+mod assigned_groups;
+mod bounds;
+mod client;
+mod context;
+mod errors;
+mod fetch;
+mod group_offsets;
+mod msk;
+mod native;
+mod partitions;
+mod publish;
+mod topics;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rdkafka::error::KafkaError;
+use tokio::sync::OnceCell;
+
+use self::{
+    admin::Admin, assigned_groups::AssignedGroups, client::Role, errors::Errors, fetch::KafkaFetch, publish::Producer,
+};
+use crate::{
+    config::kafka::KafkaSettings,
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    record::{Offset, TopicPartition},
+};
+
+const CONFIGURE: &str = "configure the kafka client";
+
+/// A Kafka cluster.
+pub struct KafkaCluster {
+    settings: KafkaSettings,
+    errors: Errors,
+    admin: Arc<Admin>,
+    members: AssignedGroups,
+    /// Made when first needed: a reader needs no permission to write.
+    producer: OnceCell<Producer>,
+}
+
+impl KafkaCluster {
+    /// A client of the cluster. Nothing is asked of its brokers yet; those of an MSK cluster are looked up.
+    ///
+    /// # Errors
+    /// [`RecordsError::Refused`] when settings are missing or contradict each other.
+    pub async fn connect(settings: KafkaSettings) -> Result<Self, RecordsError> {
+        if let Some(problem) = settings.contradictions().first() {
+            return Err(refused(problem.to_string()));
+        }
+        let servers = match (&settings.bootstrap_servers, &settings.msk_cluster_arn) {
+            (Some(servers), _) => servers.clone(),
+            (None, arn) => {
+                msk::bootstrap_servers(
+                    arn.as_deref().unwrap_or_default(),
+                    settings.security_protocol,
+                    settings.request_timeout.0,
+                )
+                .await?
+            }
+        };
+        let errors = Errors { bootstrap_servers: servers.as_str().into(), request_timeout: settings.request_timeout.0 };
+        let config = client::config(&settings, &servers, Role::Admin);
+        let client = config.create_with_context(context::ClientState::default()).map_err(|error| not_made(&error))?;
+        let admin = Arc::new(Admin::new(client, errors.clone()));
+        Ok(KafkaCluster { settings, errors, admin, members: AssignedGroups::default(), producer: OnceCell::new() })
+    }
+
+    fn open(&self, role: Role<'_>, topics: Option<&[Arc<str>]>) -> Result<KafkaFetch, RecordsError> {
+        let config = client::config(&self.settings, &self.errors.bootstrap_servers, role);
+        KafkaFetch::open(&config, self.errors.clone(), topics).map_err(|error| not_made(&error))
+    }
+
+    async fn producer(&self) -> Result<&Producer, RecordsError> {
+        let make = async || {
+            let config = client::config(&self.settings, &self.errors.bootstrap_servers, Role::Publisher);
+            Producer::new(&config, self.errors.clone()).map_err(|error| not_made(&error))
+        };
+        self.producer.get_or_try_init(make).await
+    }
+}
+
+fn refused(message: String) -> RecordsError {
+    RecordsError::Refused { operation: CONFIGURE, message }
+}
+
+fn not_made(error: &KafkaError) -> RecordsError {
+    refused(format!("{error}; check the settings of section kafka"))
+}
+
+#[async_trait]
+impl Log for KafkaCluster {
+    async fn cluster_id(&self) -> Result<String, RecordsError> {
+        self.admin.ask(topics::cluster_id).await
+    }
+
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError> {
+        let names = names.map(<[_]>::to_vec);
+        let describe = move |admin: &Admin| match names {
+            Some(names) => topics::describe(admin, &names),
+            None => topics::describe(admin, &topics::names(admin)?),
+        };
+        self.admin.ask(describe).await
+    }
+
+    async fn bounds(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+        let partitions = partitions.to_vec();
+        self.admin.ask(move |admin| bounds::bounds(admin, &partitions)).await
+    }
+
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch = self.open(Role::Reader, None)?;
+        for (partition, from) in starts {
+            fetch.read_from(partition, *from);
+        }
+        Ok(Box::new(fetch))
+    }
+}
+
+#[async_trait]
+impl Groups for KafkaCluster {
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch = self.open(Role::Member { group }, Some(topics))?;
+        self.members.add(group, fetch.client());
+        Ok(Box::new(fetch))
+    }
+
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+        let (group, partitions) = (group.to_owned(), partitions.to_vec());
+        self.admin.ask(move |admin| group_offsets::committed(admin, &group, &partitions)).await
+    }
+
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let member = self.members.of(group);
+        let (group, offsets) = (group.to_owned(), offsets.to_vec());
+        let commit = move |admin: &Admin| match member {
+            Some(member) => assigned_groups::commit(admin, &member, &group, &offsets),
+            None => group_offsets::commit(admin, &group, &offsets),
+        };
+        self.admin.ask(commit).await
+    }
+}
+
+#[async_trait]
+impl Publisher for KafkaCluster {
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.producer().await?.publish(topic, messages).await
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        let name = name.to_owned();
+        let configs: Vec<_> = configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        self.admin.ask(move |admin| topics::create(admin, &name, partitions, &configs)).await
+    }
+}

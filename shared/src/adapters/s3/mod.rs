@@ -8,4 +8,5 @@ mod objects;
 mod page;
 pub mod probe;
 
+pub(crate) use client::http_client;
 pub use objects::S3Objects;

@@ -1,0 +1,84 @@
+//! Commits for a group that this process is a member of. A group with members takes commits from its members only, so
+//! they go through the member's own client.
+
+use std::{
+    collections::HashMap,
+    ptr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka_sys::bindings as sys;
+
+use super::{
+    admin::{Admin, Failed},
+    fetch::ReadClient,
+    group_offsets::{self, COMMIT},
+    native::{Event, Queue},
+    partitions::{self, Answers, PartitionList},
+};
+use crate::{
+    ports::records::RecordsError,
+    record::{Offset, TopicPartition},
+};
+
+/// The members of this process, by group.
+#[derive(Default)]
+pub(super) struct AssignedGroups(Mutex<HashMap<String, Vec<Weak<ReadClient>>>>);
+
+impl AssignedGroups {
+    pub(super) fn add(&self, group: &str, member: Weak<ReadClient>) {
+        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = groups.entry(group.to_owned()).or_default();
+        members.retain(|member| member.strong_count() > 0);
+        members.push(member);
+    }
+
+    /// A member of the group, if this process has one: each may commit for all partitions.
+    pub(super) fn of(&self, group: &str) -> Option<Arc<ReadClient>> {
+        let groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.get(group)?.iter().find_map(Weak::upgrade)
+    }
+}
+
+/// Commits through a member.
+pub(super) fn commit(
+    admin: &Admin,
+    member: &ReadClient,
+    group: &str,
+    offsets: &[(TopicPartition, Offset)],
+) -> Result<(), RecordsError> {
+    let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
+    match admin.retrying(|| try_commit(admin, member, group, &list)) {
+        // The member has not joined yet, and so the group may have none.
+        Err(Failed { code: Code::UnknownMemberId | Code::IllegalGeneration, .. }) => {
+            group_offsets::commit(admin, group, offsets)
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+fn try_commit(admin: &Admin, member: &ReadClient, group: &str, list: &PartitionList) -> Result<(), Failed> {
+    let name = format!("group {group}");
+    // SAFETY: the client outlives the queue.
+    let queue = unsafe { Queue::new(member.ptr()) };
+    // SAFETY: all pointers are valid during the call, which copies the list.
+    let sent = unsafe { sys::rd_kafka_commit_queue(member.ptr(), list.ptr(), queue.ptr(), None, ptr::null_mut()) };
+    if Code::from(sent) != Code::NoError {
+        return Err(admin.failed(COMMIT, &name, Code::from(sent), ""));
+    }
+    let event = queue.poll(admin.errors().request_timeout);
+    let (code, answers) = event.map_or((Code::OperationTimedOut, Answers::new()), |event| answer(&event));
+    match code {
+        Code::NoError => group_offsets::all_committed(admin, group, &answers),
+        code => Err(admin.failed(COMMIT, &name, code, "")),
+    }
+}
+
+fn answer(event: &Event) -> (Code, Answers) {
+    // SAFETY: the event tells of a commit; the list is its own, and copied.
+    unsafe {
+        let code = Code::from(sys::rd_kafka_event_error(event.ptr()));
+        (code, partitions::answers(sys::rd_kafka_event_topic_partition_list(event.ptr())))
+    }
+}

@@ -1,0 +1,88 @@
+//! Where logs start and end, for many partitions in three requests to each leader.
+
+use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka_sys::bindings as sys;
+use sys::{rd_kafka_IsolationLevel_t as Isolation, rd_kafka_OffsetSpec_t as Spec};
+
+use super::{
+    admin::Admin,
+    native::{self, Event},
+    partitions::{self, Answers},
+};
+use crate::{
+    ports::records::{LogBounds, RecordsError},
+    record::{Offset, TopicPartition},
+};
+
+const OPERATION: &str = "read log bounds";
+
+/// The bounds of each partition, or the error in its place.
+pub(super) fn bounds(
+    admin: &Admin,
+    partitions: &[TopicPartition],
+) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+    if partitions.is_empty() {
+        return Ok(vec![]);
+    }
+    let start = offsets(admin, partitions, Spec::RD_KAFKA_OFFSET_SPEC_EARLIEST, None)?;
+    let latest = Spec::RD_KAFKA_OFFSET_SPEC_LATEST;
+    let stable = offsets(admin, partitions, latest, Some(Isolation::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED))?;
+    let high = offsets(admin, partitions, latest, None)?;
+    let of = |answers: &Answers, partition| match answers.get(partition) {
+        Some(Ok(offset)) => Ok(Offset(*offset)),
+        Some(Err(code)) => Err(admin.errors().of(OPERATION, &partition.to_string(), *code, "")),
+        None => Err(admin.errors().of(OPERATION, &partition.to_string(), Code::UnknownPartition, "")),
+    };
+    let bounds = |partition| {
+        let (start, stable_end) = (of(&start, partition)?, of(&stable, partition)?);
+        Ok(ordered(start, stable_end, of(&high, partition)?))
+    };
+    Ok(partitions.iter().map(bounds).collect())
+}
+
+/// The three were read one after the other while the log went on; a later one tells about an earlier one as well.
+fn ordered(start: Offset, stable_end: Offset, high_watermark: Offset) -> LogBounds {
+    let stable_end = stable_end.max(start);
+    LogBounds { start, stable_end, high_watermark: high_watermark.max(stable_end) }
+}
+
+fn offsets(
+    admin: &Admin,
+    partitions: &[TopicPartition],
+    spec: Spec,
+    isolation: Option<Isolation>,
+) -> Result<Answers, RecordsError> {
+    let list = partitions::list(partitions.iter().map(|partition| (partition, spec as i64)));
+    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+    if let Some(isolation) = isolation {
+        // SAFETY: the options are valid and of the kind that has an isolation level: there is no error to free.
+        unsafe { sys::rd_kafka_AdminOptions_set_isolation_level(options.ptr(), isolation) };
+    }
+    let event = admin.request(OPERATION, "partitions", |client, queue| {
+        // SAFETY: all pointers are valid during the call, which copies the list.
+        unsafe { sys::rd_kafka_ListOffsets(client, list.ptr(), options.ptr(), queue) }
+    })?;
+    Ok(answers(&event))
+}
+
+fn answers(event: &Event) -> Answers {
+    let mut count = 0;
+    // SAFETY: the event answers ListOffsets and outlives the array; names are copied.
+    unsafe {
+        let result = sys::rd_kafka_event_ListOffsets_result(event.ptr());
+        let infos = native::array(sys::rd_kafka_ListOffsets_result_infos(result, &raw mut count), count);
+        let element = |info| &*sys::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
+        infos.iter().map(|info| partitions::answer(element(*info))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_were_read_while_the_log_moved_are_still_in_order() {
+        let moved = ordered(Offset(7), Offset(5), Offset(6));
+        assert_eq!(moved, LogBounds { start: Offset(7), stable_end: Offset(7), high_watermark: Offset(7) });
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading records: a thread of its own for each read, and what it fetched handed over in order.
+
+mod assignment;
+mod batch;
+mod handover;
+mod headers;
+mod reader;
+
+use std::{
+    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+};
+
+pub(super) use self::reader::ReadClient;
+use self::{assignment::Assignment, handover::Handover, reader::Reader};
+use super::{errors::Errors, native::Queue};
+use crate::{
+    ports::records::{Fetch, Fetched, RecordsError},
+    record::{Offset, TopicPartition},
+};
+
+/// A member that goes says so to its group; nobody waits longer than this for it.
+const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A running read.
+pub(super) struct KafkaFetch {
+    handover: Arc<Handover>,
+    client: Weak<ReadClient>,
+    is_member: bool,
+    gone: Arc<Gone>,
+}
+
+/// Tells when the reading thread is gone.
+#[derive(Default)]
+struct Gone {
+    gone: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl KafkaFetch {
+    /// Starts a thread that reads nothing yet; with `topics`, as a member of the configuration's group.
+    pub(super) fn open(config: &ClientConfig, errors: Errors, topics: Option<&[Arc<str>]>) -> Result<Self, KafkaError> {
+        let handover = Arc::new(if topics.is_some() { Handover::of_member() } else { Handover::default() });
+        let consumer: BaseConsumer<Assignment> = config.create_with_context(Assignment::new(handover.clone()))?;
+        if let Some(topics) = topics {
+            consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<_>>())?;
+        }
+        // SAFETY: the two are kept together, and the queue goes first.
+        let queue = unsafe { Queue::new(consumer.client().native_ptr()) };
+        let client = Arc::new(ReadClient { queue, consumer });
+        let fetch = KafkaFetch {
+            handover: handover.clone(),
+            client: Arc::downgrade(&client),
+            is_member: topics.is_some(),
+            gone: Arc::default(),
+        };
+        let gone = fetch.gone.clone();
+        let work = move || {
+            Reader::new(client, handover, errors).run();
+            gone.tell();
+        };
+        let spawned = std::thread::Builder::new().name("kafka-fetch".to_owned()).spawn(work);
+        spawned.map_err(|error| KafkaError::ClientCreation(format!("no thread to read on: {error}")))?;
+        Ok(fetch)
+    }
+
+    /// The client, as long as the thread is there.
+    pub(super) fn client(&self) -> Weak<ReadClient> {
+        self.client.clone()
+    }
+
+    /// Reads a partition from an offset on.
+    pub(super) fn read_from(&self, partition: &TopicPartition, from: Offset) {
+        self.handover.start(partition, from);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(client) = self.client.upgrade() {
+            client.queue.wake();
+        }
+    }
+}
+
+#[async_trait]
+impl Fetch for KafkaFetch {
+    async fn next(&mut self, wait: Duration) -> Result<Vec<Fetched>, RecordsError> {
+        self.handover.take(wait).await
+    }
+
+    async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError> {
+        self.read_from(partition, from);
+        Ok(())
+    }
+
+    async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError> {
+        self.handover.stop(partition);
+        self.wake();
+        Ok(())
+    }
+}
+
+impl Drop for KafkaFetch {
+    fn drop(&mut self) {
+        self.handover.close();
+        self.wake();
+        if self.is_member {
+            self.gone.wait(LEAVE_WAIT_MAX);
+        }
+    }
+}
+
+impl Gone {
+    fn tell(&self) {
+        *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, wait_max: Duration) {
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(gone, wait_max, |gone| !*gone));
+    }
+}

@@ -1,0 +1,244 @@
+//! The reading thread: does what the caller says, serves the group, and fetches as long as there is room.
+
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    ptr,
+    sync::{Arc, MutexGuard},
+    time::Duration,
+};
+
+use rdkafka::{
+    Message as _, Offset as KafkaOffset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::{KafkaResult, RDKafkaErrorCode as Code},
+    message::BorrowedMessage,
+};
+use rdkafka_sys::bindings as sys;
+
+use super::{
+    assignment::{self, Assignment, Reading},
+    batch::{self, Kind, Message, Messages},
+    handover::{Command, Generation, Handover},
+};
+use crate::{
+    adapters::kafka::{
+        errors::Errors,
+        native::{self, Queue},
+    },
+    ports::records::Fetched,
+    record::{Offset, TopicPartition},
+};
+
+const OPERATION: &str = "fetch";
+/// So many messages are taken at a time.
+const BATCH_MESSAGES_MAX: usize = 1_024;
+/// Messages are copied and handed over in parts of about this size.
+const PART_BYTES_MAX: usize = 1 << 20;
+/// So often the group is served, however slow the caller is: well below any session's time-out.
+const SERVE_INTERVAL: Duration = Duration::from_millis(100);
+/// What a record takes beside its bytes.
+const RECORD_BYTES: usize = size_of::<crate::record::Record>();
+
+/// A client that reads, and the queue its records come by. The queue goes first.
+pub(in crate::adapters::kafka) struct ReadClient {
+    pub(super) queue: Queue,
+    pub(super) consumer: BaseConsumer<Assignment>,
+}
+
+impl ReadClient {
+    /// The C client, as long as this lives.
+    pub(in crate::adapters::kafka) fn ptr(&self) -> *mut sys::rd_kafka_t {
+        self.consumer.client().native_ptr()
+    }
+}
+
+/// What the thread owns.
+pub(super) struct Reader {
+    messages: Messages,
+    client: Arc<ReadClient>,
+    handover: Arc<Handover>,
+    errors: Errors,
+}
+
+/// Messages of one partition, and the generation they were read for.
+type Run<'a> = (&'a [Message], TopicPartition, Generation);
+
+impl Reader {
+    pub(super) fn new(client: Arc<ReadClient>, handover: Arc<Handover>, errors: Errors) -> Self {
+        Reader { messages: Messages::with_capacity(BATCH_MESSAGES_MAX), client, handover, errors }
+    }
+
+    /// Reads until nobody listens any more.
+    pub(super) fn run(mut self) {
+        while !self.handover.is_closed() {
+            self.serve();
+            if self.handover.wait_for_room(SERVE_INTERVAL) {
+                let messages = self.messages.consume(&self.client.queue, SERVE_INTERVAL);
+                self.hand_over(&messages);
+            }
+        }
+    }
+
+    /// What is to be done beside fetching, whether there is room or not.
+    fn serve(&self) {
+        if let Some(Ok(stray)) = self.client.consumer.poll(Duration::ZERO) {
+            self.give_up_on(&stray);
+        }
+        self.tell_trouble();
+        self.follow_commands();
+    }
+
+    /// Records come by the thread's own queue only. Should one come otherwise, none after it may be handed over.
+    fn give_up_on(&self, stray: &BorrowedMessage<'_>) {
+        let reading = self.reading().get(stray.topic(), stray.partition());
+        if let Some((partition, generation)) = reading {
+            self.end_failed(&partition, generation, Code::Fail, "a record came out of order in the client");
+        }
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.client.consumer.context().reading()
+    }
+
+    fn follow_commands(&self) {
+        let commands = self.handover.commands();
+        if commands.is_empty() {
+            return;
+        }
+        let mut last: HashMap<TopicPartition, Option<(Offset, Generation)>> = HashMap::new();
+        last.extend(commands.into_iter().map(|Command { partition, start }| (partition, start)));
+        if let Err(error) = self.stop_reading(last.keys()).and_then(|()| self.start_reading(&last)) {
+            let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
+            self.handover.fail(self.errors.of(OPERATION, "partitions", code, &error.to_string()));
+        }
+    }
+
+    fn stop_reading<'a>(&self, partitions: impl Iterator<Item = &'a TopicPartition>) -> KafkaResult<()> {
+        let mut reading = self.reading();
+        let read: Vec<_> = partitions.filter(|partition| reading.remove(partition)).cloned().collect();
+        drop(reading);
+        if read.is_empty() { Ok(()) } else { self.client.consumer.incremental_unassign(&assignment::list(&read)) }
+    }
+
+    fn start_reading(&self, commands: &HashMap<TopicPartition, Option<(Offset, Generation)>>) -> KafkaResult<()> {
+        // The client's main thread does one thing after the other: when it answers this, every stop before is done.
+        // A stop that came after the forwarding would undo it.
+        self.client.consumer.assignment()?;
+        let mut list = TopicPartitionList::new();
+        for (partition, start) in commands {
+            let Some((from, generation)) = start else { continue };
+            self.forward(partition);
+            list.add_partition_offset(&partition.topic, partition.partition.0, KafkaOffset::Offset(from.0))?;
+            self.reading().insert(partition.clone(), *generation);
+        }
+        if list.count() == 0 { Ok(()) } else { self.client.consumer.incremental_assign(&list) }
+    }
+
+    /// Records of this partition come by the thread's own queue.
+    fn forward(&self, partition: &TopicPartition) {
+        let Ok(topic) = CString::new(&*partition.topic) else { return };
+        // SAFETY: client, name and queues are valid; the reference to the partition's queue is given back.
+        unsafe {
+            let client = self.client.ptr();
+            let own = sys::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition.partition.0);
+            if !own.is_null() {
+                sys::rd_kafka_queue_forward(own, self.client.queue.ptr());
+                sys::rd_kafka_queue_destroy(own);
+            }
+        }
+    }
+
+    /// Hands messages over, run by run of one partition. Whose they are is looked up before anything else is done: a
+    /// command that comes meanwhile begins a generation that these messages are not of.
+    fn hand_over(&self, messages: &[Message]) {
+        let runs: Vec<Run<'_>> = self.runs(messages).collect();
+        for (run, partition, generation) in &runs {
+            match run[0].kind() {
+                Kind::Record => self.hand_over_records(run, partition, *generation),
+                Kind::End(position) => {
+                    let end = Fetched::End { partition: partition.clone(), position };
+                    self.handover.push(end, partition, *generation, 0);
+                }
+                Kind::OutOfRange => {
+                    self.end(partition, *generation, Fetched::OutOfRange { partition: partition.clone() });
+                }
+                Kind::Failed(code) => self.end_failed(partition, *generation, code, &run[0].error_text()),
+            }
+        }
+    }
+
+    /// Messages of partitions that were stopped, or taken away by the group, are left out.
+    fn runs<'a>(&self, messages: &'a [Message]) -> impl Iterator<Item = Run<'a>> {
+        let together =
+            |a: &Message, b: &Message| a.same_partition(b) && a.kind() == Kind::Record && b.kind() == Kind::Record;
+        messages.chunk_by(together).filter_map(move |run| {
+            let (topic, number) = run[0].partition();
+            let (partition, generation) = self.reading().get(&topic, number)?;
+            Some((run, partition, generation))
+        })
+    }
+
+    fn hand_over_records(&self, run: &[Message], partition: &TopicPartition, generation: Generation) {
+        let mut rest = run;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(batch::part_len(rest, PART_BYTES_MAX));
+            rest = after;
+            while !self.handover.wait_for_room(SERVE_INTERVAL) && !self.handover.is_closed() {
+                self.serve();
+            }
+            match batch::records(part) {
+                Ok((records, size_bytes)) => {
+                    let size_bytes = size_bytes + records.len() * RECORD_BYTES;
+                    let records = Fetched::Records { partition: partition.clone(), records };
+                    self.handover.push(records, partition, generation, size_bytes);
+                }
+                Err(code) => return self.end_failed(partition, generation, code, "its headers cannot be read"),
+            }
+        }
+    }
+
+    fn end_failed(&self, partition: &TopicPartition, generation: Generation, code: Code, detail: &str) {
+        let error = Arc::new(self.errors.of(OPERATION, &partition.to_string(), code, detail));
+        self.end(partition, generation, Fetched::Failed { partition: partition.clone(), error });
+    }
+
+    /// The last of a partition: it is stopped.
+    fn end(&self, partition: &TopicPartition, generation: Generation, last: Fetched) {
+        self.handover.push(last, partition, generation, 0);
+        if let Err(error) = self.stop_reading(std::iter::once(partition)) {
+            tracing::warn!(%error, %partition, "the kafka client does not stop reading");
+        }
+    }
+
+    /// Tells the caller that the brokers refuse the client, or that none answers.
+    fn tell_trouble(&self) {
+        let state = &self.client.consumer.context().client;
+        let trouble = state.trouble();
+        if let Some((code, said)) = trouble.refused {
+            state.clear();
+            self.handover.fail(self.errors.of(OPERATION, "the client", code, &said));
+        } else if trouble.all_down {
+            // That may be a moment's matter, so a broker is asked for a sign of life.
+            match self.sign_of_life() {
+                Ok(()) => state.clear(),
+                Err(_) => self.handover.fail(self.errors.no_answer(OPERATION, trouble.reason)),
+            }
+        }
+    }
+
+    fn sign_of_life(&self) -> Result<(), Code> {
+        let patience = self.errors.request_timeout / 2;
+        let mut metadata = ptr::null();
+        // SAFETY: the client is valid; no topic but those it knows is asked for; the answer is given back.
+        unsafe {
+            let client = self.client.ptr();
+            let code = sys::rd_kafka_metadata(client, 0, ptr::null_mut(), &raw mut metadata, native::millis(patience));
+            if Code::from(code) != Code::NoError {
+                return Err(Code::from(code));
+            }
+            sys::rd_kafka_metadata_destroy(metadata);
+            Ok(())
+        }
+    }
+}
