@@ -54,7 +54,8 @@ pub(super) fn key(what: &str, backup: &str) -> String {
 }
 
 /// The field of a chain's registers.
-pub(super) fn chain_field(topic: &str, n: u32, partition: Partition) -> String {
+#[must_use]
+pub fn chain_field(topic: &str, n: u32, partition: Partition) -> String {
     join(&[topic, &n.to_string(), &partition.to_string()])
 }
 

@@ -1,0 +1,106 @@
+//! The storage against the store of figures: what to say again, and whether everything was heard.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use shared::{
+    archive::ChainEnd,
+    chain::ChainIdentity,
+    metrics::{
+        registers::{Chain, Registers},
+        standing::{Ends, Standing},
+    },
+    record::{Millis, Offset, Partition, TopicId},
+};
+
+use crate::stored::{End, StoredChain};
+
+/// The standings of all chains that the store knows less of than the storage, without a word about who owns them.
+pub(crate) fn standings(chains: &[StoredChain], known: &Registers, now: Millis) -> Vec<Standing> {
+    let behind = |chain: &&StoredChain| !Required::of(chain, known).is_met_by(known);
+    let standing = |chain: &StoredChain| match &chain.end {
+        End::Read(end) => Some(standing(&chain.identity, end, now)),
+        End::AsKnown => None,
+    };
+    chains.iter().filter(behind).filter_map(standing).collect()
+}
+
+fn standing(identity: &ChainIdentity, end: &ChainEnd, now: Millis) -> Standing {
+    Standing {
+        timestamp: now,
+        backup: identity.backup.as_str().into(),
+        topic: identity.topic.clone(),
+        topic_id: identity.topic_id.clone(),
+        incarnation: identity.incarnation,
+        partition: identity.partition,
+        start: end.floor.floor.base,
+        next: end.frontier.next,
+        totals: end.frontier.point.totals,
+        totals_before_start: end.floor.floor.before.totals,
+        digest: end.frontier.point.digest,
+        job: None,
+    }
+}
+
+/// What the store must hold at least of a chain to agree with the storage.
+#[derive(Debug, Clone)]
+pub(crate) struct Required {
+    topic: Arc<str>,
+    topic_id: TopicId,
+    chain: (u32, Partition),
+    current: bool,
+    next: Offset,
+    start: Offset,
+}
+
+impl Required {
+    /// What this chain asks for. Where the storage was found as known, that is what was known.
+    pub(crate) fn of(chain: &StoredChain, known: &Registers) -> Required {
+        let id = (chain.identity.incarnation, chain.identity.partition);
+        let (next, start) = match &chain.end {
+            End::Read(end) => (end.frontier.next, end.floor.floor.base),
+            End::AsKnown => known_ends(known, &chain.identity.topic, id).unwrap_or_default(),
+        };
+        let (topic, topic_id) = (chain.identity.topic.clone(), chain.identity.topic_id.clone());
+        Required { topic, topic_id, chain: id, current: chain.current, next, start }
+    }
+
+    fn is_met_by(&self, registers: &Registers) -> bool {
+        let claimed = registers.topics.get(&self.topic).and_then(|topic| topic.incarnations.get(&self.chain.0));
+        let ends = known_ends(registers, &self.topic, self.chain);
+        claimed == Some(&self.topic_id) && ends.is_some_and(|(next, start)| next >= self.next && start >= self.start)
+    }
+
+    /// Whether somebody has said, and it still holds, how the work on this chain is. Chains of earlier topics have no work.
+    fn is_spoken_for(&self, registers: &Registers, now: Millis) -> bool {
+        let job = chain(registers, &self.topic, self.chain).and_then(|chain| chain.job.as_ref());
+        !self.current || job.is_some_and(|job| job.expires.is_none_or(|expires| now < expires))
+    }
+}
+
+fn known_ends(registers: &Registers, topic: &Arc<str>, id: (u32, Partition)) -> Option<(Offset, Offset)> {
+    let chain = chain(registers, topic, id)?;
+    Some((chain.head?.next, chain.floor?.start))
+}
+
+fn chain<'a>(registers: &'a Registers, topic: &Arc<str>, id: (u32, Partition)) -> Option<&'a Chain> {
+    registers.topics.get(topic)?.chains.get(&id)
+}
+
+/// Whether everything that was found in the storage and observed in Kafka is in the store.
+pub(crate) fn everything_arrived(required: &[Required], ends: &[Ends], registers: &Registers) -> bool {
+    let observed: BTreeMap<_, _> = registers
+        .topics
+        .iter()
+        .flat_map(|(topic, of_topic)| {
+            of_topic.ends.iter().map(move |(partition, ends)| ((topic, partition), &ends.topic_id))
+        })
+        .collect();
+    registers.unreadable.is_empty()
+        && required.iter().all(|it| it.is_met_by(registers))
+        && ends.iter().all(|it| observed.get(&(&it.topic, &it.partition)) == Some(&&it.topic_id))
+}
+
+/// Whether every owner has said how its work is.
+pub(crate) fn everybody_spoke(required: &[Required], registers: &Registers, now: Millis) -> bool {
+    required.iter().all(|it| it.is_spoken_for(registers, now))
+}

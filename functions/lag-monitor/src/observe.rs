@@ -1,0 +1,53 @@
+//! Where the selected logs start and end.
+
+use std::sync::Arc;
+
+use shared::{
+    metrics::standing::Ends,
+    ports::records::{LogBounds, RecordsError, Topic},
+    record::{Millis, TopicPartition},
+};
+
+use crate::{Backup, Context, Failure, MonitorError};
+
+/// The logs' ends as they were observed, and what could not be.
+pub(crate) struct Observed {
+    pub ends: Vec<Ends>,
+    pub failures: Vec<Failure>,
+}
+
+/// Observes the logs of these topics.
+pub(crate) async fn observe(context: &Context, backup: &Backup, topics: &[Topic]) -> Result<Observed, MonitorError> {
+    let places: Vec<(&Topic, TopicPartition)> = topics.iter().flat_map(partitions).collect();
+    let partitions: Vec<TopicPartition> = places.iter().map(|(_, partition)| partition.clone()).collect();
+    let bounds = context.kafka.bounds(&partitions).await?;
+    Ok(observed(&backup.name, places, bounds, context.clock.now()))
+}
+
+fn partitions(topic: &Topic) -> impl Iterator<Item = (&Topic, TopicPartition)> {
+    (0..topic.partitions).map(move |partition| (topic, TopicPartition::new(topic.name.clone(), partition)))
+}
+
+fn observed(
+    backup: &Arc<str>,
+    places: Vec<(&Topic, TopicPartition)>,
+    bounds: Vec<Result<LogBounds, RecordsError>>,
+    now: Millis,
+) -> Observed {
+    let mut observed = Observed { ends: vec![], failures: vec![] };
+    for ((topic, place), bounds) in places.into_iter().zip(bounds) {
+        match bounds {
+            Ok(bounds) => observed.ends.push(Ends {
+                timestamp: now,
+                backup: backup.clone(),
+                topic: place.topic,
+                topic_id: topic.id.clone(),
+                partition: place.partition,
+                log_start: bounds.start,
+                log_end: bounds.high_watermark,
+            }),
+            Err(error) => observed.failures.push(Failure::of_partition(&place.topic, place.partition, error)),
+        }
+    }
+    observed
+}

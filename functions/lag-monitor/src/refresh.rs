@@ -1,0 +1,166 @@
+//! One refresh, step by step.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use shared::{
+    metrics::{
+        registers::{Epoch, epoch::Snapshot},
+        standing::Message,
+    },
+    ports::records::Topic,
+};
+
+use crate::{
+    Backup, Context, Failure, MonitorError, Refresh,
+    compare::{Required, standings},
+    observe::{Observed, observe},
+    rebuild,
+    retire::retired,
+    stored::{Stored, stored},
+};
+
+/// What a refresh saw and did.
+#[derive(Debug, Serialize)]
+pub struct RefreshReport {
+    /// By backup.
+    pub backups: Vec<BackupReport>,
+}
+
+/// What a refresh saw and did for one backup.
+#[derive(Debug, Default, Serialize)]
+pub struct BackupReport {
+    /// The backup.
+    pub backup: Arc<str>,
+    /// How many topics are selected.
+    pub topics: usize,
+    /// How many log ends were observed and published.
+    pub ends: usize,
+    /// How many standings were sent again, because the store knew less than the storage.
+    pub standings: usize,
+    /// The topics whose series ended.
+    pub retired: Vec<Arc<str>>,
+    /// Whether the store holds everything: `/metrics` answers only then.
+    pub complete: bool,
+    /// What could not be looked at.
+    pub failures: Vec<Failure>,
+}
+
+impl RefreshReport {
+    /// Whether everything could be looked at.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.backups.iter().all(|backup| backup.failures.is_empty())
+    }
+}
+
+pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshReport, MonitorError> {
+    let wanted: Vec<&Backup> = context
+        .backups
+        .iter()
+        .filter(|backup| input.backup.as_deref().is_none_or(|name| *backup.name == *name))
+        .collect();
+    if let (true, Some(name)) = (wanted.is_empty(), &input.backup) {
+        return Err(MonitorError::UnknownBackup(name.clone()));
+    }
+    let mut known = vec![];
+    for backup in &wanted {
+        known.push(rebuild::snapshot(context, &backup.name).await);
+    }
+    // After what is known was read: a topic that is known and not here has been deleted.
+    let topics = context.kafka.topics(None).await?;
+    let mut report = RefreshReport { backups: vec![] };
+    for (backup, known) in wanted.into_iter().zip(known) {
+        report.backups.push(of_backup(context, backup, known, &topics).await);
+    }
+    Ok(report)
+}
+
+async fn of_backup(
+    context: &Context,
+    backup: &Backup,
+    known: Result<Snapshot, MonitorError>,
+    topics: &[Topic],
+) -> BackupReport {
+    let selected: Vec<Topic> = topics.iter().filter(|topic| context.selects(backup, &topic.name)).cloned().collect();
+    let mut report = BackupReport { backup: backup.name.clone(), topics: selected.len(), ..BackupReport::default() };
+    let observed = match say_ends(context, backup, &selected, &mut report).await {
+        Ok(observed) => Some(observed),
+        Err(error) => {
+            report.failures.push(Failure::of_backup(error));
+            None
+        }
+    };
+    let healed = match known {
+        Ok(known) => heal(context, backup, &selected, &known, observed.as_ref(), &mut report).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = healed {
+        report.failures.push(Failure::of_backup(error));
+    }
+    report
+}
+
+async fn say_ends(
+    context: &Context,
+    backup: &Backup,
+    selected: &[Topic],
+    report: &mut BackupReport,
+) -> Result<Observed, MonitorError> {
+    let mut observed = observe(context, backup, selected).await?;
+    report.failures.append(&mut observed.failures);
+    publish(context, observed.ends.iter().cloned().map(Message::Ends)).await?;
+    report.ends = observed.ends.len();
+    Ok(observed)
+}
+
+/// Brings the store to what the storage holds.
+async fn heal(
+    context: &Context,
+    backup: &Backup,
+    selected: &[Topic],
+    known: &Snapshot,
+    observed: Option<&Observed>,
+    report: &mut BackupReport,
+) -> Result<(), MonitorError> {
+    rebuild::begin(context, known).await?;
+    retire(context, selected, known, report).await?;
+    let Stored { chains, mut failures } = stored(context, backup, selected, &known.registers).await?;
+    let all_read = failures.is_empty();
+    report.failures.append(&mut failures);
+
+    let behind = standings(&chains, &known.registers, context.clock.now());
+    report.standings = behind.len();
+    publish(context, behind.into_iter().map(Message::Standing)).await?;
+
+    report.complete = matches!(known.epoch, Epoch::Complete(_));
+    if let (false, true, Some(observed)) = (report.complete, all_read, observed) {
+        let required: Vec<Required> = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
+        let epoch = rebuild::complete(context, &backup.name, &required, &observed.ends).await?;
+        report.complete = matches!(epoch, Epoch::Complete(_));
+    }
+    Ok(())
+}
+
+async fn retire(
+    context: &Context,
+    selected: &[Topic],
+    known: &Snapshot,
+    report: &mut BackupReport,
+) -> Result<(), MonitorError> {
+    let gone = retired(&known.backup, &known.registers, selected, context.clock.now(), context.refresh_ms());
+    if !gone.operations.is_empty() {
+        context.store.apply(&[], &gone.operations).await?;
+    }
+    report.retired = gone.topics;
+    Ok(())
+}
+
+/// Publishes messages, a bounded number at a time.
+async fn publish(context: &Context, messages: impl Iterator<Item = Message>) -> Result<(), MonitorError> {
+    let encoded: Vec<_> = messages.map(|message| message.encode()).collect();
+    for part in encoded.chunks(context.limits.messages_max.max(1)) {
+        context.kafka.publish(&context.metrics_topic, part.to_vec()).await?;
+    }
+    Ok(())
+}

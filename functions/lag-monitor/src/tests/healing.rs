@@ -1,0 +1,167 @@
+//! A store that lost what it held, or never heard of it.
+
+use shared::{
+    metrics::{
+        registers::{self, Epoch, Kind, names},
+        standing::{Instance, Message},
+    },
+    ports::store::{Operation, Store as _},
+    record::{Millis, Partition},
+};
+
+use super::world::World;
+
+/// A world with two topics backed up, whose store agrees with it.
+async fn backed_up() -> World {
+    let mut world = World::new();
+    for (topic, partitions) in [("orders", 3), ("clicks", 1)] {
+        world.kafka.create(topic, partitions, &[]);
+        (0..partitions).for_each(|partition| world.append(topic, partition, 10));
+    }
+    world.drain().await;
+    world.later_refresh().await;
+    world.later_refresh().await;
+    assert!(matches!(world.epoch().await, Epoch::Complete(_)));
+    world
+}
+
+#[tokio::test]
+async fn a_store_that_agrees_is_told_no_standing_again() {
+    let world = backed_up().await;
+    let (report, messages) = world.published_by(world.refresh()).await;
+    assert_eq!((report.standings, report.complete), (0, true));
+    assert!(messages.iter().all(|message| matches!(message, Message::Ends(_))));
+}
+
+#[tokio::test]
+async fn a_wiped_store_agrees_with_the_storage_again_within_two_refreshes() {
+    let mut world = backed_up().await;
+    let (orders, clicks) = (world.facts("orders").await, world.facts("clicks").await);
+    world.wipe();
+
+    let first = world.later_refresh().await;
+    assert_eq!((first.standings, first.complete), (4, false));
+    assert!(matches!(world.epoch().await, Epoch::Rebuilding(_)));
+    let second = world.later_refresh().await;
+
+    assert_eq!((second.standings, second.complete), (0, true));
+    assert_eq!((world.facts("orders").await, world.facts("clicks").await), (orders, clicks));
+}
+
+#[tokio::test]
+async fn what_is_sent_again_claims_nothing_about_who_works() {
+    let world = backed_up().await;
+    world.wipe();
+    let (_, messages) = world.published_by(world.refresh()).await;
+    let jobs = messages.iter().filter_map(|message| match message {
+        Message::Standing(standing) => Some(standing.job.is_some()),
+        _ => None,
+    });
+    assert_eq!(jobs.collect::<Vec<_>>(), [false; 4]);
+}
+
+#[tokio::test]
+async fn a_standing_that_never_arrived_is_made_good() {
+    let mut world = backed_up().await;
+    world.append("orders", 1, 5);
+    let before = world.store.snapshot();
+    world.drain().await;
+    world.carry().await;
+    let heard = world.facts("orders").await.chains;
+    world.store.restore(before);
+    assert_ne!(world.facts("orders").await.chains, heard);
+
+    assert_eq!(world.later_refresh().await.standings, 1);
+    assert_eq!(world.facts("orders").await.chains, heard);
+}
+
+#[tokio::test]
+async fn an_empty_system_is_complete_at_the_first_refresh() {
+    let world = World::new();
+    let report = world.refresh().await;
+    assert!(report.complete);
+    assert_eq!(world.epoch().await, Epoch::Complete(world.now().0));
+}
+
+#[tokio::test]
+async fn the_store_is_not_called_whole_while_what_was_sent_has_not_arrived() {
+    let world = backed_up().await;
+    world.wipe();
+    for _ in 0..3 {
+        world.clock.advance(Millis(15_000));
+        assert!(!world.refresh().await.complete);
+    }
+    assert!(matches!(world.epoch().await, Epoch::Rebuilding(_)));
+}
+
+#[tokio::test]
+async fn the_store_is_called_whole_as_soon_as_every_owner_has_spoken_and_without_dead_ones_after_a_refresh() {
+    let mut world = backed_up().await;
+    world.wipe();
+    assert!(!world.refresh().await.complete);
+    world.drain().await;
+    world.carry().await;
+    assert!(world.refresh().await.complete, "the owners spoke again: no need to wait");
+
+    world.wipe();
+    assert!(!world.refresh().await.complete);
+    world.carry().await;
+    world.clock.advance(Millis(14_999));
+    assert!(!world.refresh().await.complete, "an owner may still speak");
+    world.clock.advance(Millis(1));
+    assert!(world.refresh().await.complete);
+}
+
+#[tokio::test]
+async fn a_wipe_while_it_is_rebuilt_begins_the_rebuilding_anew() {
+    let mut world = backed_up().await;
+    world.wipe();
+    world.later_refresh().await;
+    world.wipe();
+    assert_eq!(world.epoch().await, Epoch::Absent);
+
+    let report = world.later_refresh().await;
+    assert_eq!((report.standings, report.complete), (4, false));
+    assert!(world.later_refresh().await.complete);
+}
+
+#[tokio::test]
+async fn a_register_that_nobody_can_read_is_taken_out_and_said_again() {
+    let mut world = backed_up().await;
+    let facts = world.facts("orders").await;
+    let junk = Operation::Max {
+        key: Kind::Heads.key("main"),
+        field: names::chain_field("orders", 1, Partition(2)),
+        order: vec![1 << 62],
+        value: "junk".into(),
+    };
+    world.store.apply(&[], &[junk]).await.unwrap();
+    assert_eq!(world.snapshot().await.registers.unreadable.len(), 1);
+
+    assert_eq!(world.later_refresh().await.standings, 1);
+    assert_eq!(world.facts("orders").await, facts);
+    assert!(world.snapshot().await.registers.unreadable.is_empty());
+}
+
+#[tokio::test]
+async fn programs_that_ended_leave_the_store() {
+    let mut world = backed_up().await;
+    let expires = Millis(world.now().0 + 20_000);
+    let instance = Message::Instance(Instance {
+        timestamp: world.now(),
+        backup: "main".into(),
+        topic: "orders".into(),
+        instance: "writer-1".into(),
+        jobs_count: 10,
+        idle_us: 1,
+        elapsed_us: 2,
+        expires,
+    });
+    world.store.apply(&[], &registers::operations(&instance)).await.unwrap();
+    let count = async |world: &World| world.snapshot().await.registers.topics["orders"].instances.len();
+
+    world.later_refresh().await;
+    assert_eq!(count(&world).await, 1);
+    world.later_refresh().await;
+    assert_eq!(count(&world).await, 0);
+}

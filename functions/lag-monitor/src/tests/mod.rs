@@ -1,0 +1,6 @@
+//! The refresh over the ports in memory, with segments that segment-writer wrote.
+
+mod faults;
+mod healing;
+mod observing;
+mod world;

@@ -1,0 +1,210 @@
+//! Kafka, storage and store in memory, with a writer, a monitor, and what carries messages from the one to the other.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    adapters::memory::{
+        clock::ManualClock,
+        kafka::MemoryKafka,
+        objects::MemoryObjects,
+        store::{Contents, MemoryStore},
+    },
+    config::selection::TopicSelection,
+    metrics::{
+        registers::{
+            Epoch, TopicRegisters,
+            epoch::{Snapshot, queries, snapshots},
+        },
+        standing::{Message, registers},
+        view::{TopicView, view},
+    },
+    ports::{
+        clock::Clock as _,
+        objects::Objects,
+        records::{Fetched, Kafka, Log as _},
+        store::Store,
+    },
+    record::{Millis, Offset, Record, TimestampType, TopicPartition},
+    rollover::Rollover,
+    segment::Compression,
+};
+
+use crate::{Backup, BackupReport, Context, Limits, Refresh};
+
+pub(super) const METRICS: &str = "backbeat-metrics";
+const REFRESH_MS: i64 = 15_000;
+
+pub(super) struct World {
+    pub clock: Arc<ManualClock>,
+    pub kafka: MemoryKafka,
+    pub objects: Arc<dyn Objects>,
+    pub store: Arc<MemoryStore>,
+    /// How far the metrics topic was carried into the store.
+    carried: Offset,
+}
+
+impl World {
+    pub fn new() -> World {
+        let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
+        let kafka = MemoryKafka::new(clock.clone(), 1);
+        kafka.create(METRICS, 1, &[]);
+        let objects = Arc::new(MemoryObjects::new(clock.clone()));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        World { clock, kafka, objects, store, carried: Offset(0) }
+    }
+
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Appends so many records to a partition.
+    pub fn append(&self, topic: &str, partition: i32, records: usize) {
+        let record = Record {
+            offset: Offset(0),
+            timestamp: Millis(1),
+            timestamp_type: TimestampType::CreateTime,
+            key: None,
+            value: Some("value".into()),
+            headers: vec![],
+        };
+        for _ in 0..records {
+            self.kafka.append(&TopicPartition::new(topic, partition), record.clone());
+        }
+    }
+
+    /// Lets segment-writer back up all there is.
+    pub async fn drain(&self) {
+        let backup = segment_writer::Backup {
+            name: "main".into(),
+            topics: selection(),
+            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+            compression: Compression::default(),
+        };
+        let context = segment_writer::Context::new(
+            Arc::new(self.kafka.clone()),
+            self.objects.clone(),
+            self.clock.clone(),
+            vec![backup],
+            METRICS,
+            "writer-1",
+            segment_writer::Limits::default(),
+        );
+        let drain =
+            segment_writer::Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let output = segment_writer::handle(segment_writer::Input::Drain(drain), &context).await.unwrap();
+        let segment_writer::Output::Drain(report) = output else { panic!("a drain answers a drain") };
+        assert!(report.complete(), "{report:?}");
+    }
+
+    /// Carries what is on the metrics topic into the store, as metrics-consumer and metrics-aggregator do.
+    pub async fn carry(&mut self) {
+        for message in self.messages_from(self.carried).await {
+            self.store.apply(&[], &registers(&message).unwrap()).await.unwrap();
+        }
+        self.carried = self.end_of_metrics().await;
+    }
+
+    async fn end_of_metrics(&self) -> Offset {
+        let bounds = self.kafka.bounds(&[TopicPartition::new(METRICS, 0)]).await.unwrap();
+        bounds[0].as_ref().unwrap().high_watermark
+    }
+
+    /// What was published from an offset on.
+    async fn messages_from(&self, from: Offset) -> Vec<serde_json::Value> {
+        let mut fetch = self.kafka.fetch(&[(TopicPartition::new(METRICS, 0), from)]).await.unwrap();
+        let mut messages = vec![];
+        loop {
+            for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
+                match fetched {
+                    Fetched::Records { records, .. } => {
+                        let values = records.iter().map(|record| record.value.as_deref().unwrap());
+                        messages.extend(values.map(|value| serde_json::from_slice(value).unwrap()));
+                    }
+                    Fetched::End { .. } => return messages,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    /// What a refresh publishes, decoded.
+    pub async fn published_by<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Message>) {
+        let from = self.end_of_metrics().await;
+        let outcome = work.await;
+        let messages = self.messages_from(from).await;
+        (outcome, messages.iter().map(|message| Message::decode(message).unwrap()).collect())
+    }
+
+    pub fn context(&self) -> Context {
+        self.context_with(Arc::new(self.kafka.clone()), self.objects.clone(), self.store.clone())
+    }
+
+    pub fn context_with(&self, kafka: Arc<dyn Kafka>, objects: Arc<dyn Objects>, store: Arc<dyn Store>) -> Context {
+        Context {
+            kafka,
+            objects,
+            store,
+            clock: self.clock.clone(),
+            backups: vec![Backup { name: "main".into(), topics: selection() }],
+            metrics_topic: METRICS.into(),
+            own_topics: vec![METRICS.into()],
+            limits: Limits {
+                refresh: Duration::from_millis(REFRESH_MS.unsigned_abs()),
+                arrival_polls_max: 2,
+                arrival_poll_wait: Duration::from_millis(1),
+                ..Limits::default()
+            },
+        }
+    }
+
+    /// One refresh.
+    pub async fn refresh(&self) -> BackupReport {
+        refresh(&self.context()).await
+    }
+
+    /// One refresh after the time of one, and what it published carried into the store.
+    pub async fn later_refresh(&mut self) -> BackupReport {
+        self.clock.advance(Millis(REFRESH_MS));
+        let report = self.refresh().await;
+        self.carry().await;
+        report
+    }
+
+    pub fn wipe(&self) {
+        self.store.restore(Contents::default());
+    }
+
+    pub async fn snapshot(&self) -> Snapshot {
+        let backups = ["main".into()];
+        snapshots(&backups, self.store.read(&queries(&backups)).await.unwrap()).remove(0)
+    }
+
+    pub async fn epoch(&self) -> Epoch {
+        self.snapshot().await.epoch
+    }
+
+    /// The registers of a topic without what its owners and programs say of themselves.
+    pub async fn facts(&self, topic: &str) -> TopicRegisters {
+        let mut facts = self.snapshot().await.registers.topics.remove(topic).unwrap_or_default();
+        facts.chains.values_mut().for_each(|chain| chain.job = None);
+        facts.ends.values_mut().for_each(|ends| ends.observed_at = Millis(0));
+        facts.instances.clear();
+        facts
+    }
+
+    pub async fn view_of(&self, topic: &str) -> Option<TopicView> {
+        view(&self.snapshot().await.registers, self.now()).remove(topic)
+    }
+}
+
+/// All topics but those that end in `-tmp`.
+fn selection() -> TopicSelection {
+    TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec!["*-tmp".parse().unwrap()] }
+}
+
+/// One refresh with this context.
+pub(super) async fn refresh(context: &Context) -> BackupReport {
+    let mut report = crate::handle(Refresh::default(), context).await.unwrap();
+    assert_eq!(report.backups.len(), 1);
+    report.backups.remove(0)
+}
