@@ -49,7 +49,7 @@ async fn read(context: &Context, queries: Vec<Query>) -> Result<Vec<Value>, Erro
 }
 
 /// An answer is right or it is an error: never zeros. The server's address is for the log only.
-fn unavailable(error: &StoreError) -> ErrorAnswer {
+pub(crate) fn unavailable(error: &StoreError) -> ErrorAnswer {
     ErrorAnswer::unavailable(match error {
         StoreError::Unavailable { .. } => "the store of figures (redis) does not answer: try again",
         StoreError::Refused { .. } => "the store of figures (redis) refuses: the log says why",

@@ -15,6 +15,8 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// The time of a question.
     pub clock: Arc<dyn Clock>,
+    /// The configured backups, by name.
+    pub backups: Vec<Arc<str>>,
     /// The replication locations, by name.
     pub locations: Vec<String>,
     /// How time is cut.
@@ -30,6 +32,7 @@ impl Context {
         Context {
             store,
             clock,
+            backups: settings.backups.keys().map(|name| name.as_str().into()).collect(),
             locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
             windows: settings.metrics.windows(),
             allowed: settings.listen.query_allow.clone(),

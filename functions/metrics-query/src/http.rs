@@ -30,14 +30,23 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
+    /// A text that was asked for; to HEAD no body.
+    pub(crate) fn text(request: &HttpRequest, content_type: &str, body: String) -> Self {
+        HttpResponse::of(request, 200, content_type, body)
+    }
+
+    fn of(request: &HttpRequest, status: u16, content_type: &str, body: String) -> Self {
+        let body = if request.method == "HEAD" { Bytes::new() } else { Bytes::from(body) };
+        let headers = vec![("content-type", content_type.to_owned()), ("content-length", body.len().to_string())];
+        HttpResponse { status, headers, body }
+    }
+
     /// A JSON answer as the original sends it: no charset, no newline, and to HEAD no body.
     pub(crate) fn json(request: &HttpRequest, answer: Result<String, ErrorAnswer>) -> Self {
         let (status, body) = match answer {
             Ok(body) => (200, body),
             Err(error) => (error.status, error.body()),
         };
-        let body = if request.method == "HEAD" { Bytes::new() } else { Bytes::from(body) };
-        let headers = vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())];
-        HttpResponse { status, headers, body }
+        HttpResponse::of(request, status, "application/json", body)
     }
 }

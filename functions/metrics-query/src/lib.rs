@@ -4,12 +4,14 @@
 
 mod backbeat;
 mod context;
+mod exposition;
 mod http;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     context::Context,
+    exposition::{handle_exposition, metrics_page},
     http::{HttpRequest, HttpResponse},
 };
 

@@ -50,7 +50,10 @@ fn watched(down: bool) -> (Arc<Watched>, Context) {
     let inner = MemoryStore::new(clock.clone());
     let store = Arc::new(Watched { inner, calls: AtomicUsize::new(0), keys: AtomicUsize::new(0), down });
     let locations = vec!["site1".to_owned(), "site2".to_owned()];
-    (store.clone(), Context { store, clock, locations, windows: Windows::default(), allowed: Vec::new() })
+    (
+        store.clone(),
+        Context { store, clock, backups: vec![], locations, windows: Windows::default(), allowed: Vec::new() },
+    )
 }
 
 async fn ask(context: &Context, method: &str, target: &str) -> HttpResponse {

@@ -110,3 +110,99 @@ fn hash(answer: Option<Value>) -> Vec<Register> {
         other => panic!("the store answers a registers query with registers, not {other:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::memory::{
+            clock::ManualClock,
+            store::{Contents, MemoryStore},
+        },
+        metrics::registers::examples,
+        ports::store::{Applied, Store},
+    };
+
+    const NOW: Millis = Millis(1_700_000_000_000);
+
+    fn store() -> MemoryStore {
+        MemoryStore::new(Arc::new(ManualClock::at(NOW)))
+    }
+
+    async fn look(store: &MemoryStore) -> Snapshot {
+        let backups = ["main".into()];
+        snapshots(&backups, store.read(&queries(&backups)).await.unwrap()).remove(0)
+    }
+
+    async fn step(store: &MemoryStore, step: Advance) -> bool {
+        store.apply(&[step], &[]).await.unwrap() == Applied::Done
+    }
+
+    #[tokio::test]
+    async fn a_store_goes_from_absent_through_rebuilding_to_complete() {
+        let store = store();
+        assert_eq!(look(&store).await.epoch, Epoch::Absent);
+        assert_eq!(Epoch::Absent.complete("main"), None);
+        assert!(step(&store, Epoch::begin("main", NOW)).await);
+        assert_eq!(look(&store).await.epoch, Epoch::Rebuilding(NOW.0));
+        assert!(step(&store, Epoch::Rebuilding(NOW.0).complete("main").unwrap()).await);
+        assert_eq!(look(&store).await.epoch, Epoch::Complete(NOW.0));
+        assert_eq!(Epoch::Complete(NOW.0).complete("main"), None);
+    }
+
+    #[tokio::test]
+    async fn of_two_that_begin_one_does_and_either_may_complete_what_it_saw() {
+        let store = store();
+        assert!(step(&store, Epoch::begin("main", NOW)).await);
+        assert!(!step(&store, Epoch::begin("main", Millis(NOW.0 + 1))).await);
+        let seen_by_both = look(&store).await.epoch;
+        assert!(step(&store, seen_by_both.complete("main").unwrap()).await);
+        assert!(!step(&store, seen_by_both.complete("main").unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn a_wipe_between_the_look_and_the_completion_cannot_make_an_empty_store_complete() {
+        let store = store();
+        step(&store, Epoch::begin("main", NOW)).await;
+        let seen = look(&store).await;
+        store.restore(Contents::default());
+        assert!(!step(&store, seen.epoch.complete("main").unwrap()).await);
+        assert_eq!(look(&store).await.epoch, Epoch::Absent);
+        // Nor when somebody has begun again since.
+        step(&store, Epoch::begin("main", Millis(NOW.0 + 9))).await;
+        assert!(!step(&store, seen.epoch.complete("main").unwrap()).await);
+        assert_eq!(look(&store).await.epoch, Epoch::Rebuilding(NOW.0 + 9));
+    }
+
+    #[tokio::test]
+    async fn backups_have_an_epoch_and_registers_each_and_are_read_in_one_go() {
+        let store = store();
+        step(&store, Epoch::begin("other", NOW)).await;
+        let backups = ["main".into(), "other".into()];
+        let seen = snapshots(&backups, store.read(&queries(&backups)).await.unwrap());
+        assert_eq!(
+            seen.iter().map(|it| (&*it.backup, it.epoch)).collect::<Vec<_>>(),
+            [("main", Epoch::Absent), ("other", Epoch::Rebuilding(NOW.0))]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_applied_to_a_store_is_what_a_snapshot_reads() {
+        use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+
+        let messages = prop::collection::vec(examples::message(), 100).new_tree(&mut TestRunner::deterministic());
+        let messages = messages.unwrap().current();
+        let store = store();
+        for message in &messages {
+            store.apply(&[], &crate::metrics::registers::operations(message)).await.unwrap();
+        }
+        assert_eq!(look(&store).await.registers, examples::registers_after(&messages));
+    }
+
+    #[test]
+    fn a_text_that_is_no_epoch_is_none() {
+        for text in [None, Some(""), Some("0"), Some("yes"), Some("1.5"), Some("99999999999999999999")] {
+            assert_eq!(Epoch::parse(text), Epoch::Absent, "{text:?}");
+        }
+    }
+}

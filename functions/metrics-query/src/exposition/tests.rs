@@ -1,0 +1,195 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use shared::{
+    adapters::memory::{
+        clock::ManualClock,
+        store::{Contents, MemoryStore},
+    },
+    metrics::{
+        backbeat::keys::Windows,
+        registers::{Kind, operations},
+        standing::{Ends, Message},
+    },
+    ports::store::{Advance, Applied, Operation, StoreError, Value},
+    record::{Offset, Partition},
+};
+
+use super::*;
+
+const NOW: Millis = Millis(1_700_000_000_000);
+
+/// How a store behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Well,
+    Down,
+    Silent,
+}
+
+struct Moody {
+    inner: MemoryStore,
+    mood: Mood,
+    reads: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for Moody {
+    async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError> {
+        self.inner.apply(advances, operations).await
+    }
+
+    async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        match self.mood {
+            Mood::Well => self.inner.read(queries).await,
+            Mood::Silent => std::future::pending().await,
+            Mood::Down => Err(StoreError::Unavailable {
+                operation: "read",
+                url: "redis://secret-host".into(),
+                source: "down".into(),
+            }),
+        }
+    }
+}
+
+fn world(mood: Mood, backups: &[&str]) -> (Arc<Moody>, Context) {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let store = Arc::new(Moody { inner: MemoryStore::new(clock.clone()), mood, reads: AtomicUsize::new(0) });
+    let backups = backups.iter().map(|name| (*name).into()).collect();
+    let context = Context {
+        store: store.clone(),
+        clock,
+        backups,
+        locations: vec![],
+        windows: Windows::default(),
+        allowed: vec![],
+    };
+    (store, context)
+}
+
+async fn ask(context: &Context, method: &str, target: &str) -> (u16, String) {
+    let request = HttpRequest { method: method.into(), target: target.into(), ..HttpRequest::default() };
+    let response = handle_exposition(request, context).await;
+    (response.status, String::from_utf8(response.body.to_vec()).unwrap())
+}
+
+async fn complete(store: &Moody, backup: &str) {
+    for step in [Epoch::begin(backup, NOW), Epoch::Rebuilding(NOW.0).complete(backup).unwrap()] {
+        assert_eq!(store.apply(&[step], &[]).await.unwrap(), Applied::Done);
+    }
+}
+
+async fn observe(store: &Moody, backup: &str, topic: &str) {
+    let ends = Message::Ends(Ends {
+        timestamp: NOW,
+        backup: backup.into(),
+        topic: topic.into(),
+        topic_id: "id".into(),
+        partition: Partition(0),
+        log_start: Offset(0),
+        log_end: Offset(10),
+    });
+    store.apply(&[], &operations(&ends)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_whole_store_is_shown_from_one_round_trip() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    observe(&store, "main", "orders").await;
+    complete(&store, "main").await;
+
+    let (status, page) = ask(&context, "GET", "/metrics?x=1").await;
+
+    assert_eq!((status, store.reads.load(Ordering::SeqCst)), (200, 1));
+    assert!(page.contains("\nbackup_topic_progress{topic=\"orders\"} 0\n"), "{page}");
+    assert_eq!(ask(&context, "GET", "/readyz").await, (200, "ready\n".to_owned()));
+}
+
+#[tokio::test]
+async fn the_page_says_what_kind_of_text_it_is() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    complete(&store, "main").await;
+    let request = HttpRequest { method: "GET".into(), target: "/metrics".into(), ..HttpRequest::default() };
+    let response = handle_exposition(request, &context).await;
+    let length = response.body.len().to_string();
+    let expected = [("content-type", "text/plain; version=0.0.4".to_owned()), ("content-length", length)];
+    assert_eq!(response.headers, expected);
+}
+
+#[tokio::test]
+async fn a_store_that_is_empty_or_being_rebuilt_is_503_and_never_zeros() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    let rebuilding = r#"{"code":503,"description":"rebuilding: the store of figures does not hold everything of backup main yet; lag-monitor fills it at its next refreshes","ServiceUnavailable":true}"#;
+    for target in ["/metrics", "/readyz"] {
+        assert_eq!(ask(&context, "GET", target).await, (503, rebuilding.to_owned()));
+    }
+    store.apply(&[Epoch::begin("main", NOW)], &[]).await.unwrap();
+    observe(&store, "main", "orders").await;
+    assert_eq!(ask(&context, "GET", "/metrics").await.0, 503);
+    store.apply(&[Epoch::Rebuilding(NOW.0).complete("main").unwrap()], &[]).await.unwrap();
+    assert_eq!(ask(&context, "GET", "/metrics").await.0, 200);
+    store.inner.restore(Contents::default());
+    assert_eq!(ask(&context, "GET", "/metrics").await, (503, rebuilding.to_owned()));
+}
+
+#[tokio::test]
+async fn one_backup_that_is_not_whole_makes_the_page_wrong_and_so_503() {
+    let (store, context) = world(Mood::Well, &["main", "other"]);
+    complete(&store, "main").await;
+    let (status, body) = ask(&context, "GET", "/metrics").await;
+    assert!(status == 503 && body.contains("backup other"), "{body}");
+    complete(&store, "other").await;
+    assert_eq!(ask(&context, "GET", "/metrics").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_register_that_cannot_be_read_is_503_until_it_was_taken_out() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    complete(&store, "main").await;
+    let junk = Operation::Max { key: Kind::Heads.key("main"), field: "x".into(), order: vec![1], value: "y".into() };
+    store.apply(&[], &[junk]).await.unwrap();
+    assert_eq!(ask(&context, "GET", "/metrics").await.0, 503);
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_or_silent_is_503_within_a_second() {
+    let expected = r#"{"code":503,"description":"the store of figures (redis) does not answer: try again","ServiceUnavailable":true}"#;
+    for (mood, backups) in
+        [(Mood::Down, &["main"][..]), (Mood::Silent, &["main"]), (Mood::Down, &[]), (Mood::Silent, &[])]
+    {
+        let (_, context) = world(mood, backups);
+        for target in ["/metrics", "/readyz"] {
+            let answer = tokio::time::timeout(Duration::from_secs(1), ask(&context, "GET", target)).await;
+            assert_eq!(answer.expect("within a second"), (503, expected.to_owned()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_process_is_healthy_whatever_the_store_is() {
+    for mood in [Mood::Well, Mood::Down, Mood::Silent] {
+        let (store, context) = world(mood, &["main"]);
+        assert_eq!(ask(&context, "GET", "/healthz").await, (200, "healthy\n".to_owned()));
+        assert_eq!(store.reads.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_refused_without_asking_the_store() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    for (method, target, status) in
+        [("GET", "/", 404), ("GET", "/metrics/", 404), ("GET", "/_/metrics/crr/all", 404), ("POST", "/metrics", 405)]
+    {
+        assert_eq!(ask(&context, method, target).await.0, status, "{method} {target}");
+    }
+    assert_eq!(store.reads.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn head_tells_the_status_without_a_body() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    assert_eq!(ask(&context, "HEAD", "/metrics").await, (503, String::new()));
+    complete(&store, "main").await;
+    assert_eq!(ask(&context, "HEAD", "/metrics").await, (200, String::new()));
+}
