@@ -15,3 +15,4 @@ pub mod process;
 pub mod programs;
 pub mod redis_server;
 pub mod s3_server;
+pub mod simulation;

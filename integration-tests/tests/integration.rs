@@ -7,3 +7,4 @@ mod exposition;
 mod harness;
 mod objects_faults;
 mod servers;
+mod simulation;

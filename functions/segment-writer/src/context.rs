@@ -34,6 +34,7 @@ pub struct Context {
     pub instance: Arc<str>,
     /// How long and how much.
     pub limits: Limits,
+    pub(crate) protections: Protections,
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
     hints: Mutex<HashMap<(String, TopicPartition), Offset>>,
@@ -88,6 +89,22 @@ impl Default for Limits {
     }
 }
 
+/// The checks that the simulation takes out one at a time. Always [`Protections::ALL`] in a packaged binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protections {
+    /// Only records that begin at the frontier, and are the log's, are appended as an event brought them.
+    pub frontier_check: bool,
+    /// A segment is stored only if its topic still has the id under which it was read.
+    pub topic_id_check: bool,
+    /// Offsets are committed behind durable segments only.
+    pub commit_after_durable: bool,
+}
+
+impl Protections {
+    /// Every one.
+    pub const ALL: Protections = Protections { frontier_check: true, topic_id_check: true, commit_after_durable: true };
+}
+
 /// What was done for a topic since the program started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Work {
@@ -119,11 +136,23 @@ impl Context {
             own_topics: vec![metrics_topic.into(), "backbeat-replication".into()],
             instance: instance.into(),
             limits,
+            protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
             hints: Mutex::default(),
             work: Mutex::default(),
         })
+    }
+
+    /// The same context with protections taken out, for the simulation that shows that each of them is needed.
+    ///
+    /// # Panics
+    /// When the context is in use already.
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub fn unprotected(mut self: Arc<Self>, protections: Protections) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("a context is stripped before it is used").protections = protections;
+        self
     }
 
     /// Where a chain's end was last seen. A hint: a wrong one costs requests only.

@@ -115,7 +115,8 @@ pub(crate) async fn pull(
             Err(error) => report.partitions.push(PartitionReport::new(partition, Err(error.into()))),
         }
     }
-    let close_at = deadline.map(|at| at.0.saturating_sub(i64::try_from(context.limits.deadline_margin.as_millis()).unwrap_or(0)));
+    let close_at =
+        deadline.map(|at| at.0.saturating_sub(i64::try_from(context.limits.deadline_margin.as_millis()).unwrap_or(0)));
     while !session.is_idle() && close_at.is_none_or(|at| context.clock.now().0 < at) {
         report.add(session.round().await?);
     }
@@ -137,7 +138,8 @@ async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Ve
             && context.selects(backup, &topic.name)
     };
     let all = topics.iter().filter(wanted).flat_map(partitions_of);
-    let partitions: Vec<TopicPartition> = all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
+    let partitions: Vec<TopicPartition> =
+        all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
     let target = |(partition, bounds): (TopicPartition, Result<_, _>)| Target {
         partition,

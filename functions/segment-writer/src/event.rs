@@ -12,7 +12,7 @@ use shared::{
 use crate::{
     Backup, Context, WriteError,
     drain::{Target, pull},
-    open::open,
+    open::{OpenChain, open},
     report::Reporter,
     writer::PartitionWriter,
 };
@@ -112,7 +112,11 @@ async fn take(
         other => other?,
     };
     let (first, last) = arrived.offsets;
-    match plan_event(open.frontier.next, bounds.high_watermark, first, last) {
+    let plan = match context.protections.frontier_check {
+        true => plan_event(open.frontier.next, bounds.high_watermark, first, last),
+        false => EventPlan::Append,
+    };
+    match plan {
         EventPlan::Skip => Ok(None),
         EventPlan::Pull { .. } => Ok(Some(target(arrived))),
         EventPlan::Refuse => {
@@ -120,7 +124,7 @@ async fn take(
             let end = Offset(bounds.stable_end.0);
             Ok(Some(Target { partition: arrived.partition.clone(), end: Ok(end) }))
         }
-        EventPlan::Append if open.frontier.last_base.is_none() || !arrived.whole || !witnessed(context, arrived).await? => {
+        EventPlan::Append if context.protections.frontier_check && !usable(context, &open, arrived).await? => {
             Ok(Some(target(arrived)))
         }
         EventPlan::Append => {
@@ -143,11 +147,19 @@ fn target(arrived: &Arrived) -> Target {
     Target { partition: arrived.partition.clone(), end: Ok(arrived.offsets.1.next()) }
 }
 
+/// Whether the records may be appended as they came: the incarnation was seen before, nothing is missing among them, and
+/// they are this log's.
+async fn usable(context: &Context, open: &OpenChain, arrived: &Arrived) -> Result<bool, WriteError> {
+    Ok(open.frontier.last_base.is_some() && arrived.whole && witnessed(context, arrived).await?)
+}
+
 /// Whether the log has, at the event's first offset, the very record that the event begins with. An event carries no topic
 /// id: one that was sent before its topic was deleted and created again may begin just at the new one's frontier.
 async fn witnessed(context: &Context, arrived: &Arrived) -> Result<bool, WriteError> {
     let Some(first) = arrived.records.first() else { return Ok(false) };
     let mut fetch = context.kafka.fetch(&[(arrived.partition.clone(), first.offset)]).await?;
     let answer = fetch.next(WITNESS_WAIT).await?;
-    Ok(answer.iter().any(|fetched| matches!(fetched, Fetched::Records { records, .. } if records.first() == Some(first))))
+    Ok(answer
+        .iter()
+        .any(|fetched| matches!(fetched, Fetched::Records { records, .. } if records.first() == Some(first))))
 }

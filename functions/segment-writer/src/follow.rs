@@ -18,7 +18,11 @@ pub async fn follow(context: &Arc<Context>, stop: &CancellationToken) -> Result<
     futures::future::try_join_all(backups).await.map(drop)
 }
 
-async fn follow_backup(context: &Arc<Context>, backup: &Arc<Backup>, stop: &CancellationToken) -> Result<(), WriteError> {
+async fn follow_backup(
+    context: &Arc<Context>,
+    backup: &Arc<Backup>,
+    stop: &CancellationToken,
+) -> Result<(), WriteError> {
     let mut attempt = 0_u32;
     while !stop.is_cancelled() {
         let Err(error) = follow_once(context, backup, stop, &mut attempt).await else { continue };
@@ -27,7 +31,12 @@ async fn follow_backup(context: &Arc<Context>, backup: &Arc<Backup>, stop: &Canc
         }
         attempt += 1;
         let wait = BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(context.limits.backoff_max);
-        tracing::warn!(backup = backup.name, attempt, error = &error as &dyn std::error::Error, "{error}; trying again");
+        tracing::warn!(
+            backup = backup.name,
+            attempt,
+            error = &error as &dyn std::error::Error,
+            "{error}; trying again"
+        );
         pause(wait, stop).await;
     }
     Ok(())
@@ -89,7 +98,8 @@ async fn rounds(
 /// The selected topics as the cluster has them now, by name.
 async fn selected(context: &Context, backup: &Backup) -> Result<Vec<Arc<str>>, WriteError> {
     let topics = context.kafka.topics(None).await?;
-    let mut names: Vec<_> = topics.into_iter().map(|topic| topic.name).filter(|name| context.selects(backup, name)).collect();
+    let mut names: Vec<_> =
+        topics.into_iter().map(|topic| topic.name).filter(|name| context.selects(backup, name)).collect();
     names.sort();
     Ok(names)
 }

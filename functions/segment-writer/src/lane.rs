@@ -112,32 +112,31 @@ impl Lane {
             if self.stop.is_cancelled() {
                 return Err(error);
             }
-            let wait = self.plan_retry(&error)?;
-            let Some(wait) = wait else { return Err(error) };
+            let Some(wait) = self.plan_retry(&error) else { return Err(error) };
             self.wait(wait).await;
         }
     }
 
     /// How long to wait before the next attempt; `None`: there is none.
-    fn plan_retry(&mut self, error: &WriteError) -> Result<Option<Duration>, WriteError> {
+    fn plan_retry(&mut self, error: &WriteError) -> Option<Duration> {
         let remedy = error.remedy();
         if remedy == Remedy::Reopen {
             tracing::info!(partition = %self.partition, reason = %error, "looking at the storage again");
-            return Ok(Some(REOPEN_WAIT));
+            return Some(REOPEN_WAIT);
         }
         self.attempt += 1;
         let backoff = BACKOFF_MIN.saturating_mul(1 << self.attempt.min(16)).min(self.context.limits.backoff_max);
         let give_up = self.until != Until::Stopped
             && (remedy == Remedy::Fail || self.attempt >= self.context.limits.attempts_max);
         if give_up {
-            return Ok(None);
+            return None;
         }
         tracing::warn!(
             partition = %self.partition, attempt = self.attempt, wait_ms = backoff.as_millis() as u64,
             error = error as &dyn std::error::Error, "{error}; trying again"
         );
         // What nobody mended yet is asked about less often.
-        Ok(Some(if remedy == Remedy::Fail { self.context.limits.backoff_max } else { backoff }))
+        Some(if remedy == Remedy::Fail { self.context.limits.backoff_max } else { backoff })
     }
 
     /// Waits; what was still fed is dropped, so that it holds no memory.
@@ -182,31 +181,33 @@ impl Lane {
         }
         self.start(writer.position());
         let mut said_at = self.context.clock.now();
+        let mut fed_at = said_at;
         loop {
             let now = self.context.clock.now();
             let refresh_at = later(said_at, self.context.limits.refresh);
             let wake_at = writer.due_at().map_or(refresh_at, |due| due.min(refresh_at));
-            let silence = if self.until == Until::Stopped { Duration::MAX } else { SILENCE_MAX };
             let stop = self.stop.clone();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.finish(writer, reporter).await,
                 feed = self.feed.recv() => {
                     let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
+                    fed_at = now;
                     if feed.generation == self.generation && self.take(feed.item, writer, reporter).await? {
                         return self.finish(writer, reporter).await;
                     }
                 }
-                () = tokio::time::sleep(until(now, wake_at).min(silence)) => {
-                    if until(now, wake_at) >= silence {
-                        return Err(self.silent());
-                    }
-                }
+                () = tokio::time::sleep(until(now, wake_at)) => {}
             }
             let now = self.context.clock.now();
             if writer.due_at().is_some_and(|due| due <= now) {
                 writer.seal(reporter).await?;
+            }
+            if writer.sealed().1 > 0 {
                 self.attempt = 0;
+            }
+            if self.until != Until::Stopped && later(fed_at, SILENCE_MAX) <= now {
+                return Err(self.silent());
             }
             if later(said_at, self.context.limits.refresh) <= now {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
@@ -217,7 +218,12 @@ impl Lane {
     }
 
     /// Takes what came. Whether the work is done.
-    async fn take(&mut self, item: Item, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<bool, WriteError> {
+    async fn take(
+        &mut self,
+        item: Item,
+        writer: &mut PartitionWriter,
+        reporter: &mut Reporter,
+    ) -> Result<bool, WriteError> {
         match item {
             Item::Records(mut records, held) => {
                 if let Until::End { target, .. } = self.until {

@@ -20,7 +20,7 @@ mod seal;
 mod session;
 mod writer;
 
-pub use context::{Backup, Context, Limits};
+pub use context::{Backup, Context, Limits, Protections};
 pub use drain::{Drain, DrainReport, PartitionReport};
 pub use error::WriteError;
 pub use event::{Arrived, Event, EventReport, ItemFailure};

@@ -6,7 +6,7 @@ use shared::{
     archive::{self, StoredFloor},
     chain::{ChainIdentity, Frontier},
     ports::records::Topic,
-    record::TopicPartition,
+    record::{Offset, TopicPartition},
 };
 
 use crate::{Backup, Context, WriteError};
@@ -34,6 +34,9 @@ pub async fn topic_now(context: &Context, name: &Arc<str>) -> Result<Topic, Writ
 /// Opens the chain of a partition of the topic that has this name now.
 pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<OpenChain, WriteError> {
     let topic = topic_now(context, &partition.topic).await?;
+    // Before the storage is read: what others commit after that is behind segments this reading may not show.
+    let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
+    let committed = committed.first().copied().flatten();
     let (objects, now) = (&*context.objects, context.clock.now());
     let cluster_id = context.kafka.cluster_id().await?;
     let incarnation = archive::incarnation_of(objects, &backup.name, &topic.name, &topic.id, now).await?;
@@ -47,7 +50,7 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
     };
     let hint = context.hint(&backup.name, partition);
     let end = archive::chain_end(objects, &chain, hint).await?;
-    check_tail(context, backup, partition, &end.frontier).await?;
+    check_tail(context, &chain, &end.frontier, committed).await?;
     if let Some(base) = end.frontier.last_base {
         context.remember(&backup.name, partition, base);
     }
@@ -57,12 +60,16 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
 
 /// Refuses to go on from a frontier below what the group committed (C5): offsets are committed only behind durable segments,
 /// so the storage has lost its tail.
-async fn check_tail(context: &Context, backup: &Backup, partition: &TopicPartition, frontier: &Frontier) -> Result<(), WriteError> {
-    let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
-    match committed.first().copied().flatten() {
-        Some(committed) if committed > frontier.next => {
-            Err(WriteError::TailMissing { partition: partition.clone(), frontier: frontier.next, committed })
-        }
-        _ => Ok(()),
+async fn check_tail(
+    context: &Context,
+    chain: &ChainIdentity,
+    frontier: &Frontier,
+    committed: Option<Offset>,
+) -> Result<(), WriteError> {
+    let Some(committed) = committed.filter(|committed| *committed > frontier.next) else { return Ok(()) };
+    // The offset may be of a topic of the same name that was deleted in between.
+    if topic_now(context, &chain.topic).await?.id != chain.topic_id {
+        return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
+    Err(WriteError::TailMissing { partition: chain.topic_partition(), frontier: frontier.next, committed })
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use shared::{
-    archive::{self},
+    archive,
     chain::{Frontier, keys},
     crash,
     ports::objects::{ObjectsError, PutCondition},
@@ -38,7 +38,12 @@ pub async fn seal(
 ) -> Result<(), WriteError> {
     let partition = open.chain.topic_partition();
     let (base, size_bytes) = (segment.metadata.base, segment.body.len() as u64);
-    check_topic(context, open).await?;
+    if context.protections.topic_id_check {
+        check_topic(context, open).await?;
+    }
+    if !context.protections.commit_after_durable {
+        commit(context, backup, &partition, segment.metadata.next).await;
+    }
     crash::point("before-put");
     put(context, open, &segment, &partition).await?;
     crash::point("after-put");
@@ -63,7 +68,12 @@ async fn check_topic(context: &Context, open: &OpenChain) -> Result<(), WriteErr
     Err(WriteError::TopicChanged { topic: topic.name.to_string() })
 }
 
-async fn put(context: &Context, open: &OpenChain, segment: &EncodedSegment, partition: &TopicPartition) -> Result<(), WriteError> {
+async fn put(
+    context: &Context,
+    open: &OpenChain,
+    segment: &EncodedSegment,
+    partition: &TopicPartition,
+) -> Result<(), WriteError> {
     let base = segment.metadata.base;
     let key = keys::segment(&open.chain, base);
     for attempt in 1.. {
@@ -72,7 +82,9 @@ async fn put(context: &Context, open: &OpenChain, segment: &EncodedSegment, part
             Err(ObjectsError::PreconditionFailed { .. }) => {
                 return Err(WriteError::LostRace { partition: partition.clone(), base });
             }
-            Err(ObjectsError::Conflict { .. }) if attempt < CONFLICTS_MAX => tokio::time::sleep(CONFLICT_WAIT * attempt).await,
+            Err(ObjectsError::Conflict { .. }) if attempt < CONFLICTS_MAX => {
+                tokio::time::sleep(CONFLICT_WAIT * attempt).await
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -27,6 +27,8 @@ use crate::{
 
 /// How long one look for records takes at most: lanes' wishes wait as long.
 const FETCH_WAIT: Duration = Duration::from_millis(50);
+/// How long to wait after the consumer failed, times the failures in a row.
+const FETCH_AGAIN_WAIT: Duration = Duration::from_millis(250);
 /// How long to wait for memory before another lane is asked to close.
 const MEMORY_WAIT: Duration = Duration::from_millis(100);
 
@@ -41,6 +43,8 @@ pub(crate) struct Session {
     commander: UnboundedSender<Command>,
     lanes_made: u64,
     said_at: Millis,
+    /// How often in a row the consumer failed.
+    failures: u32,
 }
 
 /// A lane as the session sees it.
@@ -72,6 +76,7 @@ impl Session {
             commander,
             lanes_made: 0,
             said_at: context.clock.now(),
+            failures: 0,
         }
     }
 
@@ -114,12 +119,28 @@ impl Session {
         if self.context.memory.full() {
             self.relieve().await;
         } else {
-            for fetched in self.fetch.next(FETCH_WAIT).await? {
-                self.dispatch(fetched);
-            }
+            self.fetch().await?;
         }
         self.say_instance().await;
         Ok(ended)
+    }
+
+    /// Takes what the consumer has; it may fail some times in a row.
+    async fn fetch(&mut self) -> Result<(), WriteError> {
+        match self.fetch.next(FETCH_WAIT).await {
+            Ok(fetched) => {
+                self.failures = 0;
+                fetched.into_iter().for_each(|fetched| self.dispatch(fetched));
+                Ok(())
+            }
+            Err(error) if error.retry() && self.failures < self.context.limits.attempts_max => {
+                self.failures += 1;
+                tracing::warn!(error = &error as &dyn std::error::Error, "{error}; fetching again");
+                tokio::time::sleep(FETCH_AGAIN_WAIT * self.failures).await;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Lets every lane close its segment and end.
@@ -208,7 +229,10 @@ impl Session {
         }
         self.said_at = now;
         if let Err(error) = self.instance().await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "figures of this process not published; the next refresh says them");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "figures of this process not published; the next refresh says them"
+            );
         }
     }
 

@@ -8,14 +8,7 @@ use shared::{
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
 
-use crate::{
-    Backup, Context, WriteError,
-    context::Work,
-    memory::Held,
-    open::OpenChain,
-    report::Reporter,
-    seal::seal,
-};
+use crate::{Backup, Context, WriteError, context::Work, memory::Held, open::OpenChain, report::Reporter, seal::seal};
 
 /// Bytes of records that make a row group.
 const ROW_GROUP_BYTES: u64 = 8 << 20;

@@ -1,0 +1,178 @@
+//! Whether storage and metrics are what they must be.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rand::{rngs::StdRng, seq::SliceRandom};
+use shared::{
+    adapters::memory::store::MemoryStore,
+    archive::{self, SegmentEntry},
+    chain::{ChainIdentity, keys},
+    metrics::{registers::epoch, standing},
+    ports::{
+        records::{Fetched, Log as _},
+        store::Store,
+    },
+    record::{Offset, Record, TopicPartition},
+    segment::{ChainPoint, Gap},
+};
+
+use super::{
+    model::Log,
+    unprotected::ForgetfulStore,
+    world::{METRICS_TOPIC, PARTITIONS, TOPICS, World},
+};
+
+/// What a chain holds.
+struct Stored {
+    records: BTreeMap<Offset, Record>,
+    gaps: Vec<Gap>,
+    next: Offset,
+    point: ChainPoint,
+}
+
+/// Every chain is whole, and holds exactly what was produced.
+pub async fn storage(world: &World) -> Result<(), String> {
+    for topic in TOPICS {
+        let current = world.id(topic);
+        for claim in text(archive::claims(&*world.objects, "main", topic).await)? {
+            for chain in chains(world, topic, &claim).await? {
+                let stored = read(world, &chain).await.map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
+                let log = world.model().log(topic, &claim.topic_id, chain.partition).clone();
+                compare(&stored, &log, claim.topic_id == current).map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
+            }
+        }
+        every_partition_is_there(world, topic).await?;
+    }
+    Ok(())
+}
+
+async fn every_partition_is_there(world: &World, topic: &str) -> Result<(), String> {
+    let claims = text(archive::claims(&*world.objects, "main", topic).await)?;
+    let current = world.id(topic);
+    let claim = claims.iter().find(|claim| claim.topic_id == current).ok_or("the topic that is there now was never claimed")?;
+    let there = chains(world, topic, claim).await?;
+    for partition in (0..PARTITIONS).map(shared::record::Partition) {
+        let log = world.model().log(topic, &current, partition).clone();
+        let due = log.visible.keys().any(|offset| *offset >= log.trimmed_to && !log.compacted.contains(offset));
+        if due && !there.iter().any(|chain| chain.partition == partition) {
+            return Err(format!("{topic}-{partition} has records and no chain"));
+        }
+    }
+    Ok(())
+}
+
+async fn chains(world: &World, topic: &str, claim: &archive::Claim) -> Result<Vec<ChainIdentity>, String> {
+    let cluster = text(world.kafka.cluster_id().await)?;
+    text(archive::chains(&*world.objects, &cluster, "main", topic, claim).await)
+}
+
+/// Reads a chain from its first segment on, and checks that each goes on where the one before it ended.
+async fn read(world: &World, chain: &ChainIdentity) -> Result<Stored, String> {
+    let folder = keys::chain_folder(chain);
+    let (objects, _) = text(archive::chain_objects(&*world.objects, chain, "").await)?;
+    let mut stored =
+        Stored { records: BTreeMap::new(), gaps: vec![], next: Offset(0), point: ChainPoint::start(chain) };
+    for segment in objects.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)) {
+        let reader = text(archive::read_segment(&*world.objects, &segment.key).await)?;
+        let metadata = reader.metadata().clone();
+        if metadata.base != stored.next || segment.base != stored.next {
+            return Err(format!("segment {} follows {}", segment.base, stored.next));
+        }
+        if metadata.before != stored.point {
+            return Err(format!("segment {} says another past than the chain has", segment.base));
+        }
+        for record in reader.row_groups().flat_map(|group| group.expect("a row group is readable")) {
+            if record.offset < metadata.base || record.offset >= metadata.next {
+                return Err(format!("record {} is outside of its segment", record.offset));
+            }
+            if stored.records.insert(record.offset, record.clone()).is_some() {
+                return Err(format!("record {} is there twice", record.offset));
+            }
+        }
+        stored.gaps.extend(metadata.gaps.iter().cloned());
+        stored.next = metadata.next;
+        stored.point = metadata.after(segment.size_bytes);
+    }
+    let digest = ChainPoint::start(chain).digest.after_all(stored.records.values());
+    if digest != stored.point.digest {
+        return Err("the chain digest is not that of its records".to_owned());
+    }
+    Ok(stored)
+}
+
+fn compare(stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
+    for (offset, record) in &stored.records {
+        match log.visible.get(offset) {
+            Some(produced) if produced == record => {}
+            Some(_) => return Err(format!("record {offset} is stored otherwise than it was produced")),
+            None => return Err(format!("record {offset} was never produced, or never committed")),
+        }
+    }
+    if let Some(gap) = stored.gaps.iter().find(|gap| gap.to > log.trimmed_to) {
+        return Err(format!("gap {}-{} is declared where kafka lost nothing", gap.from, gap.to));
+    }
+    let in_gap = |offset: Offset| stored.gaps.iter().any(|gap| (gap.from..gap.to).contains(&offset));
+    let due = |offset: Offset| match is_current {
+        // What retention took before anything behind it was stored is declared with the next record.
+        true => offset < stored.next || offset >= log.trimmed_to,
+        false => offset < stored.next,
+    };
+    for offset in log.visible.keys().filter(|offset| due(**offset)) {
+        if !stored.records.contains_key(offset) && !log.compacted.contains(offset) && !in_gap(*offset) {
+            return Err(format!("record {offset} is lost (frontier {})", stored.next));
+        }
+    }
+    Ok(())
+}
+
+/// The standings, delivered twice and in any order, agree with the storage.
+pub async fn metrics(world: &World, rng: &mut StdRng) -> Result<(), String> {
+    let mut messages = published(world).await?;
+    messages.extend(messages.clone());
+    messages.shuffle(rng);
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(world.clock.clone()));
+    let store = if world.guards.registers { memory } else { Arc::new(ForgetfulStore::new(memory)) };
+    for message in messages {
+        let operations = standing::registers(&message).map_err(|e| format!("a standing of ours is refused: {e}"))?;
+        text(store.apply(&[], &operations).await)?;
+    }
+    let backups = [Arc::from("main")];
+    let answers = text(store.read(&epoch::queries(&backups)).await)?;
+    let snapshot = epoch::snapshots(&backups, answers).remove(0);
+    for topic in TOPICS {
+        for claim in text(archive::claims(&*world.objects, "main", topic).await)? {
+            for chain in chains(world, topic, &claim).await? {
+                if claim.topic_id != world.id(topic) {
+                    continue;
+                }
+                let stored = read(world, &chain).await?;
+                let shown = snapshot.registers.topics.get(topic).and_then(|t| t.chains.get(&(claim.incarnation, chain.partition)));
+                let head = shown.and_then(|chain| chain.head).ok_or_else(|| format!("{topic}-{}: no head is shown", chain.partition))?;
+                if (head.next, head.totals, head.digest) != (stored.next, stored.point.totals, stored.point.digest) {
+                    return Err(format!("{topic}-{}: the meter shows {}, the storage has {}", chain.partition, head.next, stored.next));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn published(world: &World) -> Result<Vec<serde_json::Value>, String> {
+    let starts: Vec<_> = (0..2).map(|partition| (TopicPartition::new(METRICS_TOPIC, partition), Offset(0))).collect();
+    let mut fetch = text(world.kafka.fetch(&starts).await)?;
+    let (mut messages, mut ended) = (vec![], 0);
+    while ended < starts.len() {
+        for fetched in text(fetch.next(Duration::from_secs(1)).await)? {
+            match fetched {
+                Fetched::Records { records, .. } => messages.extend(records.into_iter().filter_map(|record| record.value)),
+                Fetched::End { .. } => ended += 1,
+                other => return Err(format!("the metrics topic answers {other:?}")),
+            }
+        }
+    }
+    messages.iter().map(|bytes| serde_json::from_slice(bytes).map_err(|e| format!("not JSON: {e}"))).collect()
+}
+
+fn text<T>(result: Result<T, impl std::fmt::Display>) -> Result<T, String> {
+    result.map_err(|error| error.to_string())
+}

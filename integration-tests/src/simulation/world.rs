@@ -1,0 +1,180 @@
+//! Kafka, storage and what is known of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use rand::{RngExt, rngs::StdRng};
+use shared::{
+    adapters::memory::{
+        kafka::{MemoryKafka, Transaction},
+        objects::MemoryObjects,
+    },
+    ports::{clock::Clock, objects::Objects, records::Log as _},
+    record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
+};
+
+use super::{Guards, model::Model, unprotected::OverwritingObjects};
+
+pub const TOPICS: [&str; 2] = ["clicks", "orders"];
+pub const PARTITIONS: i32 = 2;
+pub const METRICS_TOPIC: &str = "backbeat-metrics";
+const START: Millis = Millis(1_700_000_000_000);
+
+/// Tokio's time, which stands still while anything can run.
+pub struct PausedClock(tokio::time::Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Millis {
+        Millis(START.0 + i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Records of a transaction that is still open.
+struct Open {
+    transaction: Transaction,
+    records: Vec<(String, TopicId, Partition, Offset, Record)>,
+}
+
+pub struct World {
+    pub seed: u64,
+    pub guards: Guards,
+    pub clock: Arc<PausedClock>,
+    pub kafka: MemoryKafka,
+    pub objects: Arc<dyn Objects>,
+    model: Mutex<Model>,
+    open: Mutex<Vec<Open>>,
+}
+
+impl World {
+    pub fn new(seed: u64, guards: Guards) -> Self {
+        let clock = Arc::new(PausedClock(tokio::time::Instant::now()));
+        let kafka = MemoryKafka::new(clock.clone(), seed);
+        for topic in TOPICS {
+            kafka.create(topic, PARTITIONS, &[]);
+        }
+        kafka.create(METRICS_TOPIC, 2, &[]);
+        let stored: Arc<dyn Objects> = Arc::new(MemoryObjects::new(clock.clone()));
+        let objects = if guards.compare_and_set { stored } else { Arc::new(OverwritingObjects(stored)) };
+        World { seed, guards, clock, kafka, objects, model: Mutex::default(), open: Mutex::default() }
+    }
+
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of a topic as it is now.
+    pub fn id(&self, topic: &str) -> TopicId {
+        let names = [Arc::from(topic)];
+        let mut topics = futures::executor::block_on(self.kafka.topics(Some(&names))).expect("memory does not fail");
+        topics.pop().expect("the topic exists").id
+    }
+
+    /// Appends a few records somewhere, in or out of a transaction, with holes between them.
+    pub fn produce(&self, rng: &mut StdRng) {
+        let topic = TOPICS[rng.random_range(0..TOPICS.len())];
+        let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
+        let id = self.id(topic);
+        let transaction = rng.random_bool(0.25).then(|| self.kafka.begin());
+        let mut records = vec![];
+        for _ in 0..rng.random_range(1..20) {
+            if rng.random_bool(0.1) {
+                self.kafka.skip(&partition, rng.random_range(1..4));
+            }
+            let mut record = record(rng);
+            record.timestamp = self.clock.now();
+            record.offset = match transaction {
+                Some(transaction) => self.kafka.append_in(transaction, &partition, record.clone()),
+                None => self.kafka.append(&partition, record.clone()),
+            };
+            self.model().log(topic, &id, partition.partition).end = record.offset.next();
+            records.push((topic.to_owned(), id.clone(), partition.partition, record.offset, record));
+        }
+        match transaction {
+            None => self.became_visible(records),
+            Some(transaction) => self.open().push(Open { transaction, records }),
+        }
+        if rng.random_bool(0.7) {
+            self.end_transaction(rng.random_bool(0.7));
+        }
+    }
+
+    fn became_visible(&self, records: Vec<(String, TopicId, Partition, Offset, Record)>) {
+        let mut model = self.model();
+        for (topic, id, partition, offset, record) in records {
+            model.log(&topic, &id, partition).visible.insert(offset, record);
+        }
+    }
+
+    fn end_transaction(&self, commit: bool) {
+        let Some(open) = self.open().pop() else { return };
+        if commit {
+            self.kafka.commit_transaction(open.transaction);
+            self.became_visible(open.records);
+        } else {
+            self.kafka.abort_transaction(open.transaction);
+        }
+    }
+
+    pub fn close_transactions(&self) {
+        while !self.open().is_empty() {
+            self.end_transaction(true);
+        }
+    }
+
+    /// Deletes a topic and creates it again.
+    pub fn recreate(&self, rng: &mut StdRng) {
+        self.close_transactions();
+        let topic = TOPICS[rng.random_range(0..TOPICS.len())];
+        self.kafka.delete(topic);
+        self.kafka.create(topic, PARTITIONS, &[]);
+    }
+
+    /// Retention takes the beginning of a log.
+    pub fn trim(&self, rng: &mut StdRng) {
+        self.with_log(rng, |world, partition, log, rng| {
+            let to = Offset(rng.random_range(log.trimmed_to.0..=log.end.0));
+            log.trimmed_to = to;
+            world.kafka.trim(partition, to);
+        });
+    }
+
+    /// Compaction takes some records.
+    pub fn compact(&self, rng: &mut StdRng) {
+        self.with_log(rng, |world, partition, log, rng| {
+            let offsets: Vec<_> = log.visible.keys().copied().filter(|_| rng.random_bool(0.2)).collect();
+            for offset in offsets {
+                log.compacted.insert(offset);
+                world.kafka.compact(partition, offset);
+            }
+        });
+    }
+
+    fn with_log(&self, rng: &mut StdRng, change: impl FnOnce(&Self, &TopicPartition, &mut super::model::Log, &mut StdRng)) {
+        self.close_transactions();
+        let topic = TOPICS[rng.random_range(0..TOPICS.len())];
+        let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
+        let id = self.id(topic);
+        let mut model = self.model();
+        change(self, &partition, model.log(topic, &id, partition.partition), rng);
+    }
+}
+
+fn record(rng: &mut StdRng) -> Record {
+    let mut bytes = |length: usize| -> Bytes { (0..rng.random_range(0..=length)).map(|_| rng.random::<u8>()).collect::<Vec<_>>().into() };
+    let (key, value, name, header) = (bytes(6), bytes(40), bytes(5), bytes(5));
+    let mut some = |bytes: Bytes| rng.random_bool(0.85).then_some(bytes);
+    let (key, value) = (some(key), some(value));
+    let header = some(header).map(|value| Header { name: name.clone(), value: (!value.is_empty()).then_some(value) });
+    Record {
+        offset: Offset(0),
+        timestamp: START,
+        timestamp_type: TimestampType::CreateTime,
+        key,
+        value,
+        headers: header.into_iter().collect(),
+    }
+}

@@ -1,0 +1,58 @@
+//! Whatever happens on the way, every record is stored exactly once and the meter agrees with the storage.
+//!
+//! `HIGHWATER_TEST_SEEDS=1000` runs more seeds, `HIGHWATER_TEST_SEED=17` replays one.
+
+use integration_tests::simulation::{Guards, run};
+use segment_writer::Protections;
+
+/// Seeds for which a missing protection must show, at least one of them.
+const BITES_WITHIN: u64 = 300;
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    match number("HIGHWATER_TEST_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("HIGHWATER_TEST_SEEDS").unwrap_or(200),
+    }
+}
+
+#[test]
+fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
+    let failed: Vec<String> = seeds()
+        .filter_map(|seed| run(seed, Guards::ALL).err().map(|violation| format!("HIGHWATER_TEST_SEED={seed}: {violation}")))
+        .collect();
+    println!("{} seeds ran", seeds().count());
+    assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// The first seed that notices that a protection is missing.
+fn bites(guards: Guards) {
+    let bitten = (0..BITES_WITHIN).find_map(|seed| run(seed, guards).err().map(|violation| (seed, violation)));
+    let (seed, violation) = bitten.expect("no seed notices that the protection is missing");
+    println!("seed {seed} notices: {violation}");
+}
+
+#[test]
+fn without_compare_and_set_the_simulation_fails() {
+    bites(Guards { compare_and_set: false, ..Guards::ALL });
+}
+
+#[test]
+fn without_the_frontier_check_the_simulation_fails() {
+    bites(Guards { writer: Protections { frontier_check: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_the_topic_id_check_the_simulation_fails() {
+    bites(Guards { writer: Protections { topic_id_check: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_commits_behind_durable_segments_the_simulation_fails() {
+    bites(Guards { writer: Protections { commit_after_durable: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_registers_that_only_grow_the_simulation_fails() {
+    bites(Guards { registers: false, ..Guards::ALL });
+}

@@ -1,0 +1,112 @@
+//! A Kafka that fails.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use super::{Faults, Injected};
+use crate::{
+    ports::records::{Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    record::{Offset, TopicPartition},
+};
+
+/// Kafka as a process with [`Faults`] meets it.
+pub struct FaultyKafka {
+    inner: Arc<dyn Kafka>,
+    faults: Arc<Faults>,
+}
+
+impl FaultyKafka {
+    /// `inner` behind `faults`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Kafka>, faults: Arc<Faults>) -> Self {
+        FaultyKafka { inner, faults }
+    }
+
+    fn fetch_of(&self, inner: Box<dyn Fetch>) -> Box<dyn Fetch> {
+        Box::new(FaultyFetch { inner, faults: self.faults.clone() })
+    }
+}
+
+fn unavailable(operation: &'static str) -> impl Fn(Injected) -> RecordsError {
+    move |fault| RecordsError::Unavailable { operation, bootstrap_servers: "memory".to_owned(), message: fault.to_string() }
+}
+
+/// One call between the two draws of the dice.
+macro_rules! faulty {
+    ($self:ident, $operation:literal, $call:expr) => {{
+        $self.faults.before().await.map_err(unavailable($operation))?;
+        let answer = $call.await?;
+        $self.faults.after().await.map_err(unavailable($operation))?;
+        Ok(answer)
+    }};
+}
+
+#[async_trait]
+impl Log for FaultyKafka {
+    async fn cluster_id(&self) -> Result<String, RecordsError> {
+        faulty!(self, "read the cluster id", self.inner.cluster_id())
+    }
+
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError> {
+        faulty!(self, "list topics", self.inner.topics(names))
+    }
+
+    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+        faulty!(self, "read log bounds", self.inner.bounds(partitions))
+    }
+
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch: Result<_, RecordsError> = faulty!(self, "fetch", self.inner.fetch(starts));
+        Ok(self.fetch_of(fetch?))
+    }
+}
+
+#[async_trait]
+impl Groups for FaultyKafka {
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch: Result<_, RecordsError> = faulty!(self, "join", self.inner.join(group, topics));
+        Ok(self.fetch_of(fetch?))
+    }
+
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+        faulty!(self, "read committed offsets", self.inner.committed(group, partitions))
+    }
+
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+        faulty!(self, "commit", self.inner.commit(group, offsets))
+    }
+}
+
+#[async_trait]
+impl Publisher for FaultyKafka {
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        faulty!(self, "publish", self.inner.publish(topic, messages))
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        faulty!(self, "create a topic", self.inner.create_topic(name, partitions, configs))
+    }
+}
+
+struct FaultyFetch {
+    inner: Box<dyn Fetch>,
+    faults: Arc<Faults>,
+}
+
+#[async_trait]
+impl Fetch for FaultyFetch {
+    async fn next(&mut self, wait: Duration) -> Result<Vec<Fetched>, RecordsError> {
+        // A fetch that fails fails before: what was handed out is handed out once.
+        self.faults.before().await.map_err(unavailable("fetch"))?;
+        self.inner.next(wait).await
+    }
+
+    async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError> {
+        faulty!(self, "fetch", self.inner.start(partition, from))
+    }
+
+    async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError> {
+        faulty!(self, "fetch", self.inner.stop(partition))
+    }
+}
