@@ -3,6 +3,7 @@
 mod backbeat_recorded;
 mod conformance_objects;
 mod conformance_store;
+mod embedded_s3_cli;
 mod exposition;
 mod harness;
 mod objects_faults;
