@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test run has a clock, an environment and a random name")]
 
 pub mod backend;
+pub mod backup;
 pub mod conformance;
 pub mod eventually;
 pub mod gate;

@@ -50,6 +50,7 @@ async fn ask(case: &Case, path: String, store: Arc<dyn Store>) -> HttpResponse {
     let context = Context {
         store,
         clock: Arc::new(ManualClock::at(Millis(case.now_ms))),
+        backups: Vec::new(),
         locations: vec!["site1".into(), "site2".into()],
         windows: Windows { window_s: case.window_seconds, ..Windows::default() },
         allowed: Vec::new(),

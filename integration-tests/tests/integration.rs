@@ -1,5 +1,6 @@
 //! The one integration-test binary: a module for each subject.
 
+mod backup;
 mod backbeat_recorded;
 mod conformance_objects;
 mod conformance_store;

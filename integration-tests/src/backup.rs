@@ -1,0 +1,134 @@
+//! A segment-writer against the real servers, and an independent look at what it stored.
+
+use std::{sync::Arc, time::Duration};
+
+use segment_writer::{Arrived, Backup, Context, Drain, DrainReport, Event, EventReport, Input, Limits, Output};
+use shared::{
+    adapters::{kafka::KafkaCluster, s3::S3Objects, system_clock::SystemClock},
+    archive::{self, SegmentEntry},
+    chain::{ChainIdentity, keys},
+    config::{
+        kafka::KafkaSettings,
+        secret::Secret,
+        selection::TopicSelection,
+        storage::{StorageSettings, StorageUrl},
+    },
+    ports::{objects::Objects, records::Kafka as KafkaPort},
+    record::{Offset, Partition, Record, TopicPartition},
+    rollover::Rollover,
+    segment::{Compression, SegmentMetadata},
+};
+
+use crate::{
+    kafka::Kafka,
+    s3_server::{self, S3Server},
+};
+
+const BACKUP: &str = "main";
+const METRICS_TOPIC: &str = "backbeat-metrics";
+
+/// One backup in a bucket of its own.
+pub struct TestBackup {
+    objects: Arc<dyn Objects>,
+    kafka: Arc<dyn KafkaPort>,
+    topic: String,
+    bytes_max: u64,
+}
+
+impl TestBackup {
+    /// A backup of one topic, whose segments take so many bytes of records.
+    pub async fn of(topic: &str, bytes_max: u64) -> TestBackup {
+        let (broker, server) = (Kafka::shared().await, S3Server::shared().await);
+        let bucket = server.new_bucket("backup").await;
+        let url: StorageUrl = format!("s3://{bucket}/prefix").parse().expect("a url");
+        let storage = StorageSettings {
+            endpoint_url: Some(server.endpoint_url().parse().expect("an endpoint")),
+            region: Some(s3_server::REGION.to_owned()),
+            access_key_id: Some(s3_server::ACCESS_KEY.to_owned()),
+            secret_access_key: Some(Secret::new(s3_server::SECRET_KEY)),
+            ..StorageSettings::new(url)
+        };
+        let objects = Arc::new(S3Objects::connect("storage", &storage).await.expect("the settings make a client"));
+        let kafka = KafkaCluster::connect(KafkaSettings::at(broker.bootstrap_servers())).await.expect("a kafka client");
+        let kafka: Arc<dyn KafkaPort> = Arc::new(kafka);
+        kafka.create_topic(METRICS_TOPIC, 4, &[]).await.expect("the metrics topic");
+        TestBackup { objects, kafka, topic: topic.to_owned(), bytes_max }
+    }
+
+    /// A new instance of the function, that remembers nothing.
+    pub fn function(&self) -> Arc<Context> {
+        let topics = TopicSelection { include: vec![self.topic.parse().expect("a topic name")], exclude: vec![] };
+        let rollover = Rollover { bytes_max: self.bytes_max, age_max: Duration::from_secs(60) };
+        let backup = Backup { name: BACKUP.into(), topics, rollover, compression: Compression::default() };
+        let clock = Arc::new(SystemClock);
+        let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
+        Context::new(kafka, objects, clock, vec![backup], METRICS_TOPIC, "test", Limits::default())
+    }
+
+    /// The last segment's claim of incarnations: how many there are.
+    pub async fn incarnations(&self) -> usize {
+        archive::claims(&*self.objects, BACKUP, &self.topic).await.expect("the claims").len()
+    }
+
+    /// What is stored of a partition of an incarnation, each segment checked to go on where the one before it ended.
+    pub async fn stored(&self, incarnation: u32, partition: i32) -> Stored {
+        let claims = archive::claims(&*self.objects, BACKUP, &self.topic).await.expect("the claims");
+        let claim = claims.iter().find(|claim| claim.incarnation == incarnation).expect("the incarnation is claimed");
+        let chain = ChainIdentity {
+            cluster_id: self.kafka.cluster_id().await.expect("the cluster's id"),
+            backup: BACKUP.into(),
+            topic: self.topic.as_str().into(),
+            topic_id: claim.topic_id.clone(),
+            incarnation,
+            partition: Partition(partition),
+        };
+        let (entries, more) = archive::chain_objects(&*self.objects, &chain, "").await.expect("a listing");
+        assert_eq!(more, None, "the tests' chains fit one page");
+        let mut stored = Stored { records: vec![], segments: vec![], bodies: vec![] };
+        for segment in entries.iter().filter_map(|entry| SegmentEntry::of(&keys::chain_folder(&chain), entry)) {
+            let reader = archive::read_segment(&*self.objects, &segment.key).await.expect("a readable segment");
+            let expected = stored.segments.last().map_or(Offset(0), |before: &SegmentMetadata| before.next);
+            assert_eq!(reader.metadata().base, expected, "a segment begins where the one before it ends");
+            stored.segments.push(reader.metadata().clone());
+            stored.records.extend(reader.row_groups().flat_map(|group| group.expect("a readable row group")));
+            let whole = shared::ports::objects::GetRange::Whole;
+            stored.bodies.push(self.objects.get(&segment.key, whole).await.expect("a GET").expect("it is there").body);
+        }
+        stored
+    }
+}
+
+/// What is stored of a partition.
+pub struct Stored {
+    /// The records of all segments.
+    pub records: Vec<Record>,
+    /// What the segments say of themselves.
+    pub segments: Vec<SegmentMetadata>,
+    /// The files.
+    pub bodies: Vec<bytes::Bytes>,
+}
+
+/// Drains once.
+pub async fn drain(function: &Arc<Context>) -> DrainReport {
+    let drain = Drain { backup: BACKUP.into(), topics: None, shard: None, deadline: None, one_shot: true };
+    match segment_writer::handle(Input::Drain(drain), function).await.expect("a drain") {
+        Output::Drain(report) => report,
+        Output::Event(_) => panic!("a drain answers as a drain"),
+    }
+}
+
+/// Hands records over as a Kafka event does.
+pub async fn event(function: &Arc<Context>, topic: &str, partition: i32, records: &[Record]) -> EventReport {
+    let (first, last) = (&records[0], &records[records.len() - 1]);
+    let arrived = Arrived {
+        item: format!("{topic}-{partition}"),
+        partition: TopicPartition::new(topic, partition),
+        records: records.to_vec(),
+        offsets: (first.offset, last.offset),
+        whole: true,
+    };
+    match segment_writer::handle(Input::Event(Event { arrived: vec![arrived] }), function).await.expect("an answer") {
+        Output::Event(report) => report,
+        Output::Drain(_) => panic!("an event answers as an event"),
+    }
+}
