@@ -1,8 +1,12 @@
 //! Figures: standings, changes, Backbeat's keys and formulas, the Prometheus text.
 
 pub mod backbeat;
+pub mod effects;
 pub mod exposition;
+pub mod fold;
+pub mod keys;
 pub mod number;
+pub mod part;
 pub mod reason;
 pub mod registers;
 pub mod standing;

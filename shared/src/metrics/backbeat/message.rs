@@ -11,12 +11,10 @@
 use serde_json::{Map, Value};
 
 use super::keys::Object;
-use crate::record::Millis;
+use crate::{metrics::standing::EXTENSION, record::Millis};
 
 /// The `extension` of Backbeat's replication metrics.
 const CRR: &str = "crr";
-/// The `extension`s of our own messages.
-const OURS: [&str; 2] = ["backup", "restore"];
 /// Counts are exact up to here, for readers that use doubles too.
 const COUNT_MAX: u64 = 1 << 53;
 /// Longer than any location, bucket, key (1,024 bytes in S3) or version is.
@@ -148,7 +146,7 @@ fn parse(value: Option<&[u8]>) -> Result<Decoded, Malformed> {
     };
     match text(object, "extension")?.ok_or(Malformed::Missing("extension"))? {
         CRR => change(object).map(|change| change.map_or(Decoded::Skipped, Decoded::Change)),
-        extension if OURS.contains(&extension) => Ok(Decoded::Ours(value)),
+        EXTENSION => Ok(Decoded::Ours(value)),
         _ => Ok(Decoded::Skipped),
     }
 }

@@ -64,7 +64,8 @@ pub(super) fn topic_field(topic: &str, which: &str) -> String {
     join(&[topic, which])
 }
 
-fn join(parts: &[&str]) -> String {
+/// The parts as netstrings.
+pub(in crate::metrics) fn join(parts: &[&str]) -> String {
     parts.iter().map(|part| format!("{}:{part},", part.len())).collect()
 }
 

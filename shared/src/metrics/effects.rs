@@ -1,0 +1,93 @@
+//! What one message of the metrics topic changes in the store. Decided from the record alone, never by a clock, so that a
+//! replay decides the same.
+
+use super::{
+    backbeat::{
+        keys::{self, ObjectCounter, Pending, SiteCounter, Windows},
+        message::{self, Change, Counts, Decoded, Kind},
+    },
+    standing,
+};
+use crate::{
+    ports::store::Operation,
+    record::{Millis, Record},
+};
+
+/// An event that is older than its interval is readable: its interval counters are skipped, pending is not.
+pub const TOO_OLD: &str = "too_old";
+
+/// What the message changes; a message that is none changes the counter of its reason.
+#[must_use]
+pub fn of_record(record: &Record, windows: Windows) -> Vec<Operation> {
+    match message::decode(record.value.as_deref()) {
+        Decoded::Change(change) => of_change(&change, record.timestamp, windows),
+        Decoded::Ours(value) => standing::registers(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
+        Decoded::Skipped => Vec::new(),
+        Decoded::Malformed(malformed) => vec![rejected(malformed.reason())],
+    }
+}
+
+fn rejected(reason: &str) -> Operation {
+    add(super::keys::rejected(reason), 1, None)
+}
+
+fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operation> {
+    match &change.counts {
+        Counts::Site { location, ops, bytes } => {
+            let interval = interval(change.timestamp, recorded, windows, windows.window_s);
+            let mut operations = of_interval(interval, |interval, expires| {
+                let [ops_counter, bytes_counter] = site_counters(change.kind);
+                let key = |counter| keys::site(location, counter, interval);
+                vec![add(key(ops_counter), *ops, expires), add(key(bytes_counter), *bytes, expires)]
+            });
+            let sign = if change.kind == Kind::Queued { 1 } else { -1 };
+            operations.push(add(keys::pending(location, Pending::Ops), sign * ops, None));
+            operations.push(add(keys::pending(location, Pending::Bytes), sign * bytes, None));
+            operations
+        }
+        Counts::Object { object, bytes } => {
+            let interval = interval(change.timestamp, recorded, windows, windows.object_window_s);
+            let counter = if change.kind == Kind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
+            of_interval(interval, |interval, expires| {
+                vec![add(keys::object(object, counter, interval), *bytes, expires)]
+            })
+        }
+    }
+}
+
+fn of_interval(
+    interval: Option<(Millis, Millis)>,
+    counters: impl Fn(Millis, Option<Millis>) -> Vec<Operation>,
+) -> Vec<Operation> {
+    match interval {
+        Some((interval, expires)) => counters(interval, Some(expires)),
+        None => vec![rejected(TOO_OLD)],
+    }
+}
+
+fn site_counters(kind: Kind) -> [SiteCounter; 2] {
+    match kind {
+        Kind::Queued => [SiteCounter::Ops, SiteCounter::Bytes],
+        Kind::Completed => [SiteCounter::OpsDone, SiteCounter::BytesDone],
+        Kind::Failed => [SiteCounter::OpsFail, SiteCounter::BytesFail],
+    }
+}
+
+/// The interval an event counts in, and when that interval's counters end. Judged against the record's timestamp: too old
+/// is what no reader of that moment could see any more; what claims to be more than an interval ahead counts in the
+/// record's interval. Where one of the two timestamps is missing the other one stands for both.
+fn interval(event: Option<Millis>, recorded: Millis, windows: Windows, window_s: u32) -> Option<(Millis, Millis)> {
+    let recorded = Some(recorded).filter(|at| at.0 >= 0).or(event)?;
+    let event = event.unwrap_or(recorded);
+    let ahead = event.0 > recorded.0.saturating_add(windows.interval_ms());
+    let interval = windows.interval_of(if ahead { recorded } else { event });
+    let expires = windows.expiry(interval, window_s);
+    (expires > recorded).then_some((interval, expires))
+}
+
+fn add(key: String, by: i64, expires: Option<Millis>) -> Operation {
+    Operation::Add { key, by, expires }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+use super::*;
+use crate::{
+    metrics::backbeat::message::Malformed,
+    record::{Offset, TimestampType},
+};
+
+const AT: Millis = Millis(1_531_432_000_000);
+const MINUTE: i64 = 60_000;
+
+fn record(value: &str, timestamp: Millis) -> Record {
+    let value = Some(value.to_owned().into());
+    Record {
+        offset: Offset(0),
+        timestamp,
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value,
+        headers: vec![],
+    }
+}
+
+fn effects(value: &str, timestamp: Millis) -> Vec<Operation> {
+    of_record(&record(value, timestamp), Windows::default())
+}
+
+fn queued(timestamp: i64) -> String {
+    format!(r#"{{"extension":"crr","type":"queued","site":"a","ops":2,"bytes":9,"timestamp":{timestamp}}}"#)
+}
+
+fn added(operations: &[Operation]) -> Vec<(&str, i64, Option<i64>)> {
+    let parts = |operation| match operation {
+        &Operation::Add { ref key, by, expires } => (key.as_str(), by, expires.map(|at| at.0)),
+        other => panic!("an addition, not {other:?}"),
+    };
+    operations.iter().map(parts).collect()
+}
+
+#[test]
+fn a_queued_event_counts_in_its_interval_and_in_pending() {
+    let end = Some(1_531_431_900_000 + 1_200_000);
+    let expected = [
+        ("a:bb:crr:ops:requests:1531431900000", 2, end),
+        ("a:bb:crr:bytes:requests:1531431900000", 9, end),
+        ("a:bb:crr:opspending", 2, None),
+        ("a:bb:crr:bytespending", 9, None),
+    ];
+    assert_eq!(added(&effects(&queued(AT.0), AT)), expected);
+}
+
+#[test]
+fn completed_and_failed_events_take_from_pending() {
+    for (kind, ops, bytes) in [("completed", "opsdone", "bytesdone"), ("failed", "opsfail", "bytesfail")] {
+        let operations = effects(&queued(AT.0).replace("queued", kind), AT);
+        let added = added(&operations);
+        assert_eq!((added[0].0, added[0].1), (format!("a:bb:crr:{ops}:requests:1531431900000").as_str(), 2));
+        assert_eq!((added[1].0, added[1].1), (format!("a:bb:crr:{bytes}:requests:1531431900000").as_str(), 9));
+        assert_eq!(added[2..], [("a:bb:crr:opspending", -2, None), ("a:bb:crr:bytespending", -9, None)]);
+    }
+}
+
+#[test]
+fn an_object_counts_its_bytes_for_a_day_and_one_interval() {
+    let object = |kind| {
+        let names = r#""bucketName":"b","objectKey":"a:b/__proto__","versionId":"v""#;
+        format!(r#"{{"extension":"crr","type":"{kind}","site":"a","bytes":7,{names},"timestamp":{}}}"#, AT.0)
+    };
+    let end = Some(1_531_431_900_000 + 86_700_000);
+    let key = |name| format!("a:b:a:b/__proto__:v:bb:crr:object:{name}:requests:1531431900000");
+    assert_eq!(added(&effects(&object("queued"), AT)), [(key("bytes").as_str(), 7, end)]);
+    assert_eq!(added(&effects(&object("completed"), AT)), [(key("bytesdone").as_str(), 7, end)]);
+    assert_eq!(effects(&object("failed"), AT), []);
+}
+
+#[test]
+fn windows_follow_the_events_time_however_late_it_is_consumed() {
+    let event_time = AT.0 - 10 * MINUTE;
+    let operations = effects(&queued(event_time), AT);
+    assert_eq!(added(&operations)[0].0, "a:bb:crr:ops:requests:1531431300000");
+}
+
+#[test]
+fn an_event_too_old_for_its_interval_still_counts_as_pending() {
+    let interval_began = 1_531_431_900_000 - 1_200_000;
+    let readable = effects(&queued(interval_began + 300_000), AT);
+    assert_eq!(added(&readable).len(), 4);
+    let too_old = effects(&queued(interval_began), Millis(interval_began + 1_200_000));
+    let expected =
+        [("hw1:rejected:7:too_old,", 1, None), ("a:bb:crr:opspending", 2, None), ("a:bb:crr:bytespending", 9, None)];
+    assert_eq!(added(&too_old), expected);
+    assert_eq!(added(&effects(&queued(0), AT)), expected);
+}
+
+#[test]
+fn an_event_from_the_future_counts_when_it_was_recorded() {
+    let soon = effects(&queued(AT.0 + 5 * MINUTE), AT);
+    assert_eq!(added(&soon)[0].0, "a:bb:crr:ops:requests:1531432200000", "up to an interval ahead is believed");
+    for far in [AT.0 + 5 * MINUTE + 1, i64::MAX] {
+        let operations = effects(&queued(far), AT);
+        assert_eq!(added(&operations)[0].0, "a:bb:crr:ops:requests:1531431900000", "{far}");
+    }
+    let beyond_numbers = effects(&queued(AT.0).replace(&AT.0.to_string(), "1e300"), AT);
+    assert_eq!(added(&beyond_numbers)[0].0, "a:bb:crr:ops:requests:1531431900000");
+}
+
+#[test]
+fn one_missing_timestamp_is_replaced_by_the_other_and_without_any_only_pending_counts() {
+    let without = r#"{"extension":"crr","type":"queued","site":"a","ops":2,"bytes":9}"#;
+    assert_eq!(effects(without, AT), effects(&queued(AT.0), AT));
+    assert_eq!(effects(&queued(AT.0), Millis(-1)), effects(&queued(AT.0), AT));
+    assert_eq!(added(&effects(without, Millis(-1)))[0].0, "hw1:rejected:7:too_old,");
+}
+
+#[test]
+fn a_message_that_is_none_is_counted_by_its_reason() {
+    assert_eq!(added(&effects("null", AT)), [("hw1:rejected:4:null,", 1, None)]);
+    let unknown = effects(r#"{"extension":"backup","type":"later"}"#, AT);
+    assert_eq!(added(&unknown), [("hw1:rejected:12:unknown_type,", 1, None)]);
+    let tombstone = Record { value: None, ..record("", AT) };
+    let reason = Malformed::Tombstone.reason();
+    assert_eq!(added(&of_record(&tombstone, Windows::default()))[0].0, crate::metrics::keys::rejected(reason));
+}
+
+#[test]
+fn other_extensions_leave_no_trace() {
+    assert_eq!(effects(r#"{"extension":"ingestion","type":"queued","site":"a","ops":1,"bytes":1}"#, AT), []);
+}

@@ -1,0 +1,29 @@
+//! Our own keys in the store, beside Backbeat's: `hw1:<what>:` and the parts as netstrings, so that no name can be read
+//! as another.
+
+use super::registers::names::join;
+use crate::record::{Partition, TopicId};
+
+/// How far a partition of the metrics topic is counted: `hw1:position:<topic id>,<partition>,`. The offset to come.
+#[must_use]
+pub fn position(topic_id: &TopicId, partition: Partition) -> String {
+    format!("hw1:position:{}", join(&[&topic_id.0, &partition.to_string()]))
+}
+
+/// How many messages of the metrics topic were passed over for this reason: `hw1:rejected:<reason>,`.
+#[must_use]
+pub fn rejected(reason: &str) -> String {
+    format!("hw1:rejected:{}", join(&[reason]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_are_these() {
+        let topic_id = TopicId::from("sbM1x0aBQ0y:6Z");
+        assert_eq!(position(&topic_id, Partition(3)), "hw1:position:14:sbM1x0aBQ0y:6Z,1:3,");
+        assert_eq!(rejected("not_json"), "hw1:rejected:8:not_json,");
+    }
+}
