@@ -1,1 +1,67 @@
-//! Function metrics-consumer.
+//! Function metrics-consumer: messages of the metrics topic become figures, each counted once.
+//!
+//! A batch is folded into parts ([`shared::metrics::fold`]), and metrics-aggregator applies each under the position that the
+//! store keeps for the partition. What the store says is where counting goes on: a batch that comes again, late, in other
+//! boundaries, or after an answer that was lost, counts what is missing and no more; a store that lost its latest writes,
+//! or all of them, is counted up again from Kafka.
+//!
+//! Three sources, one path: [`follow`] for a server, and for Lambda a schedule's drain or a Kafka event. Offsets are
+//! committed after the figures are in the store, as a report for others: nothing here reads them.
+
+mod context;
+mod counting;
+mod error;
+mod event;
+mod follow;
+mod pull;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    context::{Context, Limits},
+    error::CountError,
+    event::{Arrived, Event},
+    follow::follow,
+};
+
+use serde::Serialize;
+use shared::record::{Offset, Partition};
+
+/// The consumer group that is told what is counted: Backbeat's own.
+pub const GROUP: &str = "backbeat-metrics-group";
+
+/// What the function can be asked.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Count everything that the metrics topic holds now.
+    Drain,
+    /// Count what a Kafka event brought.
+    Event(Event),
+}
+
+/// Up to where partitions of the metrics topic are counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// One entry for each partition that was asked for.
+    pub counted: Vec<Counted>,
+}
+
+/// Up to where a partition is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// Which.
+    pub partition: Partition,
+    /// The offset to come; absent where there was nothing to count ever.
+    pub position: Option<Offset>,
+}
+
+/// Runs the function once.
+///
+/// # Errors
+/// The first error, after every other partition was counted. The same call again counts what is missing.
+pub async fn handle(input: Input, context: &Context) -> Result<Report, CountError> {
+    match input {
+        Input::Drain => pull::drain(context).await,
+        Input::Event(event) => event::run(event, context).await,
+    }
+}

@@ -1,0 +1,47 @@
+//! What the function has at hand.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    metrics::backbeat::keys::Windows,
+    ports::{invoker::Invoker, records::Kafka},
+};
+
+/// The function's ports and settings.
+#[derive(Clone)]
+pub struct Context {
+    /// Kafka.
+    pub kafka: Arc<dyn Kafka>,
+    /// Calls metrics-aggregator.
+    pub invoker: Arc<dyn Invoker>,
+    /// The metrics topic's name.
+    pub topic: Arc<str>,
+    /// How time is cut.
+    pub windows: Windows,
+    /// How long.
+    pub limits: Limits,
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How often [`crate::follow`] looks whether the store still has what was counted, and the topic its id.
+    pub refresh: Duration,
+    /// The first wait after a failure; it doubles.
+    pub backoff_min: Duration,
+    /// The longest wait between two attempts.
+    pub backoff_max: Duration,
+    /// How long a drain or an event waits for Kafka to send something.
+    pub silence_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            refresh: Duration::from_secs(15),
+            backoff_min: Duration::from_millis(100),
+            backoff_max: Duration::from_secs(5),
+            silence_max: Duration::from_secs(30),
+        }
+    }
+}

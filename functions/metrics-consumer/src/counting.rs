@@ -1,0 +1,105 @@
+//! The handshake with metrics-aggregator, and what each source needs to know before it.
+
+use std::sync::Arc;
+
+use shared::{
+    metrics::{
+        fold,
+        part::{Outcome, Part, Place},
+    },
+    ports::records::{RecordsError, Topic},
+    record::{Offset, Record, TopicPartition},
+};
+
+use crate::{Context, CountError, GROUP};
+
+const AGGREGATOR: &str = "metrics-aggregator";
+/// So much of an answer that makes no sense is shown.
+const ANSWER_CHARS_MAX: usize = 200;
+
+/// Where the store says that a partition stands; `None`: it was never counted, or the store lost it.
+pub(crate) type Position = Option<Offset>;
+
+/// What came of records that were handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    /// They are counted, and the partition stands here.
+    Counted(Position),
+    /// The partition stands elsewhere: some of them may be counted, and counting goes on there.
+    Elsewhere(Position),
+}
+
+/// Hands records in for counting, as the first ones at `from` or after it.
+pub(crate) async fn deliver(
+    context: &Context,
+    place: &Place,
+    from: Position,
+    records: &[Record],
+) -> Result<Delivered, CountError> {
+    let mut position = from;
+    for part in fold::fold(place, from, records, context.windows) {
+        match send(context, &part).await? {
+            Outcome::Done { position: to } => position = Some(to),
+            Outcome::Elsewhere { position } => return Ok(Delivered::Elsewhere(position)),
+        }
+    }
+    Ok(Delivered::Counted(position))
+}
+
+/// Asks where a partition stands.
+pub(crate) async fn ask(context: &Context, place: &Place) -> Result<Position, CountError> {
+    match send(context, &Part::asking(place.clone())).await? {
+        Outcome::Done { position } => Ok(Some(position)),
+        Outcome::Elsewhere { position } => Ok(position),
+    }
+}
+
+async fn send(context: &Context, part: &Part) -> Result<Outcome, CountError> {
+    let payload = serde_json::to_value(part).expect("a part is texts and numbers, which is valid JSON");
+    let answer = context.invoker.invoke(AGGREGATOR, payload).await?;
+    let shown = |answer: &serde_json::Value| answer.to_string().chars().take(ANSWER_CHARS_MAX).collect();
+    serde_json::from_value(answer.clone()).map_err(|source| CountError::Answer { answer: shown(&answer), source })
+}
+
+/// The metrics topic as the cluster has it now.
+pub(crate) async fn topic(context: &Context) -> Result<Topic, CountError> {
+    let topics = context.kafka.topics(Some(&[Arc::clone(&context.topic)])).await?;
+    topics.into_iter().next().ok_or_else(|| CountError::NoTopic(context.topic.to_string()))
+}
+
+/// Where to read from to go on at `position`. Of what was never counted, all that Kafka still has; what it has no more is
+/// passed over.
+pub(crate) async fn start(
+    context: &Context,
+    partition: &TopicPartition,
+    position: Position,
+) -> Result<Offset, CountError> {
+    let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
+    let bounds = bounds.ok_or_else(|| unknown(partition))??;
+    match position {
+        Some(position) if position > bounds.high_watermark => {
+            Err(CountError::AheadOfLog { partition: partition.clone(), position, log_end: bounds.high_watermark })
+        }
+        Some(position) if position >= bounds.start => Ok(position),
+        Some(position) => {
+            tracing::warn!(%partition, %position, log_start = %bounds.start, "kafka no longer has messages that were not counted yet");
+            Ok(bounds.start)
+        }
+        None => Ok(bounds.start),
+    }
+}
+
+fn unknown(partition: &TopicPartition) -> RecordsError {
+    RecordsError::Unknown { operation: "read the log's bounds", name: partition.to_string() }
+}
+
+/// Tells others how far the figures are. Nothing here reads it, so a failure costs nothing but the report: where an event
+/// source is the group's member, nobody else may commit for it.
+pub(crate) async fn commit(context: &Context, counted: &[(TopicPartition, Offset)]) {
+    if counted.is_empty() {
+        return;
+    }
+    if let Err(error) = context.kafka.commit(GROUP, counted).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "offsets were not committed: {error}");
+    }
+}

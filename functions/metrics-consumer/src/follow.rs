@@ -1,0 +1,196 @@
+//! Following: counting as messages come, for a server. Any number of instances share the group.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use shared::{
+    metrics::part::Place,
+    ports::records::{Fetch, Fetched},
+    record::{Offset, Record, TopicId, TopicPartition},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Context, CountError, GROUP,
+    counting::{self, Delivered, Position},
+};
+
+/// Counts messages until `stop`, whatever happens on the way.
+pub async fn follow(context: &Context, stop: &CancellationToken) {
+    let mut backoff = Backoff::new(context);
+    while !stop.is_cancelled() {
+        let result = stop.run_until_cancelled(follow_once(context, &mut backoff)).await;
+        if let Some(Err(error)) = result {
+            tracing::warn!(error = &error as &dyn std::error::Error, "{error}; counting goes on in {:?}", backoff.next);
+            stop.run_until_cancelled(backoff.wait()).await;
+        }
+    }
+}
+
+/// Works as one member of the group until something fails.
+async fn follow_once(context: &Context, backoff: &mut Backoff) -> Result<(), CountError> {
+    let topic = counting::topic(context).await?;
+    let fetch = context.kafka.join(GROUP, &[topic.name]).await?;
+    let mut follower = Follower { context, topic_id: topic.id, fetch, lanes: HashMap::new() };
+    let mut looked_at = Instant::now();
+    loop {
+        let wait = context.limits.refresh.saturating_sub(looked_at.elapsed());
+        follower.round(wait, backoff).await?;
+        if looked_at.elapsed() >= context.limits.refresh {
+            follower.look().await?;
+            looked_at = Instant::now();
+        }
+    }
+}
+
+struct Follower<'a> {
+    context: &'a Context,
+    topic_id: TopicId,
+    fetch: Box<dyn Fetch>,
+    lanes: HashMap<TopicPartition, Lane>,
+}
+
+/// A partition that is ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lane {
+    /// Where the store stands, and so the first offset that the next records can have.
+    position: Position,
+    /// Whether it is being read: what the log does not reach yet is not.
+    reading: bool,
+}
+
+impl Follower<'_> {
+    async fn round(&mut self, wait: Duration, backoff: &mut Backoff) -> Result<(), CountError> {
+        // What came before a partition was moved does not go on from where it is now.
+        let (mut moved, mut counted) = (HashSet::new(), HashMap::new());
+        for fetched in self.fetch.next(wait).await? {
+            match fetched {
+                Fetched::Records { partition, records } if !moved.contains(&partition) => {
+                    match self.count(&partition, &records, backoff).await? {
+                        Some(position) => drop(counted.insert(partition, position)),
+                        None => drop(moved.insert(partition)),
+                    }
+                }
+                Fetched::Records { .. } | Fetched::End { .. } => {}
+                Fetched::Assigned { partition } => {
+                    let position = counting::ask(self.context, &self.place(&partition)).await?;
+                    self.go_on_at(&partition, position).await?;
+                }
+                Fetched::Revoked { partition } => drop(self.lanes.remove(&partition)),
+                Fetched::OutOfRange { partition } => {
+                    let position = self.lanes.get(&partition).and_then(|lane| lane.position);
+                    self.go_on_at(&partition, position).await?;
+                }
+                Fetched::Failed { error, .. } => return Err(CountError::Records((*error).clone())),
+            }
+        }
+        counting::commit(self.context, &counted.into_iter().collect::<Vec<_>>()).await;
+        Ok(())
+    }
+
+    /// Counts records and answers where the partition stands; `None` when it was moved elsewhere, or is not ours.
+    async fn count(
+        &mut self,
+        partition: &TopicPartition,
+        records: &[Record],
+        backoff: &mut Backoff,
+    ) -> Result<Option<Offset>, CountError> {
+        let Some(lane) = self.lanes.get_mut(partition) else { return Ok(None) };
+        let place = Place { topic_id: self.topic_id.clone(), partition: partition.partition };
+        match deliver(self.context, &place, lane.position, records, backoff).await? {
+            Delivered::Counted(position) => {
+                lane.position = position;
+                Ok(position)
+            }
+            Delivered::Elsewhere(position) => {
+                self.go_on_at(partition, position).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the store still has what was counted, and the topic its id.
+    async fn look(&mut self) -> Result<(), CountError> {
+        if counting::topic(self.context).await?.id != self.topic_id {
+            return Err(CountError::TopicChanged(self.context.topic.to_string()));
+        }
+        for (partition, lane) in self.lanes.clone() {
+            let position = counting::ask(self.context, &self.place(&partition)).await?;
+            if lane != (Lane { position, reading: true }) {
+                tracing::warn!(%partition, ?position, expected = ?lane.position, "the store stands elsewhere: counting goes on there");
+                self.go_on_at(&partition, position).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn go_on_at(&mut self, partition: &TopicPartition, position: Position) -> Result<(), CountError> {
+        let start = counting::start(self.context, partition, position).await;
+        let reading = match start {
+            Ok(from) => self.fetch.start(partition, from).await.map(|()| true)?,
+            Err(error @ CountError::AheadOfLog { .. }) => {
+                tracing::error!(%partition, error = &error as &dyn std::error::Error, "{error}");
+                self.fetch.stop(partition).await.map(|()| false)?
+            }
+            Err(error) => return Err(error),
+        };
+        self.lanes.insert(partition.clone(), Lane { position, reading });
+        Ok(())
+    }
+
+    fn place(&self, partition: &TopicPartition) -> Place {
+        Place { topic_id: self.topic_id.clone(), partition: partition.partition }
+    }
+}
+
+/// Counts records, again and again while the aggregator or its store is down: they stay in hand.
+async fn deliver(
+    context: &Context,
+    place: &Place,
+    from: Position,
+    records: &[Record],
+    backoff: &mut Backoff,
+) -> Result<Delivered, CountError> {
+    loop {
+        match counting::deliver(context, place, from, records).await {
+            Err(error) if error.retry() => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "{error}; the same again in {:?}",
+                    backoff.next
+                );
+                backoff.wait().await;
+            }
+            delivered => {
+                backoff.reset();
+                return delivered;
+            }
+        }
+    }
+}
+
+/// Waits that double, up to a limit, until something succeeds.
+struct Backoff {
+    next: Duration,
+    min: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    fn new(context: &Context) -> Self {
+        let (min, max) = (context.limits.backoff_min, context.limits.backoff_max);
+        Backoff { next: min, min, max }
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = self.next.saturating_mul(2).min(self.max);
+    }
+
+    fn reset(&mut self) {
+        self.next = self.min;
+    }
+}
