@@ -1,6 +1,6 @@
 //! Armed crash points: places where the process kills itself when a test asked for it.
 //!
-//! `HIGHWATER_CRASH_POINT=after-put:3` aborts at the third passing of the point `after-put`. The packaged binary has none.
+//! `HIGHWATER_TEST_CRASH_POINT=after-put:3` aborts at the third passing of the point `after-put`. The packaged binary has none.
 #![allow(clippy::disallowed_methods, reason = "the arming is for tests, outside every configuration")]
 
 /// Aborts here if this point is armed and was passed often enough.
@@ -12,7 +12,7 @@ pub fn point(name: &str) {
     };
 
     static ARMED: LazyLock<Option<(String, AtomicU64)>> = LazyLock::new(|| {
-        let text = std::env::var("HIGHWATER_CRASH_POINT").ok()?;
+        let text = std::env::var("HIGHWATER_TEST_CRASH_POINT").ok()?;
         let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
         Some((name.to_owned(), AtomicU64::new(times.parse().ok()?)))
     });

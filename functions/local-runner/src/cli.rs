@@ -8,6 +8,8 @@ use shared::{
     record::{Offset, Partition},
 };
 
+use crate::host::hosted::Function;
+
 /// Backs Kafka topics up to object storage, restores them, and shows exactly how far that is.
 #[derive(Debug, Parser)]
 #[command(name = "highwater", version, propagate_version = true, max_term_width = 110)]
@@ -23,6 +25,12 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Hosts the functions against the configured services until stopped.
+    Serve(ServeArgs),
+    /// Backs up once, to the end of the logs, and exits.
+    Backup(BackupArgs),
+    /// Runs one function once, as Lambda would, and prints its answer.
+    Invoke(InvokeArgs),
     /// Lists the topics that the backup holds.
     Topics(TopicsArgs),
     /// Lists the segments that the backup holds.
@@ -40,7 +48,10 @@ impl Command {
     /// How much is logged unless `RUST_LOG` says otherwise.
     #[must_use]
     pub fn log_level(&self) -> &'static str {
-        "warn"
+        match self {
+            Command::Serve(_) => "info",
+            _ => "warn",
+        }
     }
 }
 
@@ -61,6 +72,35 @@ pub struct StorageArgs {
     /// Only this backup.
     #[arg(long, value_name = "NAME")]
     pub backup: Option<String>,
+}
+
+/// `highwater serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Hosts only these functions: only their ports open and only their sections of the configuration are needed.
+    #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
+    pub only: Vec<Function>,
+}
+
+/// `highwater backup`
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Only those of the configured topics: a name, a glob or a /regular expression/.
+    #[arg(long, value_name = "PATTERN")]
+    pub topic: Option<TopicPattern>,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// `highwater invoke`
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    /// The function's name.
+    pub function: Function,
+    /// Its payload: JSON, or @FILE.
+    #[arg(default_value = "{}")]
+    pub payload: String,
 }
 
 /// `highwater topics`

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    adapters::{redis::RedisStore, s3::S3Objects},
+    adapters::{kafka::KafkaCluster, redis::RedisStore, s3::S3Objects},
     config::{KafkaSettings, RedisSettings, StorageSettings},
     ports::{objects::Objects, records::Kafka, store::Store},
 };
@@ -22,5 +22,5 @@ pub fn redis(settings: &RedisSettings) -> Result<Arc<dyn Store>, Failure> {
 
 /// The Kafka cluster.
 pub async fn kafka(settings: &KafkaSettings) -> Result<Arc<dyn Kafka>, Failure> {
-    Err(Failure::Usage(format!("{settings:?}: no kafka adapter yet")))
+    Ok(Arc::new(KafkaCluster::connect(settings.clone()).await?))
 }

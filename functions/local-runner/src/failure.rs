@@ -1,5 +1,6 @@
 //! How a command can end.
 
+use segment_writer::WriteError;
 use shared::{
     adapters::{s3::embedded::EmbeddedError, settings::SettingsError},
     archive::ArchiveError,
@@ -7,6 +8,8 @@ use shared::{
     ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
     segment::decoder::DecodeError,
 };
+
+use crate::http::server::ListenError;
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,23 @@ pub enum Failure {
         #[source]
         source: std::io::Error,
     },
+    /// A port of this process cannot be opened.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The backup cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Something did not answer in time at the start.
+    #[error(
+        "{section} did not answer in time: check section [{section}] of the configuration, and whether it is overloaded"
+    )]
+    NoAnswer {
+        /// The section of the settings.
+        section: &'static str,
+    },
+    /// Several things are wrong.
+    #[error("{} things are wrong", .0.len())]
+    Several(Vec<Failure>),
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),

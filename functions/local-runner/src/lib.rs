@@ -7,6 +7,8 @@ pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod failure;
+pub mod host;
+pub mod http;
 pub mod output;
 pub mod storage;
 pub mod telemetry;

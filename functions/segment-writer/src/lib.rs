@@ -18,6 +18,7 @@ mod open;
 mod report;
 mod seal;
 mod session;
+mod settings;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};

@@ -213,7 +213,7 @@ impl Session {
     }
 
     /// Memory is short: the largest unfinished segment is closed early.
-    async fn relieve(&self) {
+    async fn relieve(&mut self) {
         let largest = self.lanes.values().max_by_key(|lane| (lane.buffered.load(Ordering::Relaxed), lane.id));
         if let Some(lane) = largest.filter(|lane| lane.buffered.swap(0, Ordering::Relaxed) > 0) {
             lane.give(Item::Close);
@@ -236,7 +236,7 @@ impl Session {
         }
     }
 
-    async fn instance(&self) -> Result<(), WriteError> {
+    async fn instance(&mut self) -> Result<(), WriteError> {
         let mut topics: Vec<_> = self.lanes.keys().map(|partition| partition.topic.clone()).collect();
         topics.sort();
         topics.dedup();

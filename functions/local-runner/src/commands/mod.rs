@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
+mod backup;
 mod cat;
 mod config;
+mod invoke;
 mod segments;
+mod serve;
 mod topics;
 mod verify;
 
@@ -15,6 +18,9 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
     let config = cli.config.as_deref();
     match cli.command {
+        Command::Serve(args) => serve::run(config, args).await,
+        Command::Backup(args) => backup::run(config, args).await,
+        Command::Invoke(args) => invoke::run(config, args).await,
         Command::Topics(args) => topics::run(config, args).await,
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,

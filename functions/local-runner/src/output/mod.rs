@@ -46,6 +46,9 @@ pub fn line(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Prints why a command failed to standard error, with every cause.
 pub fn error(failure: &Failure) {
+    if let Failure::Several(failures) = failure {
+        return failures.iter().for_each(error);
+    }
     eprintln!("highwater: {}", chain(failure));
     if let Some(hint) = failure.hint() {
         eprintln!("  hint: {hint}");

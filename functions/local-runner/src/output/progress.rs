@@ -9,3 +9,11 @@ pub fn objects(what: String) -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_spinner());
     ProgressBar::new_spinner().with_style(style).with_message(what)
 }
+
+/// A count of records on the way to a known total.
+#[must_use]
+pub fn records(what: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_message(what)
+}

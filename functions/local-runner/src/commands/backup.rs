@@ -1,0 +1,151 @@
+//! `highwater backup`: one drain of every backup, with progress bars, and an end.
+
+use std::{sync::Arc, time::Duration};
+
+use segment_writer::{Backup, Drain, DrainReport, Input, Output, PartitionReport, WriteError};
+use serde::Serialize;
+use shared::{
+    adapters::settings,
+    config::{Settings, selection::TopicPattern},
+    ports::records::{Kafka, Topic},
+    record::{Offset, TopicPartition},
+};
+
+use super::serve;
+use crate::{
+    cli::BackupArgs,
+    failure::{Failure, Verdict},
+    host::{
+        Host,
+        hosted::{Function, Hosted},
+        instance,
+        ports::Ports,
+    },
+    output::{self, Report, progress, table},
+};
+
+/// How often the progress bar looks at what is committed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Serialize)]
+struct Backups {
+    backups: Vec<Done>,
+}
+
+#[derive(Debug, Serialize)]
+struct Done {
+    backup: String,
+    #[serde(flatten)]
+    report: DrainReport,
+}
+
+pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
+    let settings = settings::load(config).await?;
+    let hosted = Hosted::only(&[Function::SegmentWriter]);
+    let ports = Ports::connect(&settings, &hosted).await?;
+    serve::prepare(&settings, &ports).await?;
+    let instance = instance::name(&*ports.clock);
+    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
+        return Err(Failure::NoAnswer { section: "kafka" });
+    };
+    let mut backups = vec![];
+    for backup in Backup::all(&settings) {
+        let topics = topics(&**kafka, &settings, &backup, args.topic.as_ref()).await?;
+        let report = with_progress(kafka, &backup, &topics, drain(context, &backup, &topics)).await?;
+        backups.push(Done { backup: backup.name, report });
+    }
+    let done = Backups { backups };
+    output::print(&done, args.output.json)?;
+    Ok(if done.backups.iter().all(|done| done.report.complete()) { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// The selected topics that the pattern matches too.
+async fn topics(
+    kafka: &dyn Kafka,
+    settings: &Settings,
+    backup: &Backup,
+    only: Option<&TopicPattern>,
+) -> Result<Vec<Topic>, Failure> {
+    let own = settings.own_topics();
+    let mut topics = kafka.topics(None).await?;
+    topics.retain(|topic| {
+        backup.topics.selects(&topic.name, &own) && only.is_none_or(|pattern| pattern.matches(&topic.name))
+    });
+    Ok(topics)
+}
+
+async fn drain(
+    context: &Arc<segment_writer::Context>,
+    backup: &Backup,
+    topics: &[Topic],
+) -> Result<DrainReport, WriteError> {
+    let names = topics.iter().map(|topic| topic.name.to_string()).collect();
+    let drain = Drain { backup: backup.name.clone(), topics: Some(names), shard: None, deadline: None, one_shot: true };
+    match segment_writer::handle(Input::Drain(drain), context).await? {
+        Output::Drain(report) => Ok(report),
+        Output::Event(_) => Ok(DrainReport::default()),
+    }
+}
+
+/// Runs a drain, and shows meanwhile how much of it is committed, which is behind durable segments only.
+async fn with_progress(
+    kafka: &Arc<dyn Kafka>,
+    backup: &Backup,
+    topics: &[Topic],
+    drain: impl Future<Output = Result<DrainReport, WriteError>>,
+) -> Result<DrainReport, WriteError> {
+    let bar = progress::records(format!("backup {}", backup.name));
+    if bar.is_hidden() {
+        return drain.await;
+    }
+    let partition = |topic: &Topic| {
+        (0..topic.partitions).map(|number| TopicPartition::new(topic.name.clone(), number)).collect::<Vec<_>>()
+    };
+    let partitions: Vec<_> = topics.iter().flat_map(partition).collect();
+    let ends = kafka.bounds(&partitions).await?;
+    let sum_of_ends: i64 = ends.iter().flatten().map(|bounds| bounds.stable_end.0).sum();
+    let begun_at = committed(&**kafka, backup, &partitions).await?;
+    bar.set_length((sum_of_ends - begun_at).max(0).unsigned_abs());
+    let mut drain = std::pin::pin!(drain);
+    loop {
+        tokio::select! {
+            result = &mut drain => {
+                bar.finish_and_clear();
+                return result;
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let now = committed(&**kafka, backup, &partitions).await.unwrap_or(begun_at);
+                bar.set_position((now - begun_at).max(0).unsigned_abs());
+            }
+        }
+    }
+}
+
+/// The sum of the offsets that the backup's group committed.
+async fn committed(kafka: &dyn Kafka, backup: &Backup, partitions: &[TopicPartition]) -> Result<i64, WriteError> {
+    let offsets = kafka.committed(&backup.group(), partitions).await?;
+    Ok(offsets.into_iter().flatten().map(|Offset(offset)| offset).sum())
+}
+
+impl Report for Backups {
+    const SCHEMA: &'static str = "highwater.backup.v1";
+
+    fn text(&self) -> String {
+        let all =
+            self.backups.iter().flat_map(|done| done.report.partitions.iter().map(move |partition| (done, partition)));
+        let row = |(done, partition): (&Done, &PartitionReport)| {
+            [
+                done.backup.clone(),
+                partition.topic.to_string(),
+                partition.partition.to_string(),
+                partition.records.to_string(),
+                partition.segments.to_string(),
+                partition.next.to_string(),
+                partition.error.as_ref().map_or("done".to_owned(), ToString::to_string),
+            ]
+        };
+        let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
+        table::layout(heads, &all.map(row).collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,59 @@
+//! `highwater serve`: hosts functions until stopped.
+
+use std::time::Duration;
+
+use shared::{adapters::settings, config::Settings};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    cli::ServeArgs,
+    failure::{Failure, Verdict},
+    host::{Host, hosted::Hosted, instance, listeners::Listeners, ports::Ports, signals, triggers},
+};
+
+/// How long unfinished segments have to be written when it stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict, Failure> {
+    let settings = settings::load(config).await?;
+    settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    let hosted = Hosted::only(&args.only);
+    let stop = stop_signal()?;
+    let listeners = Listeners::open(&settings.listen, &hosted).await?;
+    let ports = Ports::connect(&settings, &hosted).await?;
+    prepare(&settings, &ports).await?;
+    let instance = instance::name(&*ports.clock);
+    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    for (name, address) in listeners.addresses() {
+        tracing::info!("{name}: http://{address}");
+    }
+    tracing::info!(instance, "highwater serves");
+    host_until(&host, listeners, &stop).await;
+    Ok(Verdict::Good)
+}
+
+/// Runs a host until `stop`, and then until everything unfinished is written.
+pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &CancellationToken) {
+    let tasks = TaskTracker::new();
+    triggers::start(host, &tasks, stop);
+    listeners.serve(host, &tasks, stop);
+    stop.cancelled().await;
+    tasks.close();
+    if tokio::time::timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            "not everything ended within {STOP_TIMEOUT:?}: what is unfinished is read again by the next run"
+        );
+    }
+}
+
+/// Makes the metrics topic where it is not there.
+pub(super) async fn prepare(settings: &Settings, ports: &Ports) -> Result<(), Failure> {
+    let Some(kafka) = &ports.kafka else { return Ok(()) };
+    let metrics = &settings.metrics;
+    let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
+    Ok(kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await?)
+}
+
+pub(super) fn stop_signal() -> Result<CancellationToken, Failure> {
+    signals::stop().map_err(|source| Failure::Io { what: "signals cannot be received".to_owned(), source })
+}

@@ -1,0 +1,91 @@
+//! The port of Backbeat's metrics routes: every request goes to metrics-query as it stands in the request line, nothing
+//! decoded and nothing tidied, because keys hold `//`, `%2F` and dots.
+
+use axum::{
+    Extension, Router,
+    body::{Body, to_bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{Request, StatusCode};
+use metrics_query::{Context, HttpRequest, HttpResponse};
+
+use super::server::Peer;
+
+/// More than any request to these routes needs.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The one route.
+pub fn router(context: Context) -> Router {
+    Router::new().fallback(ask).with_state(context)
+}
+
+async fn ask(State(context): State<Context>, peer: Option<Extension<Peer>>, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n"))
+            .into_response();
+    };
+    let question = HttpRequest {
+        method: parts.method.as_str().to_owned(),
+        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        client: peer.map(|Extension(Peer(address))| address.ip()),
+        body,
+    };
+    response(metrics_query::handle(question, &context).await)
+}
+
+/// The function's answer as the server sends it.
+pub fn response(answer: HttpResponse) -> Response {
+    let builder = answer
+        .headers
+        .into_iter()
+        .fold(http::Response::builder().status(answer.status), |builder, (name, value)| builder.header(name, value));
+    builder.body(Body::from(answer.body)).unwrap_or_else(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the answer cannot be sent");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shared::{
+        adapters::memory::{clock::ManualClock, store::MemoryStore},
+        config::Draft,
+        record::Millis,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get(target: &str) -> (StatusCode, String) {
+        let settings =
+            Draft::new("[locations.site1]\nurl = \"s3://b\"", &Default::default()).unwrap().settings().unwrap();
+        let clock = Arc::new(ManualClock::at(Millis(1_531_432_000_000)));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        store.set("site1:b:a//b%2Fc/:v:bb:crr:object:bytes:requests:1531431900000", "100");
+        let context = Context::new(&settings, store, clock);
+        let response = router(context).oneshot(Request::get(target).body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_target_reaches_the_function_as_it_was_sent() {
+        let (status, body) = get("/_/metrics/crr/site1/progress/b/a//b%2Fc/?versionId=v").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains("\"pending\":100"), "{body}");
+        let (_, body) = get("/_/metrics/crr/site1/progress/b/a/b%2Fc/?versionId=v").await;
+        assert!(body.contains("\"pending\":0"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_route_is_answered_by_the_function_too() {
+        let (status, body) = get("/a/../%2e?x").await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(body.contains("/a/../%2e?x does not exist"), "{body}");
+    }
+}

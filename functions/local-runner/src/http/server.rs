@@ -1,0 +1,193 @@
+//! A listener and its connections, every one of them limited.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use shared::config::{environment::variable_of, listen::Listen};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How many connections a listener has at a time; more wait in the machine's queue.
+const CONNECTIONS_MAX: usize = 256;
+/// How long a client may take to send a request's head, and how long a connection may be idle.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request's head may be; a longer one is answered 431.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// How long requests under way have when the listener closes.
+const REQUESTS_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// After a failed accept (no file descriptors left), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// An open port that nothing is accepted on yet.
+pub struct Listening {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Why a port cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody else has it.
+    #[error(
+        "listen.{name} is {address}, and that port is in use: stop the program that has it, or set listen.{name} \
+         ({variable}) to another address or \"off\""
+    )]
+    InUse {
+        /// Which listener.
+        name: &'static str,
+        /// Its address.
+        address: String,
+        /// The setting as a variable.
+        variable: String,
+    },
+    /// The address cannot be listened on.
+    #[error(
+        "listen.{name} is {address}, which cannot be listened on: set it ({variable}) to another address or \"off\""
+    )]
+    Unusable {
+        /// Which listener.
+        name: &'static str,
+        /// Its address.
+        address: String,
+        /// The setting as a variable.
+        variable: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Opens the port of the listener `name`, unless it is off.
+pub async fn bind(name: &'static str, at: &Listen) -> Result<Option<Listening>, ListenError> {
+    let Listen::At(address) = at else { return Ok(None) };
+    let failed = |source: io::Error| {
+        let variable = variable_of(&["listen".to_owned(), name.to_owned()]);
+        match source.kind() {
+            io::ErrorKind::AddrInUse => ListenError::InUse { name, address: address.clone(), variable },
+            _ => ListenError::Unusable { name, address: address.clone(), variable, source },
+        }
+    };
+    let socket = TcpListener::bind(address).await.map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    Ok(Some(Listening { socket, address }))
+}
+
+impl Listening {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers requests until `stop`, then lets those under way end.
+    pub async fn serve(self, router: Router, stop: CancellationToken) {
+        let connections = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        while let Some((stream, peer, permit)) = accept(&self.socket, &permits, &stop).await {
+            let router = router.clone().layer(Extension(Peer(peer)));
+            connections.spawn(serve(stream, router, stop.clone(), permit));
+        }
+        drop(self.socket);
+        connections.close();
+        if tokio::time::timeout(REQUESTS_END_TIMEOUT, connections.wait()).await.is_err() {
+            tracing::warn!(address = %self.address, "requests were cut off after {REQUESTS_END_TIMEOUT:?}");
+        }
+    }
+}
+
+async fn accept(
+    socket: &TcpListener,
+    permits: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return None,
+            accepted = async { (permits.clone().acquire_owned().await, socket.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(permit), Ok((stream, peer))) => return Some((stream, peer, permit)),
+            (_, Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection was not accepted")
+            }
+            (Err(_), _) => return None,
+        }
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// One connection. A client that breaks it off is no concern of the server's.
+async fn serve(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn loopback() -> Listen {
+        Listen::At("127.0.0.1:0".into())
+    }
+
+    async fn answer(address: SocketAddr, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_its_setting() {
+        let first = bind("metrics", &loopback()).await.unwrap().unwrap();
+        let error = bind("query", &Listen::At(first.address().to_string())).await.err().unwrap().to_string();
+        let address = first.address();
+        let expected = format!("listen.query is {address}, and that port is in use");
+        assert!(error.starts_with(&expected) && error.contains("HIGHWATER_LISTEN_QUERY"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_off_is_not_opened() {
+        assert!(bind("metrics", &Listen::Off).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_long_is_refused_and_the_next_request_answered() {
+        let listening = bind("metrics", &loopback()).await.unwrap().unwrap();
+        let (address, stop) = (listening.address(), CancellationToken::new());
+        let router = Router::new().route("/", get(|| async { "well" }));
+        let server = tokio::spawn(listening.serve(router, stop.clone()));
+        let long = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\nconnection: close\r\n\r\n", "x".repeat(20_000));
+        assert!(answer(address, long.as_bytes()).await.starts_with("HTTP/1.1 431"));
+        let good = answer(address, b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+        assert!(good.starts_with("HTTP/1.1 200") && good.ends_with("well"), "{good}");
+        stop.cancel();
+        server.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+}
