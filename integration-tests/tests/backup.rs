@@ -26,13 +26,20 @@ fn offsets(records: &[Record]) -> Vec<i64> {
 async fn every_record_lands_byte_for_byte_and_a_second_drain_adds_nothing() {
     let kafka = Kafka::shared().await;
     let topic = kafka.new_topic("bytes", 2, &[]).await;
-    let header = |name: &'static [u8], value: Option<&'static [u8]>| (Bytes::from_static(name), value.map(Bytes::from_static));
+    let header =
+        |name: &'static [u8], value: Option<&'static [u8]>| (Bytes::from_static(name), value.map(Bytes::from_static));
     let mut odd = NewRecord::new(Bytes::new()).key(&b"\xff\x00"[..]).timestamp_ms(1).partition(1);
-    for (name, value) in [header(b"\xff\xfe", None), header(b"a", Some(b"1")), header(b"a", Some(b"")), header(b"", Some(b"2"))] {
+    for (name, value) in
+        [header(b"\xff\xfe", None), header(b"a", Some(b"1")), header(b"a", Some(b"")), header(b"", Some(b"2"))]
+    {
         odd = odd.header(name, value);
     }
     let mut records = numbered(0..50);
-    records.extend([odd, NewRecord::tombstone("gone").partition(1), NewRecord { partition: Some(1), ..NewRecord::default() }]);
+    records.extend([
+        odd,
+        NewRecord::tombstone("gone").partition(1),
+        NewRecord { partition: Some(1), ..NewRecord::default() },
+    ]);
     kafka.produce(&topic, records).await;
     let backup = TestBackup::of(&topic, 200).await;
 
@@ -90,7 +97,8 @@ async fn what_retention_took_is_a_declared_gap() {
     assert!(report.complete(), "{report:?}");
     let stored = backup.stored(1, 0).await;
     assert_eq!(offsets(&stored.records), [3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 18, 19]);
-    let gaps: Vec<_> = stored.segments.iter().flat_map(|s| &s.gaps).map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect();
+    let gaps: Vec<_> =
+        stored.segments.iter().flat_map(|s| &s.gaps).map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect();
     assert_eq!(gaps, [(0, 3, GapCause::BeforeBackup), (10, 15, GapCause::BelowLogStart)]);
 }
 
@@ -160,7 +168,9 @@ async fn duckdb_reads_a_segment_as_it_was_produced() {
     let kafka = Kafka::shared().await;
     let topic = kafka.new_topic("duckdb", 1, &[]).await;
     let mut records = numbered(0..5);
-    records.push(NewRecord::tombstone("gone").partition(0).header("h", None).header("h", Some(Bytes::from_static(b"\xff"))));
+    records.push(
+        NewRecord::tombstone("gone").partition(0).header("h", None).header("h", Some(Bytes::from_static(b"\xff"))),
+    );
     kafka.produce(&topic, records).await;
     let backup = TestBackup::of(&topic, 1 << 20).await;
     drain(&backup.function()).await;
@@ -175,7 +185,8 @@ async fn duckdb_reads_a_segment_as_it_was_produced() {
          max(len(headers)), max(headers[2].value) FROM read_parquet('{}')\").fetchall())",
         path.display()
     );
-    let output = Command::new(programs::python_tool("python")).args(["-c", &query]).output().expect("python with duckdb");
+    let output =
+        Command::new(programs::python_tool("python")).args(["-c", &query]).output().expect("python with duckdb");
 
     let printed = String::from_utf8_lossy(&output.stdout);
     assert_eq!(printed.trim(), "[(6, 35, 1, 2, b'\\xff')]", "{}", String::from_utf8_lossy(&output.stderr));

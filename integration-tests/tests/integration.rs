@@ -1,7 +1,7 @@
 //! The one integration-test binary: a module for each subject.
 
-mod backup;
 mod backbeat_recorded;
+mod backup;
 mod conformance_objects;
 mod conformance_store;
 mod embedded_s3_cli;

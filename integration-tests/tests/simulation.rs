@@ -19,7 +19,9 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
     let failed: Vec<String> = seeds()
-        .filter_map(|seed| run(seed, Guards::ALL).err().map(|violation| format!("HIGHWATER_TEST_SEED={seed}: {violation}")))
+        .filter_map(|seed| {
+            run(seed, Guards::ALL).err().map(|violation| format!("HIGHWATER_TEST_SEED={seed}: {violation}"))
+        })
         .collect();
     println!("{} seeds ran", seeds().count());
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));

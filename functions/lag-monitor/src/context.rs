@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    config::selection::TopicSelection,
+    config::{BackupName, BackupSettings, Settings, selection::TopicSelection},
     ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
 };
 
@@ -64,6 +64,31 @@ impl Default for Limits {
 }
 
 impl Context {
+    /// A context by the settings.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        kafka: Arc<dyn Kafka>,
+        objects: Arc<dyn Objects>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let backup = |(name, backup): (&BackupName, &BackupSettings)| Backup {
+            name: name.as_str().into(),
+            topics: backup.topics.clone(),
+        };
+        Context {
+            kafka,
+            objects,
+            store,
+            clock,
+            backups: settings.backups.iter().map(backup).collect(),
+            metrics_topic: settings.metrics.topic.as_str().into(),
+            own_topics: settings.own_topics().map(Into::into).to_vec(),
+            limits: Limits { refresh: Duration::from_secs(settings.metrics.refresh_s.into()), ..Limits::default() },
+        }
+    }
+
     pub(crate) fn selects(&self, backup: &Backup, topic: &str) -> bool {
         let own: Vec<&str> = self.own_topics.iter().map(|topic| &**topic).collect();
         backup.topics.selects(topic, &own)

@@ -36,9 +36,12 @@ pub async fn storage(world: &World) -> Result<(), String> {
         let current = world.id(topic);
         for claim in text(archive::claims(&*world.objects, "main", topic).await)? {
             for chain in chains(world, topic, &claim).await? {
-                let stored = read(world, &chain).await.map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
+                let stored = read(world, &chain)
+                    .await
+                    .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
                 let log = world.model().log(topic, &claim.topic_id, chain.partition).clone();
-                compare(&stored, &log, claim.topic_id == current).map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
+                compare(&stored, &log, claim.topic_id == current)
+                    .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
             }
         }
         every_partition_is_there(world, topic).await?;
@@ -49,7 +52,8 @@ pub async fn storage(world: &World) -> Result<(), String> {
 async fn every_partition_is_there(world: &World, topic: &str) -> Result<(), String> {
     let claims = text(archive::claims(&*world.objects, "main", topic).await)?;
     let current = world.id(topic);
-    let claim = claims.iter().find(|claim| claim.topic_id == current).ok_or("the topic that is there now was never claimed")?;
+    let claim =
+        claims.iter().find(|claim| claim.topic_id == current).ok_or("the topic that is there now was never claimed")?;
     let there = chains(world, topic, claim).await?;
     for partition in (0..PARTITIONS).map(shared::record::Partition) {
         let log = world.model().log(topic, &current, partition).clone();
@@ -146,10 +150,19 @@ pub async fn metrics(world: &World, rng: &mut StdRng) -> Result<(), String> {
                     continue;
                 }
                 let stored = read(world, &chain).await?;
-                let shown = snapshot.registers.topics.get(topic).and_then(|t| t.chains.get(&(claim.incarnation, chain.partition)));
-                let head = shown.and_then(|chain| chain.head).ok_or_else(|| format!("{topic}-{}: no head is shown", chain.partition))?;
+                let shown = snapshot
+                    .registers
+                    .topics
+                    .get(topic)
+                    .and_then(|t| t.chains.get(&(claim.incarnation, chain.partition)));
+                let head = shown
+                    .and_then(|chain| chain.head)
+                    .ok_or_else(|| format!("{topic}-{}: no head is shown", chain.partition))?;
                 if (head.next, head.totals, head.digest) != (stored.next, stored.point.totals, stored.point.digest) {
-                    return Err(format!("{topic}-{}: the meter shows {}, the storage has {}", chain.partition, head.next, stored.next));
+                    return Err(format!(
+                        "{topic}-{}: the meter shows {}, the storage has {}",
+                        chain.partition, head.next, stored.next
+                    ));
                 }
             }
         }
@@ -164,7 +177,9 @@ async fn published(world: &World) -> Result<Vec<serde_json::Value>, String> {
     while ended < starts.len() {
         for fetched in text(fetch.next(Duration::from_secs(1)).await)? {
             match fetched {
-                Fetched::Records { records, .. } => messages.extend(records.into_iter().filter_map(|record| record.value)),
+                Fetched::Records { records, .. } => {
+                    messages.extend(records.into_iter().filter_map(|record| record.value))
+                }
                 Fetched::End { .. } => ended += 1,
                 other => return Err(format!("the metrics topic answers {other:?}")),
             }

@@ -99,8 +99,7 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>) -> Arc<Context> {
     let rollover = Rollover { bytes_max: 300, age_max: Duration::from_secs(3) };
     let backup = Backup { name: "main".into(), topics, rollover, compression: Compression::None };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
-    let context =
-        Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
+    let context = Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)
 }
 
@@ -115,7 +114,8 @@ fn event(world: &World, rng: &mut StdRng) -> Event {
         }
         let ((topic, _, partition), log) = logs[rng.random_range(0..logs.len())];
         let from = if rng.random_bool(0.3) { Offset(0) } else { Offset(rng.random_range(0..=log.end.0)) };
-        let records: Vec<Record> = log.visible.range(from..).take(rng.random_range(1..30)).map(|(_, r)| r.clone()).collect();
+        let records: Vec<Record> =
+            log.visible.range(from..).take(rng.random_range(1..30)).map(|(_, r)| r.clone()).collect();
         let partition = TopicPartition::new(topic.as_str(), partition.0);
         if let (Some(first), Some(last)) = (records.first(), records.last())
             && !arrived.iter().any(|other| other.partition == partition)

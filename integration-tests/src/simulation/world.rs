@@ -153,7 +153,11 @@ impl World {
         });
     }
 
-    fn with_log(&self, rng: &mut StdRng, change: impl FnOnce(&Self, &TopicPartition, &mut super::model::Log, &mut StdRng)) {
+    fn with_log(
+        &self,
+        rng: &mut StdRng,
+        change: impl FnOnce(&Self, &TopicPartition, &mut super::model::Log, &mut StdRng),
+    ) {
         self.close_transactions();
         let topic = TOPICS[rng.random_range(0..TOPICS.len())];
         let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
@@ -164,7 +168,9 @@ impl World {
 }
 
 fn record(rng: &mut StdRng) -> Record {
-    let mut bytes = |length: usize| -> Bytes { (0..rng.random_range(0..=length)).map(|_| rng.random::<u8>()).collect::<Vec<_>>().into() };
+    let mut bytes = |length: usize| -> Bytes {
+        (0..rng.random_range(0..=length)).map(|_| rng.random::<u8>()).collect::<Vec<_>>().into()
+    };
     let (key, value, name, header) = (bytes(6), bytes(40), bytes(5), bytes(5));
     let mut some = |bytes: Bytes| rng.random_bool(0.85).then_some(bytes);
     let (key, value) = (some(key), some(value));

@@ -20,7 +20,11 @@ pub struct ChainEnd {
 }
 
 /// Finds the end of a chain. `hint` is the base of a segment that is thought to be near it; a wrong one costs requests only.
-pub async fn chain_end(objects: &dyn Objects, chain: &ChainIdentity, hint: Option<Offset>) -> Result<ChainEnd, ArchiveError> {
+pub async fn chain_end(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    hint: Option<Offset>,
+) -> Result<ChainEnd, ArchiveError> {
     let floor = read_floor(objects, chain).await?;
     let Some(last) = last_segment(objects, chain, hint.unwrap_or(Offset(0)).max(floor.floor.base)).await? else {
         return Ok(ChainEnd { frontier: Frontier::empty(chain), floor });
@@ -63,7 +67,11 @@ pub async fn newer_than(objects: &dyn Objects, chain: &ChainIdentity, base: Offs
 }
 
 /// The last segment of a chain. `from` is a base that is likely to be near it.
-async fn last_segment(objects: &dyn Objects, chain: &ChainIdentity, from: Offset) -> Result<Option<SegmentEntry>, ArchiveError> {
+async fn last_segment(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    from: Offset,
+) -> Result<Option<SegmentEntry>, ArchiveError> {
     let (mut low, mut found) = (from, None);
     if from > Offset(0) {
         let near = behind(objects, chain, from).await?;

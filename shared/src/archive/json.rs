@@ -7,7 +7,10 @@ use super::ArchiveError;
 use crate::ports::objects::{ETag, GetRange, Objects};
 
 /// Reads a JSON object with its entity tag; `None` when it is not there.
-pub(super) async fn read<T: DeserializeOwned>(objects: &dyn Objects, key: &str) -> Result<Option<(T, ETag)>, ArchiveError> {
+pub(super) async fn read<T: DeserializeOwned>(
+    objects: &dyn Objects,
+    key: &str,
+) -> Result<Option<(T, ETag)>, ArchiveError> {
     let Some(object) = objects.get(key, GetRange::Whole).await? else { return Ok(None) };
     let value = serde_json::from_slice(&object.body).map_err(|e| ArchiveError::damaged(key, e))?;
     Ok(Some((value, object.etag)))

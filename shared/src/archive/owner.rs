@@ -23,8 +23,7 @@ pub struct Owner {
 /// Claims the backup for a cluster, or checks that it is claimed for it already.
 pub async fn claim_owner(objects: &dyn Objects, backup: &str, cluster_id: &str) -> Result<(), ArchiveError> {
     let key = keys::owner(backup);
-    let wanted =
-        Owner { format_version: FORMAT_VERSION, backup: backup.to_owned(), cluster_id: cluster_id.to_owned() };
+    let wanted = Owner { format_version: FORMAT_VERSION, backup: backup.to_owned(), cluster_id: cluster_id.to_owned() };
     if let Some(found) = read_owner(objects, backup).await? {
         return compare(key, found, wanted);
     }

@@ -122,7 +122,14 @@ mod tests {
     #[test]
     fn what_only_resembles_a_segment_is_foreign() {
         let folder = chain_folder(&ChainIdentity::example());
-        for name in ["1.kan", "0000000000000000000x.kan", "99999999999999999999.kan", "00000000000000000408.kan.bak", "x", "00000000000000000408.KAN"] {
+        for name in [
+            "1.kan",
+            "0000000000000000000x.kan",
+            "99999999999999999999.kan",
+            "00000000000000000408.kan.bak",
+            "x",
+            "00000000000000000408.KAN",
+        ] {
             assert_eq!(parse(&folder, &format!("{folder}{name}")), ChainKey::Foreign, "{name}");
         }
         assert_eq!(parse(&folder, "other/00000000000000000408.kan"), ChainKey::Foreign);
@@ -132,7 +139,12 @@ mod tests {
     #[test]
     fn an_incarnation_has_one_spelling() {
         assert_eq!(parse_incarnation("b/t/=incarnations/12.json"), Some(12));
-        for key in ["b/t/=incarnations/0.json", "b/t/=incarnations/01.json", "b/t/=incarnations/+1.json", "b/t/=incarnations/1.txt"] {
+        for key in [
+            "b/t/=incarnations/0.json",
+            "b/t/=incarnations/01.json",
+            "b/t/=incarnations/+1.json",
+            "b/t/=incarnations/1.txt",
+        ] {
             assert_eq!(parse_incarnation(key), None, "{key}");
         }
     }

@@ -63,8 +63,15 @@ pub fn has_holes(position: Offset, records: &[Record]) -> bool {
 /// what is below it. The rest never existed (compacted, transaction markers, aborted transactions). `first_ever` says that
 /// the chain has no segment yet: then what is gone was never the backup's to keep.
 #[must_use]
-pub fn plan_pulled(position: Offset, records: &[Record], log_start: Offset, first_ever: bool, now: Millis) -> PulledPlan {
-    let cause = |from: Offset| if first_ever && from == position { GapCause::BeforeBackup } else { GapCause::BelowLogStart };
+pub fn plan_pulled(
+    position: Offset,
+    records: &[Record],
+    log_start: Offset,
+    first_ever: bool,
+    now: Millis,
+) -> PulledPlan {
+    let cause =
+        |from: Offset| if first_ever && from == position { GapCause::BeforeBackup } else { GapCause::BelowLogStart };
     let gaps = holes(position, records)
         .map(|(from, to)| (from, to.min(log_start)))
         .filter(|(from, to)| from < to)

@@ -175,9 +175,11 @@ fn a_bad_value_is_named_with_its_setting_its_reason_and_what_it_should_be() {
 
 #[test]
 fn everything_wrong_is_told_at_once() {
-    let problems =
-        read("[metrics]\npartitions = -1\n[listen]\nquery = \"x\"\nquerry = \"x\"\n[storage]\n", &[("HIGHWATER_X", "1")])
-            .unwrap_err();
+    let problems = read(
+        "[metrics]\npartitions = -1\n[listen]\nquery = \"x\"\nquerry = \"x\"\n[storage]\n",
+        &[("HIGHWATER_X", "1")],
+    )
+    .unwrap_err();
     assert_eq!(problems.0.len(), 5, "{problems}");
 }
 

@@ -78,7 +78,8 @@ fn of_parquet(parquet: &ParquetMetaData) -> Result<SegmentMetadata, DecodeError>
         .and_then(|list| list.iter().find(|entry| entry.key == METADATA_KEY))
         .and_then(|entry| entry.value.as_deref())
         .ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
-    let metadata: SegmentMetadata = serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
+    let metadata: SegmentMetadata =
+        serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
     if metadata.format_version != FORMAT_VERSION {
         return Err(not(format!("it has version {}", metadata.format_version)));
     }
@@ -146,7 +147,11 @@ struct Column<T> {
     repetitions: Vec<i16>,
 }
 
-fn read_column<T: DataType>(group: &dyn RowGroupReader, index: usize, rows: usize) -> Result<Column<T::T>, ParquetError> {
+fn read_column<T: DataType>(
+    group: &dyn RowGroupReader,
+    index: usize,
+    rows: usize,
+) -> Result<Column<T::T>, ParquetError> {
     let reader: ColumnReader = group.get_column_reader(index)?;
     let mut reader = parquet::column::reader::get_typed_column_reader::<T>(reader);
     let mut column = Column { values: vec![], definitions: vec![], repetitions: vec![] };
@@ -200,7 +205,8 @@ impl Columns {
                 Ok(Record {
                     offset: Offset(*self.offsets.values.get(row).ok_or(at("it has no offset"))?),
                     timestamp: Millis(*self.timestamps.values.get(row).ok_or(at("it has no timestamp"))?),
-                    timestamp_type: TimestampType::from_code(code).ok_or(at("its timestamp type is none of -1, 0, 1"))?,
+                    timestamp_type: TimestampType::from_code(code)
+                        .ok_or(at("its timestamp type is none of -1, 0, 1"))?,
                     key: keys.next().ok_or(at("it has no key column"))?,
                     value: values.next().ok_or(at("it has no value column"))?,
                     headers: headers.next().ok_or(at("its headers are damaged"))?,

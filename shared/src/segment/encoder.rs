@@ -79,8 +79,9 @@ impl SegmentEncoder {
     /// An empty segment.
     pub fn new(start: SegmentStart, compression: Compression) -> Result<Self, EncodeError> {
         let base = start.base;
-        let writer = SerializedFileWriter::new(ChecksumSink::default(), SCHEMA.clone(), Arc::new(properties(compression)))
-            .map_err(|source| EncodeError::Parquet { base, source })?;
+        let writer =
+            SerializedFileWriter::new(ChecksumSink::default(), SCHEMA.clone(), Arc::new(properties(compression)))
+                .map_err(|source| EncodeError::Parquet { base, source })?;
         let own = Totals { segments: 1, ..Totals::default() };
         let digest = start.before.digest;
         Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![] })
@@ -165,11 +166,13 @@ fn properties(compression: Compression) -> WriterProperties {
     properties.build()
 }
 
-fn write_row_group(mut group: SerializedRowGroupWriter<'_, ChecksumSink>, records: &[Record]) -> Result<(), ParquetError> {
+fn write_row_group(
+    mut group: SerializedRowGroupWriter<'_, ChecksumSink>,
+    records: &[Record],
+) -> Result<(), ParquetError> {
     for index in 0..column::COUNT {
-        let mut writer = group
-            .next_column()?
-            .ok_or_else(|| ParquetError::General(format!("the schema has no column {index}")))?;
+        let mut writer =
+            group.next_column()?.ok_or_else(|| ParquetError::General(format!("the schema has no column {index}")))?;
         write_column(&mut writer, index, records)?;
         writer.close()?;
     }

@@ -1,7 +1,11 @@
 //! The one table `name -> handler`: triggers, `highwater invoke`, the Invoke API and the functions themselves all call
 //! through it.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -72,6 +76,28 @@ impl Invoker for Functions {
             error_type,
             message,
         })
+    }
+}
+
+/// The table before it is whole: a function that stands in it calls others through this.
+#[derive(Clone, Default)]
+pub struct LateInvoker(Arc<OnceLock<Weak<Functions>>>);
+
+impl LateInvoker {
+    /// From now on calls go to this table.
+    pub fn set(&self, functions: &Arc<Functions>) {
+        // A table is made once for each invoker; a second one would change nothing.
+        let _ = self.0.set(Arc::downgrade(functions));
+    }
+}
+
+#[async_trait]
+impl Invoker for LateInvoker {
+    async fn invoke(&self, function: &str, payload: Value) -> Result<Value, InvokeError> {
+        match self.0.get().and_then(Weak::upgrade) {
+            Some(functions) => functions.invoke(function, payload).await,
+            None => Err(InvokeError::UnknownFunction(function.to_owned())),
+        }
     }
 }
 

@@ -11,12 +11,12 @@ pub mod readiness;
 pub mod signals;
 pub mod triggers;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use shared::config::Settings;
+use shared::{config::Settings, ports::store::Store};
 
 use self::{
-    functions::Functions,
+    functions::{Functions, LateInvoker},
     hosted::{Function, Hosted},
     ports::Ports,
 };
@@ -28,6 +28,10 @@ pub struct Host {
     pub functions: Arc<Functions>,
     /// segment-writer's context, where it is hosted.
     pub writer: Option<Arc<segment_writer::Context>>,
+    /// metrics-consumer's context, where it is hosted.
+    pub consumer: Option<metrics_consumer::Context>,
+    /// The time between two looks of lag-monitor.
+    pub refresh: Duration,
     /// metrics-query's context, where it is hosted.
     pub query: Option<metrics_query::Context>,
     /// The ports.
@@ -40,20 +44,71 @@ impl Host {
     pub fn new(settings: &Settings, hosted: &Hosted, ports: Ports, instance: &str) -> Result<Self, Failure> {
         let writer = hosted.has(Function::SegmentWriter).then(|| writer(settings, &ports, instance)).flatten();
         let query = hosted.has(Function::MetricsQuery).then(|| query(settings, &ports)).flatten();
-        let mut functions = Functions::default();
-        if let Some(context) = writer.clone() {
-            functions = functions.with(Function::SegmentWriter.name(), move |payload| {
-                let context = context.clone();
-                async move { call::segment_writer(payload, &context).await }
-            });
-        }
-        Ok(Host { functions: Arc::new(functions), writer, query, ports })
+        let invoker = LateInvoker::default();
+        let consumer = hosted.has(Function::MetricsConsumer).then(|| consumer(settings, &ports, &invoker)).flatten();
+        let monitor = hosted.has(Function::LagMonitor).then(|| monitor(settings, &ports)).flatten();
+        let aggregator = hosted.has(Function::MetricsAggregator).then(|| ports.store.clone()).flatten();
+        let functions = Arc::new(table(writer.clone(), consumer.clone(), monitor, aggregator));
+        invoker.set(&functions);
+        let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
+        Ok(Host { functions, writer, consumer, refresh, query, ports })
     }
+}
+
+/// The one table of all functions that have a context.
+fn table(
+    writer: Option<Arc<segment_writer::Context>>,
+    consumer: Option<metrics_consumer::Context>,
+    monitor: Option<lag_monitor::Context>,
+    store: Option<Arc<dyn Store>>,
+) -> Functions {
+    let mut functions = Functions::default();
+    if let Some(context) = writer {
+        functions = functions.with(Function::SegmentWriter.name(), move |payload| {
+            let context = context.clone();
+            async move { call::segment_writer(payload, &context).await }
+        });
+    }
+    if let Some(context) = consumer {
+        functions = functions.with(Function::MetricsConsumer.name(), move |_| {
+            let context = context.clone();
+            async move { call::metrics_consumer(&context).await }
+        });
+    }
+    if let Some(context) = monitor.map(Arc::new) {
+        functions = functions.with(Function::LagMonitor.name(), move |payload| {
+            let context = context.clone();
+            async move { call::lag_monitor(payload, &context).await }
+        });
+    }
+    if let Some(context) = store.map(|store| metrics_aggregator::Context { store }) {
+        functions = functions.with(Function::MetricsAggregator.name(), move |payload| {
+            let context = context.clone();
+            async move { call::metrics_aggregator(payload, &context).await }
+        });
+    }
+    functions
+}
+
+fn consumer(settings: &Settings, ports: &Ports, invoker: &LateInvoker) -> Option<metrics_consumer::Context> {
+    let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
+    Some(metrics_consumer::Context {
+        kafka: ports.kafka.clone()?,
+        invoker: Arc::new(invoker.clone()),
+        topic: settings.metrics.topic.as_str().into(),
+        windows: settings.metrics.windows(),
+        limits: metrics_consumer::Limits { refresh, ..metrics_consumer::Limits::default() },
+    })
+}
+
+fn monitor(settings: &Settings, ports: &Ports) -> Option<lag_monitor::Context> {
+    let (kafka, objects, store) = (ports.kafka.clone()?, ports.objects.clone()?, ports.store.clone()?);
+    Some(lag_monitor::Context::new(settings, kafka, objects, store, ports.clock.clone()))
 }
 
 fn writer(settings: &Settings, ports: &Ports, instance: &str) -> Option<Arc<segment_writer::Context>> {
     let limits = segment_writer::Limits {
-        refresh: std::time::Duration::from_secs(settings.metrics.refresh_s.into()),
+        refresh: Duration::from_secs(settings.metrics.refresh_s.into()),
         ..segment_writer::Limits::default()
     };
     Some(segment_writer::Context::new(

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Host;
+use super::{Host, functions::Functions, hosted::Function};
 
 /// A follower that ended with something that only a person can mend is started again after this.
 const FAILED_WAIT: Duration = Duration::from_secs(30);
@@ -13,6 +13,25 @@ const FAILED_WAIT: Duration = Duration::from_secs(30);
 pub fn start(host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
     if let Some(writer) = host.writer.clone() {
         tasks.spawn(follow_segments(writer, stop.clone()));
+    }
+    if let Some(consumer) = host.consumer.clone() {
+        let stop = stop.clone();
+        tasks.spawn(async move { metrics_consumer::follow(&consumer, &stop).await });
+    }
+    if host.functions.has(Function::LagMonitor.name()) {
+        tasks.spawn(refresh(host.functions.clone(), host.refresh, stop.clone()));
+    }
+}
+
+/// Invokes lag-monitor every refresh, the first time at once.
+async fn refresh(functions: Arc<Functions>, every: Duration, stop: CancellationToken) {
+    loop {
+        if let Some(Err(error)) = functions.call(Function::LagMonitor.name(), serde_json::json!({})).await {
+            tracing::warn!("lag-monitor: {error}; the next refresh tries again");
+        }
+        if pause(every, &stop).await.is_break() {
+            return;
+        }
     }
 }
 

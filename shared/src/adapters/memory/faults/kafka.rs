@@ -29,7 +29,11 @@ impl FaultyKafka {
 }
 
 fn unavailable(operation: &'static str) -> impl Fn(Injected) -> RecordsError {
-    move |fault| RecordsError::Unavailable { operation, bootstrap_servers: "memory".to_owned(), message: fault.to_string() }
+    move |fault| RecordsError::Unavailable {
+        operation,
+        bootstrap_servers: "memory".to_owned(),
+        message: fault.to_string(),
+    }
 }
 
 /// One call between the two draws of the dice.
@@ -52,7 +56,10 @@ impl Log for FaultyKafka {
         faulty!(self, "list topics", self.inner.topics(names))
     }
 
-    async fn bounds(&self, partitions: &[TopicPartition]) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+    async fn bounds(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
         faulty!(self, "read log bounds", self.inner.bounds(partitions))
     }
 
