@@ -7,7 +7,6 @@ pub mod hosted;
 pub mod instance;
 pub mod listeners;
 pub mod ports;
-pub mod readiness;
 pub mod signals;
 pub mod triggers;
 

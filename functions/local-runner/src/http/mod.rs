@@ -1,6 +1,5 @@
 //! The HTTP ports: limits and life of connections in [`server`], one file a port.
 
 pub mod invoke;
-pub mod metrics;
-pub mod query;
+pub mod figures;
 pub mod server;

@@ -1,5 +1,5 @@
-//! The port of Backbeat's metrics routes: every request goes to metrics-query as it stands in the request line, nothing
-//! decoded and nothing tidied, because keys hold `//`, `%2F` and dots.
+//! The ports of metrics-query: Backbeat's metrics routes on one, Prometheus and probes on the other. Every request goes to
+//! the function as it stands in the request line, nothing decoded and nothing tidied, because keys hold `//`, `%2F` and dots.
 
 use axum::{
     Extension, Router,
@@ -15,8 +15,19 @@ use super::server::Peer;
 /// More than any request to these routes needs.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// The one route.
-pub fn router(context: Context) -> Router {
+/// Backbeat's metrics routes.
+pub fn backbeat(context: Context) -> Router {
+    let ask = async |State(context): State<Context>, question: Question| {
+        response(metrics_query::handle(question.0, &context).await)
+    };
+    Router::new().fallback(ask).with_state(context)
+}
+
+/// `/metrics`, `/healthz` and `/readyz`.
+pub fn exposition(context: Context) -> Router {
+    let ask = async |State(context): State<Context>, question: Question| {
+        response(metrics_query::handle_exposition(question.0, &context).await)
+    };
     Router::new().fallback(ask).with_state(context)
 }
 
