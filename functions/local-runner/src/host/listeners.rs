@@ -6,9 +6,9 @@ use axum::Router;
 use shared::config::listen::ListenSettings;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Host, hosted::Hosted, readiness::Readiness};
+use super::{Host, hosted::Hosted};
 use crate::http::{
-    invoke, metrics, query,
+    figures, invoke,
     server::{ListenError, Listening, bind},
 };
 
@@ -46,9 +46,8 @@ impl Listeners {
                 tasks.spawn(port.serve(router, stop.clone()));
             }
         };
-        let readiness = Readiness::new(host.ports.clone());
-        serve(self.metrics, host.query.clone().map(|context| metrics::router(context, readiness)));
-        serve(self.query, host.query.clone().map(query::router));
+        serve(self.metrics, host.query.clone().map(figures::exposition));
+        serve(self.query, host.query.clone().map(figures::backbeat));
         serve(self.invoke, Some(invoke::router(Arc::clone(&host.functions), tasks.clone())));
     }
 }

@@ -2,9 +2,9 @@
 //! the function as it stands in the request line, nothing decoded and nothing tidied, because keys hold `//`, `%2F` and dots.
 
 use axum::{
-    Extension, Router,
+    Router,
     body::{Body, to_bytes},
-    extract::State,
+    extract::{FromRequest, State},
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode};
@@ -17,37 +17,40 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Backbeat's metrics routes.
 pub fn backbeat(context: Context) -> Router {
-    let ask = async |State(context): State<Context>, question: Question| {
-        response(metrics_query::handle(question.0, &context).await)
+    let ask = async |State(context): State<Context>, Question(question): Question| {
+        response(metrics_query::handle(question, &context).await)
     };
     Router::new().fallback(ask).with_state(context)
 }
 
 /// `/metrics`, `/healthz` and `/readyz`.
 pub fn exposition(context: Context) -> Router {
-    let ask = async |State(context): State<Context>, question: Question| {
-        response(metrics_query::handle_exposition(question.0, &context).await)
+    let ask = async |State(context): State<Context>, Question(question): Question| {
+        response(metrics_query::handle_exposition(question, &context).await)
     };
     Router::new().fallback(ask).with_state(context)
 }
 
-async fn ask(State(context): State<Context>, peer: Option<Extension<Peer>>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n"))
-            .into_response();
-    };
-    let question = HttpRequest {
-        method: parts.method.as_str().to_owned(),
-        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-        client: peer.map(|Extension(Peer(address))| address.ip()),
-        body,
-    };
-    response(metrics_query::handle(question, &context).await)
+/// A request as the function takes it.
+struct Question(HttpRequest);
+
+impl<S: Sync> FromRequest<S> for Question {
+    type Rejection = Response;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let too_large = |_| (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n")).into_response();
+        Ok(Question(HttpRequest {
+            method: parts.method.as_str().to_owned(),
+            target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            client: parts.extensions.get().map(|Peer(address)| address.ip()),
+            body: to_bytes(body, BODY_BYTES_MAX).await.map_err(too_large)?,
+        }))
+    }
 }
 
 /// The function's answer as the server sends it.
-pub fn response(answer: HttpResponse) -> Response {
+fn response(answer: HttpResponse) -> Response {
     let builder = answer
         .headers
         .into_iter()
@@ -78,7 +81,7 @@ mod tests {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         store.set("site1:b:a//b%2Fc/:v:bb:crr:object:bytes:requests:1531431900000", "100");
         let context = Context::new(&settings, store, clock);
-        let response = router(context).oneshot(Request::get(target).body(Body::empty()).unwrap()).await.unwrap();
+        let response = backbeat(context).oneshot(Request::get(target).body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
