@@ -50,26 +50,40 @@ pub(crate) async fn stored(
     let Some(cluster_id) = owner(context, backup).await? else { return Ok(Stored::default()) };
     let objects = &*context.objects;
     let mut stored = Stored::default();
-    let of_topics = stream::iter(topics).map(|topic| async {
-        let chains = chains_of(objects, &cluster_id, &backup.name, topic).await;
-        chains.map_err(|error| Failure::of_topic(&topic.name, error))
-    });
+    // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
+    let of_topics: Vec<_> = topics.iter().map(|topic| chains_of_topic(objects, &cluster_id, &backup.name, topic)).collect();
     let mut places = vec![];
-    let mut of_topics = of_topics.buffer_unordered(context.limits.requests_max);
+    let mut of_topics = stream::iter(of_topics).buffer_unordered(context.limits.requests_max);
     while let Some(chains) = of_topics.next().await {
         chains.map_or_else(|failure| stored.failures.push(failure), |chains| places.extend(chains));
     }
-    let mut ends = stream::iter(places)
-        .map(|(identity, current)| async move {
-            let end = end_of(objects, &identity, known_chain(known, &identity)).await;
-            end.map_err(|error| Failure::of_partition(&identity.topic, identity.partition, error))
-                .map(|end| StoredChain { identity, current, end })
-        })
-        .buffer_unordered(context.limits.requests_max);
+    let ends: Vec<_> = places.into_iter().map(|(identity, current)| stored_chain(objects, identity, current, known)).collect();
+    let mut ends = stream::iter(ends).buffer_unordered(context.limits.requests_max);
     while let Some(end) = ends.next().await {
         end.map_or_else(|failure| stored.failures.push(failure), |chain| stored.chains.push(chain));
     }
     Ok(stored)
+}
+
+async fn chains_of_topic(
+    objects: &dyn Objects,
+    cluster_id: &str,
+    backup: &str,
+    topic: &Topic,
+) -> Result<Vec<(ChainIdentity, bool)>, Failure> {
+    let chains = chains_of(objects, cluster_id, backup, topic).await;
+    chains.map_err(|error| Failure::of_topic(&topic.name, error))
+}
+
+async fn stored_chain(
+    objects: &dyn Objects,
+    identity: ChainIdentity,
+    current: bool,
+    known: &Registers,
+) -> Result<StoredChain, Failure> {
+    let end = end_of(objects, &identity, known_chain(known, &identity)).await;
+    end.map_err(|error| Failure::of_partition(&identity.topic, identity.partition, error))
+        .map(|end| StoredChain { identity, current, end })
 }
 
 /// The cluster whose backup this is; `None` where nobody has begun it.
