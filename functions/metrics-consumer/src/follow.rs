@@ -1,4 +1,5 @@
 //! Following: counting as messages come, for a server. Any number of instances share the group.
+#![allow(clippy::disallowed_methods, reason = "a follower measures the time between two looks")]
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,4 +1,5 @@
 //! What goes into a segment comes out of it, and damage is noticed.
+#![allow(clippy::disallowed_methods, reason = "HIGHWATER_BLESS is asked for by hand")]
 
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};

@@ -1,4 +1,5 @@
 //! Questions to the cluster: one client, one way to ask and wait.
+#![allow(clippy::disallowed_methods, reason = "an adapter measures how long the brokers take")]
 
 use std::{
     ptr,
