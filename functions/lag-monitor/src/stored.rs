@@ -51,13 +51,15 @@ pub(crate) async fn stored(
     let objects = &*context.objects;
     let mut stored = Stored::default();
     // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
-    let of_topics: Vec<_> = topics.iter().map(|topic| chains_of_topic(objects, &cluster_id, &backup.name, topic)).collect();
+    let of_topics: Vec<_> =
+        topics.iter().map(|topic| chains_of_topic(objects, &cluster_id, &backup.name, topic)).collect();
     let mut places = vec![];
     let mut of_topics = stream::iter(of_topics).buffer_unordered(context.limits.requests_max);
     while let Some(chains) = of_topics.next().await {
         chains.map_or_else(|failure| stored.failures.push(failure), |chains| places.extend(chains));
     }
-    let ends: Vec<_> = places.into_iter().map(|(identity, current)| stored_chain(objects, identity, current, known)).collect();
+    let ends: Vec<_> =
+        places.into_iter().map(|(identity, current)| stored_chain(objects, identity, current, known)).collect();
     let mut ends = stream::iter(ends).buffer_unordered(context.limits.requests_max);
     while let Some(end) = ends.next().await {
         end.map_or_else(|failure| stored.failures.push(failure), |chain| stored.chains.push(chain));
@@ -82,8 +84,11 @@ async fn stored_chain(
     known: &Registers,
 ) -> Result<StoredChain, Failure> {
     let end = end_of(objects, &identity, known_chain(known, &identity)).await;
-    end.map_err(|error| Failure::of_partition(&identity.topic, identity.partition, error))
-        .map(|end| StoredChain { identity, current, end })
+    end.map_err(|error| Failure::of_partition(&identity.topic, identity.partition, error)).map(|end| StoredChain {
+        identity,
+        current,
+        end,
+    })
 }
 
 /// The cluster whose backup this is; `None` where nobody has begun it.

@@ -39,7 +39,9 @@ impl<S: Sync> FromRequest<S> for Question {
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
-        let too_large = |_| (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n")).into_response();
+        let too_large = |_| {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n")).into_response()
+        };
         Ok(Question(HttpRequest {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
