@@ -1,4 +1,6 @@
 //! The one integration-test binary: a module for each subject.
+#![allow(clippy::disallowed_methods, reason = "a test run has an environment")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
 mod backbeat_recorded;
 mod backup;
