@@ -7,10 +7,6 @@ set quiet
 default:
     just --list --unsorted
 
-# Everything in one process, nothing needed: `highwater dev` with sample topics
-dev *args:
-    infra/binary.sh highwater dev "$@"
-
 # All tests, as CI runs them; engine, images and tools are made ready while it compiles
 test:
     infra/test.sh
