@@ -25,6 +25,8 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Runs everything in one process with sample topics; nothing else is needed.
+    Dev(DevArgs),
     /// Hosts the functions against the configured services until stopped.
     Serve(ServeArgs),
     /// Backs up once, to the end of the logs, and exits.
@@ -72,6 +74,17 @@ pub struct StorageArgs {
     /// Only this backup.
     #[arg(long, value_name = "NAME")]
     pub backup: Option<String>,
+}
+
+/// `highwater dev`
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Where the embedded S3 keeps its objects. A second start goes on with what is there.
+    #[arg(long, value_name = "FOLDER", default_value = ".highwater")]
+    pub data_dir: PathBuf,
+    /// Decides the content of the sample topics.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// `highwater serve`

@@ -1,17 +1,21 @@
 //! The local runner: the binary `highwater`. It hosts the functions and shows what they stored; it holds no business rule.
 //!
-//! [`cli`] is what can be asked, [`commands`] answers it, one file a command. [`output`] prints. [`storage`] finds what a
-//! backup holds.
+//! [`cli`] is what can be asked, [`commands`] answers it, one file a command. [`host`] makes contexts of settings and runs
+//! the functions behind one table, [`http`] gives them ports. [`storage`] finds what a backup holds, [`output`] prints.
+//! [`dev`] is what `highwater dev` embeds and makes up.
 
 pub mod cli;
 pub mod commands;
 pub mod connect;
+pub mod dev;
 pub mod failure;
 pub mod host;
 pub mod http;
 pub mod output;
 pub mod storage;
 pub mod telemetry;
+#[cfg(test)]
+mod test_backup;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 mod backup;
 mod cat;
 mod config;
+mod dev;
 mod invoke;
 mod segments;
 mod serve;
@@ -18,6 +19,7 @@ use crate::{
 pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
     let config = cli.config.as_deref();
     match cli.command {
+        Command::Dev(args) => dev::run(config, args).await,
         Command::Serve(args) => serve::run(config, args).await,
         Command::Backup(args) => backup::run(config, args).await,
         Command::Invoke(args) => invoke::run(config, args).await,
@@ -28,3 +30,6 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Config(command) => config::run(config, command).await,
     }
 }
+
+#[cfg(test)]
+mod tests;

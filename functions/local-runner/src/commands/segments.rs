@@ -4,6 +4,7 @@ use serde::Serialize;
 use shared::{
     archive::SegmentEntry,
     chain::ChainDigest,
+    ports::objects::Objects,
     record::{Millis, Offset, Partition},
     segment::{Gap, SegmentMetadata, metadata::TimestampRange},
 };
@@ -16,7 +17,7 @@ use crate::{
 };
 
 #[derive(Debug, Serialize)]
-struct Segments {
+pub(super) struct Segments {
     segments: Vec<Segment>,
 }
 
@@ -42,18 +43,27 @@ struct Segment {
 
 pub(super) async fn run(config: Option<&str>, args: SegmentsArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
-    let objects = &*storage.objects;
     let wanted = |topic: &str| args.topic.as_ref().is_none_or(|pattern| pattern.matches(topic));
+    let segments = held(&*storage.objects, args.storage.backup.as_deref(), wanted).await?;
+    output::print(&segments, args.output.json)?;
+    Ok(Verdict::Good)
+}
+
+/// The segments of the wanted topics.
+pub(super) async fn held(
+    objects: &dyn Objects,
+    backup: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Segments, Failure> {
     let mut found = vec![];
-    for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
-        for chain in holdings::topics(objects, &backup, wanted).await?.into_iter().flat_map(|topic| topic.chains) {
+    for backup in holdings::backups(objects, backup).await? {
+        for chain in holdings::topics(objects, &backup, &wanted).await?.into_iter().flat_map(|topic| topic.chains) {
             let entries = segments::entries(objects, &chain).await?;
             let described = segments::described(objects, &chain, entries).await?;
             found.extend(described.into_iter().map(Segment::from));
         }
     }
-    output::print(&Segments { segments: found }, args.output.json)?;
-    Ok(Verdict::Good)
+    Ok(Segments { segments: found })
 }
 
 impl From<(SegmentEntry, SegmentMetadata)> for Segment {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, Serialize)]
-struct Topics {
+pub(super) struct Topics {
     topics: Vec<Topic>,
 }
 
@@ -41,15 +41,19 @@ struct Topic {
 
 pub(super) async fn run(config: Option<&str>, args: TopicsArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
-    let objects = &*storage.objects;
+    output::print(&held(&*storage.objects, args.storage.backup.as_deref()).await?, args.output.json)?;
+    Ok(Verdict::Good)
+}
+
+/// What the storage holds, or one backup of it.
+pub(super) async fn held(objects: &dyn Objects, backup: Option<&str>) -> Result<Topics, Failure> {
     let mut topics = vec![];
-    for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
+    for backup in holdings::backups(objects, backup).await? {
         for held in holdings::topics(objects, &backup, |_| true).await? {
             topics.push(sum_up(objects, &backup.owner.backup, held).await?);
         }
     }
-    output::print(&Topics { topics }, args.output.json)?;
-    Ok(Verdict::Good)
+    Ok(Topics { topics })
 }
 
 async fn sum_up(objects: &dyn Objects, backup: &str, held: HeldTopic) -> Result<Topic, Failure> {

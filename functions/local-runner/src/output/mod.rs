@@ -33,7 +33,12 @@ pub fn print<T: Report>(report: &T, json: bool) -> Result<(), Failure> {
     if json {
         return line(&Named { schema: T::SCHEMA, report });
     }
-    io::stdout().lock().write_all(report.text().as_bytes()).map_err(Failure::Output)
+    text(&report.text())
+}
+
+/// Prints a text as it is.
+pub fn text(text: &str) -> Result<(), Failure> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(Failure::Output)
 }
 
 /// Prints a value as one line of JSON.

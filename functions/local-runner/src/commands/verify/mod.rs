@@ -4,9 +4,12 @@
 mod report;
 mod witnesses;
 
-use shared::chain::{
-    keys::chain_folder,
-    verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
+use shared::{
+    chain::{
+        keys::chain_folder,
+        verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
+    },
+    ports::objects::Objects,
 };
 
 use self::{
@@ -18,7 +21,7 @@ use crate::{
     failure::{Failure, Verdict},
     output::{self, progress},
     storage::{
-        self, Storage,
+        self,
         holdings::{self, HeldBackup},
         walk::{self, Walked},
     },
@@ -27,22 +30,28 @@ use crate::{
 pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
     let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
-    let mut verified = Verified::new(&witnesses);
-    for backup in holdings::backups(&*storage.objects, args.storage.backup.as_deref()).await? {
-        verified.backups.push(verify(&storage, &backup, &witnesses).await?);
-    }
-    verified.good = verified.findings().count() == 0;
+    let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses).await?;
     output::print(&verified, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
 }
 
+/// Verifies what the storage holds, or one backup of it.
+async fn verified(objects: &dyn Objects, backup: Option<&str>, witnesses: &Witnesses) -> Result<Verified, Failure> {
+    let mut verified = Verified::new(witnesses);
+    for backup in holdings::backups(objects, backup).await? {
+        verified.backups.push(verify(objects, &backup, witnesses).await?);
+    }
+    verified.good = verified.findings().count() == 0;
+    Ok(verified)
+}
+
 /// The witnesses are heard before the listing, so that what is written meanwhile is no missing tail; the figures, which
 /// must not be behind, are read after it.
-async fn verify(storage: &Storage, backup: &HeldBackup, witnesses: &Witnesses) -> Result<Checked, Failure> {
+async fn verify(objects: &dyn Objects, backup: &HeldBackup, witnesses: &Witnesses) -> Result<Checked, Failure> {
     let name = backup.owner.backup.as_str();
-    let words = witnesses.words(&*storage.objects, backup).await?;
+    let words = witnesses.words(objects, backup).await?;
     let bar = progress::objects(format!("verify {name}"));
-    let Walked { chains, mut findings } = walk::walk(&*storage.objects, &backup.owner, |count| bar.inc(count)).await?;
+    let Walked { chains, mut findings } = walk::walk(objects, &backup.owner, |count| bar.inc(count)).await?;
     bar.finish_and_clear();
     let figures = witnesses.figures(name).await?;
     for (report, floor) in figures.iter().flat_map(|_| &chains) {
@@ -58,3 +67,6 @@ fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {
         chains.iter().find(|report| report.chain == word.chain).map_or_else(Default::default, |report| report.next);
     missing_tail(&chain_folder(&word.chain), stored, Witness { who: &word.who, next: word.next })
 }
+
+#[cfg(test)]
+mod tests;

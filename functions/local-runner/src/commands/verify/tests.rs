@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared::{
+    adapters::memory::{clock::ManualClock, store::MemoryStore},
+    metrics::{registers, standing::Message},
+    ports::{
+        objects::{ListRequest, PutCondition},
+        records::Groups,
+        store::Store,
+    },
+    record::{Offset, TopicPartition},
+};
+
+use super::{report::Verified, *};
+use crate::test_backup::{NOW, TestBackup};
+
+const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
+const SECOND: &str = "main/orders/1/0/00000000000000000006.kan";
+
+async fn verify(test: &TestBackup, witnesses: &Witnesses) -> Verified {
+    verified(&*test.objects, None, witnesses).await.unwrap()
+}
+
+fn nobody() -> Witnesses {
+    Witnesses { store: None, kafka: None }
+}
+
+fn kinds(verified: &Verified) -> Vec<String> {
+    verified.findings().map(|finding| format!("{:?} {}", finding.kind, finding.key)).collect()
+}
+
+#[tokio::test]
+async fn a_whole_backup_is_good_and_counted() {
+    let verified = verify(&TestBackup::make().await, &nobody()).await;
+    assert!(verified.good);
+    let text = output::Report::text(&verified);
+    assert!(text.contains("good: 13 records in 3 segments"), "{text}");
+}
+
+#[tokio::test]
+async fn a_missing_segment_an_unreadable_one_and_a_foreign_object_are_each_named() {
+    let test = TestBackup::make().await;
+    test.objects.delete(FIRST).await.unwrap();
+    let put =
+        async |key: &str, body: &'static str| test.objects.put(key, body.into(), PutCondition::IfAbsent).await.unwrap();
+    put("main/orders/1/0/00000000000000000010.kan", "no segment").await;
+    put("main/orders/1/0/notes.txt", "mine").await;
+    put("main/orders/7/0/00000000000000000000.kan", "of no claimed incarnation").await;
+    let verified = verify(&test, &nobody()).await;
+    assert!(!verified.good);
+    let expected = [
+        "Foreign main/orders/1/0/notes.txt".to_owned(),
+        "Foreign main/orders/7/0/00000000000000000000.kan".to_owned(),
+        format!("MissingRange {SECOND}"),
+        "Damaged main/orders/1/0/00000000000000000010.kan".to_owned(),
+    ];
+    assert_eq!(kinds(&verified), expected);
+}
+
+#[tokio::test]
+async fn a_segment_that_lies_in_anothers_place_is_foreign() {
+    let test = TestBackup::make().await;
+    let body = test.objects.get(FIRST, shared::ports::objects::GetRange::Whole).await.unwrap().unwrap().body;
+    test.objects.put("main/orders/1/1/00000000000000000003.kan", body, PutCondition::IfAbsent).await.unwrap();
+    let verified = verify(&test, &nobody()).await;
+    assert_eq!(kinds(&verified), ["Foreign main/orders/1/1/00000000000000000003.kan"]);
+}
+
+#[tokio::test]
+async fn a_tail_that_kafka_knows_was_stored_is_missed() {
+    let test = TestBackup::make().await;
+    let witnesses = Witnesses { kafka: Some(test.kafka.clone()), ..nobody() };
+    assert!(verify(&test, &witnesses).await.good);
+    test.objects.delete(SECOND).await.unwrap();
+    let found = verify(&test, &witnesses).await;
+    assert_eq!(kinds(&found), ["MissingTail main/orders/1/0/"]);
+    let finding = found.findings().next().unwrap();
+    assert_eq!((finding.from, finding.to), (Some(Offset(6)), Some(Offset(10))));
+    assert!(finding.detail.contains("the committed offset of group highwater.main is 10"), "{}", finding.detail);
+}
+
+#[tokio::test]
+async fn the_committed_offsets_of_a_topic_that_was_created_again_say_nothing_of_the_old_one() {
+    let test = TestBackup::make().await;
+    test.kafka.delete("orders");
+    test.kafka.create("orders", 2, &[]);
+    let partition = TopicPartition::new("orders", 0);
+    test.kafka.commit("highwater.main", &[(partition, Offset(1_000))]).await.unwrap();
+    assert!(verify(&test, &Witnesses { kafka: Some(test.kafka.clone()), ..nobody() }).await.good);
+}
+
+/// A store of figures that got every standing that was sent.
+async fn figures(test: &TestBackup) -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(NOW))));
+    for value in test.metrics_messages().await {
+        let message = Message::decode(&serde_json::from_slice(&value).unwrap()).unwrap();
+        store.apply(&[], &registers::operations(&message)).await.unwrap();
+    }
+    store
+}
+
+#[tokio::test]
+async fn figures_that_agree_are_good_and_those_that_lack_or_exceed_are_told() {
+    let test = TestBackup::make().await;
+    let with_figures = |store: Arc<MemoryStore>| Witnesses { store: Some(store), ..nobody() };
+    let store = figures(&test).await;
+    assert!(verify(&test, &with_figures(store.clone())).await.good);
+
+    let empty = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(NOW))));
+    let expected = ["Metrics main/orders/1/0/", "Metrics main/orders/1/1/"];
+    assert_eq!(kinds(&verify(&test, &with_figures(empty)).await), expected);
+
+    test.objects.delete(SECOND).await.unwrap();
+    assert_eq!(kinds(&verify(&test, &with_figures(store)).await), ["MissingTail main/orders/1/0/"]);
+}
+
+#[tokio::test]
+async fn a_storage_without_a_backup_is_good_and_one_that_was_asked_for_by_name_is_an_error() {
+    let test = TestBackup::make().await;
+    for entry in test.objects.list(ListRequest::prefix("main/")).await.unwrap().objects {
+        test.objects.delete(&entry.key).await.unwrap();
+    }
+    test.objects.put("someone/else.txt", Bytes::new(), PutCondition::IfAbsent).await.unwrap();
+    assert!(verify(&test, &nobody()).await.good);
+    let error = verified(&*test.objects, Some("main"), &nobody()).await.unwrap_err();
+    assert!(error.to_string().contains("no backup \"main\""), "{error}");
+}

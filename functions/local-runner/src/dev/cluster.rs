@@ -1,0 +1,111 @@
+//! The embedded Kafka: librdkafka's mock cluster, under an id that lasts.
+//!
+//! The mock forgets everything at its end and gets another id at each start, but the folder beside it stays, and a backup
+//! belongs to one cluster. So the id is ours, and what starts anew are its topics: each has a new id, so each is a new
+//! incarnation.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use shared::{
+    adapters::kafka::{
+        KafkaCluster,
+        mock::{MockError, MockKafka},
+    },
+    config::{KafkaSettings, units::Span},
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    record::{Offset, TopicPartition},
+};
+
+use crate::failure::Failure;
+
+/// The cluster's id, for every start.
+const CLUSTER_ID: &str = "highwater-dev";
+/// A second start must not wait long for the partitions of a first that was killed.
+const SESSION_TIMEOUT: Span = Span::seconds(6);
+
+/// The embedded Kafka; it ends when dropped.
+pub struct DevKafka {
+    mock: MockKafka,
+    client: KafkaCluster,
+}
+
+impl DevKafka {
+    /// Starts it, with these topics and so many partitions each.
+    pub async fn start(topics: &[(&str, u16)]) -> Result<Self, Failure> {
+        let mock = MockKafka::start(1)?;
+        topics.iter().try_for_each(|(name, partitions)| mock.create_topic(name, *partitions))?;
+        let settings =
+            KafkaSettings { session_timeout: SESSION_TIMEOUT, ..KafkaSettings::at(mock.bootstrap_servers()) };
+        let client = KafkaCluster::connect(settings).await?;
+        Ok(DevKafka { mock, client })
+    }
+
+    /// Where other programs reach it.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> String {
+        self.mock.bootstrap_servers()
+    }
+}
+
+impl From<MockError> for Failure {
+    fn from(error: MockError) -> Self {
+        Failure::Usage(format!("the embedded kafka does not start: {}", crate::output::chain(&error)))
+    }
+}
+
+#[async_trait]
+impl Log for DevKafka {
+    async fn cluster_id(&self) -> Result<String, RecordsError> {
+        Ok(CLUSTER_ID.to_owned())
+    }
+
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError> {
+        self.client.topics(names).await
+    }
+
+    async fn bounds(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+        self.client.bounds(partitions).await
+    }
+
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.client.fetch(starts).await
+    }
+}
+
+#[async_trait]
+impl Groups for DevKafka {
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.client.join(group, topics).await
+    }
+
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+        self.client.committed(group, partitions).await
+    }
+
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+        self.client.commit(group, offsets).await
+    }
+}
+
+#[async_trait]
+impl Publisher for DevKafka {
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        self.client.publish(topic, messages).await
+    }
+
+    /// The mock knows no such request from clients, so the topic is made in the cluster itself.
+    async fn create_topic(&self, name: &str, partitions: i32, _: &[(&str, String)]) -> Result<(), RecordsError> {
+        let known = self.client.topics(Some(&[Arc::from(name)])).await?;
+        if !known.is_empty() {
+            return Ok(());
+        }
+        let partitions = u16::try_from(partitions).unwrap_or(1);
+        self.mock
+            .create_topic(name, partitions)
+            .map_err(|error| RecordsError::Refused { operation: "create topic", message: crate::output::chain(&error) })
+    }
+}

@@ -1,0 +1,94 @@
+//! A small backup in memory, made by the shipping function: what commands are tested on.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use segment_writer::{Backup, Context, Drain, Input, Limits};
+use shared::{
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    ports::{
+        clock::Clock,
+        records::{Fetched, Log, Publisher},
+    },
+    record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
+    rollover::Rollover,
+    segment::Compression,
+};
+
+pub const NOW: Millis = Millis(1_800_000_000_000);
+
+/// Backup `main` of topic orders: partition 0 has ten records in two segments, partition 1 has three in one.
+pub struct TestBackup {
+    pub kafka: Arc<MemoryKafka>,
+    pub objects: Arc<MemoryObjects>,
+}
+
+impl TestBackup {
+    pub async fn make() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
+        let kafka = Arc::new(MemoryKafka::new(clock.clone(), 1));
+        let objects = Arc::new(MemoryObjects::new(clock.clone()));
+        kafka.create("orders", 2, &[]);
+        kafka.create_topic("backbeat-metrics", 1, &[]).await.unwrap();
+        let test = TestBackup { kafka, objects };
+        let context = test.context(clock);
+        test.append(0, 0..6);
+        test.append(1, 0..3);
+        test.drain(&context).await;
+        test.append(0, 6..10);
+        test.drain(&context).await;
+        test
+    }
+
+    /// The values on the metrics topic, in their order.
+    pub async fn metrics_messages(&self) -> Vec<Bytes> {
+        let partition = TopicPartition::new("backbeat-metrics", 0);
+        let mut fetch = self.kafka.fetch(&[(partition, Offset(0))]).await.unwrap();
+        let mut values = vec![];
+        loop {
+            for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
+                match fetched {
+                    Fetched::Records { records, .. } => {
+                        values.extend(records.into_iter().filter_map(|record| record.value))
+                    }
+                    Fetched::End { .. } => return values,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
+    fn context(&self, clock: Arc<dyn Clock>) -> Arc<Context> {
+        let backup = Backup {
+            name: "main".into(),
+            topics: serde_json::from_value(serde_json::json!({ "include": ["orders"] })).unwrap(),
+            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+            compression: Compression::None,
+        };
+        let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
+        Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())
+    }
+
+    fn append(&self, partition: i32, numbers: std::ops::Range<i64>) {
+        for number in numbers {
+            self.kafka.append(&TopicPartition::new("orders", partition), record(number));
+        }
+    }
+
+    async fn drain(&self, context: &Arc<Context>) {
+        let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let answer = segment_writer::handle(Input::Drain(drain), context).await.unwrap();
+        assert!(matches!(&answer, segment_writer::Output::Drain(report) if report.complete()), "{answer:?}");
+    }
+}
+
+fn record(number: i64) -> Record {
+    Record {
+        offset: Offset(number),
+        timestamp: Millis(NOW.0 + number * 1_000),
+        timestamp_type: TimestampType::CreateTime,
+        key: Some(Bytes::from(format!("order-{number}"))),
+        value: (number % 5 != 4).then(|| Bytes::from(format!("state of {number}"))),
+        headers: vec![Header { name: Bytes::from_static(b"h"), value: None }],
+    }
+}
