@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use testcontainers::{ContainerAsync, ImageExt as _, core::IntoContainerPort as _};
+use testcontainers::{
+    ContainerAsync, ImageExt as _,
+    core::{IntoContainerPort as _, WaitFor},
+};
 use testcontainers_modules::redis::Redis;
 
 use crate::backend::{self, Shared};
@@ -34,13 +37,41 @@ impl RedisServer {
 
     /// A server of one's own, for a test that pauses it; it goes when dropped.
     pub async fn start() -> RedisServer {
-        let (_, tag) = backend::image("redis");
+        Self::start_with(&[], &[]).await
+    }
+
+    /// A server of one's own with more arguments, and files in its container.
+    pub async fn start_with(arguments: &[&str], files: &[(&str, &[u8])]) -> RedisServer {
         let databases = DATABASES.to_string();
-        let arguments =
+        let usual =
             ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--databases", &databases];
-        let container = backend::start(Redis::default().with_tag(tag).with_cmd(arguments)).await;
+        let (_, tag) = backend::image("redis");
+        let request = Redis::default().with_tag(tag).with_cmd(usual.iter().chain(arguments).copied());
+        let request = files.iter().fold(request, |request, (path, bytes)| request.with_copy_to(*path, bytes.to_vec()));
+        Self::of(backend::start(request).await).await
+    }
+
+    /// A sentinel that watches `master` under the name `figures`.
+    pub async fn start_sentinel(master: &RedisServer) -> RedisServer {
+        let address = master.container.get_bridge_ip_address().await.expect("a container has an address on the bridge");
+        let watch = format!("sentinel monitor figures {address} 6379 1");
+        let script = format!(
+            "echo '{watch}' > /tmp/sentinel.conf; exec redis-server /tmp/sentinel.conf --sentinel --port 6379 --protected-mode no"
+        );
+        let (_, tag) = backend::image("redis");
+        let request = Redis::default().with_tag(tag).with_cmd(["sh", "-c", &script]);
+        let request = request.with_ready_conditions(vec![WaitFor::message_on_stdout("+monitor master")]);
+        Self::of(backend::start(request).await).await
+    }
+
+    async fn of(container: ContainerAsync<Redis>) -> RedisServer {
         let port = container.get_host_port_ipv4(6379.tcp()).await.expect("redis's port is published");
         RedisServer { container, address: format!("127.0.0.1:{port}"), databases_given: AtomicU32::new(0) }
+    }
+
+    /// Where it is, as `host:port`.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// An empty database that nobody else was given.

@@ -7,7 +7,7 @@ use shared::{
         fold,
         part::{Outcome, Part, Place},
     },
-    ports::records::{RecordsError, Topic},
+    ports::records::{LogBounds, RecordsError, Topic},
     record::{Offset, Record, TopicPartition},
 };
 
@@ -74,8 +74,7 @@ pub(crate) async fn start(
     partition: &TopicPartition,
     position: Position,
 ) -> Result<Offset, CountError> {
-    let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
-    let bounds = bounds.ok_or_else(|| unknown(partition))??;
+    let bounds = bounds(context, partition).await?;
     match position {
         Some(position) if position > bounds.high_watermark => {
             Err(CountError::AheadOfLog { partition: partition.clone(), position, log_end: bounds.high_watermark })
@@ -89,8 +88,11 @@ pub(crate) async fn start(
     }
 }
 
-fn unknown(partition: &TopicPartition) -> RecordsError {
-    RecordsError::Unknown { operation: "read the log's bounds", name: partition.to_string() }
+/// Where the log starts and ends.
+pub(crate) async fn bounds(context: &Context, partition: &TopicPartition) -> Result<LogBounds, CountError> {
+    let unknown = || RecordsError::Unknown { operation: "read the log's bounds", name: partition.to_string() };
+    let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
+    Ok(bounds.ok_or_else(unknown)??)
 }
 
 /// Tells others how far the figures are. Nothing here reads it, so a failure costs nothing but the report: where an event

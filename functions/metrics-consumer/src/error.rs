@@ -2,7 +2,7 @@
 
 use shared::{
     ports::{invoker::InvokeError, records::RecordsError},
-    record::{Offset, TopicPartition},
+    record::{Offset, TopicPartition, kafka_event::KafkaEventError},
 };
 
 /// Why messages could not be counted. Nothing is lost by any of them: the same call again counts what is missing.
@@ -23,6 +23,9 @@ pub enum CountError {
         #[source]
         source: serde_json::Error,
     },
+    /// The function was called with an event that is none of Kafka's.
+    #[error(transparent)]
+    Event(#[from] KafkaEventError),
     /// There is no metrics topic.
     #[error("there is no topic {0:?}: create it, or set metrics.topic to the one that backbeat writes to")]
     NoTopic(String),
@@ -71,7 +74,7 @@ impl CountError {
         match self {
             CountError::Records(error) => error.retry(),
             CountError::Invoke(error) => error.retry(),
-            CountError::Answer { .. } | CountError::OtherTopic { .. } => false,
+            CountError::Answer { .. } | CountError::Event(_) | CountError::OtherTopic { .. } => false,
             CountError::NoTopic(_)
             | CountError::TopicChanged(_)
             | CountError::AheadOfLog { .. }

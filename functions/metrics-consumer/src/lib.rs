@@ -20,12 +20,12 @@ mod tests;
 pub use self::{
     context::{Context, Limits},
     error::CountError,
-    event::{Arrived, Event},
     follow::follow,
 };
 
 use serde::Serialize;
-use shared::record::{Offset, Partition};
+use serde_json::Value;
+use shared::record::{Offset, Partition, kafka_event::KafkaEvent};
 
 /// The consumer group that is told what is counted: Backbeat's own.
 pub const GROUP: &str = "backbeat-metrics-group";
@@ -36,7 +36,20 @@ pub enum Input {
     /// Count everything that the metrics topic holds now.
     Drain,
     /// Count what a Kafka event brought.
-    Event(Event),
+    Event(KafkaEvent),
+}
+
+impl Input {
+    /// What a payload asks: a Kafka event by its `eventSource`, a drain by anything else (a schedule's event, `{}`).
+    ///
+    /// # Errors
+    /// When it names an event source and is no Kafka event.
+    pub fn parse(payload: &Value) -> Result<Self, CountError> {
+        match payload.get("eventSource") {
+            Some(_) => Ok(Input::Event(KafkaEvent::parse(payload)?)),
+            None => Ok(Input::Drain),
+        }
+    }
 }
 
 /// Up to where partitions of the metrics topic are counted.
