@@ -19,12 +19,13 @@ pub(crate) struct Retired {
 /// may tell only a part of its topics: it goes when nobody has observed it for two refreshes.
 pub(crate) fn retired(backup: &str, known: &Registers, selected: &[Topic], now: Millis, refresh_ms: i64) -> Retired {
     let mut retired = Retired { operations: remove::unreadable(backup, known), topics: vec![] };
+    let latest = Millis(now.0.saturating_add(refresh_ms.saturating_mul(4)));
     let unseen_since = Millis(now.0.saturating_sub(refresh_ms.saturating_mul(2)));
     for (name, registers) in &known.topics {
         match selected.iter().find(|topic| topic.name == *name) {
             Some(topic) => {
                 let partitions: BTreeSet<Partition> = (0..topic.partitions).map(Partition).collect();
-                retired.operations.extend(remove::ends_of_other_partitions(backup, name, registers, &partitions));
+                retired.operations.extend(remove::ends_that_are_none(backup, name, registers, &partitions, latest));
             }
             None if last_observed(registers) <= unseen_since => {
                 retired.operations.extend(remove::topic(backup, name, registers));

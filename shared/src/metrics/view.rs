@@ -4,8 +4,8 @@
 //!   of a topic id that no claim has, it is that one, of which nothing is stored yet.
 //! - Counts run over all incarnations: `totals` since ever, `present` without what lies below the floors.
 //! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
-//!   The position is the owner's, or the frontier where that is further (nobody owns the chain, or somebody else stored
-//!   more). Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
+//!   The position is the owner's while its word holds, and the frontier where that is further (somebody else stored more)
+//!   or nobody's word holds: what a dead owner had consumed and not stored is not backed up. Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
 //! - **State of a topic** is the worst of its partitions' ([`State::worst`]). A partition's state that its owner has not
 //!   said again in time counts as 0, and makes the topic stale; so does stored data without any state.
 
@@ -69,7 +69,7 @@ pub fn view(registers: &Registers, now: Millis) -> BTreeMap<Arc<str>, TopicView>
 
 fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
     let current = Current::of(topic);
-    let partitions = current.partitions();
+    let partitions = current.partitions(now);
     let (state, stale) = state(current.chains.values().copied(), now);
     TopicView {
         progress: mean(partitions.values().map(|partition| partition.progress)),
@@ -104,16 +104,19 @@ impl<'a> Current<'a> {
         }
     }
 
-    fn partitions(&self) -> BTreeMap<Partition, PartitionView> {
+    fn partitions(&self, now: Millis) -> BTreeMap<Partition, PartitionView> {
         let numbers: BTreeSet<Partition> = self.chains.keys().chain(self.ends.keys()).copied().collect();
-        numbers.into_iter().map(|number| (number, self.partition(number))).collect()
+        numbers.into_iter().map(|number| (number, self.partition(number, now))).collect()
     }
 
-    fn partition(&self, number: Partition) -> PartitionView {
+    fn partition(&self, number: Partition, now: Millis) -> PartitionView {
         let chain = self.chains.get(&number).copied();
         PartitionView {
             last_offset: chain.and_then(last_offset),
-            progress: self.ends.get(&number).map(|ends| progress(chain.map(position).unwrap_or_default(), ends)),
+            progress: self
+                .ends
+                .get(&number)
+                .map(|ends| progress(chain.map(|chain| position(chain, now)).unwrap_or_default(), ends)),
         }
     }
 }
@@ -136,9 +139,9 @@ fn last_offset(chain: &Chain) -> Option<Offset> {
     chain.head.filter(|head| head.totals != Totals::default()).map(|head| Offset(head.next.0 - 1))
 }
 
-fn position(chain: &Chain) -> Offset {
+fn position(chain: &Chain, now: Millis) -> Offset {
     let next = chain.head.map(|head| head.next).unwrap_or_default();
-    chain.job.as_ref().map_or(next, |job| job.position.max(next))
+    chain.job.as_ref().filter(|job| holds(job, now)).map_or(next, |job| job.position.max(next))
 }
 
 fn progress(position: Offset, ends: &LogEnds) -> f64 {

@@ -3,4 +3,5 @@
 mod faults;
 mod healing;
 mod observing;
+mod settings;
 mod world;

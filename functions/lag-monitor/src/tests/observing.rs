@@ -1,6 +1,11 @@
 //! Log ends, new topics, deleted topics.
 
-use shared::{chain::Totals, job::State, metrics::standing::Message, record::Offset};
+use shared::{
+    chain::Totals,
+    job::State,
+    metrics::standing::Message,
+    record::{Millis, Offset, Partition},
+};
 
 use super::world::World;
 
@@ -33,6 +38,23 @@ async fn a_new_topic_shows_before_anything_of_it_is_stored() {
 
     let view = world.view_of("orders").await.expect("the topic shows");
     assert_eq!((view.state, view.stale, view.progress), (State::CREATED, false, Some(0.0)));
+}
+
+#[tokio::test]
+async fn a_log_end_observed_by_a_clock_that_was_off_does_not_hide_the_true_one() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append("orders", 0, 3);
+    let now = world.now();
+    world.clock.set(Millis(now.0 + 3_600_000));
+    world.later_refresh().await;
+    world.clock.set(now);
+    world.append("orders", 0, 5);
+
+    world.later_refresh().await;
+    world.later_refresh().await;
+
+    assert_eq!(world.facts("orders").await.ends[&Partition(0)].log_end, Offset(8));
 }
 
 #[tokio::test]

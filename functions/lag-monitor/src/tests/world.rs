@@ -135,12 +135,17 @@ impl World {
         (outcome, messages.iter().map(|message| Message::decode(message).unwrap()).collect())
     }
 
-    pub fn context(&self) -> Context {
+    pub fn context(&self) -> Arc<Context> {
         self.context_with(Arc::new(self.kafka.clone()), self.objects.clone(), self.store.clone())
     }
 
-    pub fn context_with(&self, kafka: Arc<dyn Kafka>, objects: Arc<dyn Objects>, store: Arc<dyn Store>) -> Context {
-        Context {
+    pub fn context_with(
+        &self,
+        kafka: Arc<dyn Kafka>,
+        objects: Arc<dyn Objects>,
+        store: Arc<dyn Store>,
+    ) -> Arc<Context> {
+        Arc::new(Context {
             kafka,
             objects,
             store,
@@ -154,7 +159,7 @@ impl World {
                 arrival_poll_wait: Duration::from_millis(1),
                 ..Limits::default()
             },
-        }
+        })
     }
 
     /// One refresh.
@@ -202,9 +207,11 @@ fn selection() -> TopicSelection {
     TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec!["*-tmp".parse().unwrap()] }
 }
 
-/// One refresh with this context.
-pub(super) async fn refresh(context: &Context) -> BackupReport {
-    let mut report = crate::handle(Refresh::default(), context).await.unwrap();
+/// One refresh with this context, in a task of its own as a host runs it.
+pub(super) async fn refresh(context: &Arc<Context>) -> BackupReport {
+    let context = context.clone();
+    let run = tokio::spawn(async move { crate::handle(Refresh::default(), &context).await });
+    let mut report = run.await.unwrap().unwrap();
     assert_eq!(report.backups.len(), 1);
     report.backups.remove(0)
 }

@@ -30,16 +30,18 @@ pub fn topic(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Opera
     .collect()
 }
 
-/// Takes out log ends of partitions that a topic no longer has (it was created again with fewer).
+/// Takes out log ends of partitions that a topic no longer has (it was created again with fewer), and those observed
+/// after `latest`, by a clock that is off: they would hide all that are observed from now on.
 #[must_use]
-pub fn ends_of_other_partitions(
+pub fn ends_that_are_none(
     backup: &str,
     topic: &str,
     registers: &TopicRegisters,
     partitions: &BTreeSet<Partition>,
+    latest: Millis,
 ) -> Option<Operation> {
-    let gone = registers.ends.keys().filter(|partition| !partitions.contains(partition));
-    remove(Kind::Ends, backup, gone.map(|partition| names::topic_field(topic, &partition.to_string())).collect())
+    let wrong = registers.ends.iter().filter(|(it, ends)| !partitions.contains(it) || ends.observed_at > latest);
+    remove(Kind::Ends, backup, wrong.map(|(it, _)| names::topic_field(topic, &it.to_string())).collect())
 }
 
 /// Takes out programs that have not been heard of since they expired.

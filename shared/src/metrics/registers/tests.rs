@@ -164,11 +164,12 @@ fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
         [instance("dead", 50), instance("live", 51), ends(0), ends(1)].iter().flat_map(super::operations).collect();
     let registers = registers_in(&hashes(operations.clone()));
     operations.extend(remove::expired_instances("main", &registers, Millis(50)));
-    operations.extend(remove::ends_of_other_partitions(
+    operations.extend(remove::ends_that_are_none(
         "main",
         "orders",
         &registers.topics["orders"],
         &BTreeSet::from([Partition(0)]),
+        Millis(1),
     ));
     let left = &registers_in(&hashes(operations)).topics["orders"];
     assert_eq!(left.instances.keys().map(|name| &**name).collect::<Vec<_>>(), ["live"]);

@@ -126,6 +126,14 @@ fn after_a_crash_the_new_owners_position_counts_and_never_below_the_frontier() {
 }
 
 #[test]
+fn what_an_owner_had_consumed_counts_no_longer_when_it_has_fallen_silent() {
+    let mut silent = standing(1, 0, 389);
+    silent.job = Some(Job { expires: Some(NOW), ..job(State::STREAMING, 400, 1) });
+    let view = orders(&[Message::Standing(silent), ends(1, 0, 0, 408)]);
+    assert_eq!((of_partition(&view, 0).1, view.stale), (Some(389.0 / 408.0), true));
+}
+
+#[test]
 fn counts_run_over_all_incarnations_and_offset_and_progress_are_the_current_ones() {
     let log = |n, end| ends(n, 0, 0, end);
     let (old, new) = (Message::Standing(standing(1, 0, 389)), Message::Standing(standing(2, 0, 40)));
