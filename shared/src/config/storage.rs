@@ -119,10 +119,20 @@ impl fmt::Display for StorageUrl {
     }
 }
 
-/// The address of an S3 server: `http://host:port` or `https://host`.
+/// The address of a server that speaks an AWS API: `http://host:port` or `https://host`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EndpointUrl(String);
+
+impl EndpointUrl {
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let uri: http::Uri = self.0.parse().unwrap_or_default();
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
 
 impl FromStr for EndpointUrl {
     type Err = String;
@@ -136,7 +146,7 @@ impl FromStr for EndpointUrl {
         match host {
             Some(_) if scheme && bare => Ok(EndpointUrl(text.trim_end_matches('/').to_owned())),
             _ => Err(format!(
-                "{:?} is no S3 server's address: write http://host:port or https://host",
+                "{:?} is no server's address: write http://host:port or https://host",
                 super::secret::without_credentials(text)
             )),
         }
@@ -197,6 +207,9 @@ mod tests {
         for text in ["http://127.0.0.1:9000", "https://s3.example.com", "http://[::1]:9000", "http://localhost:9000/"] {
             assert_eq!(text.parse::<EndpointUrl>().unwrap().to_string(), text.trim_end_matches('/'));
         }
+        let local = |text: &str| text.parse::<EndpointUrl>().unwrap().is_loopback();
+        assert!(local("http://127.0.0.1:1") && local("http://localhost") && local("http://[::1]:9000"));
+        assert!(!local("http://10.0.0.1:1") && !local("https://localhost.example.com"));
         for text in ["", "localhost:9000", "ftp://host", "http://", "http://host/path", "http://host?x", "not a url"] {
             assert!(text.parse::<EndpointUrl>().is_err(), "{text}");
         }

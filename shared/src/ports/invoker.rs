@@ -26,6 +26,14 @@ pub enum InvokeError {
         /// Its error's text, as Lambda's `errorMessage`.
         message: String,
     },
+    /// The call is refused: not allowed, too large, or what answers is no function. Trying again does not help.
+    #[error("function {function} cannot be invoked: {message}")]
+    Refused {
+        /// Which function.
+        function: String,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// The function could not be reached; the same call may succeed later.
     #[error("function {function} cannot be reached")]
     Unreachable {
@@ -41,6 +49,6 @@ impl InvokeError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn retry(&self) -> bool {
-        !matches!(self, InvokeError::UnknownFunction(_))
+        !matches!(self, InvokeError::UnknownFunction(_) | InvokeError::Refused { .. })
     }
 }

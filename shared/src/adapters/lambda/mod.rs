@@ -1,1 +1,7 @@
-//! The lambda adapter.
+//! AWS Lambda: what a function's binary is made with, and one function calling another.
+
+mod invoke_answer;
+pub mod invoker;
+pub mod runtime;
+
+pub use invoker::LambdaInvoker;
