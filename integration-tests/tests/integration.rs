@@ -5,10 +5,17 @@
 mod backbeat_recorded;
 mod backup;
 mod conformance_objects;
+mod conformance_records;
 mod conformance_store;
+mod counting;
+mod dev;
 mod embedded_s3_cli;
 mod exposition;
 mod harness;
+mod kafka_faults;
+mod lambda_runtime;
 mod objects_faults;
+mod redis_faults;
 mod servers;
 mod simulation;
+mod start_up;

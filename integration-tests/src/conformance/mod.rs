@@ -1,4 +1,5 @@
 //! One suite for each port: what every adapter of it must do.
 
 pub mod objects;
+pub mod records;
 pub mod store;

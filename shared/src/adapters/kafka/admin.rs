@@ -15,7 +15,7 @@ use rdkafka_sys::bindings as sys;
 
 use super::{
     context::{ClientState, Trouble},
-    errors::{self, Errors},
+    errors::Errors,
     native::{self, Event, Owned, Queue},
 };
 use crate::ports::records::RecordsError;
@@ -117,11 +117,15 @@ impl Admin {
     }
 
     /// Tries again what fails in passing, as long as an answer may take.
-    pub(super) fn retrying<T>(&self, mut attempt: impl FnMut() -> Result<T, Failed>) -> Result<T, Failed> {
+    pub(super) fn retrying<T>(
+        &self,
+        passing: fn(Code) -> bool,
+        mut attempt: impl FnMut() -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
         let began = Instant::now();
         loop {
             match attempt() {
-                Err(failed) if errors::is_passing(failed.code) && began.elapsed() < self.timeout => {
+                Err(failed) if passing(failed.code) && began.elapsed() < self.timeout => {
                     std::thread::sleep(RETRY_INTERVAL);
                 }
                 outcome => return outcome,
@@ -173,8 +177,12 @@ impl Admin {
 
     /// Why the client cannot get on, after it was heard.
     fn trouble(&self) -> Trouble {
-        // Log lines and errors come one by one; nothing else comes to this client.
-        while self.client.poll(Duration::ZERO).is_some() {}
+        // SAFETY: the client is a consumer of some group, and outlives the queue.
+        let events = unsafe { Queue::of_consumer(self.ptr()) };
+        while !events.is_empty() {
+            // Log lines and errors, which the context takes; nothing else comes to this client.
+            drop(self.client.poll(Duration::ZERO));
+        }
         self.client.context().trouble()
     }
 }

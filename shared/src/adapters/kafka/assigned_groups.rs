@@ -12,6 +12,7 @@ use rdkafka_sys::bindings as sys;
 
 use super::{
     admin::{Admin, Failed},
+    errors,
     fetch::ReadClient,
     group_offsets::{self, COMMIT},
     native::{Event, Queue},
@@ -41,7 +42,8 @@ impl AssignedGroups {
     }
 }
 
-/// Commits through a member.
+/// Commits through a member. As long as that has not joined, the group may have no members, or others that are just
+/// going: then either way is tried in turn.
 pub(super) fn commit(
     admin: &Admin,
     member: &ReadClient,
@@ -49,13 +51,16 @@ pub(super) fn commit(
     offsets: &[(TopicPartition, Offset)],
 ) -> Result<(), RecordsError> {
     let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
-    match admin.retrying(|| try_commit(admin, member, group, &list)) {
-        // The member has not joined yet, and so the group may have none.
-        Err(Failed { code: Code::UnknownMemberId | Code::IllegalGeneration, .. }) => {
-            group_offsets::commit(admin, group, offsets)
-        }
-        outcome => Ok(outcome?),
-    }
+    let attempt = || match try_commit(admin, member, group, &list) {
+        Err(failed) if is_not_in(failed.code) => group_offsets::try_commit(admin, group, offsets),
+        outcome => outcome,
+    };
+    Ok(admin.retrying(|code| is_not_in(code) || errors::is_passing(code), attempt)?)
+}
+
+/// The group does not know the member, or not in its present generation.
+fn is_not_in(code: Code) -> bool {
+    matches!(code, Code::UnknownMemberId | Code::IllegalGeneration)
 }
 
 fn try_commit(admin: &Admin, member: &ReadClient, group: &str, list: &PartitionList) -> Result<(), Failed> {

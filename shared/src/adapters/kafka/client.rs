@@ -68,6 +68,7 @@ fn connection(config: &mut ClientConfig, settings: &KafkaSettings, bootstrap_ser
         .set("bootstrap.servers", bootstrap_servers)
         .set("client.id", &settings.client_id)
         .set("socket.connection.setup.timeout.ms", &timeout)
+        .set("socket.timeout.ms", &timeout)
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
         .set("reconnect.backoff.max.ms", "2000")

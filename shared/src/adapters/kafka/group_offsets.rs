@@ -7,6 +7,7 @@ use rdkafka_sys::bindings as sys;
 
 use super::{
     admin::{Admin, Failed},
+    errors,
     native::{self, Event, Owned},
     partitions::{self, Answers},
 };
@@ -34,11 +35,11 @@ pub(super) fn committed(
         let request = sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
         Owned::new(request, sys::rd_kafka_ListConsumerGroupOffsets_destroy).expect("librdkafka always makes a request")
     };
-    let answers = admin.retrying(|| ask_committed(admin, group, &request))?;
+    let answers = admin.retrying(errors::is_passing, || ask_committed(admin, group, &request))?;
     let offset_of = |partition: &TopicPartition| match answers.get(partition) {
         None => Ok(None),
         Some(Ok(offset)) => Ok((*offset >= 0).then_some(Offset(*offset))),
-        Some(Err(code)) if super::errors::is_unknown(*code) => Ok(None),
+        Some(Err(code)) if errors::is_unknown(*code) => Ok(None),
         Some(Err(code)) => Err(admin.errors().of(COMMITTED, &format!("{partition} of group {group}"), *code, "")),
     };
     asked.iter().map(offset_of).collect()
@@ -64,6 +65,11 @@ fn ask_committed(
 
 /// Commits for a group that has no members.
 pub(super) fn commit(admin: &Admin, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    Ok(admin.retrying(errors::is_passing, || try_commit(admin, group, offsets))?)
+}
+
+/// Tries it once.
+pub(super) fn try_commit(admin: &Admin, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failed> {
     let name = group_name(admin, COMMIT, group)?;
     let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
     // SAFETY: name and list are valid during the call, which copies them.
@@ -71,7 +77,7 @@ pub(super) fn commit(admin: &Admin, group: &str, offsets: &[(TopicPartition, Off
         let request = sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
         Owned::new(request, sys::rd_kafka_AlterConsumerGroupOffsets_destroy).expect("librdkafka always makes a request")
     };
-    Ok(admin.retrying(|| ask_commit(admin, group, &request))?)
+    ask_commit(admin, group, &request)
 }
 
 fn ask_commit(
@@ -97,15 +103,15 @@ fn ask_commit(
 pub(super) fn all_committed(admin: &Admin, group: &str, answers: &Answers) -> Result<(), Failed> {
     for (partition, said) in answers {
         if let Err(code) = said {
-            let name = if super::errors::is_unknown(*code) { partition.to_string() } else { format!("group {group}") };
+            let name = if errors::is_unknown(*code) { partition.to_string() } else { format!("group {group}") };
             return Err(admin.failed(COMMIT, &name, *code, ""));
         }
     }
     Ok(())
 }
 
-fn group_name(admin: &Admin, operation: &'static str, group: &str) -> Result<CString, RecordsError> {
-    let zero = |_| admin.errors().of(operation, group, Code::InvalidGroupId, "a group's name holds no zero byte");
+fn group_name(admin: &Admin, operation: &'static str, group: &str) -> Result<CString, Failed> {
+    let zero = |_| admin.failed(operation, group, Code::InvalidGroupId, "a group's name holds no zero byte");
     CString::new(group).map_err(zero)
 }
 

@@ -10,6 +10,7 @@ mod context;
 mod errors;
 mod fetch;
 mod group_offsets;
+pub mod mock;
 mod msk;
 mod native;
 mod partitions;

@@ -49,6 +49,21 @@ impl Queue {
         Queue(queue.expect("librdkafka always makes a queue"))
     }
 
+    /// The queue by which a consumer is told all that has no queue of its own.
+    ///
+    /// # Safety
+    /// `client` is a valid consumer of some group, and outlives the queue.
+    pub(super) unsafe fn of_consumer(client: *mut sys::rd_kafka_t) -> Self {
+        let queue = unsafe { Owned::new(sys::rd_kafka_queue_get_consumer(client), sys::rd_kafka_queue_destroy) };
+        Queue(queue.expect("a consumer of some group has such a queue"))
+    }
+
+    /// Whether nothing waits in the queue.
+    pub(super) fn is_empty(&self) -> bool {
+        // SAFETY: the queue is valid.
+        unsafe { sys::rd_kafka_queue_length(self.ptr()) == 0 }
+    }
+
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_queue_t {
         self.0.ptr()
     }

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::{CStr, CString, c_char},
+    ptr,
     sync::Arc,
 };
 
@@ -10,6 +11,7 @@ use rdkafka_sys::bindings as sys;
 
 use super::{
     admin::{Admin, Failed},
+    errors,
     native::{self, Event, Owned},
 };
 use crate::{
@@ -19,6 +21,9 @@ use crate::{
 
 const DESCRIBE: &str = "describe topics";
 const CREATE: &str = "create topic";
+/// librdkafka's mock cluster names a controller that it does not have, so its first broker is asked instead.
+const MOCK_CLUSTER: &str = "mockCluster";
+const MOCK_BROKER: i32 = 1;
 
 /// All topics' names, asked of the cluster now.
 pub(super) fn names(admin: &Admin) -> Result<Vec<Arc<str>>, RecordsError> {
@@ -44,6 +49,10 @@ pub(super) fn describe(admin: &Admin, names: &[Arc<str>]) -> Result<Vec<Topic>, 
     }
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+    if cluster_id(admin)?.starts_with(MOCK_CLUSTER) {
+        // SAFETY: the options are valid; no error text is asked for, and any broker's id is taken.
+        unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr(), MOCK_BROKER, ptr::null_mut(), 0) };
+    }
     let event = admin.request(DESCRIBE, "topics", |client, queue| {
         // SAFETY: all pointers are valid during the call, which copies the names.
         unsafe {
@@ -142,7 +151,7 @@ fn wait_until_known(admin: &Admin, name: &str) -> Result<(), RecordsError> {
         Ok(_) => Ok(()),
         Err(error) => Err(Failed { code: Code::Fail, error }),
     };
-    Ok(admin.retrying(known)?)
+    Ok(admin.retrying(errors::is_passing, known)?)
 }
 
 fn new_topic(

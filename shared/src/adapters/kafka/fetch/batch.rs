@@ -1,6 +1,10 @@
 //! Messages of the C client as records: the bytes of a run of one partition are copied once, into one shared buffer.
+//!
+//! They are taken one by one, as events. The client's batch call would cost less, but loses what matters here: it swallows
+//! word of a topic that is gone, and takes the end of a partition for a record, so that after the next rebalance of the
+//! group one record is passed over (librdkafka 2.12).
 
-use std::time::Duration;
+use std::{ptr, time::Duration};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use rdkafka::error::RDKafkaErrorCode as Code;
@@ -8,41 +12,17 @@ use rdkafka_sys::bindings as sys;
 
 use super::headers::Headers;
 use crate::{
-    adapters::kafka::native::{self, Queue},
+    adapters::kafka::native::{self, Event, Owned, Queue},
     record::{Header, Millis, Offset, Record, TimestampType},
 };
 
-/// A message of the C client, given back when dropped.
-pub(super) struct Message(*mut sys::rd_kafka_message_t);
-
-/// Messages as they came, and where they are put.
-pub(super) struct Messages {
-    raw: Vec<*mut sys::rd_kafka_message_t>,
-}
-
-impl Messages {
-    /// Room for so many messages at a time.
-    pub(super) fn with_capacity(count: usize) -> Self {
-        Messages { raw: vec![std::ptr::null_mut(); count] }
-    }
-
-    /// What the queue holds, waiting at most `wait` for the first message.
-    ///
-    /// The C client's call waits until its array is full, so the first message is waited for alone.
-    pub(super) fn consume(&mut self, queue: &Queue, wait: Duration) -> Vec<Message> {
-        let mut count = self.fill(queue, 0, 1, wait);
-        if count == 1 {
-            count += self.fill(queue, 1, self.raw.len(), Duration::ZERO);
-        }
-        self.raw[..count].iter().map(|message| Message(*message)).collect()
-    }
-
-    fn fill(&mut self, queue: &Queue, from: usize, to: usize, wait: Duration) -> usize {
-        let (room, wait) = (&mut self.raw[from..to], native::millis(wait));
-        // SAFETY: the queue is valid, and the array has room for as many as asked for.
-        let count = unsafe { sys::rd_kafka_consume_batch_queue(queue.ptr(), wait, room.as_mut_ptr(), room.len()) };
-        usize::try_from(count).unwrap_or(0)
-    }
+/// What the C client has to say about a partition.
+pub(super) struct Message {
+    /// Owns what the others point into.
+    event: Event,
+    kind: Kind,
+    /// Null, but for a record.
+    record: *const sys::rd_kafka_message_t,
 }
 
 /// What a message says.
@@ -58,74 +38,116 @@ pub(super) enum Kind {
     Failed(Code),
 }
 
+/// What the queue holds, waiting at most `wait` for the first message.
+pub(super) fn consume(queue: &Queue, count_max: usize, wait: Duration) -> Vec<Message> {
+    let first = queue.poll(wait);
+    let more = std::iter::from_fn(|| queue.poll(Duration::ZERO));
+    first.into_iter().chain(more).take(count_max).filter_map(Message::of).collect()
+}
+
 impl Message {
-    fn get(&self) -> &sys::rd_kafka_message_t {
-        // SAFETY: the message is ours and valid.
-        unsafe { &*self.0 }
+    /// `None` for an event that is neither a record nor an error.
+    fn of(event: Event) -> Option<Self> {
+        // SAFETY: the event is valid, and owns its message.
+        let (event_type, code) =
+            unsafe { (sys::rd_kafka_event_type(event.ptr()), sys::rd_kafka_event_error(event.ptr())) };
+        match event_type {
+            sys::RD_KAFKA_EVENT_FETCH => {
+                // SAFETY: as above.
+                let record = unsafe { sys::rd_kafka_event_message_next(event.ptr()) };
+                (!record.is_null()).then_some(Message { event, kind: Kind::Record, record })
+            }
+            sys::RD_KAFKA_EVENT_ERROR => {
+                let mut message = Message { event, kind: Kind::OutOfRange, record: ptr::null() };
+                message.kind = message.kind_of_error(Code::from(code));
+                Some(message)
+            }
+            _ => None,
+        }
     }
 
-    pub(super) fn kind(&self) -> Kind {
-        match Code::from(self.get().err) {
-            Code::NoError => Kind::Record,
-            Code::PartitionEOF => Kind::End(Offset(self.get().offset)),
+    fn kind_of_error(&self, code: Code) -> Kind {
+        match code {
+            Code::PartitionEOF => Kind::End(Offset(self.about().map_or(0, |about| about.2))),
             Code::AutoOffsetReset | Code::OffsetOutOfRange => Kind::OutOfRange,
             code => Kind::Failed(code),
         }
     }
 
-    /// Whether two messages are of one partition.
-    pub(super) fn same_partition(&self, other: &Message) -> bool {
-        self.get().rkt == other.get().rkt && self.get().partition == other.get().partition
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
-    /// The topic's name and the partition's number.
-    pub(super) fn partition(&self) -> (String, i32) {
-        let message = self.get();
-        if message.rkt.is_null() {
-            return (String::new(), -1);
+    /// Whether two messages are records of one partition.
+    pub(super) fn continues(&self, other: &Message) -> bool {
+        match (self.get(), other.get()) {
+            (Some(a), Some(b)) => a.rkt == b.rkt && a.partition == b.partition,
+            _ => false,
         }
-        // SAFETY: a message's topic is valid as long as the message.
-        (unsafe { native::text(sys::rd_kafka_topic_name(message.rkt)) }, message.partition)
+    }
+
+    /// The topic's name and the partition's number; `None` where it is about no partition.
+    pub(super) fn partition(&self) -> Option<(String, i32)> {
+        match self.get() {
+            // SAFETY: a message's topic is valid as long as the message.
+            Some(record) => Some((unsafe { native::text(sys::rd_kafka_topic_name(record.rkt)) }, record.partition)),
+            None => self.about().map(|(topic, partition, _)| (topic, partition)),
+        }
+    }
+
+    /// Topic, partition and offset that an error is about.
+    fn about(&self) -> Option<(String, i32, i64)> {
+        // SAFETY: the event is valid; what it tells is ours, and given back.
+        unsafe {
+            let about = sys::rd_kafka_event_topic_partition(self.event.ptr());
+            let about = Owned::new(about, sys::rd_kafka_topic_partition_destroy)?;
+            let element = &*about.ptr();
+            Some((native::text(element.topic), element.partition, element.offset))
+        }
     }
 
     /// What the client says about an error.
     pub(super) fn error_text(&self) -> String {
-        // SAFETY: the message is valid; the text is copied.
-        unsafe { native::text(sys::rd_kafka_message_errstr(self.0)) }
+        // SAFETY: the event is valid; the text is copied.
+        unsafe { native::text(sys::rd_kafka_event_error_string(self.event.ptr())) }
+    }
+
+    fn get(&self) -> Option<&sys::rd_kafka_message_t> {
+        // SAFETY: the pointer is null, or points into the event.
+        unsafe { self.record.as_ref() }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.get().map_or(0, |record| record.key_len + record.len)
     }
 
     fn parts(&self) -> Result<Parts<'_>, Code> {
-        let message = self.get();
-        // SAFETY: the message is valid as long as `self`, and used by this thread alone.
-        let headers = unsafe { Headers::of(self.0)? };
-        // SAFETY: key and payload point to as many bytes as the message says.
-        let (key, value) = unsafe { (bytes(message.key, message.key_len), bytes(message.payload, message.len)) };
-        Ok(Parts { key, value, headers })
-    }
-
-    fn timestamp(&self) -> (Millis, TimestampType) {
-        use sys::rd_kafka_timestamp_type_t as Type;
-        let mut kind = Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is valid.
-        let timestamp = unsafe { sys::rd_kafka_message_timestamp(self.0, &raw mut kind) };
-        let kind = match kind {
-            Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => TimestampType::None,
-            Type::RD_KAFKA_TIMESTAMP_CREATE_TIME => TimestampType::CreateTime,
-            Type::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => TimestampType::LogAppendTime,
-        };
-        (Millis(timestamp), kind)
+        let record = self.get().ok_or(Code::BadMessage)?;
+        // SAFETY: the record is valid as long as `self`, and used by this thread alone.
+        let headers = unsafe { Headers::of(record)? };
+        // SAFETY: key and payload point to as many bytes as the record says.
+        let (key, value) = unsafe { (bytes(record.key, record.key_len), bytes(record.payload, record.len)) };
+        Ok(Parts { offset: Offset(record.offset), timestamp: timestamp(record), key, value, headers })
     }
 }
 
-impl Drop for Message {
-    fn drop(&mut self) {
-        // SAFETY: the message is ours, and given back once.
-        unsafe { sys::rd_kafka_message_destroy(self.0) }
-    }
+fn timestamp(record: &sys::rd_kafka_message_t) -> (Millis, TimestampType) {
+    use sys::rd_kafka_timestamp_type_t as Type;
+    let mut kind = Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the record is valid.
+    let timestamp = unsafe { sys::rd_kafka_message_timestamp(record, &raw mut kind) };
+    let kind = match kind {
+        Type::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE => TimestampType::None,
+        Type::RD_KAFKA_TIMESTAMP_CREATE_TIME => TimestampType::CreateTime,
+        Type::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME => TimestampType::LogAppendTime,
+    };
+    (Millis(timestamp), kind)
 }
 
-/// The bytes of a message.
+/// What a record is made of, still the client's.
 struct Parts<'a> {
+    offset: Offset,
+    timestamp: (Millis, TimestampType),
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
     headers: Headers<'a>,
@@ -147,15 +169,16 @@ impl Parts<'_> {
         }
     }
 
-    /// The same bytes as slices of the buffer they were copied to.
-    fn slices_of(&self, buffer: &mut Bytes) -> (Option<Bytes>, Option<Bytes>, Vec<Header>) {
+    /// The record, its bytes slices of the buffer they were copied to.
+    fn record_over(&self, buffer: &mut Bytes) -> Record {
         let mut slice = |part: Option<&[u8]>| part.map(|part| buffer.split_to(part.len()));
         let (key, value) = (slice(self.key), slice(self.value));
         let mut headers = Vec::with_capacity(self.headers.count());
         for (name, value) in self.headers.iter() {
             headers.push(Header { name: slice(Some(name)).unwrap_or_default(), value: slice(value) });
         }
-        (key, value, headers)
+        let (timestamp, timestamp_type) = self.timestamp;
+        Record { offset: self.offset, timestamp, timestamp_type, key, value, headers }
     }
 }
 
@@ -171,7 +194,7 @@ unsafe fn bytes<'a>(pointer: *mut std::ffi::c_void, length: usize) -> Option<&'a
 pub(super) fn part_len(messages: &[Message], bytes_max: usize) -> usize {
     let mut size_bytes = 0;
     let fits = |message: &&Message| {
-        size_bytes += message.get().key_len + message.get().len;
+        size_bytes += message.size_bytes();
         size_bytes <= bytes_max
     };
     messages.iter().take_while(fits).count().max(1)
@@ -184,10 +207,5 @@ pub(super) fn records(messages: &[Message]) -> Result<(Vec<Record>, usize), Code
     let mut buffer = BytesMut::with_capacity(size_bytes);
     parts.iter().for_each(|parts| parts.copy_to(&mut buffer));
     let mut buffer = buffer.freeze();
-    let record = |(message, parts): (&Message, &Parts<'_>)| {
-        let (key, value, headers) = parts.slices_of(&mut buffer);
-        let (timestamp, timestamp_type) = message.timestamp();
-        Record { offset: Offset(message.get().offset), timestamp, timestamp_type, key, value, headers }
-    };
-    Ok((messages.iter().zip(&parts).map(record).collect(), size_bytes))
+    Ok((parts.iter().map(|parts| parts.record_over(&mut buffer)).collect(), size_bytes))
 }

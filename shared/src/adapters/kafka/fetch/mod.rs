@@ -20,7 +20,7 @@ use rdkafka::{
 
 pub(super) use self::reader::ReadClient;
 use self::{assignment::Assignment, handover::Handover, reader::Reader};
-use super::{errors::Errors, native::Queue};
+use super::errors::Errors;
 use crate::{
     ports::records::{Fetch, Fetched, RecordsError},
     record::{Offset, TopicPartition},
@@ -52,9 +52,7 @@ impl KafkaFetch {
         if let Some(topics) = topics {
             consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<_>>())?;
         }
-        // SAFETY: the two are kept together, and the queue goes first.
-        let queue = unsafe { Queue::new(consumer.client().native_ptr()) };
-        let client = Arc::new(ReadClient { queue, consumer });
+        let client = Arc::new(ReadClient::new(consumer));
         let fetch = KafkaFetch {
             handover: handover.clone(),
             client: Arc::downgrade(&client),

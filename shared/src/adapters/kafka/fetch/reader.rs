@@ -18,7 +18,7 @@ use rdkafka_sys::bindings as sys;
 
 use super::{
     assignment::{self, Assignment, Reading},
-    batch::{self, Kind, Message, Messages},
+    batch::{self, Kind, Message},
     handover::{Command, Generation, Handover},
 };
 use crate::{
@@ -40,13 +40,25 @@ const SERVE_INTERVAL: Duration = Duration::from_millis(100);
 /// What a record takes beside its bytes.
 const RECORD_BYTES: usize = size_of::<crate::record::Record>();
 
-/// A client that reads, and the queue its records come by. The queue goes first.
+/// A client that reads, and its queues, which go first.
 pub(in crate::adapters::kafka) struct ReadClient {
+    /// What comes of partitions.
     pub(super) queue: Queue,
+    /// All else: what the group says, errors, log lines.
+    events: Queue,
     pub(super) consumer: BaseConsumer<Assignment>,
 }
 
 impl ReadClient {
+    pub(super) fn new(consumer: BaseConsumer<Assignment>) -> Self {
+        // SAFETY: client and queues are kept together, and the queues go first.
+        let (queue, events) = unsafe {
+            let client = consumer.client().native_ptr();
+            (Queue::new(client), Queue::of_consumer(client))
+        };
+        ReadClient { queue, events, consumer }
+    }
+
     /// The C client, as long as this lives.
     pub(in crate::adapters::kafka) fn ptr(&self) -> *mut sys::rd_kafka_t {
         self.consumer.client().native_ptr()
@@ -55,7 +67,6 @@ impl ReadClient {
 
 /// What the thread owns.
 pub(super) struct Reader {
-    messages: Messages,
     client: Arc<ReadClient>,
     handover: Arc<Handover>,
     errors: Errors,
@@ -66,15 +77,15 @@ type Run<'a> = (&'a [Message], TopicPartition, Generation);
 
 impl Reader {
     pub(super) fn new(client: Arc<ReadClient>, handover: Arc<Handover>, errors: Errors) -> Self {
-        Reader { messages: Messages::with_capacity(BATCH_MESSAGES_MAX), client, handover, errors }
+        Reader { client, handover, errors }
     }
 
     /// Reads until nobody listens any more.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(self) {
         while !self.handover.is_closed() {
             self.serve();
             if self.handover.wait_for_room(SERVE_INTERVAL) {
-                let messages = self.messages.consume(&self.client.queue, SERVE_INTERVAL);
+                let messages = batch::consume(&self.client.queue, BATCH_MESSAGES_MAX, SERVE_INTERVAL);
                 self.hand_over(&messages);
             }
         }
@@ -82,8 +93,10 @@ impl Reader {
 
     /// What is to be done beside fetching, whether there is room or not.
     fn serve(&self) {
-        if let Some(Ok(stray)) = self.client.consumer.poll(Duration::ZERO) {
-            self.give_up_on(&stray);
+        while !self.client.events.is_empty() {
+            if let Some(Ok(stray)) = self.client.consumer.poll(Duration::ZERO) {
+                self.give_up_on(&stray);
+            }
         }
         self.tell_trouble();
         self.follow_commands();
@@ -170,10 +183,8 @@ impl Reader {
 
     /// Messages of partitions that were stopped, or taken away by the group, are left out.
     fn runs<'a>(&self, messages: &'a [Message]) -> impl Iterator<Item = Run<'a>> {
-        let together =
-            |a: &Message, b: &Message| a.same_partition(b) && a.kind() == Kind::Record && b.kind() == Kind::Record;
-        messages.chunk_by(together).filter_map(move |run| {
-            let (topic, number) = run[0].partition();
+        messages.chunk_by(Message::continues).filter_map(move |run| {
+            let (topic, number) = run[0].partition()?;
             let (partition, generation) = self.reading().get(&topic, number)?;
             Some((run, partition, generation))
         })

@@ -1,0 +1,65 @@
+//! What the logs are and hold.
+
+use super::*;
+use crate::eventually::eventually;
+
+/// A topic is described with its id and partitions; one that is not there is left out.
+pub async fn topics_are_told_with_their_ids(cluster: &dyn Cluster) {
+    let (one, three) = (cluster.new_topic(1, &[]).await, cluster.new_topic(3, &[]).await);
+    let asked = [three.clone(), "there-never-was-such-a-topic".into(), one.clone()];
+    let topics = cluster.kafka().topics(Some(&asked)).await.expect("the cluster answers");
+    let partitions: BTreeMap<_, _> = topics.iter().map(|topic| (topic.name.clone(), topic.partitions)).collect();
+    assert_eq!(partitions, BTreeMap::from([(one.clone(), 1), (three.clone(), 3)]));
+    assert_ne!(topics[0].id, topics[1].id);
+
+    let all = cluster.kafka().topics(None).await.expect("the cluster answers");
+    assert!(topics.iter().all(|topic| all.contains(topic)), "{all:?}");
+    assert_eq!(cluster.kafka().topics(Some(&[])).await.expect("the cluster answers"), []);
+}
+
+/// A topic that was deleted and created again has another id, and its offsets begin at 0.
+pub async fn a_topic_created_again_has_another_id(cluster: &dyn Cluster) {
+    let name = cluster.new_topic(1, &[]).await;
+    let p0 = TopicPartition::new(name.clone(), 0);
+    cluster.append(&p0, &records(3)).await;
+    let before = topic(cluster.kafka(), &name).await.expect("it was created");
+    assert_eq!(topic(cluster.kafka(), &name).await.as_ref(), Some(&before), "the id stays");
+
+    cluster.delete_topic(&name).await;
+    eventually("the topic to be gone", PATIENCE, || async {
+        topic(cluster.kafka(), &name).await.map_or(Ok(()), |topic| Err(format!("{topic:?}")))
+    })
+    .await;
+    cluster.create_again(&name, 1).await;
+    let after = eventually("the topic to be there again", PATIENCE, || async {
+        topic(cluster.kafka(), &name).await.ok_or_else(|| "it is not".to_owned())
+    })
+    .await;
+    assert_ne!(before.id, after.id);
+    cluster.append(&p0, &records(1)).await;
+    assert_eq!(read_from(cluster.kafka(), &p0, 0).await.offsets(), [0]);
+}
+
+/// Bounds follow appends and trims; what is not there has its error in its place.
+pub async fn bounds_are_told_in_the_order_asked_for(cluster: &dyn Cluster) {
+    let topic = cluster.new_topic(2, &[]).await;
+    let (p0, p1, p9) =
+        (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic.clone(), 1), TopicPartition::new(topic, 9));
+    let never = TopicPartition::new("there-never-was-such-a-topic", 0);
+    cluster.append(&p1, &records(7)).await;
+    cluster.trim(&p1, Offset(2)).await;
+    let asked = [p9, p1, never, p0];
+    let told = cluster.kafka().bounds(&asked).await.expect("the cluster answers");
+    assert!(matches!(told[0], Err(RecordsError::Unknown { .. })), "{:?}", told[0]);
+    assert_eq!(told[1], Ok(bounds_of(2, 7, 7)));
+    assert!(matches!(told[2], Err(RecordsError::Unknown { .. })), "{:?}", told[2]);
+    assert_eq!(told[3], Ok(bounds_of(0, 0, 0)));
+    assert_eq!(cluster.kafka().bounds(&[]).await.expect("the cluster answers"), []);
+}
+
+/// The cluster's id does not change.
+pub async fn the_cluster_has_an_id(cluster: &dyn Cluster) {
+    let id = cluster.kafka().cluster_id().await.expect("the cluster answers");
+    assert!(!id.is_empty());
+    assert_eq!(cluster.kafka().cluster_id().await.expect("the cluster answers"), id);
+}
