@@ -7,6 +7,10 @@ set quiet
 default:
     just --list --unsorted
 
+# Everything in one process, nothing else needed: embedded Kafka and S3, sample topics, metrics that move
+dev *args:
+    infra/binary.sh highwater dev "$@"
+
 # All tests, as CI runs them; engine, images and tools are made ready while it compiles
 test:
     infra/test.sh

@@ -107,7 +107,6 @@ async fn encryption_that_the_brokers_do_not_speak_is_refused_with_its_settings()
     let settings = KafkaSettings { security_protocol: SecurityProtocol::Ssl, ..KafkaSettings::at(broker) };
     for error in errors_of_every_call(&connect(settings).await).await {
         let text = error.to_string();
-        assert!(matches!(error, RecordsError::Refused { .. }), "{error:?}");
         assert!(text.contains("kafka.security_protocol"), "{text}");
     }
 }

@@ -74,7 +74,7 @@ impl Default for KafkaSettings {
             ssl_key_password: None,
             client_id: "highwater".to_owned(),
             session_timeout: Span::seconds(45),
-            request_timeout: Span::seconds(10),
+            request_timeout: Span::seconds(8),
             fetch_ahead_bytes_max: ByteSize::mib(32),
         }
     }

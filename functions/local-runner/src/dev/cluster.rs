@@ -26,8 +26,9 @@ const SESSION_TIMEOUT: Span = Span::seconds(6);
 
 /// The embedded Kafka; it ends when dropped.
 pub struct DevKafka {
-    mock: MockKafka,
+    // The client goes before the brokers that it talks to.
     client: KafkaCluster,
+    mock: MockKafka,
 }
 
 impl DevKafka {

@@ -103,7 +103,7 @@ impl Admin {
         // SAFETY: the client outlives this call, and the queue with it.
         let queue = unsafe { Queue::new(self.ptr()) };
         send(self.ptr(), queue.ptr());
-        let event = self.wait(operation, name, &queue)?;
+        let event = self.wait(operation, name, |wait| queue.poll(wait))?;
         // SAFETY: the event is valid; its text lives as long as the event.
         let (code, detail) = unsafe {
             let code = sys::rd_kafka_event_error(event.ptr());
@@ -133,11 +133,17 @@ impl Admin {
         }
     }
 
-    fn wait(&self, operation: &'static str, name: &str, queue: &Queue) -> Result<Event, Failed> {
+    /// Waits for an answer, `look` by `look`, and no longer than helps.
+    pub(super) fn wait<T>(
+        &self,
+        operation: &'static str,
+        name: &str,
+        look: impl Fn(Duration) -> Option<T>,
+    ) -> Result<T, Failed> {
         let asked = Instant::now();
         loop {
-            if let Some(event) = queue.poll(LOOK_INTERVAL) {
-                return Ok(event);
+            if let Some(answer) = look(LOOK_INTERVAL) {
+                return Ok(answer);
             }
             self.give_up_early(operation, name, asked.elapsed())?;
         }

@@ -32,7 +32,7 @@ impl Errors {
         RecordsError::Unavailable {
             operation,
             bootstrap_servers: self.bootstrap_servers.to_string(),
-            message: format!("{message}; check that it runs, and setting kafka.bootstrap_servers"),
+            message: format!("{message}; check that it runs, and settings kafka.bootstrap_servers and kafka.security_protocol"),
         }
     }
 

@@ -53,6 +53,7 @@ impl KafkaCluster {
         if let Some(problem) = settings.contradictions().first() {
             return Err(refused(problem.to_string()));
         }
+        unreadable_file(&settings).await?;
         let servers = match (&settings.bootstrap_servers, &settings.msk_cluster_arn) {
             (Some(servers), _) => servers.clone(),
             (None, arn) => {
@@ -83,6 +84,22 @@ impl KafkaCluster {
         };
         self.producer.get_or_try_init(make).await
     }
+}
+
+/// The C client says that a file cannot be read, but not which.
+async fn unreadable_file(settings: &KafkaSettings) -> Result<(), RecordsError> {
+    let files = [
+        ("ssl_ca_location", &settings.ssl_ca_location),
+        ("ssl_certificate_location", &settings.ssl_certificate_location),
+        ("ssl_key_location", &settings.ssl_key_location),
+    ];
+    for (setting, path) in files {
+        let Some(path) = path else { continue };
+        if let Err(error) = tokio::fs::metadata(path).await {
+            return Err(refused(format!("kafka.{setting} {} cannot be read: {error}", path.display())));
+        }
+    }
+    Ok(())
 }
 
 fn refused(message: String) -> RecordsError {

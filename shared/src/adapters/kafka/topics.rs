@@ -35,9 +35,9 @@ pub(super) fn names(admin: &Admin) -> Result<Vec<Arc<str>>, RecordsError> {
 
 /// The cluster's id.
 pub(super) fn cluster_id(admin: &Admin) -> Result<String, RecordsError> {
-    let (client, timeout) = admin.safe();
-    let unknown = || admin.failed("read the cluster id", "cluster", Code::OperationTimedOut, "");
-    Ok(client.fetch_cluster_id(timeout).ok_or_else(unknown)?)
+    let (client, _) = admin.safe();
+    let known = |wait| client.fetch_cluster_id(wait);
+    Ok(admin.wait("read the cluster id", "cluster", known)?)
 }
 
 /// The topics of `names` that exist, with their ids as the brokers have them now: this request passes by every cache.

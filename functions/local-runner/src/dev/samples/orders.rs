@@ -35,7 +35,7 @@ pub(super) fn message(number: u64, random: &mut StdRng, now: Millis) -> Message 
             "id": format!("customer-{:05}", random.random_range(0..20_000)),
             "address": format!("{} {}", random.random_range(1..200), STREETS.choose(random).unwrap_or(&STREETS[0])),
         },
-        "lines": (0..random.random_range(4..10)).map(|_| line(random)).collect::<Vec<_>>(),
+        "lines": (0..random.random_range(6..14)).map(|_| line(random)).collect::<Vec<_>>(),
         "note": "sample data, made up by highwater dev",
     });
     Message { key, value: text(value.to_string()), headers, ..Message::default() }

@@ -174,6 +174,7 @@ impl Reader {
                     self.handover.push(end, partition, *generation, 0);
                 }
                 Kind::OutOfRange => {
+                    tracing::info!(%partition, said = run[0].error_text(), "the offset to read from is not in the log");
                     self.end(partition, *generation, Fetched::OutOfRange { partition: partition.clone() });
                 }
                 Kind::Failed(code) => self.end_failed(partition, *generation, code, &run[0].error_text()),
