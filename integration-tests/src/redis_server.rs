@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use redis::aio::MultiplexedConnection;
 use testcontainers::{
     ContainerAsync, ImageExt as _,
-    core::{IntoContainerPort as _, WaitFor},
+    core::{ExecCommand, IntoContainerPort as _, WaitFor},
 };
 use testcontainers_modules::redis::Redis;
 
@@ -53,7 +53,7 @@ impl RedisServer {
 
     /// A sentinel that watches `master` under the name `figures`.
     pub async fn start_sentinel(master: &RedisServer) -> RedisServer {
-        let address = master.container.get_bridge_ip_address().await.expect("a container has an address on the bridge");
+        let address = master.address_on_bridge().await;
         let watch = format!("sentinel monitor figures {address} 6379 1");
         let script = format!(
             "echo '{watch}' > /tmp/sentinel.conf; exec redis-server /tmp/sentinel.conf --sentinel --port 6379 --protected-mode no"
@@ -67,6 +67,14 @@ impl RedisServer {
     async fn of(container: ContainerAsync<Redis>) -> RedisServer {
         let port = container.get_host_port_ipv4(6379.tcp()).await.expect("redis's port is published");
         RedisServer { container, address: format!("127.0.0.1:{port}"), databases_given: AtomicU32::new(0) }
+    }
+
+    /// Its own address among the containers: the last one that its hosts file names.
+    async fn address_on_bridge(&self) -> String {
+        let mut read = self.container.exec(ExecCommand::new(["cat", "/etc/hosts"])).await.expect("a file is read");
+        let hosts = String::from_utf8(read.stdout_to_vec().await.expect("its text")).expect("text");
+        let last = hosts.lines().rev().find_map(|line| line.split_whitespace().next());
+        last.expect("a container has an address on the bridge").to_owned()
     }
 
     /// Where it is, as `host:port`.

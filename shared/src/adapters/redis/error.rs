@@ -29,7 +29,17 @@ fn is_temporary(error: &RedisError) -> bool {
         ErrorKind::Server(kind) => matches!(kind, BusyLoading | ClusterDown | MasterDown | ReadOnly | TryAgain),
         _ => false,
     };
-    by_kind || error.code().is_some_and(|code| NOT_NOW.contains(&code))
+    let of_a_command = |code: &str| NOT_NOW.contains(&code);
+    by_kind || error.code().is_some_and(of_a_command) || aborted_by(error, of_a_command)
+}
+
+/// Whether a transaction was given up because of commands with such codes.
+fn aborted_by(error: &RedisError, is: impl Fn(&str) -> bool) -> bool {
+    if !matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort)) {
+        return false;
+    }
+    let commands = error.clone().into_server_errors();
+    commands.is_some_and(|commands| !commands.is_empty() && commands.iter().all(|(_, error)| is(error.code())))
 }
 
 fn refusal(error: &RedisError) -> String {
