@@ -23,6 +23,10 @@ check:
 soak:
     HIGHWATER_TEST_ROUNDS="${HIGHWATER_TEST_ROUNDS:-30}" HIGHWATER_TEST_SEEDS="${HIGHWATER_TEST_SEEDS:-1000}" infra/test.sh
 
+# What it costs: backup against a raw drain, and counting into Redis, each compared within the run
+bench *args:
+    infra/bench.sh "$@"
+
 # Real Kafka, Redis and S3 in containers on loopback ports, and `highwater serve` against them
 up *args:
     infra/up/up.sh "$@"

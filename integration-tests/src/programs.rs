@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 /// A binary of this workspace, built by the same cargo command as the tests.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of the test binary");
-    let folder = test.parent().and_then(Path::parent).expect("the test binary is in target/<profile>/deps");
+    let this = std::env::current_exe().expect("the path of this program");
+    let folder = this.parent().expect("a program is in a folder");
+    // Tests are in target/<profile>/deps, programs one above.
+    let folder = if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder };
     existing(folder.join(name), "`cargo test --workspace --all-targets --no-run` builds it")
 }
 
-/// A tool: `kcat` or `promtool`.
+/// A tool: `kcat`, `promtool` or `versitygw`.
 pub fn tool(name: &str) -> PathBuf {
     existing(tools().join("bin").join(name), "`./just prepare` makes it ready")
 }

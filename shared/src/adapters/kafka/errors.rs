@@ -32,7 +32,9 @@ impl Errors {
         RecordsError::Unavailable {
             operation,
             bootstrap_servers: self.bootstrap_servers.to_string(),
-            message: format!("{message}; check that it runs, and settings kafka.bootstrap_servers and kafka.security_protocol"),
+            message: format!(
+                "{message}; check that it runs, and settings kafka.bootstrap_servers and kafka.security_protocol"
+            ),
         }
     }
 

@@ -1,11 +1,6 @@
 //! Measures the counting path: messages that lie on the metrics topic of a real Kafka, drained, folded and applied to a
 //! real Redis; and, without Kafka, folding and applying alone. 10 locations, 3 intervals, a tenth of the messages standings
 //! over 1,000 partitions. Median of 5 rounds, each into an empty Redis.
-//!
-//! ```text
-//! bench-metrics [EVENTS]     1,000,000 by default
-//! ```
-#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
 
 use std::{
     sync::Arc,
@@ -34,7 +29,6 @@ use shared::{
     record::{Millis, Offset, Partition, Record, TimestampType, TopicId},
 };
 
-const EVENTS: usize = 1_000_000;
 const ROUNDS: usize = 5;
 const PARTITIONS: i32 = 4;
 const LOCATIONS: usize = 10;
@@ -51,9 +45,8 @@ struct Round {
     round_trips: usize,
 }
 
-#[tokio::main]
-async fn main() {
-    let events = std::env::args().nth(1).map_or(EVENTS, |text| text.parse().expect("a number of events"));
+/// Measures both.
+pub async fn run(events: usize) {
     let redis = RedisServer::shared().await;
     report(
         "folded and applied",

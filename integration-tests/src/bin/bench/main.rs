@@ -1,0 +1,32 @@
+//! `./just bench`: what the parts cost, each compared with its like within the same run, because machines are noisy.
+//!
+//! ```text
+//! bench backup  [RECORDS]    600,000 records of 1 KB in 4 partitions: a raw drain and backups of one topic, in turn
+//! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
+//! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
+//! ```
+#![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
+
+mod backup;
+mod drain;
+mod measured;
+mod metrics;
+mod s3;
+
+const RECORDS: usize = 600_000;
+const EVENTS: usize = 1_000_000;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().unwrap_or_else(|error| panic!("{text:?} is no number: {error}"));
+    match arguments[..] {
+        ["drain", servers, topic] => drain::run(servers, topic),
+        ["backup"] => backup::run(RECORDS).await,
+        ["backup", records] => backup::run(number(records)).await,
+        ["metrics"] => metrics::run(EVENTS).await,
+        ["metrics", events] => metrics::run(number(events)).await,
+        _ => panic!("bench {arguments:?} is no measurement: there are `backup [RECORDS]` and `metrics [EVENTS]`"),
+    }
+}
