@@ -1,12 +1,6 @@
 //! One partition's work: open the chain, take what is fetched, close segments, and recover from whatever goes wrong.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use shared::{
     job::State,
@@ -19,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backup, Context, WriteError,
     error::Remedy,
-    memory::Held,
+    memory::{Held, LaneSize},
     open::{open, topic_now},
     report::Reporter,
     writer::PartitionWriter,
@@ -94,8 +88,8 @@ pub(crate) struct Lane {
     pub stop: CancellationToken,
     pub feed: UnboundedReceiver<Feed>,
     pub commands: UnboundedSender<Command>,
-    /// Bytes of the unfinished segment, for whoever must choose a lane to close.
-    pub buffered: Arc<AtomicU64>,
+    /// How large the unfinished segment is, for whoever must choose a lane to close.
+    pub size: Arc<LaneSize>,
     pub generation: u64,
     pub summary: LaneSummary,
     pub attempt: u32,
@@ -107,7 +101,7 @@ impl Lane {
         loop {
             let mut reporter = Reporter::new(self.context.clock.now());
             let Err(error) = self.attempt(&mut reporter).await else { return Ok(self.summary) };
-            self.buffered.store(0, Ordering::Relaxed);
+            self.size.set(0);
             let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
             if self.stop.is_cancelled() {
                 return Err(error);
@@ -213,7 +207,7 @@ impl Lane {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
                 said_at = now;
             }
-            self.buffered.store(writer.buffered_bytes(), Ordering::Relaxed);
+            self.size.set(writer.buffered_bytes());
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use shared::record::Record;
 use tokio::sync::Notify;
 
 /// How much of the budget for records and unfinished segments is in use.
@@ -31,12 +32,58 @@ impl Memory {
     /// Whether nothing more should be fetched for now.
     #[must_use]
     pub fn full(&self) -> bool {
-        self.held_bytes.load(Ordering::Relaxed) >= self.limit_bytes
+        self.full_without(0)
+    }
+
+    /// Whether it will still be full when so many bytes, which are on their way out, were given back.
+    #[must_use]
+    pub fn full_without(&self, leaving_bytes: u64) -> bool {
+        self.held_bytes.load(Ordering::Relaxed).saturating_sub(leaving_bytes) >= self.limit_bytes
     }
 
     /// Returns when something was given back.
     pub async fn freed(&self) {
         self.freed.notified().await;
+    }
+}
+
+/// What records take in memory: their bytes, and what describes them.
+#[must_use]
+pub fn of_records(records: &[Record]) -> u64 {
+    records.iter().map(|record| record.size_bytes() + size_of::<Record>() as u64).sum()
+}
+
+/// How large a lane's unfinished segment is, and how much of it will be given back because it was asked to close.
+#[derive(Debug, Default)]
+pub struct LaneSize {
+    buffered_bytes: AtomicU64,
+    leaving_bytes: AtomicU64,
+}
+
+impl LaneSize {
+    /// Bytes in memory, none of which are on their way out.
+    #[must_use]
+    pub fn buffered_bytes(&self) -> u64 {
+        self.buffered_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes on their way out.
+    #[must_use]
+    pub fn leaving_bytes(&self) -> u64 {
+        self.leaving_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The lane says how much it holds, after it did what it was asked for.
+    pub fn set(&self, buffered_bytes: u64) {
+        self.buffered_bytes.store(buffered_bytes, Ordering::Relaxed);
+        self.leaving_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// The lane is asked to close its segment; `false` where there is nothing to close.
+    pub fn leave(&self) -> bool {
+        let bytes = self.buffered_bytes.swap(0, Ordering::Relaxed);
+        self.leaving_bytes.store(bytes, Ordering::Relaxed);
+        bytes > 0
     }
 }
 
@@ -71,6 +118,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lane_that_was_asked_to_close_is_not_asked_again_before_it_did() {
+        let size = LaneSize::default();
+        assert!(!size.leave());
+        size.set(10);
+        assert!(size.leave());
+        assert_eq!((size.buffered_bytes(), size.leaving_bytes()), (0, 10));
+        assert!(!size.leave());
+    }
+
+    #[test]
     fn what_is_held_is_given_back_when_it_is_dropped_or_shrinks() {
         let memory = Memory::new(100);
         let (mut first, second) = (memory.hold(60), memory.hold(40));
@@ -78,7 +135,7 @@ mod tests {
         first.set(59);
         assert!(!memory.full());
         first.set(60);
-        assert!(memory.full());
+        assert!(memory.full() && memory.full_without(0) && !memory.full_without(1));
         drop(second);
         assert!(!memory.full());
     }

@@ -1,17 +1,10 @@
 //! One consumer and the lanes it feeds.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shared::{
     ports::records::{Fetch, Fetched},
-    record::{Millis, Record, TopicPartition},
+    record::{Millis, TopicPartition},
 };
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -22,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backup, Context, WriteError,
     lane::{Command, Feed, Item, Lane, LaneSummary, Until},
+    memory::{self, LaneSize},
     report,
 };
 
@@ -53,7 +47,7 @@ struct Handle {
     generation: u64,
     feed: UnboundedSender<Feed>,
     stop: CancellationToken,
-    buffered: Arc<AtomicU64>,
+    size: Arc<LaneSize>,
 }
 
 /// How a lane ended.
@@ -84,7 +78,7 @@ impl Session {
     pub fn add(&mut self, partition: TopicPartition, until: Until) {
         self.lanes_made += 1;
         let (feed, fed) = mpsc::unbounded_channel();
-        let (stop, buffered) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+        let (stop, size) = (CancellationToken::new(), Arc::new(LaneSize::default()));
         let lane = Lane {
             id: self.lanes_made,
             context: self.context.clone(),
@@ -94,14 +88,14 @@ impl Session {
             stop: stop.clone(),
             feed: fed,
             commands: self.commander.clone(),
-            buffered: buffered.clone(),
+            size: size.clone(),
             generation: 0,
             summary: LaneSummary::default(),
             attempt: 0,
         };
         let (id, name) = (lane.id, partition.clone());
         self.tasks.spawn(async move { LaneEnd { id, partition: name, result: lane.run().await } });
-        let handle = Handle { id, generation: 0, feed, stop, buffered };
+        let handle = Handle { id, generation: 0, feed, stop, size };
         if let Some(before) = self.lanes.insert(partition, handle) {
             before.stop.cancel();
         }
@@ -191,7 +185,7 @@ impl Session {
     fn dispatch(&mut self, fetched: Fetched) {
         match fetched {
             Fetched::Records { partition, records } => {
-                let held = self.context.memory.hold(records.iter().map(Record::size_bytes).sum());
+                let held = self.context.memory.hold(memory::of_records(&records));
                 self.give(&partition, Item::Records(records, held));
             }
             Fetched::End { partition, position } => self.give(&partition, Item::End(position)),
@@ -212,11 +206,14 @@ impl Session {
         }
     }
 
-    /// Memory is short: the largest unfinished segment is closed early.
+    /// Memory is short: the largest unfinished segments are closed early, no more of them than it takes.
     async fn relieve(&mut self) {
-        let largest = self.lanes.values().max_by_key(|lane| (lane.buffered.load(Ordering::Relaxed), lane.id));
-        if let Some(lane) = largest.filter(|lane| lane.buffered.swap(0, Ordering::Relaxed) > 0) {
-            lane.give(Item::Close);
+        let leaving: u64 = self.lanes.values().map(|lane| lane.size.leaving_bytes()).sum();
+        if self.context.memory.full_without(leaving) {
+            let largest = self.lanes.values().max_by_key(|lane| (lane.size.buffered_bytes(), lane.id));
+            if let Some(lane) = largest.filter(|lane| lane.size.leave()) {
+                lane.give(Item::Close);
+            }
         }
         let _ = tokio::time::timeout(MEMORY_WAIT, self.context.memory.freed()).await;
     }

@@ -8,7 +8,14 @@ use shared::{
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
 
-use crate::{Backup, Context, WriteError, context::Work, memory::Held, open::OpenChain, report::Reporter, seal::seal};
+use crate::{
+    Backup, Context, WriteError,
+    context::Work,
+    memory::{self, Held},
+    open::OpenChain,
+    report::Reporter,
+    seal::seal,
+};
 
 /// Bytes of records that make a row group.
 const ROW_GROUP_BYTES: u64 = 8 << 20;
@@ -81,7 +88,7 @@ impl PartitionWriter {
     /// Bytes in memory.
     #[must_use]
     pub fn buffered_bytes(&self) -> u64 {
-        self.segment.as_ref().map_or(0, |s| s.pending_bytes + s.encoder.encoded_bytes())
+        self.segment.as_ref().map_or(0, |s| memory::of_records(&s.pending) + s.encoder.encoded_bytes())
     }
 
     /// Records stored so far, and segments.

@@ -1,5 +1,6 @@
 //! The real and the in-memory side of every port. SDK crates are named here and nowhere else.
 
+pub mod allocator;
 pub mod kafka;
 pub mod lambda;
 pub mod memory;
