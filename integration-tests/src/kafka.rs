@@ -21,12 +21,14 @@ pub struct Kafka {
     bootstrap_servers: String,
 }
 
-/// What a broker of one node needs for transactions, and short waits.
-const SETTINGS: [(&str, &str); 9] = [
+/// What a broker of one node needs for transactions, and short waits. Records may be as old as a test likes: a topic that is
+/// to forget says so itself.
+const SETTINGS: [(&str, &str); 10] = [
     ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
     ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
     ("KAFKA_LOG_CLEANER_BACKOFF_MS", "500"),
     ("KAFKA_LOG_RETENTION_CHECK_INTERVAL_MS", "1000"),
+    ("KAFKA_LOG_RETENTION_MS", "-1"),
     ("KAFKA_LOG_SEGMENT_DELETE_DELAY_MS", "0"),
     ("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "4"),
     ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1"),
