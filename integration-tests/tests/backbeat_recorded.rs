@@ -53,6 +53,7 @@ async fn ask(case: &Case, path: String, store: Arc<dyn Store>) -> HttpResponse {
         backups: Vec::new(),
         locations: vec!["site1".into(), "site2".into()],
         windows: Windows { window_s: case.window_seconds, ..Windows::default() },
+        counts_changes: false,
         allowed: Vec::new(),
     };
     let request = HttpRequest { method: case.method.clone(), target: path, ..HttpRequest::default() };

@@ -58,3 +58,18 @@ fn without_commits_behind_durable_segments_the_simulation_fails() {
 fn without_registers_that_only_grow_the_simulation_fails() {
     bites(Guards { registers: false, ..Guards::ALL });
 }
+
+#[test]
+fn without_positions_that_parts_are_compared_with_the_simulation_fails() {
+    bites(Guards { positions: false, ..Guards::ALL });
+}
+
+#[test]
+fn without_epochs_that_questions_wait_for_the_simulation_fails() {
+    bites(Guards { epochs: false, ..Guards::ALL });
+}
+
+#[test]
+fn without_runs_that_epochs_are_held_to_the_simulation_fails() {
+    bites(Guards { runs: false, ..Guards::ALL });
+}

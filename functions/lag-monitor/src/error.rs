@@ -34,6 +34,9 @@ pub enum MonitorError {
         /// The cluster that was asked.
         cluster: String,
     },
+    /// There is no metrics topic.
+    #[error("there is no topic {0:?}: create it, or set metrics.topic to the one that backbeat writes to")]
+    NoMetricsTopic(Arc<str>),
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),
@@ -47,6 +50,7 @@ impl MonitorError {
             MonitorError::Archive(error) => error.retry(),
             MonitorError::Records(error) => error.retry(),
             MonitorError::Store(error) => error.retry(),
+            MonitorError::NoMetricsTopic(_) => true,
             MonitorError::OtherCluster { .. } | MonitorError::UnknownBackup(_) => false,
         }
     }

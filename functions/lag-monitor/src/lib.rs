@@ -8,8 +8,11 @@
 //! 4. take out what is gone: deleted topics, ended programs, registers nobody can read ([`retire`]);
 //! 5. after a loss of the store, say that it is whole again once it is ([`rebuild`]).
 //!
+//! Meanwhile, and whatever backups there are, it says the same of the counters of Backbeat's changes ([`changes`]).
+//!
 //! Everything it needs is asked anew each time, so that it may run anywhere, twice at once, or be missed.
 
+mod changes;
 mod compare;
 mod context;
 mod error;
@@ -23,7 +26,7 @@ mod tests;
 
 pub use context::{Backup, Context, Limits};
 pub use error::{Failure, MonitorError};
-pub use refresh::{BackupReport, RefreshReport};
+pub use refresh::{BackupReport, ChangesReport, RefreshReport};
 
 use serde::{Deserialize, Serialize};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use shared::{
     metrics::{
         registers::{
-            Epoch,
+            Epoch, Registers, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
         },
         standing::Ends,
@@ -19,6 +19,7 @@ use shared::{
 
 use crate::{
     Context, MonitorError,
+    changes::{self, Target},
     compare::{Required, everybody_spoke, everything_arrived},
 };
 
@@ -29,43 +30,69 @@ pub(crate) async fn snapshot(context: &Context, backup: &Arc<str>) -> Result<Sna
     Ok(snapshots(backups, answers).remove(0))
 }
 
-/// Begins the rebuilding of a store that holds nothing.
-pub(crate) async fn begin(context: &Context, known: &Snapshot) -> Result<(), MonitorError> {
-    if known.epoch == Epoch::Absent {
+/// Begins the rebuilding of a store that holds nothing, or may have gone back. Answers the epoch that what is looked at
+/// from now on may complete.
+pub(crate) async fn begin(context: &Context, scope: Scope<'_>, known: Epoch) -> Result<Epoch, MonitorError> {
+    let Some(step) = known.begin(scope, context.clock.now()) else { return Ok(known) };
+    let begun = match context.store.apply(std::slice::from_ref(&step), &[]).await? {
+        Applied::Done => Some(step.to),
         // When another lag-monitor was first, its epoch serves as well.
-        context.store.apply(&[Epoch::begin(&known.backup, context.clock.now())], &[]).await?;
-    }
-    Ok(())
+        Applied::Elsewhere(positions) => positions.into_iter().next().flatten(),
+    };
+    Ok(begun.and_then(Epoch::rebuilding).unwrap_or(known))
 }
 
-/// Waits, for as long as one refresh may, until the store is whole, and says so in its epoch. Answers the epoch.
-pub(crate) async fn complete(
-    context: &Context,
-    backup: &Arc<str>,
-    required: &[Required],
-    ends: &[Ends],
-) -> Result<Epoch, MonitorError> {
-    let mut polls = 0;
-    loop {
-        let seen = snapshot(context, backup).await?;
-        let step = seen.epoch.complete(backup).filter(|_| is_whole(context, &seen, required, ends));
-        if let Some(step) = step {
-            let to = step.to;
-            if context.store.apply(&[step], &[]).await? == Applied::Done {
-                return Ok(Epoch::Complete(to));
-            }
+/// Everything that must be seen in the store, to call its figures whole.
+pub(crate) enum Wanted<'a> {
+    /// A backup's.
+    Backup { name: &'a Arc<str>, required: &'a [Required], ends: &'a [Ends] },
+    /// The counters of changes: positions that must be reached.
+    Changes(&'a [Target]),
+}
+
+impl Wanted<'_> {
+    fn scope(&self) -> Scope<'_> {
+        match self {
+            Wanted::Backup { name, .. } => Scope::Backup(name),
+            Wanted::Changes(_) => Scope::Changes,
         }
-        polls += 1;
-        if !matches!(seen.epoch, Epoch::Rebuilding(_)) || polls > context.limits.arrival_polls_max {
-            return Ok(seen.epoch);
+    }
+
+    /// The epoch, and whether everything is there, at one moment.
+    async fn look(&self, context: &Context, since: i64) -> Result<(Seen, bool), MonitorError> {
+        match self {
+            Wanted::Backup { name, required, ends } => {
+                let Snapshot { seen, registers, .. } = snapshot(context, name).await?;
+                let whole = is_whole(context, since, &registers, required, ends);
+                Ok((seen, whole))
+            }
+            Wanted::Changes(targets) => changes::look(context, targets).await,
+        }
+    }
+}
+
+/// Waits, for as long as one refresh may, until everything wanted is there, and completes the epoch. What was looked at
+/// before an epoch began says nothing about it, so it is `begun` that is completed and no other. Answers whether it is.
+pub(crate) async fn complete(context: &Context, begun: Epoch, wanted: &Wanted<'_>) -> Result<bool, MonitorError> {
+    let Epoch::Rebuilding(since) = begun else { return Ok(matches!(begun, Epoch::Complete(_))) };
+    for _ in 0..=context.limits.arrival_polls_max {
+        let (seen, whole) = wanted.look(context, since).await?;
+        if seen.epoch != begun {
+            return Ok(matches!(seen.epoch, Epoch::Complete(_)));
+        }
+        if let Some((step, run)) = seen.complete(wanted.scope()).filter(|_| whole)
+            && context.store.apply(&[step], &[run]).await? == Applied::Done
+        {
+            return Ok(true);
         }
         tokio::time::sleep(context.limits.arrival_poll_wait).await;
     }
+    Ok(false)
 }
 
-fn is_whole(context: &Context, seen: &Snapshot, required: &[Required], ends: &[Ends]) -> bool {
-    let Epoch::Rebuilding(since) = seen.epoch else { return false };
+fn is_whole(context: &Context, since: i64, registers: &Registers, required: &[Required], ends: &[Ends]) -> bool {
     let now = context.clock.now();
     let waited = now >= Millis(since.saturating_add(context.refresh_ms()));
-    everything_arrived(required, ends, &seen.registers) && (waited || everybody_spoke(required, &seen.registers, now))
+    everything_arrived(required, ends, Millis(since), registers)
+        && (waited || everybody_spoke(required, registers, now))
 }

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use shared::{
     metrics::{
-        registers::{Epoch, epoch::Snapshot},
+        registers::{Epoch, Scope, epoch::Snapshot},
         standing::Message,
     },
     ports::records::Topic,
 };
 
 use crate::{
-    Backup, Context, Failure, MonitorError, Refresh,
+    Backup, Context, Failure, MonitorError, Refresh, changes,
     compare::{Required, standings},
     observe::{Observed, observe},
-    rebuild,
+    rebuild::{self, Wanted},
     retire::retired,
     stored::{Stored, stored},
 };
@@ -25,6 +25,17 @@ use crate::{
 pub struct RefreshReport {
     /// By backup.
     pub backups: Vec<BackupReport>,
+    /// Of the counters of Backbeat's changes.
+    pub changes: ChangesReport,
+}
+
+/// What a refresh saw of the counters of changes.
+#[derive(Debug, Default, Serialize)]
+pub struct ChangesReport {
+    /// Whether the store holds everything: Backbeat's routes answer only then.
+    pub complete: bool,
+    /// What could not be looked at.
+    pub failure: Option<Failure>,
 }
 
 /// What a refresh saw and did for one backup.
@@ -50,7 +61,7 @@ impl RefreshReport {
     /// Whether everything could be looked at.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.backups.iter().all(|backup| backup.failures.is_empty())
+        self.changes.failure.is_none() && self.backups.iter().all(|backup| backup.failures.is_empty())
     }
 }
 
@@ -69,11 +80,22 @@ pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshRep
     }
     // After what is known was read: a topic that is known and not here has been deleted.
     let topics = context.kafka.topics(None).await?;
-    let mut report = RefreshReport { backups: vec![] };
-    for (backup, known) in wanted.into_iter().zip(known) {
-        report.backups.push(of_backup(context, backup, known, &topics).await);
+    let of_backups = async {
+        let mut reports = vec![];
+        for (backup, known) in wanted.into_iter().zip(known) {
+            reports.push(of_backup(context, backup, known, &topics).await);
+        }
+        reports
+    };
+    let (backups, changes) = tokio::join!(of_backups, of_changes(context));
+    Ok(RefreshReport { backups, changes })
+}
+
+async fn of_changes(context: &Context) -> ChangesReport {
+    match changes::refresh(context).await {
+        Ok(complete) => ChangesReport { complete, failure: None },
+        Err(error) => ChangesReport { complete: false, failure: Some(Failure::of_backup(error)) },
     }
-    Ok(report)
 }
 
 async fn of_backup(
@@ -123,7 +145,7 @@ async fn heal(
     observed: Option<&Observed>,
     report: &mut BackupReport,
 ) -> Result<(), MonitorError> {
-    rebuild::begin(context, known).await?;
+    let begun = rebuild::begin(context, Scope::Backup(&backup.name), known.seen.epoch).await?;
     retire(context, selected, known, report).await?;
     let Stored { chains, mut failures } = stored(context, backup, selected, &known.registers).await?;
     let all_read = failures.is_empty();
@@ -133,11 +155,11 @@ async fn heal(
     report.standings = behind.len();
     publish(context, behind.into_iter().map(Message::Standing)).await?;
 
-    report.complete = matches!(known.epoch, Epoch::Complete(_));
+    report.complete = matches!(begun, Epoch::Complete(_));
     if let (false, true, Some(observed)) = (report.complete, all_read, observed) {
         let required: Vec<Required> = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
-        let epoch = rebuild::complete(context, &backup.name, &required, &observed.ends).await?;
-        report.complete = matches!(epoch, Epoch::Complete(_));
+        let wanted = Wanted::Backup { name: &backup.name, required: &required, ends: &observed.ends };
+        report.complete = rebuild::complete(context, begun, &wanted).await?;
     }
     Ok(())
 }

@@ -46,6 +46,20 @@ pub(crate) async fn deliver(
     Ok(Delivered::Counted(position))
 }
 
+/// Moves a partition over offsets at the end of its log that hold no message, so that it stands where the log ends.
+pub(crate) async fn pass(
+    context: &Context,
+    place: &Place,
+    from: Position,
+    to: Offset,
+) -> Result<Delivered, CountError> {
+    let part = Part { place: place.clone(), from, to, operations: Vec::new() };
+    Ok(match send(context, &part).await? {
+        Outcome::Done { position } => Delivered::Counted(Some(position)),
+        Outcome::Elsewhere { position } => Delivered::Elsewhere(position),
+    })
+}
+
 /// Asks where a partition stands.
 pub(crate) async fn ask(context: &Context, place: &Place) -> Result<Position, CountError> {
     match send(context, &Part::asking(place.clone())).await? {

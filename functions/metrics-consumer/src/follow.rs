@@ -54,6 +54,13 @@ struct Follower<'a> {
     lanes: HashMap<TopicPartition, Lane>,
 }
 
+/// What there is to count.
+enum Came {
+    Records(Vec<Record>),
+    /// Nothing more up to here: what is not counted below does not exist.
+    End(Offset),
+}
+
 /// A partition that is ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lane {
@@ -68,40 +75,64 @@ impl Follower<'_> {
         // What came before a partition was moved does not go on from where it is now.
         let (mut moved, mut counted) = (HashSet::new(), HashMap::new());
         for fetched in self.fetch.next(wait).await? {
-            match fetched {
-                Fetched::Records { partition, records } if !moved.contains(&partition) => {
-                    match self.count(&partition, &records, backoff).await? {
-                        Some(position) => drop(counted.insert(partition, position)),
-                        None => drop(moved.insert(partition)),
-                    }
+            let (partition, came) = match fetched {
+                Fetched::Records { partition, records } => (partition, Came::Records(records)),
+                Fetched::End { partition, position } => (partition, Came::End(position)),
+                other => {
+                    self.obey(other).await?;
+                    continue;
                 }
-                Fetched::Records { .. } | Fetched::End { .. } => {}
-                Fetched::Assigned { partition } => {
-                    let position = counting::ask(self.context, &self.place(&partition)).await?;
-                    self.go_on_at(&partition, position).await?;
+            };
+            if !moved.contains(&partition) && self.is_new(&partition, &came) {
+                match self.count(&partition, &came, backoff).await? {
+                    Some(position) => drop(counted.insert(partition, position)),
+                    None => drop(moved.insert(partition)),
                 }
-                Fetched::Revoked { partition } => drop(self.lanes.remove(&partition)),
-                Fetched::OutOfRange { partition } => {
-                    let position = self.lanes.get(&partition).and_then(|lane| lane.position);
-                    self.go_on_at(&partition, position).await?;
-                }
-                Fetched::Failed { error, .. } => return Err(CountError::Records((*error).clone())),
             }
         }
         counting::commit(self.context, &counted.into_iter().collect::<Vec<_>>()).await;
         Ok(())
     }
 
-    /// Counts records and answers where the partition stands; `None` when it was moved elsewhere, or is not ours.
+    /// Does what the group or the log says.
+    async fn obey(&mut self, fetched: Fetched) -> Result<(), CountError> {
+        match fetched {
+            Fetched::Assigned { partition } => {
+                let position = counting::ask(self.context, &self.place(&partition)).await?;
+                self.go_on_at(&partition, position).await
+            }
+            Fetched::Revoked { partition } => {
+                self.lanes.remove(&partition);
+                Ok(())
+            }
+            Fetched::OutOfRange { partition } => {
+                let position = self.lanes.get(&partition).and_then(|lane| lane.position);
+                self.go_on_at(&partition, position).await
+            }
+            Fetched::Failed { error, .. } => Err(CountError::Records((*error).clone())),
+            Fetched::Records { .. } | Fetched::End { .. } => Ok(()),
+        }
+    }
+
+    /// Whether there is something to count in what came, or offsets without messages to pass over.
+    fn is_new(&self, partition: &TopicPartition, came: &Came) -> bool {
+        match (self.lanes.get(partition), came) {
+            (None, _) => false,
+            (Some(_), Came::Records(_)) => true,
+            (Some(lane), Came::End(end)) => end.0 > 0 && lane.position < Some(*end),
+        }
+    }
+
+    /// Counts what came and answers where the partition stands; `None` when it was moved elsewhere, or is not ours.
     async fn count(
         &mut self,
         partition: &TopicPartition,
-        records: &[Record],
+        came: &Came,
         backoff: &mut Backoff,
     ) -> Result<Option<Offset>, CountError> {
         let Some(lane) = self.lanes.get_mut(partition) else { return Ok(None) };
         let place = Place { topic_id: self.topic_id.clone(), partition: partition.partition };
-        match deliver(self.context, &place, lane.position, records, backoff).await? {
+        match deliver(self.context, &place, lane.position, came, backoff).await? {
             Delivered::Counted(position) => {
                 lane.position = position;
                 Ok(position)
@@ -147,16 +178,20 @@ impl Follower<'_> {
     }
 }
 
-/// Counts records, again and again while the aggregator or its store is down: they stay in hand.
+/// Counts what came, again and again while the aggregator or its store is down: it stays in hand.
 async fn deliver(
     context: &Context,
     place: &Place,
     from: Position,
-    records: &[Record],
+    came: &Came,
     backoff: &mut Backoff,
 ) -> Result<Delivered, CountError> {
     loop {
-        match counting::deliver(context, place, from, records).await {
+        let delivered = match came {
+            Came::Records(records) => counting::deliver(context, place, from, records).await,
+            Came::End(end) => counting::pass(context, place, from, *end).await,
+        };
+        match delivered {
             Err(error) if error.retry() => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

@@ -97,10 +97,7 @@ impl Pull<'_> {
                 records.retain(|record| record.offset < self.end);
                 self.count(&records).await
             }
-            Fetched::End { position, .. } => {
-                self.next = self.next.max(position);
-                Ok(true)
-            }
+            Fetched::End { position, .. } => self.pass(position).await,
             Fetched::OutOfRange { .. } => self.go_on_at(self.position).await,
             Fetched::Failed { error, .. } => Err(CountError::Records((*error).clone())),
             Fetched::Assigned { .. } | Fetched::Revoked { .. } => Ok(true),
@@ -116,6 +113,20 @@ impl Pull<'_> {
         match counting::deliver(self.context, self.place, self.position, records).await? {
             Delivered::Counted(position) => {
                 (self.position, self.next) = (position, last.offset.next());
+                Ok(true)
+            }
+            Delivered::Elsewhere(position) => self.go_on_at(position).await,
+        }
+    }
+
+    async fn pass(&mut self, end: Offset) -> Result<bool, CountError> {
+        if self.position >= Some(end) {
+            self.next = self.next.max(end);
+            return Ok(true);
+        }
+        match counting::pass(self.context, self.place, self.position, end).await? {
+            Delivered::Counted(position) => {
+                (self.position, self.next) = (position, end);
                 Ok(true)
             }
             Delivered::Elsewhere(position) => self.go_on_at(position).await,

@@ -3,11 +3,14 @@
 use std::net::IpAddr;
 
 use shared::{
-    metrics::backbeat::{
-        answer::{self, ObjectQuestion},
-        error::ErrorAnswer,
-        figures::SiteQuestion,
-        route::{self, Request, Route},
+    metrics::{
+        backbeat::{
+            answer::{self, ObjectQuestion},
+            error::ErrorAnswer,
+            figures::SiteQuestion,
+            route::{self, Request, Route},
+        },
+        registers::{Epoch, Scope, Seen},
     },
     ports::store::{Query, StoreError, Value},
 };
@@ -41,11 +44,23 @@ fn is_allowed(client: Option<IpAddr>, context: &Context) -> bool {
     allowed.is_empty() || client.is_some_and(|client| allowed.iter().any(|network| network.contains(client)))
 }
 
-async fn read(context: &Context, queries: Vec<Query>) -> Result<Vec<Value>, ErrorAnswer> {
-    context.store.read(&queries).await.map_err(|error| {
+/// Reads the figures, and in the same round trip whether they are whole.
+async fn read(context: &Context, mut queries: Vec<Query>) -> Result<Vec<Value>, ErrorAnswer> {
+    let figures = queries.len();
+    if context.counts_changes {
+        queries.extend(Scope::Changes.queries());
+    }
+    let mut answers = context.store.read(&queries).await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "a question is answered with 503");
         unavailable(&error)
-    })
+    })?;
+    let mut epoch = answers.split_off(figures).into_iter();
+    if context.counts_changes && !matches!(Seen::read(&mut epoch).epoch, Epoch::Complete(_)) {
+        return Err(ErrorAnswer::unavailable(
+            "rebuilding: the store of figures does not hold everything yet; metrics-consumer counts it again",
+        ));
+    }
+    Ok(answers)
 }
 
 /// An answer is right or it is an error: never zeros. The server's address is for the log only.

@@ -21,6 +21,9 @@ pub struct Context {
     pub locations: Vec<String>,
     /// How time is cut.
     pub windows: Windows,
+    /// Whether the counters of changes come from Kafka through metrics-consumer: then they are whole only in a complete
+    /// epoch. Without Kafka they are what others wrote.
+    pub counts_changes: bool,
     /// Who may ask; empty: everyone.
     pub allowed: Vec<Network>,
 }
@@ -35,6 +38,7 @@ impl Context {
             backups: settings.backups.keys().map(|name| name.as_str().into()).collect(),
             locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
             windows: settings.metrics.windows(),
+            counts_changes: settings.kafka.is_some(),
             allowed: settings.listen.query_allow.clone(),
         }
     }

@@ -71,7 +71,7 @@ async fn whole(store: &dyn Store, backups: &[Arc<str>]) -> Result<Vec<Snapshot>,
 }
 
 fn is_whole(snapshot: &Snapshot) -> bool {
-    matches!(snapshot.epoch, Epoch::Complete(_)) && snapshot.registers.unreadable.is_empty()
+    matches!(snapshot.seen.epoch, Epoch::Complete(_)) && snapshot.registers.unreadable.is_empty()
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use std::sync::{
 use async_trait::async_trait;
 use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
-    metrics::backbeat::keys::{self, SiteCounter, Windows},
+    metrics::{
+        backbeat::keys::{self, SiteCounter, Windows},
+        registers::{Epoch, Scope, Seen},
+    },
     ports::store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     record::Millis,
 };
@@ -52,7 +55,15 @@ fn watched(down: bool) -> (Arc<Watched>, Context) {
     let locations = vec!["site1".to_owned(), "site2".to_owned()];
     (
         store.clone(),
-        Context { store, clock, backups: vec![], locations, windows: Windows::default(), allowed: Vec::new() },
+        Context {
+            store,
+            clock,
+            backups: vec![],
+            locations,
+            windows: Windows::default(),
+            counts_changes: false,
+            allowed: Vec::new(),
+        },
     )
 }
 
@@ -120,6 +131,33 @@ async fn with_the_store_down_the_answer_is_503_and_never_zeros() {
         let expected = r#"{"code":503,"description":"the store of figures (redis) does not answer: try again","ServiceUnavailable":true}"#;
         assert_eq!((response.status, response.body.as_ref()), (503, expected.as_bytes()), "{target}");
     }
+}
+
+#[tokio::test]
+async fn counters_that_are_not_all_counted_again_are_503_and_never_zeros() {
+    let (store, mut context) = watched(false);
+    context.counts_changes = true;
+    count(&store, "site1", SiteCounter::OpsDone, 0, 3);
+    let targets =
+        ["/_/metrics/crr/site1", "/_/metrics/crr/all/backlog", "/_/metrics/crr/site1/progress/b/k?versionId=v"];
+    let statuses = async || {
+        let answers = targets.map(|target| ask(&context, "GET", target));
+        futures::future::join_all(answers).await.iter().map(|answer| answer.status).collect::<Vec<_>>()
+    };
+    let seen = async || Seen::read(&mut store.inner.read(&Scope::Changes.queries()).await.unwrap().into_iter());
+
+    assert_eq!(statuses().await, [503; 3]);
+    assert!(get(&context, targets[0]).await.contains("rebuilding"));
+    store.inner.apply(&[Epoch::Absent.begin(Scope::Changes, NOW).unwrap()], &[]).await.unwrap();
+    assert_eq!(statuses().await, [503; 3]);
+    let (step, run) = seen().await.complete(Scope::Changes).unwrap();
+    store.inner.apply(&[step], &[run]).await.unwrap();
+    assert_eq!(statuses().await, [200; 3]);
+    assert!(get(&context, targets[0]).await.contains(r#""count":3"#));
+    let earlier = store.inner.snapshot();
+    store.inner.restore(earlier);
+    assert_eq!(statuses().await, [503; 3], "a store that started again may have lost what came last");
+    assert_eq!(store.calls.load(Ordering::SeqCst), 4 * 3 + 2, "one round trip a question");
 }
 
 #[tokio::test]

@@ -113,14 +113,14 @@ async fn take(
     };
     let (first, last) = arrived.offsets;
     let plan = match context.protections.frontier_check {
-        true => plan_event(open.frontier.next, bounds.high_watermark, first, last),
+        true => plan_event(open.frontier.next, bounds.stable_end, first, last),
         false => EventPlan::Append,
     };
     match plan {
         EventPlan::Skip => Ok(None),
         EventPlan::Pull { .. } => Ok(Some(target(arrived))),
         EventPlan::Refuse => {
-            tracing::warn!(partition = %arrived.partition, %first, %last, log_end = %bounds.high_watermark, "records at or above the log's end are not this log's: pulling from kafka instead");
+            tracing::warn!(partition = %arrived.partition, %first, %last, stable_end = %bounds.stable_end, "records at or above the log's stable end are not this log's, or not committed: pulling from kafka instead");
             let end = Offset(bounds.stable_end.0);
             Ok(Some(Target { partition: arrived.partition.clone(), end: Ok(end) }))
         }

@@ -9,37 +9,38 @@ use crate::{Backup, Context, WriteError, error::Remedy, session::Session};
 /// The wait after Kafka could not be asked; it doubles up to the limit.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 
-/// Writes all configured backups until `stop`, whatever happens on the way; then closes what is unfinished.
-///
-/// # Errors
-/// Only what trying again cannot mend and concerns a whole backup: its prefix belongs to another owner.
-pub async fn follow(context: &Arc<Context>, stop: &CancellationToken) -> Result<(), WriteError> {
+/// Writes all configured backups until `stop`, whatever happens on the way; then closes what is unfinished. A backup that
+/// cannot be written holds up no other: each tries again by itself.
+pub async fn follow(context: &Arc<Context>, stop: &CancellationToken) {
     let backups = context.backups.iter().map(|backup| follow_backup(context, backup, stop));
-    futures::future::try_join_all(backups).await.map(drop)
+    futures::future::join_all(backups).await;
 }
 
-async fn follow_backup(
-    context: &Arc<Context>,
-    backup: &Arc<Backup>,
-    stop: &CancellationToken,
-) -> Result<(), WriteError> {
+async fn follow_backup(context: &Arc<Context>, backup: &Arc<Backup>, stop: &CancellationToken) {
     let mut attempt = 0_u32;
     while !stop.is_cancelled() {
         let Err(error) = follow_once(context, backup, stop, &mut attempt).await else { continue };
-        if error.remedy() == Remedy::Fail {
-            return Err(error);
-        }
         attempt += 1;
-        let wait = BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(context.limits.backoff_max);
-        tracing::warn!(
-            backup = backup.name,
-            attempt,
-            error = &error as &dyn std::error::Error,
-            "{error}; trying again"
-        );
+        let wait = wait_after(context, &error, attempt);
+        log(backup, &error, attempt, wait);
         pause(wait, stop).await;
     }
-    Ok(())
+}
+
+fn log(backup: &Backup, error: &WriteError, attempt: u32, wait: Duration) {
+    let (name, cause) = (&backup.name, error as &dyn std::error::Error);
+    match error.remedy() {
+        Remedy::Fail => tracing::error!(backup = name, attempt, error = cause, "{error}; trying again in {wait:?}"),
+        _ => tracing::warn!(backup = name, attempt, error = cause, "{error}; trying again in {wait:?}"),
+    }
+}
+
+/// What only a person can mend is asked about less often.
+fn wait_after(context: &Context, error: &WriteError, attempt: u32) -> Duration {
+    match error.remedy() {
+        Remedy::Fail => context.limits.backoff_max,
+        _ => BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(context.limits.backoff_max),
+    }
 }
 
 /// Works as one member of the group until the selected topics change, or `stop`.

@@ -19,6 +19,8 @@ mod report;
 mod seal;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};

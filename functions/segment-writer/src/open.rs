@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use shared::{
-    archive::{self, StoredFloor},
-    chain::{ChainIdentity, Frontier},
-    ports::records::Topic,
+    archive::{self, ArchiveError, StoredFloor},
+    chain::{ChainIdentity, Frontier, keys},
+    ports::{
+        objects::{ListRequest, Objects},
+        records::Topic,
+    },
     record::{Offset, TopicPartition},
 };
 
@@ -71,5 +74,28 @@ async fn check_tail(
     if topic_now(context, &chain.topic).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
+    if is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
+        tracing::warn!(partition = %chain.topic_partition(), %committed, "the group's committed offset is of an earlier topic of that name");
+        return Ok(());
+    }
     Err(WriteError::TailMissing { partition: chain.topic_partition(), frontier: frontier.next, committed })
+}
+
+/// Whether an offset is one that was committed for an earlier topic of that name. Groups commit by name: a commit that was
+/// on its way when the topic was created again is kept for the new one. It is always the end of a segment.
+async fn is_of_an_earlier_topic(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    committed: Offset,
+) -> Result<bool, ArchiveError> {
+    let claims = archive::claims(objects, &chain.backup, &chain.topic).await?;
+    for claim in claims.into_iter().filter(|claim| claim.incarnation < chain.incarnation) {
+        let earlier = ChainIdentity { topic_id: claim.topic_id, incarnation: claim.incarnation, ..chain.clone() };
+        let end = archive::chain_end(objects, &earlier, None).await?;
+        let key = keys::segment(&earlier, committed);
+        if end.frontier.next == committed || !objects.list(ListRequest::prefix(&key)).await?.objects.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

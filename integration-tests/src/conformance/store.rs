@@ -50,6 +50,7 @@ macro_rules! store_conformance {
             answers_come_in_the_order_of_the_questions
             a_key_of_another_kind_reads_as_nothing
             a_position_that_is_no_number_is_refused_by_its_key
+            the_run_has_a_name_and_keeps_it
         );
     };
     ($subject:expr; $($check:ident)+) => {$(
@@ -343,4 +344,13 @@ pub async fn a_position_that_is_no_number_is_refused_by_its_key(s: &dyn Subject)
     let error = refused.expect_err("a position that is no number");
     assert!(matches!(&error, StoreError::Refused { message, .. } if message.contains("\"p\"")), "{error}");
     assert_eq!(text(s, "a").await, None);
+}
+
+/// Check.
+pub async fn the_run_has_a_name_and_keeps_it(s: &dyn Subject) {
+    let first = read(s, &[Query::Text("a".into()), Query::Run, Query::Registers("h".into())]).await;
+    let [Value::Text(None), Value::Text(Some(run)), Value::Registers(_)] = &first[..] else { panic!("{first:?}") };
+    assert!(!run.is_empty());
+    apply(s, &[add("a", 1)]).await;
+    assert_eq!(read(s, &[Query::Run]).await, [Value::Text(Some(run.clone()))]);
 }

@@ -6,20 +6,22 @@ use rand::{rngs::StdRng, seq::SliceRandom};
 use shared::{
     adapters::memory::store::MemoryStore,
     archive::{self, SegmentEntry},
-    chain::{ChainIdentity, keys},
+    chain::{ChainIdentity, Totals, keys},
     metrics::{registers::epoch, standing},
     ports::{
         records::{Fetched, Log as _},
         store::Store,
     },
-    record::{Offset, Record, TopicPartition},
+    record::{Offset, Partition, Record},
     segment::{ChainPoint, Gap},
 };
 
 use super::{
+    meter,
     model::Log,
+    questions::{self, Answer},
     unprotected::ForgetfulStore,
-    world::{METRICS_TOPIC, PARTITIONS, TOPICS, World},
+    world::{PARTITIONS, TOPICS, World},
 };
 
 /// What a chain holds.
@@ -55,7 +57,7 @@ async fn every_partition_is_there(world: &World, topic: &str) -> Result<(), Stri
     let claim =
         claims.iter().find(|claim| claim.topic_id == current).ok_or("the topic that is there now was never claimed")?;
     let there = chains(world, topic, claim).await?;
-    for partition in (0..PARTITIONS).map(shared::record::Partition) {
+    for partition in (0..PARTITIONS).map(Partition) {
         let log = world.model().log(topic, &current, partition).clone();
         let due = log.visible.keys().any(|offset| *offset >= log.trimmed_to && !log.compacted.contains(offset));
         if due && !there.iter().any(|chain| chain.partition == partition) {
@@ -129,8 +131,11 @@ fn compare(stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// The standings, delivered twice and in any order, agree with the storage.
-pub async fn metrics(world: &World, rng: &mut StdRng) -> Result<(), String> {
+/// The standings, delivered twice and in any order, agree with the storage, if Kafka still has them all.
+pub async fn standings(world: &World, rng: &mut StdRng) -> Result<(), String> {
+    if meter::log_starts(world).await.values().any(|start| start.0 > 0) {
+        return Ok(());
+    }
     let mut messages = published(world).await?;
     messages.extend(messages.clone());
     messages.shuffle(rng);
@@ -171,7 +176,7 @@ pub async fn metrics(world: &World, rng: &mut StdRng) -> Result<(), String> {
 }
 
 async fn published(world: &World) -> Result<Vec<serde_json::Value>, String> {
-    let starts: Vec<_> = (0..2).map(|partition| (TopicPartition::new(METRICS_TOPIC, partition), Offset(0))).collect();
+    let starts: Vec<_> = meter::partitions().map(|partition| (partition, Offset(0))).collect();
     let mut fetch = text(world.kafka.fetch(&starts).await)?;
     let (mut messages, mut ended) = (vec![], 0);
     while ended < starts.len() {
@@ -185,7 +190,79 @@ async fn published(world: &World) -> Result<Vec<serde_json::Value>, String> {
             }
         }
     }
-    messages.iter().map(|bytes| serde_json::from_slice(bytes).map_err(|e| format!("not JSON: {e}"))).collect()
+    let messages: Result<Vec<serde_json::Value>, _> =
+        messages.iter().map(|bytes| serde_json::from_slice(bytes)).collect();
+    let mut messages = messages.map_err(|e| format!("not JSON: {e}"))?;
+    messages.retain(|message| message["extension"] == standing::EXTENSION);
+    Ok(messages)
+}
+
+/// What metrics-query answers agrees with the storage, and with all that Kafka has of changes.
+pub async fn meter(world: &World) -> Result<(), String> {
+    let Answer { page: Some(page), changes: true } = questions::answer(world).await? else {
+        return Err("questions are answered with errors after two refreshes".to_owned());
+    };
+    all_is_counted(world).await?;
+    let mut expected = BTreeMap::new();
+    for topic in TOPICS {
+        let totals = questions::durable(world, topic).await?;
+        for (series, figure) in questions::series_of_totals(topic, &totals) {
+            expected.insert(series, figure);
+        }
+        for (partition, last) in last_offsets(world, topic).await? {
+            expected
+                .insert(format!("backup_sink_offset{{topic=\"{topic}\",partition=\"{partition}\"}}"), last.0 as f64);
+        }
+    }
+    let is_known = |topic: &str| page.keys().any(|series| series.contains(&format!("\"{topic}\"")));
+    for (series, figure) in expected {
+        let shown = page.get(&series).copied();
+        let topic = series.split('"').nth(1).unwrap_or_default();
+        if shown != Some(figure) && (figure != 0.0 || is_known(topic)) {
+            return Err(format!("the meter shows {shown:?} for {series}, the storage has {figure}"));
+        }
+    }
+    Ok(())
+}
+
+/// Each partition of the metrics topic is counted to its end.
+async fn all_is_counted(world: &World) -> Result<(), String> {
+    let counted = meter::positions(world).await;
+    for (partition, bounds) in meter::bounds(world).await {
+        let position = counted.get(&partition).copied();
+        if position != Some(bounds.stable_end) && bounds.start < bounds.stable_end {
+            return Err(format!(
+                "metrics partition {partition} is counted to {position:?}, it ends at {}",
+                bounds.stable_end
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The last stored offset of each partition of the topic that is there now.
+async fn last_offsets(world: &World, topic: &str) -> Result<BTreeMap<Partition, Offset>, String> {
+    let mut last = BTreeMap::new();
+    for (chain, next, point) in questions::chain_ends(world, topic).await? {
+        if chain.topic_id == world.id(topic) && point.totals != Totals::default() {
+            last.insert(chain.partition, Offset(next.0 - 1));
+        }
+    }
+    Ok(last)
+}
+
+/// After a drain that ends here every topic is done, to the last record.
+pub async fn finished(world: &World) -> Result<(), String> {
+    let Answer { page: Some(page), .. } = questions::answer(world).await? else {
+        return Err("the page is an error right after it was none".to_owned());
+    };
+    let wrong = page.iter().find(|(series, figure)| match series.split('{').next() {
+        Some("backup_topic_progress" | "backup_topic_partition_progress") => **figure != 1.0,
+        Some("backup_state") => **figure != 800.0,
+        Some("highwater_job_stale") => **figure != 0.0,
+        _ => false,
+    });
+    wrong.map_or(Ok(()), |(series, figure)| Err(format!("all is stored, and {series} is {figure}")))
 }
 
 fn text<T>(result: Result<T, impl std::fmt::Display>) -> Result<T, String> {

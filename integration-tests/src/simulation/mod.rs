@@ -1,13 +1,20 @@
 //! The simulation: the shipping handlers over the ports in memory, under schedules that a seed decides.
 //!
 //! One seed is one history: records, transactions, compaction, retention and topics created again on one side; drains,
-//! followers and Kafka events on the other, up to two at once, each of which may be killed at any call of its ports, get
-//! 503s, and lose answers. Then everything is well again, one drain runs to the end, and [`judge`] compares storage and
-//! metrics with what was really produced. Everything runs on one thread under tokio's paused time, so a seed replays.
+//! followers and Kafka events of segment-writer and of metrics-consumer, and lag-monitor, on the other, up to four at
+//! once, each of which may be killed at any call of its ports, get 503s, and lose answers. Backbeat's messages lie between
+//! the standings; events and parts come again, late; the store of figures is wiped, or goes back to an earlier moment.
+//! All the while somebody asks metrics-query, and every answer must be an error or right ([`questions`]). At quiet moments,
+//! and when at the end one drain has run, [`judge`] compares storage and meter with what was really produced.
+//! Everything runs on one thread under tokio's paused time, so a seed replays.
 
+mod changes;
+mod counting;
 mod judge;
+mod meter;
 mod model;
 mod processes;
+mod questions;
 mod unprotected;
 mod world;
 
@@ -24,13 +31,26 @@ pub struct Guards {
     pub compare_and_set: bool,
     /// Registers of the store only grow.
     pub registers: bool,
+    /// A part of the metrics topic is applied only where its partition stands.
+    pub positions: bool,
+    /// Questions are answered only when the store was seen to hold everything.
+    pub epochs: bool,
+    /// An epoch holds only for the run of the store in which it was completed.
+    pub runs: bool,
     /// Those of the writer.
     pub writer: Protections,
 }
 
 impl Guards {
     /// All of them, as shipped.
-    pub const ALL: Guards = Guards { compare_and_set: true, registers: true, writer: Protections::ALL };
+    pub const ALL: Guards = Guards {
+        compare_and_set: true,
+        registers: true,
+        positions: true,
+        epochs: true,
+        runs: true,
+        writer: Protections::ALL,
+    };
 }
 
 /// How many steps a history has.
@@ -50,15 +70,32 @@ async fn history(seed: u64, guards: Guards) -> Result<(), String> {
     let world = Arc::new(World::new(seed, guards));
     for _ in 0..STEPS {
         match rng.random_range(0..100) {
-            0..45 => world.produce(&mut rng),
-            45..49 => world.recreate(&mut rng),
-            49..54 => world.trim(&mut rng),
-            54..60 => world.compact(&mut rng),
+            0..30 => world.produce(&mut rng),
+            30..40 => changes::send(&world, &mut rng),
+            40..43 => world.recreate(&mut rng),
+            43..48 => world.trim(&mut rng),
+            48..53 => world.compact(&mut rng),
+            53..55 => meter::trim(&world, &mut rng).await,
+            55..59 => meter::misfortune(&world, &mut rng).await,
+            59..61 => quiet_moment(&world).await?,
             _ => processes::some(&world, &mut rng).await,
         }
+        questions::verdict(&world)?;
     }
     world.close_transactions();
     processes::last_drain(&world).await?;
     judge::storage(&world).await?;
-    judge::metrics(&world, &mut rng).await
+    judge::standings(&world, &mut rng).await?;
+    quiet_moment(&world).await?;
+    judge::finished(&world).await?;
+    meter::wipe(&world).await;
+    quiet_moment(&world).await
+}
+
+/// Everything is well for two refreshes: then the meter agrees with storage and log.
+async fn quiet_moment(world: &Arc<World>) -> Result<(), String> {
+    world.close_transactions();
+    counting::settle(world).await?;
+    judge::meter(world).await?;
+    questions::verdict(world)
 }

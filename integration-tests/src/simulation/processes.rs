@@ -14,34 +14,67 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::world::{METRICS_TOPIC, World};
+use super::{
+    changes, counting, meter, questions,
+    world::{METRICS_TOPIC, World},
+};
 
+/// How often somebody looks at the figures while processes run.
+const ASKED_EVERY: Duration = Duration::from_millis(1_300);
 /// No process works longer than this, in the world's time.
 const LIFE_MAX: Duration = Duration::from_secs(600);
 
-/// Runs one or two processes at once, while records keep coming.
+/// Runs a few processes at once, while records keep coming, the store has its misfortunes and somebody asks.
 pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
-    let seeds: Vec<u64> = (0..rng.random_range(1..3)).map(|_| rng.random()).collect();
-    let runs = seeds.into_iter().map(|seed| process(world, seed));
-    let producing = async {
-        for _ in 0..rng.random_range(0..4) {
+    let writers: Vec<u64> = (0..rng.random_range(0..3)).map(|_| rng.random()).collect();
+    let counters: Vec<u64> = (0..rng.random_range(u64::from(writers.is_empty())..3)).map(|_| rng.random()).collect();
+    let writers = futures::future::join_all(writers.into_iter().map(|seed| process(world, seed)));
+    let counters = futures::future::join_all(counters.into_iter().map(|seed| counting::process(world, seed)));
+    let happening = async {
+        for _ in 0..rng.random_range(0..6) {
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..4_000))).await;
-            match rng.random_range(0..12) {
+            match rng.random_range(0..16) {
                 0 => world.recreate(rng),
                 1 => world.trim(rng),
+                2..4 => meter::misfortune(world, rng).await,
+                4..8 => changes::send(world, rng),
                 _ => world.produce(rng),
             }
+            questions::ask(world).await;
         }
     };
-    tokio::join!(futures::future::join_all(runs), producing);
+    let asking = async {
+        loop {
+            tokio::time::sleep(ASKED_EVERY).await;
+            questions::ask(world).await;
+        }
+    };
+    tokio::select! {
+        _ = futures::future::join3(writers, counters, happening) => {}
+        () = asking => {}
+    }
 }
 
-/// One process: it lives until it is done, killed, or too old.
-async fn process(world: &Arc<World>, seed: u64) {
-    let mut rng = StdRng::seed_from_u64(seed);
+/// What happens to a process: half of them are lucky.
+pub fn luck(rng: &mut StdRng, seed: u64) -> Arc<Faults> {
     let crash = rng.random_bool(0.4).then(|| rng.random_range(1..80));
     let odds = Odds { fail_before: 0.02, fail_after: 0.02, delay_ms_max: 40 };
-    let faults = Arc::new(Faults::new(seed, if rng.random_bool(0.5) { odds } else { Odds::NONE }, crash));
+    Arc::new(Faults::new(seed, if rng.random_bool(0.5) { odds } else { Odds::NONE }, crash))
+}
+
+/// A process lives until it is done, killed, or too old.
+pub async fn live(faults: &Faults, life: impl Future<Output = ()>) {
+    tokio::select! {
+        () = life => {}
+        () = faults.crashed() => {}
+        () = tokio::time::sleep(LIFE_MAX) => {}
+    }
+}
+
+/// One process that writes.
+async fn process(world: &Arc<World>, seed: u64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let faults = luck(&mut rng, seed);
     let context = context(world, &faults);
     let life = async {
         // A warm function is invoked more than once.
@@ -56,11 +89,7 @@ async fn process(world: &Arc<World>, seed: u64) {
             }
         }
     };
-    tokio::select! {
-        () = life => {}
-        () = faults.crashed() => {}
-        () = tokio::time::sleep(LIFE_MAX) => {}
-    }
+    live(&faults, life).await;
 }
 
 async fn follow(context: &Arc<Context>, life: Duration) {
@@ -69,7 +98,7 @@ async fn follow(context: &Arc<Context>, life: Duration) {
         tokio::time::sleep(life).await;
         stop.cancel();
     };
-    let _ = tokio::join!(segment_writer::follow(context, &stop), timer);
+    tokio::join!(segment_writer::follow(context, &stop), timer);
 }
 
 fn drain(rng: &mut StdRng) -> Drain {
@@ -95,12 +124,17 @@ pub async fn last_drain(world: &Arc<World>) -> Result<(), String> {
 fn context(world: &Arc<World>, faults: &Arc<Faults>) -> Arc<Context> {
     let kafka: Arc<dyn Kafka> = Arc::new(FaultyKafka::new(Arc::new(world.kafka.clone()), faults.clone()));
     let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone()));
-    let topics = TopicSelection { include: vec!["*".parse().expect("a glob")], exclude: vec![] };
+    let topics = selection();
     let rollover = Rollover { bytes_max: 300, age_max: Duration::from_secs(3) };
     let backup = Backup { name: "main".into(), topics, rollover, compression: Compression::None };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
     let context = Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)
+}
+
+/// All topics but our own.
+pub fn selection() -> TopicSelection {
+    TopicSelection { include: vec!["*".parse().expect("a glob")], exclude: vec![] }
 }
 
 /// A Kafka event with some range of some log that is or was: at the frontier, below it, across it or above it.
@@ -112,10 +146,15 @@ fn event(world: &World, rng: &mut StdRng) -> Event {
         if logs.is_empty() {
             break;
         }
-        let ((topic, _, partition), log) = logs[rng.random_range(0..logs.len())];
+        let ((topic, id, partition), log) = logs[rng.random_range(0..logs.len())];
+        let stable_end = world.stable_end(topic, id, *partition, log.end);
         let from = if rng.random_bool(0.3) { Offset(0) } else { Offset(rng.random_range(0..=log.end.0)) };
-        let records: Vec<Record> =
-            log.visible.range(from..).take(rng.random_range(1..30)).map(|(_, r)| r.clone()).collect();
+        let records: Vec<Record> = log
+            .visible
+            .range(from..stable_end.max(from))
+            .take(rng.random_range(1..30))
+            .map(|(_, r)| r.clone())
+            .collect();
         let partition = TopicPartition::new(topic.as_str(), partition.0);
         if let (Some(first), Some(last)) = (records.first(), records.last())
             && !arrived.iter().any(|other| other.partition == partition)

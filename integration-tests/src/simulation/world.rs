@@ -8,17 +8,40 @@ use shared::{
     adapters::memory::{
         kafka::{MemoryKafka, Transaction},
         objects::MemoryObjects,
+        store::MemoryStore,
     },
-    ports::{clock::Clock, objects::Objects, records::Log as _},
+    ports::{clock::Clock, objects::Objects, records::Log as _, store::Store},
     record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
 
-use super::{Guards, model::Model, unprotected::OverwritingObjects};
+use super::{
+    Guards,
+    changes::{self, Changes},
+    meter::Meter,
+    model::Model,
+    unprotected::{ForgetfulStore, OverwritingObjects, RunlessStore, UncheckedStore},
+};
 
 pub const TOPICS: [&str; 2] = ["clicks", "orders"];
 pub const PARTITIONS: i32 = 2;
 pub const METRICS_TOPIC: &str = "backbeat-metrics";
+pub const METRICS_PARTITIONS: i32 = 2;
 const START: Millis = Millis(1_700_000_000_000);
+
+/// The store without the protections that are taken out.
+fn guarded(figures: Arc<MemoryStore>, guards: Guards) -> Arc<dyn Store> {
+    let mut store: Arc<dyn Store> = figures;
+    if !guards.registers {
+        store = Arc::new(ForgetfulStore::new(store));
+    }
+    if !guards.positions {
+        store = Arc::new(UncheckedStore(store));
+    }
+    if !guards.runs {
+        store = Arc::new(RunlessStore(store));
+    }
+    store
+}
 
 /// Tokio's time, which stands still while anything can run.
 pub struct PausedClock(tokio::time::Instant);
@@ -41,6 +64,12 @@ pub struct World {
     pub clock: Arc<PausedClock>,
     pub kafka: MemoryKafka,
     pub objects: Arc<dyn Objects>,
+    /// The store of figures, as it is.
+    pub figures: Arc<MemoryStore>,
+    /// The store of figures, as functions meet it.
+    pub store: Arc<dyn Store>,
+    changes: Mutex<Changes>,
+    meter: Mutex<Meter>,
     model: Mutex<Model>,
     open: Mutex<Vec<Open>>,
 }
@@ -52,10 +81,32 @@ impl World {
         for topic in TOPICS {
             kafka.create(topic, PARTITIONS, &[]);
         }
-        kafka.create(METRICS_TOPIC, 2, &[]);
+        kafka.create(METRICS_TOPIC, METRICS_PARTITIONS, &[]);
         let stored: Arc<dyn Objects> = Arc::new(MemoryObjects::new(clock.clone()));
         let objects = if guards.compare_and_set { stored } else { Arc::new(OverwritingObjects(stored)) };
-        World { seed, guards, clock, kafka, objects, model: Mutex::default(), open: Mutex::default() }
+        let figures = Arc::new(MemoryStore::new(clock.clone()));
+        World {
+            seed,
+            guards,
+            clock,
+            kafka,
+            objects,
+            store: guarded(figures.clone(), guards),
+            figures,
+            changes: Mutex::default(),
+            meter: Mutex::default(),
+            model: Mutex::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    pub fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of the meter.
+    pub fn meter(&self) -> MutexGuard<'_, Meter> {
+        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn model(&self) -> MutexGuard<'_, Model> {
@@ -77,18 +128,24 @@ impl World {
     pub fn produce(&self, rng: &mut StdRng) {
         let topic = TOPICS[rng.random_range(0..TOPICS.len())];
         let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
+        let count = rng.random_range(1..20);
+        self.produce_to(&partition, count, rng);
+    }
+
+    fn produce_to(&self, partition: &TopicPartition, count: i64, rng: &mut StdRng) {
+        let topic = &*partition.topic;
         let id = self.id(topic);
         let transaction = rng.random_bool(0.25).then(|| self.kafka.begin());
         let mut records = vec![];
-        for _ in 0..rng.random_range(1..20) {
+        for _ in 0..count {
             if rng.random_bool(0.1) {
-                self.kafka.skip(&partition, rng.random_range(1..4));
+                self.kafka.skip(partition, rng.random_range(1..4));
             }
             let mut record = record(rng);
             record.timestamp = self.clock.now();
             record.offset = match transaction {
-                Some(transaction) => self.kafka.append_in(transaction, &partition, record.clone()),
-                None => self.kafka.append(&partition, record.clone()),
+                Some(transaction) => self.kafka.append_in(transaction, partition, record.clone()),
+                None => self.kafka.append(partition, record.clone()),
             };
             self.model().log(topic, &id, partition.partition).end = record.offset.next();
             records.push((topic.to_owned(), id.clone(), partition.partition, record.offset, record));
@@ -120,17 +177,33 @@ impl World {
     }
 
     pub fn close_transactions(&self) {
+        changes::end_transaction(self, true);
         while !self.open().is_empty() {
             self.end_transaction(true);
         }
     }
 
-    /// Deletes a topic and creates it again.
+    /// Where the first open transaction of a log begins, or the log's end: nobody who reads what is committed reads further.
+    pub fn stable_end(&self, topic: &str, id: &TopicId, partition: Partition, end: Offset) -> Offset {
+        let open = self.open();
+        let records = open.iter().flat_map(|open| &open.records);
+        let here = records.filter(|(name, of, at, ..)| name == topic && of == id && *at == partition);
+        here.map(|(.., offset, _)| *offset).fold(end, Offset::min)
+    }
+
+    /// Deletes a topic and creates it again; it may be filled at once, beyond where the one before ended.
     pub fn recreate(&self, rng: &mut StdRng) {
         self.close_transactions();
         let topic = TOPICS[rng.random_range(0..TOPICS.len())];
+        let before = self.id(topic);
         self.kafka.delete(topic);
         self.kafka.create(topic, PARTITIONS, &[]);
+        for partition in (0..PARTITIONS).map(|partition| TopicPartition::new(topic, partition)) {
+            let end = self.model().log(topic, &before, partition.partition).end;
+            if rng.random_bool(0.4) {
+                self.produce_to(&partition, end.0 + 5, rng);
+            }
+        }
     }
 
     /// Retention takes the beginning of a log.

@@ -21,16 +21,17 @@ pub enum EventPlan {
         /// The offset after the last one that arrived.
         to: Offset,
     },
-    /// They are none of this log: the last one lies at or above its end.
+    /// They are none of this log, or not committed: the last one lies at or above its stable end.
     Refuse,
 }
 
 /// Plans what to do with records from `first` to `last` that an event brought.
 ///
-/// `next` is the frontier, `log_end` the high watermark read after the event arrived.
+/// `next` is the frontier, `stable_end` the last stable offset read after the event arrived: above it lie transactions that
+/// are open, and whoever passes over their records loses them.
 #[must_use]
-pub fn plan_event(next: Offset, log_end: Offset, first: Offset, last: Offset) -> EventPlan {
-    if last >= log_end {
+pub fn plan_event(next: Offset, stable_end: Offset, first: Offset, last: Offset) -> EventPlan {
+    if last >= stable_end {
         EventPlan::Refuse
     } else if last < next {
         EventPlan::Skip

@@ -84,6 +84,9 @@ pub enum Query {
     Text(String),
     /// All registers of a hash.
     Registers(String),
+    /// The run of the store: a text that changes when its process starts again or another one takes over, both of which
+    /// can take it back to an earlier moment. No text where the store does not tell.
+    Run,
 }
 
 /// What was read.

@@ -1,5 +1,6 @@
 //! The refresh over the ports in memory, with segments that segment-writer wrote.
 
+mod changes;
 mod faults;
 mod healing;
 mod observing;

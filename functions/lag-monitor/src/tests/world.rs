@@ -185,7 +185,7 @@ impl World {
     }
 
     pub async fn epoch(&self) -> Epoch {
-        self.snapshot().await.epoch
+        self.snapshot().await.seen.epoch
     }
 
     /// The registers of a topic without what its owners and programs say of themselves.

@@ -6,13 +6,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Host, functions::Functions, hosted::Function};
 
-/// A follower that ended with something that only a person can mend is started again after this.
-const FAILED_WAIT: Duration = Duration::from_secs(30);
-
 /// Starts everything of a host; it ends some time after `stop`.
 pub fn start(host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
     if let Some(writer) = host.writer.clone() {
-        tasks.spawn(follow_segments(writer, stop.clone()));
+        let stop = stop.clone();
+        tasks.spawn(async move { segment_writer::follow(&writer, &stop).await });
     }
     if let Some(consumer) = host.consumer.clone() {
         let stop = stop.clone();
@@ -30,15 +28,6 @@ async fn refresh(functions: Arc<Functions>, every: Duration, stop: CancellationT
             tracing::warn!("lag-monitor: {error}; the next refresh tries again");
         }
         if pause(every, &stop).await.is_break() {
-            return;
-        }
-    }
-}
-
-async fn follow_segments(context: Arc<segment_writer::Context>, stop: CancellationToken) {
-    while let Err(error) = segment_writer::follow(&context, &stop).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "{error}; trying again in {FAILED_WAIT:?}");
-        if pause(FAILED_WAIT, &stop).await.is_break() {
             return;
         }
     }

@@ -39,6 +39,7 @@ async fn offsets_that_do_not_exist_and_what_was_aborted_are_passed_over() {
     world.kafka.skip(&tp(0), 4);
     world.kafka.compact(&tp(0), compacted);
     handle(Input::Drain, &world.context()).await.unwrap();
+    assert_eq!(world.position(0).await.as_deref(), Some("9"), "the end of the log, where no message is");
     world.append(0, &queued("a", 1));
     handle(Input::Drain, &world.context()).await.unwrap();
     assert_eq!(world.pending("a").await.as_deref(), Some("3"));

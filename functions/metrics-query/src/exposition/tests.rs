@@ -8,7 +8,7 @@ use shared::{
     },
     metrics::{
         backbeat::keys::Windows,
-        registers::{Kind, operations},
+        registers::{Kind, Scope, Seen, operations},
         standing::{Ends, Message},
     },
     ports::store::{Advance, Applied, Operation, StoreError, Value},
@@ -63,6 +63,7 @@ fn world(mood: Mood, backups: &[&str]) -> (Arc<Moody>, Context) {
         backups,
         locations: vec![],
         windows: Windows::default(),
+        counts_changes: false,
         allowed: vec![],
     };
     (store, context)
@@ -74,10 +75,21 @@ async fn ask(context: &Context, method: &str, target: &str) -> (u16, String) {
     (response.status, String::from_utf8(response.body.to_vec()).unwrap())
 }
 
+async fn begin(store: &Moody, backup: &str) {
+    let step = Epoch::Absent.begin(Scope::Backup(backup), NOW).unwrap();
+    assert_eq!(store.apply(&[step], &[]).await.unwrap(), Applied::Done);
+}
+
+async fn end(store: &Moody, backup: &str) {
+    let scope = Scope::Backup(backup);
+    let seen = Seen::read(&mut store.inner.read(&scope.queries()).await.unwrap().into_iter());
+    let (step, run) = seen.complete(scope).unwrap();
+    assert_eq!(store.apply(&[step], &[run]).await.unwrap(), Applied::Done);
+}
+
 async fn complete(store: &Moody, backup: &str) {
-    for step in [Epoch::begin(backup, NOW), Epoch::Rebuilding(NOW.0).complete(backup).unwrap()] {
-        assert_eq!(store.apply(&[step], &[]).await.unwrap(), Applied::Done);
-    }
+    begin(store, backup).await;
+    end(store, backup).await;
 }
 
 async fn observe(store: &Moody, backup: &str, topic: &str) {
@@ -124,11 +136,18 @@ async fn a_store_that_is_empty_or_being_rebuilt_is_503_and_never_zeros() {
     for target in ["/metrics", "/readyz"] {
         assert_eq!(ask(&context, "GET", target).await, (503, rebuilding.to_owned()));
     }
-    store.apply(&[Epoch::begin("main", NOW)], &[]).await.unwrap();
+    begin(&store, "main").await;
     observe(&store, "main", "orders").await;
     assert_eq!(ask(&context, "GET", "/metrics").await.0, 503);
-    store.apply(&[Epoch::Rebuilding(NOW.0).complete("main").unwrap()], &[]).await.unwrap();
+    end(&store, "main").await;
     assert_eq!(ask(&context, "GET", "/metrics").await.0, 200);
+    let earlier = store.inner.snapshot();
+    store.inner.restore(earlier);
+    assert_eq!(
+        ask(&context, "GET", "/metrics").await,
+        (503, rebuilding.to_owned()),
+        "a restart may have lost what came last"
+    );
     store.inner.restore(Contents::default());
     assert_eq!(ask(&context, "GET", "/metrics").await, (503, rebuilding.to_owned()));
 }

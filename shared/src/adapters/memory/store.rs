@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -20,6 +23,8 @@ use crate::{
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     contents: Mutex<Contents>,
+    /// How often other contents were put in.
+    runs: AtomicU64,
 }
 
 /// All that a store holds at a moment: what a test puts back to play a Redis that lost its latest writes.
@@ -42,7 +47,7 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        MemoryStore { clock, contents: Mutex::default() }
+        MemoryStore { clock, contents: Mutex::default(), runs: AtomicU64::default() }
     }
 
     /// Writes a text as another program would.
@@ -56,9 +61,11 @@ impl MemoryStore {
         self.contents().clone()
     }
 
-    /// Puts back what it held at another time; [`Contents::default`] empties it.
+    /// Starts again with what it held at another time; [`Contents::default`] empties it.
     pub fn restore(&self, contents: Contents) {
-        *self.contents() = contents;
+        let mut held = self.contents();
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        *held = contents;
     }
 
     /// The keys that have not expired, sorted.
@@ -97,7 +104,8 @@ impl Store for MemoryStore {
 
     async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError> {
         let contents = self.contents();
-        Ok(queries.iter().map(|query| contents.value(query)).collect())
+        let run = self.runs.load(Ordering::Relaxed);
+        Ok(queries.iter().map(|query| contents.value(query, run)).collect())
     }
 }
 
@@ -120,10 +128,11 @@ impl Contents {
         self.text(key).map(parse).transpose()
     }
 
-    fn value(&self, query: &Query) -> Value {
+    fn value(&self, query: &Query, run: u64) -> Value {
         match query {
             Query::Text(key) => Value::Text(self.text(key).map(str::to_owned)),
             Query::Registers(key) => Value::Registers(self.registers(key)),
+            Query::Run => Value::Text(Some(format!("memory-{run}"))),
         }
     }
 

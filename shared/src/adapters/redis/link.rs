@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,10 +22,18 @@ pub(super) const CLUSTER: &str = "this is a Redis Cluster, which highwater does 
 /// One connection, shared by all calls and made again after it failed.
 pub(super) struct Link {
     target: tokio::sync::Mutex<Target>,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    connection: Mutex<Option<Connected>>,
     timeout: Duration,
     /// The URL without credentials, for errors.
     pub(super) shown_url: String,
+}
+
+/// A connection, and whose it is.
+#[derive(Clone)]
+pub(super) struct Connected {
+    pub(super) connection: MultiplexedConnection,
+    /// The server's run id: a connection does not outlive it. `None` where this user may not ask.
+    pub(super) run: Option<Arc<str>>,
 }
 
 enum Target {
@@ -46,7 +54,7 @@ impl Link {
     pub(super) async fn run<T, F: Future<Output = RedisResult<T>>>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(MultiplexedConnection) -> F,
+        call: impl FnOnce(Connected) -> F,
     ) -> Result<T, StoreError> {
         let answer = timeout(self.timeout, async { call(self.connected().await?).await }).await;
         answer.unwrap_or_else(|_| Err(self.timed_out())).map_err(|failure| {
@@ -62,21 +70,21 @@ impl Link {
         std::io::Error::new(std::io::ErrorKind::TimedOut, message).into()
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
+    fn held(&self) -> MutexGuard<'_, Option<Connected>> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn connected(&self) -> RedisResult<MultiplexedConnection> {
-        if let Some(connection) = &*self.held() {
-            return Ok(connection.clone());
+    async fn connected(&self) -> RedisResult<Connected> {
+        if let Some(connected) = &*self.held() {
+            return Ok(connected.clone());
         }
         let mut target = self.target.lock().await;
-        if let Some(connection) = &*self.held() {
-            return Ok(connection.clone());
+        if let Some(connected) = &*self.held() {
+            return Ok(connected.clone());
         }
         let mut connection = target.connect(self.timeout).await?;
-        inspect(&mut connection, &self.shown_url).await?;
-        Ok(self.held().insert(connection).clone())
+        let run = inspect(&mut connection, &self.shown_url).await?;
+        Ok(self.held().insert(Connected { connection, run }).clone())
     }
 }
 
@@ -121,10 +129,10 @@ fn invalid(error: &RedisError) -> String {
     )
 }
 
-/// Looks at what kind of server this is: refuses Redis Cluster, warns where keys may be evicted.
-async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> RedisResult<()> {
+/// Looks at what kind of server this is: refuses Redis Cluster, warns where keys may be evicted. Answers its run id.
+async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> RedisResult<Option<Arc<str>>> {
     let info: String = match redis::cmd("INFO").query_async(connection).await {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(None),
         info => info?,
     };
     let value = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
@@ -134,5 +142,5 @@ async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> Red
     if let Some(policy) = value("maxmemory_policy").filter(|policy| *policy != "noeviction") {
         tracing::warn!(redis = shown_url, policy, "redis may evict figures: set maxmemory-policy to noeviction");
     }
-    Ok(())
+    Ok(value("run_id").map(Into::into))
 }

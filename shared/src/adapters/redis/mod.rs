@@ -7,6 +7,8 @@ mod link;
 mod script;
 mod sentinel;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use redis::{RedisError, RedisResult};
 
@@ -30,7 +32,10 @@ impl RedisStore {
     /// Reaches the server, for a start that shall fail early: unreachable, wrong password, Redis Cluster.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.link
-            .run("check", |mut connection| async move { redis::cmd("PING").query_async(&mut connection).await })
+            .run(
+                "check",
+                |mut connected| async move { redis::cmd("PING").query_async(&mut connected.connection).await },
+            )
             .await
     }
 }
@@ -41,9 +46,9 @@ impl Store for RedisStore {
         let call = script::invocation(advances, operations);
         let stored: Option<Vec<Option<String>>> = self
             .link
-            .run("apply", |mut connection| {
+            .run("apply", |mut connected| {
                 let call = &call;
-                async move { call.invoke_async(&mut connection).await }
+                async move { call.invoke_async(&mut connected.connection).await }
             })
             .await?;
         let Some(stored) = stored else { return Ok(Applied::Done) };
@@ -56,14 +61,14 @@ impl Store for RedisStore {
             return Ok(Vec::new());
         }
         let pipeline = pipeline(queries);
-        let answers: Vec<RedisResult<redis::Value>> = self
+        let (run, answers): (Option<Arc<str>>, Vec<RedisResult<redis::Value>>) = self
             .link
-            .run("read", |mut connection| {
+            .run("read", |mut connected| {
                 let pipeline = &pipeline;
-                async move { pipeline.query_async(&mut connection).await }
+                async move { Ok((connected.run, pipeline.query_async(&mut connected.connection).await?)) }
             })
             .await?;
-        values(queries, answers).map_err(|e| error::store_error("read", &self.link.shown_url, e))
+        values(queries, run.as_deref(), answers).map_err(|e| error::store_error("read", &self.link.shown_url, e))
     }
 }
 
@@ -100,7 +105,11 @@ fn pipeline(queries: &[Query]) -> redis::Pipeline {
     pipeline
 }
 
-fn values(queries: &[Query], answers: Vec<RedisResult<redis::Value>>) -> Result<Vec<Value>, RedisError> {
+fn values(
+    queries: &[Query],
+    run: Option<&str>,
+    answers: Vec<RedisResult<redis::Value>>,
+) -> Result<Vec<Value>, RedisError> {
     let mut answers = answers.into_iter();
     let has_texts = queries.iter().any(|q| matches!(q, Query::Text(_)));
     let mut texts = if has_texts { texts(answers.next())? } else { Vec::new() }.into_iter();
@@ -108,6 +117,7 @@ fn values(queries: &[Query], answers: Vec<RedisResult<redis::Value>>) -> Result<
         Ok(match query {
             Query::Text(_) => Value::Text(texts.next().flatten()),
             Query::Registers(_) => Value::Registers(registers(answers.next())?),
+            Query::Run => Value::Text(run.map(str::to_owned)),
         })
     };
     queries.iter().map(value).collect()

@@ -1,53 +1,104 @@
 //! Whether the store holds everything: a marker that dies with it.
 //!
 //! The store is a view that can be lost at any moment, and a store that lost its figures looks like one that never had
-//! any. So each backup has an epoch beside its hashes, a number that only lag-monitor moves, by compare-and-set:
+//! any. So each backup has an epoch beside its hashes, and so have the changes beside their counters: a number that only
+//! lag-monitor moves, by compare-and-set:
 //!
 //! ```text
 //! absent  --begin-->  -t  --complete-->  t        (t: the time of the beginning)
+//!                      ^-----begin, in another run---'
 //! ```
 //! - absent: the store is new, or was wiped. Queries answer 503.
-//! - negative: lag-monitor is sending the standings. Queries answer 503.
-//! - positive: after the beginning **and with the epoch in the same read**, every register that the storage asks for
-//!   was seen in the store. Queries answer.
+//! - negative: lag-monitor is sending the standings, metrics-consumer counts again. Queries answer 503.
+//! - positive: after the beginning **and with the epoch in the same read**, everything that the storage and Kafka ask for
+//!   was seen in the store. Queries answer, as long as the store's run is the one of that read.
 //!
 //! A wipe takes the epoch with it, whenever it comes: also between the read that saw everything and the completion, which
-//! then fails, since the epoch it expects is gone. Two lag-monitors do no harm: one of them begins, both may send the
-//! (idempotent) standings, and either may complete what it has seen complete in the same epoch.
+//! then fails, since the epoch it expects is gone. A store that starts again with an earlier snapshot, or a replica that
+//! takes over without the latest writes, brings an epoch too, but that of another run ([`Query::Run`]): it is doubted
+//! until lag-monitor has looked. Two lag-monitors do no harm: one of them begins, both may send the (idempotent)
+//! standings, and either may complete what it has seen complete in the same epoch.
 
 use std::sync::Arc;
 
 use super::{Kind, Registers, names};
 use crate::{
-    ports::store::{Advance, Query, Register, Value},
+    ports::store::{Advance, Operation, Query, Register, Value},
     record::Millis,
 };
 
-/// How far the store is with a backup.
+/// The field of the run in its hash.
+const RUN_FIELD: &str = "run";
+
+/// Whose figures an epoch is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// A backup's registers.
+    Backup(&'a str),
+    /// The counters of Backbeat's changes.
+    Changes,
+}
+
+impl Scope<'_> {
+    fn epoch_key(self) -> String {
+        match self {
+            Scope::Backup(name) => names::key("epoch", name),
+            Scope::Changes => "hw1:changes:epoch".to_owned(),
+        }
+    }
+
+    fn run_key(self) -> String {
+        match self {
+            Scope::Backup(name) => names::key("run", name),
+            Scope::Changes => "hw1:changes:run".to_owned(),
+        }
+    }
+
+    /// What to ask the store for the epoch of these figures, in the same round trip as for the figures.
+    #[must_use]
+    pub fn queries(self) -> [Query; 3] {
+        [Query::Text(self.epoch_key()), Query::Registers(self.run_key()), Query::Run]
+    }
+}
+
+/// How far the store is with the figures of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epoch {
     /// Nothing was begun: the store is new or was wiped.
     Absent,
-    /// The standings are being sent since then.
+    /// The figures are being brought in since then.
     Rebuilding(i64),
+    /// Everything was there since then, but in another run of the store, which may have lost what came last.
+    Doubtful(i64),
     /// Everything is there since then.
     Complete(i64),
 }
 
+/// The epoch of a scope, and the run of the store at the same moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// How far the store is.
+    pub epoch: Epoch,
+    /// Which run of it.
+    pub run: String,
+}
+
 impl Epoch {
-    /// The step from nothing to rebuilding, at `now`.
+    /// The step to rebuilding, at `now`, where one has to begin.
     #[must_use]
-    pub fn begin(backup: &str, now: Millis) -> Advance {
-        Advance { key: key(backup), from: None, to: -now.0.max(1) }
+    pub fn begin(self, scope: Scope<'_>, now: Millis) -> Option<Advance> {
+        let (from, since) = match self {
+            Epoch::Absent => (None, now.0.max(1)),
+            Epoch::Doubtful(since) => (Some(since), now.0.max(since.saturating_add(1))),
+            Epoch::Rebuilding(_) | Epoch::Complete(_) => return None,
+        };
+        Some(Advance { key: scope.epoch_key(), from, to: -since })
     }
 
-    /// The step from rebuilding to complete, where one is under way.
+    /// What the number stands for that a position of the epoch's key has, while it is not complete.
     #[must_use]
-    pub fn complete(self, backup: &str) -> Option<Advance> {
-        match self {
-            Epoch::Rebuilding(since) => Some(Advance { key: key(backup), from: Some(-since), to: since }),
-            Epoch::Absent | Epoch::Complete(_) => None,
-        }
+    pub fn rebuilding(number: i64) -> Option<Epoch> {
+        (number < 0).then(|| Epoch::Rebuilding(number.saturating_neg()))
     }
 
     /// A text that is no epoch counts as none; the store refuses to move it, with its key.
@@ -60,8 +111,36 @@ impl Epoch {
     }
 }
 
-fn key(backup: &str) -> String {
-    names::key("epoch", backup)
+impl Seen {
+    /// The step from rebuilding to complete, where one is under way.
+    #[must_use]
+    pub fn complete(&self, scope: Scope<'_>) -> Option<(Advance, Operation)> {
+        let Epoch::Rebuilding(since) = self.epoch else { return None };
+        let step = Advance { key: scope.epoch_key(), from: Some(-since), to: since };
+        let order = vec![u64::try_from(since).unwrap_or(0)];
+        let run = Operation::Max { key: scope.run_key(), field: RUN_FIELD.to_owned(), order, value: self.run.clone() };
+        Some((step, run))
+    }
+
+    /// The answers to [`Scope::queries`], which are the next ones.
+    ///
+    /// # Panics
+    /// When they are answers to something else.
+    #[must_use]
+    pub fn read(answers: &mut impl Iterator<Item = Value>) -> Seen {
+        let epoch = Epoch::parse(text(answers.next()).as_deref());
+        let completed_in = hash(answers.next());
+        let run = text(answers.next()).unwrap_or_default();
+        let is_of_this_run = |since: i64| {
+            let order = u64::try_from(since).unwrap_or(0);
+            completed_in.iter().any(|it| it.field == RUN_FIELD && it.order == [order] && it.value == run)
+        };
+        let epoch = match epoch {
+            Epoch::Complete(since) if !is_of_this_run(since) => Epoch::Doubtful(since),
+            other => other,
+        };
+        Seen { epoch, run }
+    }
 }
 
 /// What the store holds of one backup at one moment.
@@ -70,7 +149,7 @@ pub struct Snapshot {
     /// The backup's name.
     pub backup: Arc<str>,
     /// Whether it holds everything.
-    pub epoch: Epoch,
+    pub seen: Seen,
     /// What it holds.
     pub registers: Registers,
 }
@@ -80,7 +159,7 @@ pub struct Snapshot {
 pub fn queries(backups: &[Arc<str>]) -> Vec<Query> {
     let of_one = |backup: &Arc<str>| {
         let hashes = Kind::ALL.into_iter().map(|kind| Query::Registers(kind.key(backup)));
-        std::iter::once(Query::Text(key(backup))).chain(hashes).collect::<Vec<_>>()
+        Scope::Backup(backup).queries().into_iter().chain(hashes).collect::<Vec<_>>()
     };
     backups.iter().flat_map(of_one).collect()
 }
@@ -96,12 +175,16 @@ pub fn snapshots(backups: &[Arc<str>], answers: Vec<Value>) -> Vec<Snapshot> {
 }
 
 fn snapshot(backup: &Arc<str>, answers: &mut impl Iterator<Item = Value>) -> Snapshot {
-    let epoch = match answers.next() {
-        Some(Value::Text(text)) => Epoch::parse(text.as_deref()),
-        other => panic!("the store answers a text query with a text, not {other:?}"),
-    };
+    let seen = Seen::read(answers);
     let hashes = Kind::ALL.map(|_| hash(answers.next()));
-    Snapshot { backup: backup.clone(), epoch, registers: Registers::from_hashes(backup, hashes) }
+    Snapshot { backup: backup.clone(), seen, registers: Registers::from_hashes(backup, hashes) }
+}
+
+fn text(answer: Option<Value>) -> Option<String> {
+    match answer {
+        Some(Value::Text(text)) => text,
+        other => panic!("the store answers a text query with a text, not {other:?}"),
+    }
 }
 
 fn hash(answer: Option<Value>) -> Vec<Register> {
@@ -112,97 +195,4 @@ fn hash(answer: Option<Value>) -> Vec<Register> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        adapters::memory::{
-            clock::ManualClock,
-            store::{Contents, MemoryStore},
-        },
-        metrics::registers::examples,
-        ports::store::{Applied, Store},
-    };
-
-    const NOW: Millis = Millis(1_700_000_000_000);
-
-    fn store() -> MemoryStore {
-        MemoryStore::new(Arc::new(ManualClock::at(NOW)))
-    }
-
-    async fn look(store: &MemoryStore) -> Snapshot {
-        let backups = ["main".into()];
-        snapshots(&backups, store.read(&queries(&backups)).await.unwrap()).remove(0)
-    }
-
-    async fn step(store: &MemoryStore, step: Advance) -> bool {
-        store.apply(&[step], &[]).await.unwrap() == Applied::Done
-    }
-
-    #[tokio::test]
-    async fn a_store_goes_from_absent_through_rebuilding_to_complete() {
-        let store = store();
-        assert_eq!(look(&store).await.epoch, Epoch::Absent);
-        assert_eq!(Epoch::Absent.complete("main"), None);
-        assert!(step(&store, Epoch::begin("main", NOW)).await);
-        assert_eq!(look(&store).await.epoch, Epoch::Rebuilding(NOW.0));
-        assert!(step(&store, Epoch::Rebuilding(NOW.0).complete("main").unwrap()).await);
-        assert_eq!(look(&store).await.epoch, Epoch::Complete(NOW.0));
-        assert_eq!(Epoch::Complete(NOW.0).complete("main"), None);
-    }
-
-    #[tokio::test]
-    async fn of_two_that_begin_one_does_and_either_may_complete_what_it_saw() {
-        let store = store();
-        assert!(step(&store, Epoch::begin("main", NOW)).await);
-        assert!(!step(&store, Epoch::begin("main", Millis(NOW.0 + 1))).await);
-        let seen_by_both = look(&store).await.epoch;
-        assert!(step(&store, seen_by_both.complete("main").unwrap()).await);
-        assert!(!step(&store, seen_by_both.complete("main").unwrap()).await);
-    }
-
-    #[tokio::test]
-    async fn a_wipe_between_the_look_and_the_completion_cannot_make_an_empty_store_complete() {
-        let store = store();
-        step(&store, Epoch::begin("main", NOW)).await;
-        let seen = look(&store).await;
-        store.restore(Contents::default());
-        assert!(!step(&store, seen.epoch.complete("main").unwrap()).await);
-        assert_eq!(look(&store).await.epoch, Epoch::Absent);
-        // Nor when somebody has begun again since.
-        step(&store, Epoch::begin("main", Millis(NOW.0 + 9))).await;
-        assert!(!step(&store, seen.epoch.complete("main").unwrap()).await);
-        assert_eq!(look(&store).await.epoch, Epoch::Rebuilding(NOW.0 + 9));
-    }
-
-    #[tokio::test]
-    async fn backups_have_an_epoch_and_registers_each_and_are_read_in_one_go() {
-        let store = store();
-        step(&store, Epoch::begin("other", NOW)).await;
-        let backups = ["main".into(), "other".into()];
-        let seen = snapshots(&backups, store.read(&queries(&backups)).await.unwrap());
-        assert_eq!(
-            seen.iter().map(|it| (&*it.backup, it.epoch)).collect::<Vec<_>>(),
-            [("main", Epoch::Absent), ("other", Epoch::Rebuilding(NOW.0))]
-        );
-    }
-
-    #[tokio::test]
-    async fn what_was_applied_to_a_store_is_what_a_snapshot_reads() {
-        use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
-
-        let messages = prop::collection::vec(examples::message(), 100).new_tree(&mut TestRunner::deterministic());
-        let messages = messages.unwrap().current();
-        let store = store();
-        for message in &messages {
-            store.apply(&[], &crate::metrics::registers::operations(message)).await.unwrap();
-        }
-        assert_eq!(look(&store).await.registers, examples::registers_after(&messages));
-    }
-
-    #[test]
-    fn a_text_that_is_no_epoch_is_none() {
-        for text in [None, Some(""), Some("0"), Some("yes"), Some("1.5"), Some("99999999999999999999")] {
-            assert_eq!(Epoch::parse(text), Epoch::Absent, "{text:?}");
-        }
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub mod read;
 pub mod remove;
 mod values;
 
-pub use epoch::Epoch;
+pub use epoch::{Epoch, Scope, Seen};
 pub use names::Kind;
 pub use read::{Chain, Floor, Head, LogEnds, Registers, TopicRegisters, Unreadable};
 

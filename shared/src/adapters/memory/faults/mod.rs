@@ -4,11 +4,15 @@
 //! after (an answer that got lost), and the process may be killed at any of them: then no call of it ever returns, and
 //! [`Faults::crashed`] tells whoever plays the process to drop it.
 
+mod invoker;
 mod kafka;
 mod objects;
+mod store;
 
+pub use invoker::FaultyInvoker;
 pub use kafka::FaultyKafka;
 pub use objects::FaultyObjects;
+pub use store::FaultyStore;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

@@ -1,0 +1,103 @@
+//! Whether the counters of Backbeat's changes are whole: metrics-consumer counts again by itself what a store lost, and
+//! here it is seen when it has.
+
+use shared::{
+    metrics::{
+        keys,
+        registers::{Epoch, Scope, Seen},
+    },
+    ports::{
+        records::LogBounds,
+        store::{Operation, Query, Register, Value},
+    },
+    record::{Offset, TopicPartition},
+};
+
+use crate::{
+    Context, MonitorError,
+    rebuild::{self, Wanted},
+};
+
+/// How far each partition must be counted, by the key of its position; order: the epoch. It is kept in the store because
+/// a log that grows all the time is never counted to its end.
+const TARGETS: &str = "hw1:changes:targets";
+
+/// How far a partition of the metrics topic must be counted.
+pub(crate) struct Target {
+    position_key: String,
+    end: Offset,
+}
+
+/// Begins and completes the epoch of the changes, where that is due. Answers whether they are whole.
+pub(crate) async fn refresh(context: &Context) -> Result<bool, MonitorError> {
+    let (seen, _) = look(context, &[]).await?;
+    let begun = rebuild::begin(context, Scope::Changes, seen.epoch).await?;
+    let Epoch::Rebuilding(since) = begun else { return Ok(matches!(begun, Epoch::Complete(_))) };
+    let targets = targets(context, since).await?;
+    rebuild::complete(context, begun, &Wanted::Changes(&targets)).await
+}
+
+/// Where the logs ended at some moment after the epoch began, so that everything that was counted before lies below.
+async fn targets(context: &Context, since: i64) -> Result<Vec<Target>, MonitorError> {
+    let known = context.store.read(&[Query::Registers(TARGETS.to_owned())]).await?;
+    let known = known_targets(known, since);
+    if !known.is_empty() {
+        return Ok(known);
+    }
+    let targets = log_ends(context).await?;
+    let order = u64::try_from(since).unwrap_or(0);
+    let register = |target: &Target| Operation::Max {
+        key: TARGETS.to_owned(),
+        field: target.position_key.clone(),
+        order: vec![order],
+        value: target.end.to_string(),
+    };
+    context.store.apply(&[], &targets.iter().map(register).collect::<Vec<_>>()).await?;
+    Ok(targets)
+}
+
+fn known_targets(answers: Vec<Value>, since: i64) -> Vec<Target> {
+    let target = |register: Register| {
+        let end = register.value.parse().ok().map(Offset)?;
+        let is_of_this_epoch = register.order.first().copied() == u64::try_from(since).ok();
+        is_of_this_epoch.then_some(Target { position_key: register.field, end })
+    };
+    let hashes = answers.into_iter().map(|answer| match answer {
+        Value::Registers(registers) => registers,
+        Value::Text(_) => vec![],
+    });
+    hashes.flatten().filter_map(target).collect()
+}
+
+/// Where the partitions end now; a log that holds nothing has nothing to count.
+async fn log_ends(context: &Context) -> Result<Vec<Target>, MonitorError> {
+    let topics = context.kafka.topics(Some(std::slice::from_ref(&context.metrics_topic))).await?;
+    let none = || MonitorError::NoMetricsTopic(context.metrics_topic.clone());
+    let topic = topics.into_iter().next().ok_or_else(none)?;
+    let partitions: Vec<_> = (0..topic.partitions).map(|n| TopicPartition::new(topic.name.clone(), n)).collect();
+    let mut targets = vec![];
+    for (partition, bounds) in partitions.iter().zip(context.kafka.bounds(&partitions).await?) {
+        let LogBounds { start, stable_end: end, .. } = bounds?;
+        if start < end {
+            targets.push(Target { position_key: keys::position(&topic.id, partition.partition), end });
+        }
+    }
+    Ok(targets)
+}
+
+/// The epoch, and whether all targets are reached, at one moment.
+pub(crate) async fn look(context: &Context, targets: &[Target]) -> Result<(Seen, bool), MonitorError> {
+    let positions = targets.iter().map(|target| Query::Text(target.position_key.clone()));
+    let queries: Vec<Query> = Scope::Changes.queries().into_iter().chain(positions).collect();
+    let mut answers = context.store.read(&queries).await?.into_iter();
+    let seen = Seen::read(&mut answers);
+    let reached = targets.iter().zip(answers).all(|(target, answer)| position(&answer) >= Some(target.end));
+    Ok((seen, reached))
+}
+
+fn position(answer: &Value) -> Option<Offset> {
+    match answer {
+        Value::Text(text) => text.as_deref()?.parse().ok().map(Offset),
+        Value::Registers(_) => None,
+    }
+}
