@@ -31,7 +31,7 @@ pub(crate) struct Target {
 /// Begins and completes the epoch of the changes, where that is due. Answers whether they are whole.
 pub(crate) async fn refresh(context: &Context) -> Result<bool, MonitorError> {
     let (seen, _) = look(context, &[]).await?;
-    let begun = rebuild::begin(context, Scope::Changes, seen.epoch).await?;
+    let begun = rebuild::begin(context, Scope::Changes, &seen).await?;
     let Epoch::Rebuilding(since) = begun else { return Ok(matches!(begun, Epoch::Complete(_))) };
     let targets = targets(context, since).await?;
     rebuild::complete(context, begun, &Wanted::Changes(&targets)).await

@@ -32,14 +32,15 @@ pub(crate) async fn snapshot(context: &Context, backup: &Arc<str>) -> Result<Sna
 
 /// Begins the rebuilding of a store that holds nothing, or may have gone back. Answers the epoch that what is looked at
 /// from now on may complete.
-pub(crate) async fn begin(context: &Context, scope: Scope<'_>, known: Epoch) -> Result<Epoch, MonitorError> {
-    let Some(step) = known.begin(scope, context.clock.now()) else { return Ok(known) };
-    let begun = match context.store.apply(std::slice::from_ref(&step), &[]).await? {
-        Applied::Done => Some(step.to),
+pub(crate) async fn begin(context: &Context, scope: Scope<'_>, known: &Seen) -> Result<Epoch, MonitorError> {
+    let Some((step, run)) = known.begin(scope, context.clock.now()) else { return Ok(known.epoch) };
+    let to = step.to;
+    let begun = match context.store.apply(&[step], &[run]).await? {
+        Applied::Done => Some(to),
         // When another lag-monitor was first, its epoch serves as well.
         Applied::Elsewhere(positions) => positions.into_iter().next().flatten(),
     };
-    Ok(begun.and_then(Epoch::rebuilding).unwrap_or(known))
+    Ok(begun.and_then(Epoch::rebuilding).unwrap_or(known.epoch))
 }
 
 /// Everything that must be seen in the store, to call its figures whole.
@@ -80,8 +81,8 @@ pub(crate) async fn complete(context: &Context, begun: Epoch, wanted: &Wanted<'_
         if seen.epoch != begun {
             return Ok(matches!(seen.epoch, Epoch::Complete(_)));
         }
-        if let Some((step, run)) = seen.complete(wanted.scope()).filter(|_| whole)
-            && context.store.apply(&[step], &[run]).await? == Applied::Done
+        if let Some(step) = seen.complete(wanted.scope()).filter(|_| whole)
+            && context.store.apply(&[step], &[]).await? == Applied::Done
         {
             return Ok(true);
         }

@@ -145,7 +145,7 @@ async fn heal(
     observed: Option<&Observed>,
     report: &mut BackupReport,
 ) -> Result<(), MonitorError> {
-    let begun = rebuild::begin(context, Scope::Backup(&backup.name), known.seen.epoch).await?;
+    let begun = rebuild::begin(context, Scope::Backup(&backup.name), &known.seen).await?;
     retire(context, selected, known, report).await?;
     let Stored { chains, mut failures } = stored(context, backup, selected, &known.registers).await?;
     let all_read = failures.is_empty();

@@ -10,7 +10,7 @@ use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
     metrics::{
         backbeat::keys::{self, SiteCounter, Windows},
-        registers::{Epoch, Scope, Seen},
+        registers::{Scope, Seen},
     },
     ports::store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     record::Millis,
@@ -148,10 +148,11 @@ async fn counters_that_are_not_all_counted_again_are_503_and_never_zeros() {
 
     assert_eq!(statuses().await, [503; 3]);
     assert!(get(&context, targets[0]).await.contains("rebuilding"));
-    store.inner.apply(&[Epoch::Absent.begin(Scope::Changes, NOW).unwrap()], &[]).await.unwrap();
-    assert_eq!(statuses().await, [503; 3]);
-    let (step, run) = seen().await.complete(Scope::Changes).unwrap();
+    let (step, run) = seen().await.begin(Scope::Changes, NOW).unwrap();
     store.inner.apply(&[step], &[run]).await.unwrap();
+    assert_eq!(statuses().await, [503; 3]);
+    let step = seen().await.complete(Scope::Changes).unwrap();
+    store.inner.apply(&[step], &[]).await.unwrap();
     assert_eq!(statuses().await, [200; 3]);
     assert!(get(&context, targets[0]).await.contains(r#""count":3"#));
     let earlier = store.inner.snapshot();

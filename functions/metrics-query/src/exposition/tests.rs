@@ -76,15 +76,17 @@ async fn ask(context: &Context, method: &str, target: &str) -> (u16, String) {
 }
 
 async fn begin(store: &Moody, backup: &str) {
-    let step = Epoch::Absent.begin(Scope::Backup(backup), NOW).unwrap();
-    assert_eq!(store.apply(&[step], &[]).await.unwrap(), Applied::Done);
+    let (step, run) = seen(store, backup).await.begin(Scope::Backup(backup), NOW).unwrap();
+    assert_eq!(store.apply(&[step], &[run]).await.unwrap(), Applied::Done);
+}
+
+async fn seen(store: &Moody, backup: &str) -> Seen {
+    Seen::read(&mut store.inner.read(&Scope::Backup(backup).queries()).await.unwrap().into_iter())
 }
 
 async fn end(store: &Moody, backup: &str) {
-    let scope = Scope::Backup(backup);
-    let seen = Seen::read(&mut store.inner.read(&scope.queries()).await.unwrap().into_iter());
-    let (step, run) = seen.complete(scope).unwrap();
-    assert_eq!(store.apply(&[step], &[run]).await.unwrap(), Applied::Done);
+    let step = seen(store, backup).await.complete(Scope::Backup(backup)).unwrap();
+    assert_eq!(store.apply(&[step], &[]).await.unwrap(), Applied::Done);
 }
 
 async fn complete(store: &Moody, backup: &str) {

@@ -6,17 +6,19 @@
 //!
 //! ```text
 //! absent  --begin-->  -t  --complete-->  t        (t: the time of the beginning)
-//!                      ^-----begin, in another run---'
+//!                      ^-----begin, in another run---|
 //! ```
 //! - absent: the store is new, or was wiped. Queries answer 503.
 //! - negative: lag-monitor is sending the standings, metrics-consumer counts again. Queries answer 503.
 //! - positive: after the beginning **and with the epoch in the same read**, everything that the storage and Kafka ask for
-//!   was seen in the store. Queries answer, as long as the store's run is the one of that read.
+//!   was seen in the store. Queries answer.
+//!
+//! Each of them holds only in the run of the store ([`Query::Run`]) that was seen before it began.
 //!
 //! A wipe takes the epoch with it, whenever it comes: also between the read that saw everything and the completion, which
 //! then fails, since the epoch it expects is gone. A store that starts again with an earlier snapshot, or a replica that
-//! takes over without the latest writes, brings an epoch too, but that of another run ([`Query::Run`]): it is doubted
-//! until lag-monitor has looked. Two lag-monitors do no harm: one of them begins, both may send the (idempotent)
+//! takes over without the latest writes, brings an epoch too, but that of another run: it is doubted until lag-monitor
+//! has looked. Two lag-monitors do no harm: one of them begins, both may send the (idempotent)
 //! standings, and either may complete what it has seen complete in the same epoch.
 
 use std::sync::Arc;
@@ -68,7 +70,7 @@ pub enum Epoch {
     Absent,
     /// The figures are being brought in since then.
     Rebuilding(i64),
-    /// Everything was there since then, but in another run of the store, which may have lost what came last.
+    /// This number stands there from another run of the store, which may have gone back since.
     Doubtful(i64),
     /// Everything is there since then.
     Complete(i64),
@@ -84,18 +86,7 @@ pub struct Seen {
 }
 
 impl Epoch {
-    /// The step to rebuilding, at `now`, where one has to begin.
-    #[must_use]
-    pub fn begin(self, scope: Scope<'_>, now: Millis) -> Option<Advance> {
-        let (from, since) = match self {
-            Epoch::Absent => (None, now.0.max(1)),
-            Epoch::Doubtful(since) => (Some(since), now.0.max(since.saturating_add(1))),
-            Epoch::Rebuilding(_) | Epoch::Complete(_) => return None,
-        };
-        Some(Advance { key: scope.epoch_key(), from, to: -since })
-    }
-
-    /// What the number stands for that a position of the epoch's key has, while it is not complete.
+    /// What the number stands for that an epoch's key holds, while it is not complete.
     #[must_use]
     pub fn rebuilding(number: i64) -> Option<Epoch> {
         (number < 0).then(|| Epoch::Rebuilding(number.saturating_neg()))
@@ -109,17 +100,37 @@ impl Epoch {
             Some(0) | None => Epoch::Absent,
         }
     }
+
+    /// The same, where the run of now is not the one in which `since` began.
+    fn doubted_unless(self, is_of_this_run: impl Fn(i64) -> bool) -> Epoch {
+        match self {
+            Epoch::Complete(since) if !is_of_this_run(since) => Epoch::Doubtful(since),
+            Epoch::Rebuilding(since) if !is_of_this_run(since) => Epoch::Doubtful(-since),
+            other => other,
+        }
+    }
 }
 
 impl Seen {
+    /// The step to rebuilding, at `now`, where one has to begin; and what to note with it.
+    #[must_use]
+    pub fn begin(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Operation)> {
+        let (from, since) = match self.epoch {
+            Epoch::Absent => (None, now.0.max(1)),
+            Epoch::Doubtful(number) => (Some(number), now.0.max(number.saturating_abs().saturating_add(1))),
+            Epoch::Rebuilding(_) | Epoch::Complete(_) => return None,
+        };
+        let step = Advance { key: scope.epoch_key(), from, to: -since };
+        let (key, field) = (scope.run_key(), RUN_FIELD.to_owned());
+        let run = Operation::Max { key, field, order: vec![order(since)], value: self.run.clone() };
+        Some((step, run))
+    }
+
     /// The step from rebuilding to complete, where one is under way.
     #[must_use]
-    pub fn complete(&self, scope: Scope<'_>) -> Option<(Advance, Operation)> {
+    pub fn complete(&self, scope: Scope<'_>) -> Option<Advance> {
         let Epoch::Rebuilding(since) = self.epoch else { return None };
-        let step = Advance { key: scope.epoch_key(), from: Some(-since), to: since };
-        let order = vec![u64::try_from(since).unwrap_or(0)];
-        let run = Operation::Max { key: scope.run_key(), field: RUN_FIELD.to_owned(), order, value: self.run.clone() };
-        Some((step, run))
+        Some(Advance { key: scope.epoch_key(), from: Some(-since), to: since })
     }
 
     /// The answers to [`Scope::queries`], which are the next ones.
@@ -129,18 +140,16 @@ impl Seen {
     #[must_use]
     pub fn read(answers: &mut impl Iterator<Item = Value>) -> Seen {
         let epoch = Epoch::parse(text(answers.next()).as_deref());
-        let completed_in = hash(answers.next());
+        let begun_in = hash(answers.next());
         let run = text(answers.next()).unwrap_or_default();
-        let is_of_this_run = |since: i64| {
-            let order = u64::try_from(since).unwrap_or(0);
-            completed_in.iter().any(|it| it.field == RUN_FIELD && it.order == [order] && it.value == run)
-        };
-        let epoch = match epoch {
-            Epoch::Complete(since) if !is_of_this_run(since) => Epoch::Doubtful(since),
-            other => other,
-        };
-        Seen { epoch, run }
+        let is_of_this_run =
+            |since| begun_in.iter().any(|it| it.field == RUN_FIELD && it.order == [order(since)] && it.value == run);
+        Seen { epoch: epoch.doubted_unless(is_of_this_run), run }
     }
+}
+
+fn order(since: i64) -> u64 {
+    u64::try_from(since).unwrap_or(0)
 }
 
 /// What the store holds of one backup at one moment.
