@@ -15,7 +15,7 @@ use crate::{
     error::Remedy,
     memory::{Held, LaneSize},
     open::{open, topic_now},
-    report::Reporter,
+    report::{Reporter, Voice},
     writer::PartitionWriter,
 };
 
@@ -93,21 +93,34 @@ pub(crate) struct Lane {
     pub generation: u64,
     pub summary: LaneSummary,
     pub attempt: u32,
+    pub voice: Option<Voice>,
 }
 
 impl Lane {
     /// Works until the end, whatever happens on the way.
     pub async fn run(mut self) -> Result<LaneSummary, WriteError> {
         loop {
-            let mut reporter = Reporter::new(self.context.clock.now());
-            let Err(error) = self.attempt(&mut reporter).await else { return Ok(self.summary) };
+            let Err(error) = self.attempt().await else { return Ok(self.summary) };
+            self.say_trouble(&error).await;
             self.size.set(0);
             let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
             if self.stop.is_cancelled() {
                 return Err(error);
             }
             let Some(wait) = self.plan_retry(&error) else { return Err(error) };
-            self.wait(wait).await;
+            self.wait(wait, error.remedy() != Remedy::Reopen).await;
+        }
+    }
+
+    /// Says that the work is interrupted, as far as there is anything to say: that it could not be said changes nothing.
+    async fn say_trouble(&mut self, error: &WriteError) {
+        if error.remedy() == Remedy::Reopen {
+            return;
+        }
+        let state = if error.retry() { State::backoff(self.attempt + 1) } else { State::FAILED };
+        if let Some(voice) = &mut self.voice {
+            voice.set(state, self.attempt + 1, self.context.clock.now());
+            voice.say(&self.context).await;
         }
     }
 
@@ -133,36 +146,38 @@ impl Lane {
         Some(if remedy == Remedy::Fail { self.context.limits.backoff_max } else { backoff })
     }
 
-    /// Waits; what was still fed is dropped, so that it holds no memory.
-    async fn wait(&mut self, wait: Duration) {
+    /// Waits; what was still fed is dropped, so that it holds no memory. In trouble that is said again at every refresh,
+    /// since a state that nobody renews is taken for a dead owner's.
+    async fn wait(&mut self, wait: Duration, in_trouble: bool) {
         let over = tokio::time::sleep(wait);
         tokio::pin!(over);
+        let mut refresh = tokio::time::interval(self.context.limits.refresh);
+        refresh.tick().await; // the first is at once
+        let stop = self.stop.clone();
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return,
+                () = stop.cancelled() => return,
                 () = &mut over => return,
+                _ = refresh.tick(), if in_trouble => if let Some(voice) = &mut self.voice {
+                    let _ = stop.run_until_cancelled(voice.say(&self.context)).await;
+                },
                 feed = self.feed.recv() => if feed.is_none() { return },
             }
         }
     }
 
-    async fn attempt(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
+    async fn attempt(&mut self) -> Result<(), WriteError> {
         let open = open(&self.context, &self.backup, &self.partition).await?;
+        let mut reporter = Reporter::new(self.context.clock.now());
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
-        let result = self.work(&mut writer, reporter).await;
+        let result = self.work(&mut writer, &mut reporter).await;
         let (records, segments) = writer.sealed();
         self.summary.records += records;
         self.summary.segments += segments;
         self.summary.next = writer.open_chain().frontier.next;
         self.summary.position = writer.position();
-        let Err(error) = &result else { return result };
-        if error.remedy() != Remedy::Reopen {
-            let state = if error.retry() { State::backoff(self.attempt + 1) } else { State::FAILED };
-            reporter.set(state, self.attempt + 1, self.context.clock.now());
-            // The error itself is on its way up; that it could not be said changes nothing.
-            let _ = reporter.standing(&self.context, writer.open_chain(), writer.position()).await;
-        }
+        self.voice = Some(Voice::new(writer.open_chain().clone(), reporter));
         result
     }
 

@@ -73,6 +73,30 @@ impl Reporter {
     }
 }
 
+/// Speaks for a chain that cannot be worked on now.
+pub struct Voice {
+    open: OpenChain,
+    reporter: Reporter,
+}
+
+impl Voice {
+    /// The chain as it was opened last, and who spoke for it then.
+    pub fn new(open: OpenChain, reporter: Reporter) -> Self {
+        Voice { open, reporter }
+    }
+
+    /// Says what is the matter from now on.
+    pub fn set(&mut self, state: State, attempt: u32, now: Millis) {
+        self.reporter.set(state, attempt, now);
+    }
+
+    /// Says it. The position is the frontier: what was read and not stored is read again. That it cannot be said changes
+    /// nothing of the trouble.
+    pub async fn say(&mut self, context: &Context) {
+        let _ = self.reporter.standing(context, &self.open, self.open.frontier.next).await;
+    }
+}
+
 /// Publishes what this process has done for topics since it started.
 pub async fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<str>]) -> Result<(), WriteError> {
     let now = context.clock.now();

@@ -92,6 +92,7 @@ impl Session {
             generation: 0,
             summary: LaneSummary::default(),
             attempt: 0,
+            voice: None,
         };
         let (id, name) = (lane.id, partition.clone());
         self.tasks.spawn(async move { LaneEnd { id, partition: name, result: lane.run().await } });
