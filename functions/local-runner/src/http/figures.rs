@@ -3,14 +3,14 @@
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{FromRequest, State},
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode};
 use metrics_query::{Context, HttpRequest, HttpResponse};
 
-use super::server::Peer;
+use super::{body, server::Peer};
 
 /// More than any request to these routes needs.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -38,15 +38,13 @@ impl<S: Sync> FromRequest<S> for Question {
     type Rejection = Response;
 
     async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Response> {
-        let (parts, body) = request.into_parts();
-        let too_large = |_| {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("a body here has at most {BODY_BYTES_MAX} bytes\n")).into_response()
-        };
+        let (parts, sent) = request.into_parts();
+        let refused = |error: body::BodyError| (error.status(), format!("{error}\n")).into_response();
         Ok(Question(HttpRequest {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             client: parts.extensions.get().map(|Peer(address)| address.ip()),
-            body: to_bytes(body, BODY_BYTES_MAX).await.map_err(too_large)?,
+            body: body::read(sent, BODY_BYTES_MAX).await.map_err(refused)?,
         }))
     }
 }
@@ -67,6 +65,7 @@ fn response(answer: HttpResponse) -> Response {
 mod tests {
     use std::sync::Arc;
 
+    use axum::body::to_bytes;
     use shared::{
         adapters::memory::{clock::ManualClock, store::MemoryStore},
         config::Draft,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Path, State},
     response::{IntoResponse, Response},
     routing::post,
@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
+use super::body::{self, BodyError};
 use crate::host::functions::{FunctionError, Functions};
 
 /// Lambda's own limit for a synchronous payload.
@@ -56,10 +57,16 @@ async fn invoke(State(api): State<Api>, Path(name): Path<String>, headers: Heade
             format!("Function not found: {name}. Hosted here: {known}"),
         );
     }
-    let Ok(bytes) = to_bytes(body, PAYLOAD_BYTES_MAX).await else {
-        let message =
-            format!("Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation");
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message);
+    let bytes = match body::read(body, PAYLOAD_BYTES_MAX).await {
+        Ok(bytes) => bytes,
+        Err(BodyError::TooLarge(_)) => {
+            let message =
+                format!("Request must be smaller than {PAYLOAD_BYTES_MAX} bytes for the InvokeFunction operation");
+            return refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message);
+        }
+        Err(BodyError::TooSlow) => {
+            return refusal(StatusCode::REQUEST_TIMEOUT, "RequestTimeoutException", BodyError::TooSlow.to_string());
+        }
     };
     let payload = match bytes.is_empty() {
         true => Ok(json!({})),
@@ -125,6 +132,7 @@ fn plain_name(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
     use http::Request;
     use tower::ServiceExt;
 
