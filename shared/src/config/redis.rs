@@ -41,7 +41,7 @@ impl RedisSettings {
 }
 
 fn timeout() -> Span {
-    Span(Duration::from_millis(900))
+    Span(Duration::from_millis(750))
 }
 
 #[cfg(test)]

@@ -16,6 +16,24 @@ use crate::{
 /// An event that is older than its interval is readable: its interval counters are skipped, pending is not.
 pub const TOO_OLD: &str = "too_old";
 
+/// Every reason that a message, or a part of it, is counted by and passed over for: of a message that is none
+/// ([`message::Malformed`]), of one of ours ([`super::reason::Reason`]), of one that came too late.
+pub const REASONS: [&str; 13] = [
+    "ambiguous",
+    "inconsistent",
+    "malformed",
+    "missing_field",
+    "missing_site",
+    "not_an_object",
+    "not_json",
+    "null",
+    "out_of_range",
+    "tombstone",
+    TOO_OLD,
+    "unknown_type",
+    "wrong_type",
+];
+
 /// What the message changes; a message that is none changes the counter of its reason.
 #[must_use]
 pub fn of_record(record: &Record, windows: Windows) -> Vec<Operation> {

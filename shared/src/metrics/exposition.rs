@@ -24,8 +24,21 @@ pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 pub fn page(backups: &[BackupView]) -> String {
     let families: Vec<MetricFamily> =
         FAMILIES.iter().map(|family| family.of(backups)).filter(|family| !family.get_metric().is_empty()).collect();
+    encode(&families)
+}
+
+/// The lines of the page about messages of the metrics topic that were passed over, by reason. They belong to no backup.
+#[must_use]
+pub fn skipped(counts: &[(&str, u64)]) -> String {
+    const HELP: &str = "Messages of the metrics topic that could not be counted, or not in their interval";
+    let kind = MetricType::COUNTER;
+    let metrics = counts.iter().map(|(reason, count)| metric(kind, vec![label("reason", reason)], *count as f64));
+    encode(&[family("highwater_metrics_messages_skipped_total", kind, HELP, metrics.collect())])
+}
+
+fn encode(families: &[MetricFamily]) -> String {
     TextEncoder::new()
-        .encode_to_string(&families)
+        .encode_to_string(families)
         .expect("every family has a name and a metric, and a text takes any writing")
 }
 
@@ -147,17 +160,12 @@ fn number(value: u64) -> Option<f64> {
 
 impl Family {
     fn of(&self, backups: &[BackupView]) -> MetricFamily {
-        let mut family = MetricFamily::default();
-        family.set_name(self.name.to_owned());
-        family.set_help(self.help.to_owned());
-        family.set_field_type(self.kind);
         let several = backups.len() > 1;
         let metrics = backups.iter().flat_map(|(backup, topics)| {
             let shared = several.then(|| label("backup", backup));
             self.metrics(shared.as_slice(), topics)
         });
-        family.set_metric(metrics.collect());
-        family
+        family(self.name, self.kind, self.help, metrics.collect())
     }
 
     fn metrics(&self, labels: &[LabelPair], topics: &BTreeMap<Arc<str>, TopicView>) -> Vec<Metric> {
@@ -185,18 +193,31 @@ impl Family {
 
     fn metric(&self, shared: &[LabelPair], own: &[(&str, &str)], value: f64) -> Metric {
         let own = own.iter().map(|(name, text)| label(name, text));
-        let mut metric = Metric::from_label(shared.iter().cloned().chain(own).collect());
-        if self.kind == MetricType::COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        }
-        metric
+        metric(self.kind, shared.iter().cloned().chain(own).collect(), value)
     }
+}
+
+fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
+    let mut metric = Metric::from_label(labels);
+    if kind == MetricType::COUNTER {
+        let mut counter = Counter::default();
+        counter.set_value(value);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        metric.set_gauge(gauge);
+    }
+    metric
 }
 
 fn label(name: &str, value: &str) -> LabelPair {

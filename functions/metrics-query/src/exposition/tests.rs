@@ -121,6 +121,21 @@ async fn a_whole_store_is_shown_from_one_round_trip() {
 }
 
 #[tokio::test]
+async fn messages_passed_over_are_counted_on_the_page_by_reason() {
+    let (store, context) = world(Mood::Well, &["main"]);
+    complete(&store, "main").await;
+    let count = Operation::Add { key: keys::rejected("not_json"), by: 2, expires: None };
+    store.apply(&[], &[count]).await.unwrap();
+    store.inner.set(&keys::rejected("null"), "junk");
+    let (_, page) = ask(&context, "GET", "/metrics").await;
+    let name = "highwater_metrics_messages_skipped_total";
+    assert!(
+        page.contains(&format!("{name}{{reason=\"not_json\"}} 2\n{name}{{reason=\"out_of_range\"}} 0\n")),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn the_page_says_what_kind_of_text_it_is() {
     let (store, context) = world(Mood::Well, &["main"]);
     complete(&store, "main").await;

@@ -124,3 +124,33 @@ fn a_message_that_is_none_is_counted_by_its_reason() {
 fn other_extensions_leave_no_trace() {
     assert_eq!(effects(r#"{"extension":"ingestion","type":"queued","site":"a","ops":1,"bytes":1}"#, AT), []);
 }
+
+#[test]
+fn every_reason_that_a_message_is_passed_over_for_is_in_the_list() {
+    use crate::metrics::reason::Reason;
+
+    let malformed = [
+        Malformed::Tombstone,
+        Malformed::NotJson,
+        Malformed::Null,
+        Malformed::NotAnObject,
+        Malformed::WrongType("x"),
+        Malformed::Missing("x"),
+        Malformed::MissingSite,
+        Malformed::UnknownType,
+        Malformed::OutOfRange("x"),
+        Malformed::Ambiguous("x"),
+    ];
+    // Of another extension is no message of ours: it is not looked into, and not counted.
+    let ours = [
+        Reason::NotAnObject,
+        Reason::UnknownType,
+        Reason::Malformed(String::new()),
+        Reason::Name { field: "x" },
+        Reason::Negative { field: "x" },
+        Reason::Inconsistent { rule: "x" },
+    ];
+    let all = malformed.map(Malformed::reason).into_iter().chain(ours.iter().map(Reason::kind)).chain([TOO_OLD]);
+    let all: std::collections::BTreeSet<_> = all.collect();
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), REASONS);
+}

@@ -155,6 +155,15 @@ fn a_family_is_named_once_and_its_series_follow_it() {
     assert_eq!(seen.len(), 17);
 }
 
+#[test]
+fn messages_passed_over_are_a_series_for_each_reason() {
+    let text = skipped(&[("not_json", 3), ("null", 0)]);
+    let name = "highwater_metrics_messages_skipped_total";
+    let lines = [format!("{name}{{reason=\"not_json\"}} 3"), format!("{name}{{reason=\"null\"}} 0")];
+    assert_eq!(series(&text), lines.iter().map(String::as_str).collect());
+    assert!(text.contains(&format!("# TYPE {name} counter\n")), "{text}");
+}
+
 proptest! {
     #[test]
     fn the_documents_sample_comes_out_to_the_last_digit_in_whatever_order_the_standings_came(
