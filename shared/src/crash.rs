@@ -1,6 +1,14 @@
 //! Armed crash points: places where the process kills itself when a test asked for it.
 //!
 //! `HIGHWATER_TEST_CRASH_POINT=after-put:3` aborts at the third passing of the point `after-put`. The packaged binary has none.
+//!
+//! | point | the process dies |
+//! |---|---|
+//! | `before-put` | with a finished segment in memory that nobody has seen |
+//! | `after-put` | with a durable segment that nobody was told of |
+//! | `before-commit` | with a durable segment whose standing is acknowledged, and its offset not committed |
+//! | `before-apply` | between a message of the metrics topic and its figures |
+//! | `after-apply` | with figures in the store, and their offset not committed |
 #![allow(clippy::disallowed_methods, reason = "the arming is for tests, outside every configuration")]
 
 /// Aborts here if this point is armed and was passed often enough.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
+    crash,
     metrics::{
         fold,
         part::{Outcome, Part, Place},
@@ -38,10 +39,12 @@ pub(crate) async fn deliver(
 ) -> Result<Delivered, CountError> {
     let mut position = from;
     for part in fold::fold(place, from, records, context.windows) {
+        crash::point("before-apply");
         match send(context, &part).await? {
             Outcome::Done { position: to } => position = Some(to),
             Outcome::Elsewhere { position } => return Ok(Delivered::Elsewhere(position)),
         }
+        crash::point("after-apply");
     }
     Ok(Delivered::Counted(position))
 }
