@@ -7,22 +7,14 @@ use shared::{
     adapters::{kafka::KafkaCluster, s3::S3Objects, system_clock::SystemClock},
     archive::{self, SegmentEntry},
     chain::{ChainIdentity, keys},
-    config::{
-        kafka::KafkaSettings,
-        secret::Secret,
-        selection::TopicSelection,
-        storage::{StorageSettings, StorageUrl},
-    },
+    config::{kafka::KafkaSettings, selection::TopicSelection},
     ports::{objects::Objects, records::Kafka as KafkaPort},
     record::{Offset, Partition, Record, TopicPartition},
     rollover::Rollover,
     segment::{Compression, SegmentMetadata},
 };
 
-use crate::{
-    kafka::Kafka,
-    s3_server::{self, S3Server},
-};
+use crate::{kafka::Kafka, s3_server::S3Server};
 
 const BACKUP: &str = "main";
 const METRICS_TOPIC: &str = "backbeat-metrics";
@@ -40,14 +32,7 @@ impl TestBackup {
     pub async fn of(topic: &str, bytes_max: u64) -> TestBackup {
         let (broker, server) = (Kafka::shared().await, S3Server::shared().await);
         let bucket = server.new_bucket("backup").await;
-        let url: StorageUrl = format!("s3://{bucket}/prefix").parse().expect("a url");
-        let storage = StorageSettings {
-            endpoint_url: Some(server.endpoint_url().parse().expect("an endpoint")),
-            region: Some(s3_server::REGION.to_owned()),
-            access_key_id: Some(s3_server::ACCESS_KEY.to_owned()),
-            secret_access_key: Some(Secret::new(s3_server::SECRET_KEY)),
-            ..StorageSettings::new(url)
-        };
+        let storage = server.storage(&format!("s3://{bucket}/prefix"));
         let objects = Arc::new(S3Objects::connect("storage", &storage).await.expect("the settings make a client"));
         let kafka = KafkaCluster::connect(KafkaSettings::at(broker.bootstrap_servers())).await.expect("a kafka client");
         let kafka: Arc<dyn KafkaPort> = Arc::new(kafka);

@@ -4,6 +4,7 @@
 //! Everything here panics, saying what was tried, when it cannot be done: a test cannot go on then.
 #![allow(clippy::disallowed_methods, reason = "a test run has a clock, an environment and a random name")]
 
+pub mod agreement;
 pub mod backend;
 pub mod backup;
 pub mod conformance;
@@ -16,9 +17,11 @@ pub mod kafka;
 pub mod kafka_consumer;
 pub mod kafka_producer;
 pub mod kafka_wire;
+pub mod load;
 pub mod process;
 pub mod programs;
 pub mod redis_server;
 pub mod runtime_api;
 pub mod s3_server;
+pub mod serving;
 pub mod simulation;

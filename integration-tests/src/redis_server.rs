@@ -89,6 +89,13 @@ impl RedisServer {
         Database { url: format!("redis://{}/{number}", self.address) }
     }
 
+    /// Empties all databases (FLUSHALL). Only for a server of one's own.
+    pub async fn wipe_all(&self) {
+        let mut connection = self.new_database().connect().await;
+        let wiped: Result<(), _> = redis::cmd("FLUSHALL").query_async(&mut connection).await;
+        wiped.unwrap_or_else(|error| panic!("cannot wipe redis at {}: {error}", self.address));
+    }
+
     /// The server answers nothing until [`RedisServer::unpause`]. Only for a server of one's own.
     pub async fn pause(&self) {
         self.container.pause().await.expect("redis's container can be paused");

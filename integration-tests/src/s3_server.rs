@@ -8,6 +8,7 @@ use aws_sdk_s3::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig},
 };
+use shared::config::{secret::Secret, storage::StorageSettings};
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _,
     core::{IntoContainerPort as _, WaitFor},
@@ -58,6 +59,17 @@ impl S3Server {
     /// The environment that makes the AWS SDK and CLI of a child process its client.
     pub fn environment(&self) -> [(&'static str, &str); 3] {
         [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_REGION", REGION)]
+    }
+
+    /// The settings of a storage at `url` (`s3://bucket/prefix`).
+    pub fn storage(&self, url: &str) -> StorageSettings {
+        StorageSettings {
+            endpoint_url: Some(self.endpoint_url().parse().expect("an endpoint")),
+            region: Some(REGION.to_owned()),
+            access_key_id: Some(ACCESS_KEY.to_owned()),
+            secret_access_key: Some(Secret::new(SECRET_KEY)),
+            ..StorageSettings::new(url.parse().expect("a url"))
+        }
     }
 
     /// A client that tries once.

@@ -14,7 +14,7 @@ use shared::{
 };
 
 /// What promtool has against names that Kannika Armory's documentation fixes. Nothing else may be complained of.
-const FIXED_BY_KANNIKA: [&str; 8] = [
+pub const FIXED_BY_KANNIKA: [&str; 8] = [
     "backup_sink_bytes_count non-histogram and non-summary metrics should not have \"_count\" suffix",
     "backup_sink_jobs_count counter metrics should have \"_total\" suffix",
     "backup_sink_jobs_count non-histogram and non-summary metrics should not have \"_count\" suffix",

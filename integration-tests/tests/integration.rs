@@ -4,6 +4,7 @@
 
 mod backbeat_recorded;
 mod backup;
+mod bad_messages;
 mod conformance_objects;
 mod conformance_records;
 mod conformance_store;
@@ -11,8 +12,11 @@ mod counting;
 mod dev;
 mod embedded_s3_cli;
 mod exposition;
+mod faults_while_serving;
 mod harness;
+mod http_limits;
 mod kafka_faults;
+mod kills;
 mod lambda_runtime;
 mod objects_faults;
 mod redis_faults;

@@ -1,0 +1,211 @@
+//! `highwater serve` on the real servers, with a topic, a bucket, a database and groups of a test's own.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+use shared::{
+    adapters::{kafka::KafkaCluster, redis::RedisStore, s3::S3Objects},
+    archive,
+    chain::ChainIdentity,
+    config::{kafka::KafkaSettings, redis::RedisSettings},
+    metrics::registers::{
+        Registers,
+        epoch::{queries, snapshots},
+    },
+    ports::{records::Log as _, store::Store as _},
+    record::Partition,
+};
+
+use crate::{
+    highwater::{highwater, listener},
+    http::{self, Answer},
+    kafka::Kafka,
+    process::Process,
+    s3_server::{ACCESS_KEY, REGION, S3Server, SECRET_KEY},
+};
+
+/// The replication location that is configured.
+pub const LOCATION: &str = "site1";
+/// The partitions of the topic.
+pub const PARTITIONS: i32 = 4;
+const CRASH_POINT: &str = "HIGHWATER_TEST_CRASH_POINT";
+
+/// What `serve` is configured with; any number of processes may run on it, one after the other or at once.
+pub struct Serving {
+    /// The backup's name, which makes its consumer group.
+    pub backup: String,
+    /// The topic that is backed up.
+    pub topic: String,
+    /// The metrics topic.
+    pub metrics_topic: String,
+    /// The bucket of the backup.
+    pub bucket: String,
+    /// Where S3 is, as `serve` sees it.
+    pub s3_url: String,
+    /// Where Redis is, as `serve` sees it.
+    pub redis_url: String,
+    /// The time between two looks of lag-monitor, in whole seconds.
+    pub refresh: Duration,
+    bootstrap_servers: String,
+    cluster_id: String,
+}
+
+/// A process that runs `highwater serve`; killed when dropped.
+pub struct Served {
+    /// The process.
+    pub process: Process,
+    metrics: SocketAddr,
+    query: SocketAddr,
+}
+
+impl Serving {
+    /// A new topic on `kafka`, a new bucket on the shared S3 server, and the Redis at `redis_url`. Looks every second.
+    pub async fn new(base: &str, kafka: &Kafka, redis_url: &str) -> Serving {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let backup = format!("{base}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let topic = kafka.new_topic(&backup, PARTITIONS, &[]).await;
+        let metrics_topic = kafka.new_topic(&format!("{backup}-metrics"), 2, &[]).await;
+        let s3 = S3Server::shared().await;
+        let cluster = KafkaCluster::connect(KafkaSettings::at(kafka.bootstrap_servers())).await.expect("a client");
+        Serving {
+            topic,
+            metrics_topic,
+            bucket: s3.new_bucket(&backup).await,
+            backup,
+            s3_url: s3.endpoint_url().to_owned(),
+            redis_url: redis_url.to_owned(),
+            refresh: Duration::from_secs(1),
+            bootstrap_servers: kafka.bootstrap_servers().to_owned(),
+            cluster_id: cluster.cluster_id().await.expect("the cluster's id"),
+        }
+    }
+
+    /// The configuration: small segments, and the shortest session that a broker allows.
+    pub fn config(&self) -> String {
+        format!(
+            "[kafka]\nbootstrap_servers = {:?}\nsession_timeout = \"6s\"\n\
+             [storage]\nurl = \"s3://{}/backups\"\nendpoint_url = {:?}\nregion = {REGION:?}\n\
+             access_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}\n\
+             [redis]\nurl = {:?}\n\
+             [backups.{}]\ntopics = {{ include = [{:?}] }}\nsegment = {{ bytes_max = \"64KiB\", age_max = \"2s\" }}\n\
+             [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
+             [metrics]\ntopic = {:?}\nrefresh_s = {}\n",
+            self.bootstrap_servers,
+            self.bucket,
+            self.s3_url,
+            self.redis_url,
+            self.backup,
+            self.topic,
+            self.bucket,
+            self.metrics_topic,
+            self.refresh.as_secs(),
+        )
+    }
+
+    /// Starts `serve` and waits until it listens.
+    pub async fn serve(&self) -> Served {
+        let process = Process::start(&mut self.command(&["serve"]));
+        let (metrics, query) = (listener(&process, "metrics").await, listener(&process, "query").await);
+        Served { process, metrics, query }
+    }
+
+    /// Starts a `serve` that aborts when it passes a crash point for the `times`th time.
+    pub fn serve_until(&self, crash_point: &str, times: u32) -> Process {
+        let mut command = self.command(&["serve"]);
+        Process::start(command.env(CRASH_POINT, format!("{crash_point}:{times}")))
+    }
+
+    /// What `highwater verify` says.
+    pub async fn verify(&self) -> Output {
+        let mut command = self.command(&["verify"]);
+        tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("highwater starts")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = highwater(args.iter().copied());
+        command.env("HIGHWATER_CONFIG", self.config());
+        command
+    }
+
+    /// What Redis holds of the backup.
+    pub async fn registers(&self) -> Registers {
+        let store = RedisStore::open(&RedisSettings::at(&self.redis_url)).expect("a redis url");
+        let backups = [Arc::from(self.backup.as_str())];
+        let answers = store.read(&queries(&backups)).await.expect("redis answers");
+        snapshots(&backups, answers).remove(0).registers
+    }
+
+    /// How far each partition is in the storage, by listing and reading footers.
+    pub async fn frontiers(&self) -> BTreeMap<Partition, i64> {
+        let settings = S3Server::shared().await.storage(&format!("s3://{}/backups", self.bucket));
+        let objects = S3Objects::connect("storage", &settings).await.expect("a client");
+        let claims = archive::claims(&objects, &self.backup, &self.topic).await.expect("the claims");
+        let mut frontiers = BTreeMap::new();
+        for (claim, partition) in claims.iter().flat_map(|claim| (0..PARTITIONS).map(move |number| (claim, number))) {
+            let chain = ChainIdentity {
+                cluster_id: self.cluster_id.clone(),
+                backup: self.backup.clone(),
+                topic: self.topic.as_str().into(),
+                topic_id: claim.topic_id.clone(),
+                incarnation: claim.incarnation,
+                partition: Partition(partition),
+            };
+            let end = archive::chain_end(&objects, &chain, None).await.expect("a readable chain");
+            frontiers.insert(Partition(partition), end.frontier.next.0);
+        }
+        frontiers
+    }
+}
+
+impl Served {
+    /// Asks port 9000.
+    pub async fn metrics(&self, path: &str) -> Result<Answer, String> {
+        http::get(self.metrics, path).await
+    }
+
+    /// Asks port 8900 for a figure of the location.
+    pub async fn replication(&self, metric: &str) -> Result<Answer, String> {
+        http::get(self.query, &format!("/_/backbeat/api/metrics/crr/{LOCATION}/{metric}")).await
+    }
+
+    /// Pending replication operations and their bytes.
+    pub async fn pending(&self) -> Result<(i64, i64), String> {
+        let answer = self.replication("pending").await?;
+        let body: Value = serde_json::from_str(&answer.body).map_err(|error| format!("{error}: {}", answer.body))?;
+        let results = &body["pending"]["results"];
+        Some((results["count"].as_i64(), results["size"].as_i64()))
+            .and_then(|(count, size)| Some((count?, size?)))
+            .ok_or_else(|| format!("{} {}", answer.status, answer.body))
+    }
+
+    /// The series of `/metrics`.
+    pub async fn series(&self) -> Result<BTreeMap<String, f64>, String> {
+        let page = self.metrics("/metrics").await?;
+        if page.status == 200 { Ok(series(&page.body)) } else { Err(format!("{} {}", page.status, page.body)) }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn end(mut self) {
+        self.process.interrupt();
+        let status = self.process.ended(Duration::from_secs(30)).await;
+        assert!(status.success(), "{status}: {}", self.process.output().join("\n"));
+    }
+}
+
+/// The series of a page, by name and labels as they stand there.
+pub fn series(page: &str) -> BTreeMap<String, f64> {
+    let lines = page.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or(f64::NAN)))
+        .collect()
+}
