@@ -118,7 +118,7 @@ async fn stopped_body(address: SocketAddr, target: &str) -> u16 {
 /// More clients than there are connections, none of which says anything more: when somebody else is answered.
 async fn crowd(address: SocketAddr) -> Duration {
     let since = Instant::now();
-    let silent = async |_| {
+    let silent = |_| async move {
         let mut stream = TcpStream::connect(address).await.expect("the machine queues it");
         stream.write_all(b"GET / HTTP/1.1\r\n").await.expect("the machine takes it");
         stream
