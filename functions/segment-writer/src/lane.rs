@@ -101,8 +101,8 @@ impl Lane {
     pub async fn run(mut self) -> Result<LaneSummary, WriteError> {
         loop {
             let Err(error) = self.attempt().await else { return Ok(self.summary) };
-            self.say_trouble(&error).await;
             self.size.set(0);
+            self.say_trouble(&error).await;
             let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
             if self.stop.is_cancelled() {
                 return Err(error);
