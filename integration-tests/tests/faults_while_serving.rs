@@ -45,6 +45,12 @@ async fn a_redis_that_was_wiped_is_503_and_then_true_again_within_two_refreshes(
     let first = served.metrics("/metrics").await.expect("an answer");
     assert!(first.status == 503 && first.body.contains("rebuilding"), "{} {}", first.status, first.body);
     let (healed_after, query) = loop {
+        match served.pending().await {
+            Ok(pending) => {
+                assert_eq!(pending, (produced.pending_ops, produced.pending_bytes), "an answer that is not true")
+            }
+            Err(refusal) => assert!(refusal.starts_with("503"), "{refusal}"),
+        }
         let asked_at = Instant::now();
         match served.series().await {
             Ok(series) => {
