@@ -19,6 +19,7 @@ mod kills;
 mod lambda_runtime;
 mod objects_faults;
 mod redis_faults;
+mod segment_compressions;
 mod servers;
 mod simulation;
 mod start_up;

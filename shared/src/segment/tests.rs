@@ -60,8 +60,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn arbitrary_records_come_back_byte_for_byte(groups in row_groups(), zstd in any::<bool>()) {
-        let compression = if zstd { Compression::Zstd(1) } else { Compression::None };
+    fn arbitrary_records_come_back_byte_for_byte(
+        groups in row_groups(),
+        compression in prop::sample::select(vec!["none", "lz4", "snappy", "gzip:1", "zstd:1"]),
+    ) {
+        let compression = compression.parse::<Compression>().unwrap();
         let segment = encode(&groups, 1_000_000, compression);
         let (metadata, records) = decoder::records(segment.body.clone()).unwrap();
         prop_assert_eq!(&records, &groups.concat());
