@@ -37,7 +37,9 @@ impl World {
             value: Some("value".into()),
             headers: vec![],
         };
-        (0..count).for_each(|_| drop(self.kafka.append(&orders(), record.clone())));
+        for _ in 0..count {
+            self.kafka.append(&orders(), record.clone());
+        }
     }
 
     fn context(&self, backups: &[&str]) -> Arc<Context> {

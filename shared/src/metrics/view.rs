@@ -1,7 +1,8 @@
 //! What the registers of a backup say at a moment, topic by topic.
 //!
-//! - A topic's **current incarnation** is the highest that is known to be claimed; when the log ends were last observed
-//!   of a topic id that no claim has, it is that one, of which nothing is stored yet.
+//! - A topic's **current incarnation** is the one whose log was last observed, of which nothing is stored yet when no claim
+//!   has its topic id; the highest claimed one while no log was observed. A claim alone does not make it current: a writer
+//!   that is late may claim for a topic that is gone.
 //! - Counts run over all incarnations: `totals` since ever, `present` without what lies below the floors.
 //! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
 //!   The position is the owner's while its word holds, and the frontier where that is further (somebody else stored more)
@@ -90,18 +91,13 @@ struct Current<'a> {
 
 impl<'a> Current<'a> {
     fn of(topic: &'a TopicRegisters) -> Self {
-        let claimed = topic.chains.keys().map(|(n, _)| n).chain(topic.incarnations.keys()).max().copied();
         let observed = topic.ends.values().max_by_key(|ends| ends.observed_at).map(|ends| &ends.topic_id);
-        let known = observed.and_then(|id| topic.incarnations.iter().find(|(_, claimed_id)| *claimed_id == id));
-        match (observed, known) {
-            // A topic that nobody has begun to back up.
-            (Some(id), None) => Current { chains: BTreeMap::new(), ends: ends_of(topic, id) },
-            (Some(id), Some((n, _))) if Some(*n) == claimed => {
-                Current { chains: chains_of(topic, claimed), ends: ends_of(topic, id) }
-            }
-            // No log ends yet, or only those of an earlier topic of that name.
-            _ => Current { chains: chains_of(topic, claimed), ends: BTreeMap::new() },
-        }
+        let Some(id) = observed else {
+            let claimed = topic.chains.keys().map(|(n, _)| n).chain(topic.incarnations.keys()).max().copied();
+            return Current { chains: chains_of(topic, claimed), ends: BTreeMap::new() };
+        };
+        let claimed = topic.incarnations.iter().find(|(_, claimed_id)| *claimed_id == id).map(|(n, _)| *n);
+        Current { chains: chains_of(topic, claimed), ends: ends_of(topic, id) }
     }
 
     fn partitions(&self, now: Millis) -> BTreeMap<Partition, PartitionView> {

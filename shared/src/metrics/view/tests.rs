@@ -140,8 +140,9 @@ fn counts_run_over_all_incarnations_and_offset_and_progress_are_the_current_ones
     let view = orders(&[old.clone(), log(1, 408), new.clone(), log(2, 80)]);
     assert_eq!(of_partition(&view, 0), (Some(39), Some(0.5)));
     assert_eq!(view.totals, examples::totals(389).plus(examples::totals(40)));
-    // Before the log ends of the new topic were observed, those of the old one say nothing of it.
-    assert_eq!(of_partition(&orders(&[old.clone(), log(1, 408), new]), 0), (Some(39), None));
+    // Before the log of the new topic was observed, the old one's figures stay; before any was, they are the latest claim's.
+    assert_eq!(of_partition(&orders(&[old.clone(), log(1, 408), new.clone()]), 0), (Some(388), Some(389.0 / 408.0)));
+    assert_eq!(of_partition(&orders(&[old.clone(), new]), 0), (Some(39), None));
     // A topic that was created again and not begun yet.
     let view = orders(&[old, log(1, 408), log(2, 80)]);
     assert_eq!((of_partition(&view, 0), view.stale), ((None, Some(0.0)), false));
