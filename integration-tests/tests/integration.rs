@@ -12,6 +12,7 @@ mod counting;
 mod dev;
 mod embedded_s3_cli;
 mod exposition;
+mod faults_while_serving;
 mod harness;
 mod http_limits;
 mod kafka_faults;
