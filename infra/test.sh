@@ -12,7 +12,7 @@ readonly container_label=highwater.test-run
 
 run_format() { cargo fmt --all --check; }
 run_clippy() { cargo clippy --workspace --all-targets -- -D warnings; }
-run_build() { cargo test --workspace --all-targets --no-run; }
+run_build() { cargo build --workspace --all-targets; }
 run_unit() { cargo test --workspace --lib --bins; }
 run_integration() { wait "$preparing" && cargo test --workspace --test integration && no_container_left; }
 run_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }

@@ -7,7 +7,7 @@ use crate::{process::Process, programs::binary};
 /// What a start may take; an unreachable service is told within ten seconds.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// Settings that other programs' variables could change.
-const FOREIGN: [&str; 10] = [
+const FOREIGN: [&str; 11] = [
     "KAFKA_BOOTSTRAP_SERVERS",
     "REDIS_URL",
     "STORAGE_URL",
@@ -17,19 +17,26 @@ const FOREIGN: [&str; 10] = [
     "AWS_REGION",
     "AWS_PROFILE",
     "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_LAMBDA",
     "RUST_LOG",
 ];
 
 /// A call of `highwater`, all its ports chosen by the machine.
 pub fn highwater<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
-    let mut command = Command::new(binary("highwater"));
+    let mut command = isolated("highwater");
     command.args(args);
+    for listener in ["METRICS", "QUERY", "INVOKE"] {
+        command.env(format!("HIGHWATER_LISTEN_{listener}"), "127.0.0.1:0");
+    }
+    command
+}
+
+/// A binary of this workspace, with nothing of what this machine's environment has for it.
+pub fn isolated(name: &str) -> Command {
+    let mut command = Command::new(binary(name));
     let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("HIGHWATER_"));
     for name in ours.chain(FOREIGN.map(str::to_owned)) {
         command.env_remove(name);
-    }
-    for listener in ["METRICS", "QUERY", "INVOKE"] {
-        command.env(format!("HIGHWATER_LISTEN_{listener}"), "127.0.0.1:0");
     }
     command
 }

@@ -17,6 +17,7 @@ pub mod kafka;
 pub mod kafka_consumer;
 pub mod kafka_producer;
 pub mod kafka_wire;
+pub mod lambda;
 pub mod load;
 pub mod process;
 pub mod programs;

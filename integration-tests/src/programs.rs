@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// A binary of this workspace, built by the same cargo command as the tests.
+/// A binary of this workspace, built beside the tests; `cargo test` builds this package's own binaries only.
 pub fn binary(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("the path of this program");
     let folder = this.parent().expect("a program is in a folder");
     // Tests are in target/<profile>/deps, programs one above.
     let folder = if folder.ends_with("deps") { folder.parent().expect("deps is in a folder") } else { folder };
-    existing(folder.join(name), "`cargo test --workspace --all-targets --no-run` builds it")
+    existing(folder.join(name), "`cargo build --workspace --all-targets` builds it")
 }
 
 /// A tool: `kcat`, `promtool` or `versitygw`.

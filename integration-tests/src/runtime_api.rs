@@ -26,7 +26,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::{process::Process, programs};
+use crate::{highwater::isolated, process::Process};
 
 /// How long an invocation may take unless a test says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -154,7 +154,7 @@ impl Drop for Function {
 }
 
 fn command(name: &str, api: SocketAddr, environment: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(programs::binary(name));
+    let mut command = isolated(name);
     command
         .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", name)

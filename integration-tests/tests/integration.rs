@@ -5,6 +5,7 @@
 mod backbeat_recorded;
 mod backup;
 mod bad_messages;
+mod binary_sizes;
 mod conformance_objects;
 mod conformance_records;
 mod conformance_store;
@@ -17,7 +18,10 @@ mod harness;
 mod http_limits;
 mod kafka_faults;
 mod kills;
+mod lambda_metrics;
 mod lambda_runtime;
+mod lambda_segment_writer;
+mod lambda_start;
 mod objects_faults;
 mod redis_faults;
 mod segment_compressions;

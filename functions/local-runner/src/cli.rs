@@ -14,7 +14,7 @@ use crate::host::hosted::Function;
 #[derive(Debug, Parser)]
 #[command(name = "highwater", version, propagate_version = true, max_term_width = 110)]
 pub struct Cli {
-    /// The configuration: a file, or its text. Without it HIGHWATER_CONFIG, and the environment over either.
+    /// The configuration: a file, an s3:// URL, or its text. Without it HIGHWATER_CONFIG, and the environment over either.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<String>,
     /// What to do.

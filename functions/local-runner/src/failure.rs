@@ -2,7 +2,11 @@
 
 use segment_writer::WriteError;
 use shared::{
-    adapters::{s3::embedded::EmbeddedError, settings::SettingsError},
+    adapters::{
+        connect::{KAFKA_REMEDY, REDIS_REMEDY, STORAGE_REMEDY, StartError},
+        s3::embedded::EmbeddedError,
+        settings::SettingsError,
+    },
     archive::ArchiveError,
     config::Problem,
     ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
@@ -23,6 +27,9 @@ pub enum Verdict {
 /// Why a command could not do what it was asked: used wrongly, or something cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// What it works with cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The settings are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -68,17 +75,6 @@ pub enum Failure {
     /// The backup cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// Something did not answer in time at the start.
-    #[error(
-        "{section} did not answer in time: check section [{section}] of the configuration, and whether it is overloaded"
-    )]
-    NoAnswer {
-        /// The section of the settings.
-        section: &'static str,
-    },
-    /// Several things are wrong.
-    #[error("{} things are wrong", .0.len())]
-    Several(Vec<Failure>),
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),
@@ -99,13 +95,9 @@ impl Failure {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Failure::Objects(ObjectsError::Unavailable { .. })
-            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })) => {
-                Some("start it, or correct storage.url, storage.endpoint_url or storage.region")
-            }
-            Failure::Records(RecordsError::Unavailable { .. }) => {
-                Some("start it, or correct kafka.bootstrap_servers or the security settings beside it")
-            }
-            Failure::Store(StoreError::Unavailable { .. }) => Some("start it, or correct redis.url"),
+            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })) => Some(STORAGE_REMEDY),
+            Failure::Records(RecordsError::Unavailable { .. }) => Some(KAFKA_REMEDY),
+            Failure::Store(StoreError::Unavailable { .. }) => Some(REDIS_REMEDY),
             _ => None,
         }
     }

@@ -1,8 +1,19 @@
-//! The entry point of metrics-aggregator on AWS Lambda, which is to come: until then it says so and fails.
+//! metrics-aggregator on AWS Lambda.
 
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "metrics-aggregator has no entry point for AWS Lambda yet: run it with `highwater serve --only metrics-aggregator`"
-    );
-    std::process::ExitCode::from(2)
+use std::sync::Arc;
+
+use metrics_aggregator::{Context, handle};
+use shared::adapters::{
+    connect::{self, StartError},
+    lambda::runtime,
+    settings,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |part, context: Arc<Context>, _| async move { handle(part, &context).await }).await
+}
+
+async fn context() -> Result<Context, StartError> {
+    Ok(Context { store: connect::redis(&settings::load(None).await?).await? })
 }

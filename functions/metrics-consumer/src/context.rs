@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    config::Settings,
     metrics::backbeat::keys::Windows,
     ports::{invoker::Invoker, records::Kafka},
 };
@@ -22,6 +23,21 @@ pub struct Context {
     pub limits: Limits,
 }
 
+impl Context {
+    /// A context by the settings.
+    #[must_use]
+    pub fn of(settings: &Settings, kafka: Arc<dyn Kafka>, invoker: Arc<dyn Invoker>) -> Self {
+        let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
+        Context {
+            kafka,
+            invoker,
+            topic: settings.metrics.topic.as_str().into(),
+            windows: settings.metrics.windows(),
+            limits: Limits { refresh, ..Limits::default() },
+        }
+    }
+}
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -33,6 +49,8 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// How long a drain or an event waits for Kafka to send something.
     pub silence_max: Duration,
+    /// How long before its time is over a drain or an event reads no further.
+    pub margin: Duration,
 }
 
 impl Default for Limits {
@@ -42,6 +60,7 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),
             silence_max: Duration::from_secs(30),
+            margin: Duration::from_secs(5),
         }
     }
 }

@@ -55,6 +55,14 @@ pub enum CountError {
         /// Where the log ends.
         log_end: Offset,
     },
+    /// Time was up.
+    #[error("{partition}: time was up at {position}; the next call goes on there")]
+    OutOfTime {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the reading stood.
+        position: Offset,
+    },
     /// Kafka said nothing for too long.
     #[error("{partition}: kafka sent nothing for {silence_s} s; {position} is where the reading stands")]
     Silence {
@@ -78,6 +86,7 @@ impl CountError {
             CountError::NoTopic(_)
             | CountError::TopicChanged(_)
             | CountError::AheadOfLog { .. }
+            | CountError::OutOfTime { .. }
             | CountError::Silence { .. } => true,
         }
     }

@@ -8,6 +8,7 @@ use shared::{
         kafka_event::{Batch, KafkaEvent},
     },
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context, CountError, Report,
@@ -15,14 +16,20 @@ use crate::{
     pull,
 };
 
-pub(crate) async fn run(event: KafkaEvent, context: &Context) -> Result<Report, CountError> {
+pub(crate) async fn run(event: KafkaEvent, context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
     if let Some(other) = event.batches.iter().find(|batch| batch.partition.topic != context.topic) {
         let (found, expected) = (other.partition.topic.to_string(), context.topic.to_string());
         return Err(CountError::OtherTopic { found, expected });
     }
+    if !event.lost.is_empty() {
+        tracing::warn!(
+            records = event.lost.len(),
+            "records that tell no partition: counting all that kafka holds instead"
+        );
+        return pull::to_the_ends(context, stop).await;
+    }
     let topic = counting::topic(context).await?;
-    let none_lost = event.lost.is_empty();
-    let counts = event.batches.iter().map(|batch| count(context, &topic.id, batch, none_lost));
+    let counts = event.batches.iter().map(|batch| count(context, &topic.id, batch, stop));
     let counted = join_all(counts).await;
     let partitions: Vec<_> = event.batches.iter().map(|batch| batch.partition.clone()).collect();
     pull::report(context, &partitions, counted).await
@@ -30,12 +37,17 @@ pub(crate) async fn run(event: KafkaEvent, context: &Context) -> Result<Report, 
 
 /// Counts one partition's records as they are where the store stands among them; else pulls up to their end from Kafka,
 /// as it does where not every record could be decoded.
-async fn count(context: &Context, topic_id: &TopicId, batch: &Batch, none_lost: bool) -> Result<Position, CountError> {
+async fn count(
+    context: &Context,
+    topic_id: &TopicId,
+    batch: &Batch,
+    stop: &CancellationToken,
+) -> Result<Position, CountError> {
     let place = Place { topic_id: topic_id.clone(), partition: batch.partition.partition };
-    let Some((first, last)) = batch.offsets().filter(|_| none_lost && batch.undecoded.is_empty()) else {
+    let Some((first, last)) = batch.offsets().filter(|_| batch.undecoded.is_empty()) else {
         let position = counting::ask(context, &place).await?;
         let end = counting::bounds(context, &batch.partition).await?.stable_end;
-        return pull::pull(context, &batch.partition, &place, position, end).await;
+        return pull::pull(context, &batch.partition, &place, position, end, stop).await;
     };
     let mut position = Some(first);
     while position.is_some_and(|position| (first..=last).contains(&position)) {
@@ -44,5 +56,5 @@ async fn count(context: &Context, topic_id: &TopicId, batch: &Batch, none_lost: 
             Delivered::Elsewhere(elsewhere) => position = elsewhere,
         }
     }
-    pull::pull(context, &batch.partition, &place, position, last.next()).await
+    pull::pull(context, &batch.partition, &place, position, last.next(), stop).await
 }

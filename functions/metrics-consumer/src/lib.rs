@@ -23,15 +23,19 @@ pub use self::{
     follow::follow,
 };
 
-use serde::Serialize;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::record::{Offset, Partition, kafka_event::KafkaEvent};
+use tokio_util::sync::CancellationToken;
 
 /// The consumer group that is told what is counted: Backbeat's own.
 pub const GROUP: &str = "backbeat-metrics-group";
 
 /// What the function can be asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Value")]
 pub enum Input {
     /// Count everything that the metrics topic holds now.
     Drain,
@@ -49,6 +53,14 @@ impl Input {
             Some(_) => Ok(Input::Event(KafkaEvent::parse(payload)?)),
             None => Ok(Input::Drain),
         }
+    }
+}
+
+impl TryFrom<Value> for Input {
+    type Error = CountError;
+
+    fn try_from(payload: Value) -> Result<Self, CountError> {
+        Input::parse(&payload)
     }
 }
 
@@ -73,8 +85,33 @@ pub struct Counted {
 /// # Errors
 /// The first error, after every other partition was counted. The same call again counts what is missing.
 pub async fn handle(input: Input, context: &Context) -> Result<Report, CountError> {
+    run(input, context, &CancellationToken::new()).await
+}
+
+/// The same, but reads no further some time before `time` is over. A drain answers how far it came; an event that was not
+/// counted to its end is an error, so that it comes again.
+///
+/// # Errors
+/// As [`handle`].
+pub async fn handle_within(input: Input, context: &Context, time: Duration) -> Result<Report, CountError> {
+    let stop = CancellationToken::new();
+    if time.is_zero() {
+        stop.cancel();
+    }
+    let stopping = async {
+        tokio::time::sleep(time - context.limits.margin.min(time / 2)).await;
+        stop.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        report = run(input, context, &stop) => report,
+        never = stopping => never,
+    }
+}
+
+async fn run(input: Input, context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
     match input {
-        Input::Drain => pull::drain(context).await,
-        Input::Event(event) => event::run(event, context).await,
+        Input::Drain => pull::drain(context, stop).await,
+        Input::Event(event) => event::run(event, context, stop).await,
     }
 }

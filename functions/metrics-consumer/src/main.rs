@@ -1,8 +1,26 @@
-//! The entry point of metrics-consumer on AWS Lambda, which is to come: until then it says so and fails.
+//! metrics-consumer on AWS Lambda.
 
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "metrics-consumer has no entry point for AWS Lambda yet: run it with `highwater serve --only metrics-consumer`"
-    );
-    std::process::ExitCode::from(2)
+use std::sync::Arc;
+
+use metrics_consumer::{Context, handle_within};
+use shared::adapters::{
+    connect::{self, StartError},
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |input, context: Arc<Context>, deadline| async move {
+        handle_within(input, &context, SystemClock.until(deadline)).await
+    })
+    .await
+}
+
+async fn context() -> Result<Context, StartError> {
+    let settings = settings::load(None).await?;
+    let (kafka, invoker) = connect::both(connect::kafka(&settings), connect::invoker(&settings)).await?;
+    connect::create_metrics_topic(&settings, &*kafka).await?;
+    Ok(Context::of(&settings, kafka, invoker))
 }

@@ -8,21 +8,39 @@ use shared::{
     ports::records::{Fetch, Fetched},
     record::{Offset, Record, TopicPartition},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context, CountError, Counted, Report,
     counting::{self, Delivered, Position},
 };
 
+/// Counts all that the metrics topic holds now, or as much as there is time for.
+pub(crate) async fn drain(context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
+    let far_enough = |pulled| match pulled {
+        Err(CountError::OutOfTime { position, .. }) => Ok(Some(position)),
+        pulled => pulled,
+    };
+    all(context, stop, far_enough).await
+}
+
 /// Counts all that the metrics topic holds now.
-pub(crate) async fn drain(context: &Context) -> Result<Report, CountError> {
+pub(crate) async fn to_the_ends(context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
+    all(context, stop, |pulled| pulled).await
+}
+
+async fn all(
+    context: &Context,
+    stop: &CancellationToken,
+    outcome: impl Fn(Result<Position, CountError>) -> Result<Position, CountError>,
+) -> Result<Report, CountError> {
     let topic = counting::topic(context).await?;
     let partitions: Vec<_> = (0..topic.partitions).map(|n| TopicPartition::new(topic.name.clone(), n)).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
     let pulls = partitions.iter().zip(bounds).map(async |(partition, bounds)| {
         let place = Place { topic_id: topic.id.clone(), partition: partition.partition };
         let position = counting::ask(context, &place).await?;
-        pull(context, partition, &place, position, bounds?.stable_end).await
+        outcome(pull(context, partition, &place, position, bounds?.stable_end, stop).await)
     });
     report(context, &partitions, join_all(pulls).await).await
 }
@@ -43,12 +61,15 @@ pub(crate) async fn report(
 }
 
 /// Counts a partition from `position` to `end`. Answers where it stands then.
+///
+/// At `stop` it ends where it is: a part that is on its way then is applied or not, which the next call is told.
 pub(crate) async fn pull(
     context: &Context,
     partition: &TopicPartition,
     place: &Place,
     position: Position,
     end: Offset,
+    stop: &CancellationToken,
 ) -> Result<Position, CountError> {
     let from = counting::start(context, partition, position).await?;
     if from >= end {
@@ -57,7 +78,10 @@ pub(crate) async fn pull(
     let fetch = context.kafka.fetch(&[(partition.clone(), from)]).await?;
     let mut pull = Pull { context, partition, place, fetch, position, next: from, end };
     while pull.next < end {
-        pull.round().await?;
+        match stop.run_until_cancelled(pull.round()).await {
+            Some(done) => done?,
+            None => return Err(CountError::OutOfTime { partition: partition.clone(), position: pull.next }),
+        }
     }
     Ok(pull.position)
 }

@@ -18,8 +18,10 @@ use shared::{
     record::Millis,
 };
 
-use crate::{Context, HttpRequest, HttpResponse, backbeat::unavailable};
+use crate::{Context, HttpRequest, HttpResponse, backbeat::unavailable, http};
 
+/// What is asked here.
+pub(crate) const PATHS: [&str; 3] = ["/metrics", "/readyz", "/healthz"];
 /// A question is answered within a second, also when the store is not heard from.
 const STORE_WAIT_MAX: Duration = Duration::from_millis(750);
 /// Read where there is no backup to ask for, to know whether the store answers.
@@ -27,7 +29,7 @@ const PROBE_KEY: &str = "hw1:probe";
 
 /// Answers a request of port 9000.
 pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpResponse {
-    let path = request.target.split('?').next().unwrap_or_default();
+    let path = request.path();
     let (store, backups) = (&*context.store, &context.backups);
     let (content_type, answer) = match (request.method.as_str(), path) {
         ("GET" | "HEAD", "/metrics") => (CONTENT_TYPE, metrics_page(store, backups, context.clock.now()).await),
@@ -37,8 +39,8 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
         _ => ("", Err(ErrorAnswer::no_such_path(path))),
     };
     match answer {
-        Ok(body) => HttpResponse::text(&request, content_type, body),
-        Err(error) => HttpResponse::json(&request, Err(error)),
+        Ok(body) => HttpResponse::to(&request, 200, content_type, body),
+        Err(error) => http::json(&request, Err(error)),
     }
 }
 

@@ -12,11 +12,28 @@ mod tests;
 pub use self::{
     context::Context,
     exposition::{handle_exposition, metrics_page},
-    http::{HttpRequest, HttpResponse},
 };
+pub use shared::web::{HttpRequest, HttpResponse};
+
+use std::convert::Infallible;
+
+use shared::web::{HttpAnswer, HttpEvent};
 
 /// Answers a request: Backbeat's metrics routes under `/_/`, and its errors for everything else.
 pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
     let answer = backbeat::answer(&request, context).await;
-    HttpResponse::json(&request, answer)
+    http::json(&request, answer)
+}
+
+/// Answers a request that came as an event: what the runner has on two ports is told apart by its path.
+///
+/// # Errors
+/// None: what is wrong is in the answer.
+pub async fn handle_event(event: HttpEvent, context: &Context) -> Result<HttpAnswer, Infallible> {
+    let request = event.request.clone();
+    let response = match exposition::PATHS.contains(&request.path()) {
+        true => handle_exposition(request, context).await,
+        false => handle(request, context).await,
+    };
+    Ok(event.answer(response))
 }

@@ -1,8 +1,22 @@
-//! The entry point of metrics-query on AWS Lambda, which is to come: until then it says so and fails.
+//! metrics-query on AWS Lambda, behind API Gateway, a function URL or a load balancer.
 
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "metrics-query has no entry point for AWS Lambda yet: run it with `highwater serve --only metrics-query`"
-    );
-    std::process::ExitCode::from(2)
+use std::sync::Arc;
+
+use metrics_query::{Context, handle_event};
+use shared::adapters::{
+    connect::{self, StartError},
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |event, context: Arc<Context>, _| async move { handle_event(event, &context).await }).await
+}
+
+async fn context() -> Result<Context, StartError> {
+    let settings = settings::load(None).await?;
+    let store = connect::redis_at_need(&settings)?;
+    Ok(Context::new(&settings, store, Arc::new(SystemClock)))
 }

@@ -93,18 +93,31 @@ impl DrainReport {
 
 pub(crate) async fn run(drain: Drain, context: &Arc<Context>) -> Result<DrainReport, WriteError> {
     let backup = context.backup(&drain.backup).ok_or_else(|| WriteError::UnknownBackup(drain.backup.clone()))?;
+    let close_at = close_at(context, drain.deadline);
     shared::archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
     let targets = targets(&drain, context, backup).await?;
-    pull(context, backup, targets, drain.one_shot, drain.deadline).await
+    pull(context, backup, targets, drain.one_shot, close_at).await
 }
 
-/// Pulls partitions up to their targets.
+/// When to begin closing segments so that the answer is there by the deadline: some time before it, and after half of the
+/// time that is left at the latest, so that a short run does something too.
+pub(crate) fn close_at(context: &Context, deadline: Option<Millis>) -> Option<Millis> {
+    let margin = i64::try_from(context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
+    Some(with_margin(context.clock.now(), deadline?, margin))
+}
+
+fn with_margin(now: Millis, deadline: Millis, margin_ms: i64) -> Millis {
+    let left_ms = deadline.0.saturating_sub(now.0);
+    Millis(deadline.0.saturating_sub(margin_ms.min(left_ms / 2)))
+}
+
+/// Pulls partitions up to their targets, or until it is time to close.
 pub(crate) async fn pull(
     context: &Arc<Context>,
     backup: &Arc<Backup>,
     targets: Vec<Target>,
     finished: bool,
-    deadline: Option<Millis>,
+    close_at: Option<Millis>,
 ) -> Result<DrainReport, WriteError> {
     let fetch = context.kafka.fetch(&[]).await?;
     let mut session = Session::new(context, backup, fetch);
@@ -115,9 +128,7 @@ pub(crate) async fn pull(
             Err(error) => report.partitions.push(PartitionReport::new(partition, Err(error.into()))),
         }
     }
-    let close_at =
-        deadline.map(|at| at.0.saturating_sub(i64::try_from(context.limits.deadline_margin.as_millis()).unwrap_or(0)));
-    while !session.is_idle() && close_at.is_none_or(|at| context.clock.now().0 < at) {
+    while !session.is_idle() && close_at.is_none_or(|at| context.clock.now() < at) {
         report.add(session.round().await?);
     }
     report.add(session.finish().await);
@@ -172,13 +183,24 @@ impl PartitionReport {
 
 impl DrainReport {
     fn add(&mut self, ends: Vec<LaneEnd>) {
-        self.partitions.extend(ends.into_iter().map(|end| PartitionReport::new(end.partition, end.result)));
+        for LaneEnd { partition, result, .. } in ends {
+            if let Err(error) = &result {
+                tracing::warn!(%partition, error = error as &dyn std::error::Error, "not drained to the end: {error}");
+            }
+            self.partitions.push(PartitionReport::new(partition, result));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn closing_begins_some_time_before_the_deadline_and_after_half_of_a_short_time() {
+        let closing = |deadline| with_margin(Millis(1_000), Millis(deadline), 10_000).0;
+        assert_eq!((closing(61_000), closing(5_000), closing(1_000)), (51_000, 3_000, 1_000));
+    }
 
     #[test]
     fn every_partition_is_in_exactly_one_shard() {

@@ -3,7 +3,7 @@
 use shared::{
     archive::ArchiveError,
     ports::{objects::ObjectsError, records::RecordsError},
-    record::{Offset, TopicPartition},
+    record::{Offset, TopicPartition, kafka_event::Fault},
     segment::encoder::EncodeError,
 };
 
@@ -65,6 +65,27 @@ pub enum WriteError {
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),
+    /// An event brought a topic that no backup takes.
+    #[error(
+        "an event brought topic {topic}, which no backup selects: add it to the topics of [backups.{example}], or remove \
+         the event source mapping"
+    )]
+    NotSelected {
+        /// The topic.
+        topic: String,
+        /// A backup that is configured.
+        example: String,
+    },
+    /// An event brought a record that tells neither its topic nor its partition.
+    #[error(
+        "a record under {item:?} of the event belongs to no partition that can be told ({fault}): it cannot be backed up"
+    )]
+    Nowhere {
+        /// The key under which the event had it.
+        item: String,
+        /// What is wrong with it.
+        fault: Fault,
+    },
     /// Time was up.
     #[error("{partition}: time was up at {position}; the next run goes on from the last segment")]
     OutOfTime {

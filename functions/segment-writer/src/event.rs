@@ -1,17 +1,21 @@
 //! The Kafka event: records that somebody else chose, in batches that may come again, late, and cut otherwise.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use shared::{
     chain::planner::{EventPlan, plan_event},
-    ports::records::{Fetched, LogBounds},
-    record::{Offset, Record, TopicPartition},
+    ports::records::{Fetched, LogBounds, RecordsError},
+    record::{
+        Millis, Offset, Record, TopicPartition,
+        kafka_event::{Batch, KafkaEvent, PartialAnswer, UndecodedRecord},
+    },
 };
 
 use crate::{
     Backup, Context, WriteError,
-    drain::{Target, pull},
+    drain::{Target, close_at, pull},
+    error::Remedy,
     open::{OpenChain, open},
     report::Reporter,
     writer::PartitionWriter,
@@ -25,6 +29,10 @@ const WITNESS_WAIT: Duration = Duration::from_secs(5);
 pub struct Event {
     /// One entry a partition.
     pub arrived: Vec<Arrived>,
+    /// Records that tell no partition to pull them from: the event must come again.
+    pub lost: Vec<UndecodedRecord>,
+    /// When the answer must be there, in milliseconds since 1970.
+    pub deadline: Option<Millis>,
 }
 
 /// What an event brought for one partition.
@@ -36,66 +44,148 @@ pub struct Arrived {
     pub partition: TopicPartition,
     /// Its records that could be decoded, ascending by offset. Those that could not are pulled from Kafka instead.
     pub records: Vec<Record>,
-    /// The least and the greatest offset of all records, decoded or not.
-    pub offsets: (Offset, Offset),
-    /// Whether `records` is everything that came.
+    /// The least and the greatest offset of all records, decoded or not. `None`: no record tells its offset, so that the
+    /// partition is pulled to the end of its log.
+    pub offsets: Option<(Offset, Offset)>,
+    /// Whether `records` is everything that came, byte for byte.
     pub whole: bool,
 }
 
-/// What came of an event.
-#[derive(Debug, Default, Serialize)]
+impl From<KafkaEvent> for Event {
+    fn from(event: KafkaEvent) -> Self {
+        let arrived = |batch: Batch| Arrived {
+            offsets: batch.offsets(),
+            whole: batch.is_whole(),
+            item: batch.item,
+            partition: batch.partition,
+            records: batch.records,
+        };
+        Event { arrived: event.batches.into_iter().map(arrived).collect(), lost: event.lost, deadline: None }
+    }
+}
+
+/// What came of an event. As JSON it is what Lambda takes for an answer (`ReportBatchItemFailures`).
+#[derive(Debug, Default)]
 pub struct EventReport {
     /// Partitions whose records must come again.
-    #[serde(rename = "batchItemFailures")]
     pub failures: Vec<ItemFailure>,
 }
 
 /// A partition whose records must come again, from an offset on.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct ItemFailure {
     /// The key under which the event had them.
     pub item: String,
-    /// From where on.
-    pub offset: Offset,
+    /// From where on; `None`: no record of it tells its offset.
+    pub offset: Option<Offset>,
     /// Why.
-    #[serde(skip)]
     pub error: WriteError,
 }
 
+impl Serialize for EventReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let failures = self.failures.iter().filter_map(|failure| Some((failure.item.clone(), failure.offset?)));
+        PartialAnswer::from_iter(failures).serialize(serializer)
+    }
+}
+
+/// Takes an event. Its answer can send single partitions again; where it could not say so, and where nothing was taken at
+/// all, it is an error, on which all of it comes again: nothing is acknowledged that is not stored.
 pub(crate) async fn run(event: Event, context: &Arc<Context>) -> Result<EventReport, WriteError> {
+    let close_at = close_at(context, event.deadline);
     let mut report = EventReport::default();
     let partitions: Vec<_> = event.arrived.iter().map(|arrived| arrived.partition.clone()).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
-    let cluster_id = context.kafka.cluster_id().await?;
-    let mut pulls: HashMap<String, Vec<Target>> = HashMap::new();
-    for (arrived, bounds) in event.arrived.iter().zip(bounds) {
-        for backup in context.backups.iter().filter(|backup| context.selects(backup, &arrived.partition.topic)) {
-            shared::archive::claim_owner(&*context.objects, &backup.name, &cluster_id).await?;
-            let bounds = bounds.clone();
-            match take(context, backup, arrived, bounds).await {
-                Ok(None) => {}
-                Ok(Some(target)) => pulls.entry(backup.name.clone()).or_default().push(target),
-                Err(error) => report.fail(arrived, error),
-            }
-        }
+    let arrived: Vec<_> = event.arrived.iter().zip(bounds).collect();
+    for (arrived, _) in &arrived {
+        report.refuse_unselected(context, arrived);
     }
     for backup in &context.backups {
-        let Some(targets) = pulls.remove(&backup.name) else { continue };
-        for ended in pull(context, backup, targets, false, None).await?.partitions {
-            let partition = TopicPartition::new(ended.topic, ended.partition);
-            let arrived = event.arrived.iter().find(|arrived| arrived.partition == partition);
-            if let (Some(error), Some(arrived)) = (ended.error, arrived) {
-                report.fail(arrived, error);
-            }
+        let selected = |(arrived, _): &&(&Arrived, _)| context.selects(backup, &arrived.partition.topic);
+        let mine: Vec<_> = arrived.iter().filter(selected).cloned().collect();
+        if !mine.is_empty() {
+            take_all(context, backup, mine, close_at, &mut report).await?;
         }
     }
-    Ok(report)
+    report.fail_lost(event.lost);
+    report.or_all_again(&event.arrived)
+}
+
+type Bounds = Result<LogBounds, RecordsError>;
+
+/// Takes what came for one backup.
+async fn take_all(
+    context: &Arc<Context>,
+    backup: &Arc<Backup>,
+    arrived: Vec<(&Arrived, Bounds)>,
+    close_at: Option<Millis>,
+    report: &mut EventReport,
+) -> Result<(), WriteError> {
+    let cluster_id = context.kafka.cluster_id().await?;
+    shared::archive::claim_owner(&*context.objects, &backup.name, &cluster_id).await?;
+    let mut pulls = vec![];
+    for (arrived, bounds) in &arrived {
+        let taken = match close_at {
+            Some(at) if at <= context.clock.now() => Err(out_of_time(arrived)),
+            _ => take(context, backup, arrived, bounds.clone()).await,
+        };
+        match taken {
+            Ok(None) => {}
+            Ok(Some(target)) => pulls.push(target),
+            Err(error) => report.fail(arrived, error),
+        }
+    }
+    if pulls.is_empty() {
+        return Ok(());
+    }
+    for ended in pull(context, backup, pulls, false, close_at).await?.partitions {
+        let partition = TopicPartition::new(ended.topic, ended.partition);
+        let of = arrived.iter().find(|(arrived, _)| arrived.partition == partition);
+        if let (Some(error), Some((arrived, _))) = (ended.error, of) {
+            report.fail(arrived, error);
+        }
+    }
+    Ok(())
+}
+
+fn out_of_time(arrived: &Arrived) -> WriteError {
+    let position = arrived.offsets.map_or(Offset(0), |(first, _)| first);
+    WriteError::OutOfTime { partition: arrived.partition.clone(), position }
 }
 
 impl EventReport {
     fn fail(&mut self, arrived: &Arrived, error: WriteError) {
         tracing::error!(partition = %arrived.partition, error = &error as &dyn std::error::Error, "{error}");
-        self.failures.push(ItemFailure { item: arrived.item.clone(), offset: arrived.offsets.0, error });
+        let offset = arrived.offsets.map(|(first, _)| first);
+        self.failures.push(ItemFailure { item: arrived.item.clone(), offset, error });
+    }
+
+    /// A topic that nobody backs up is not acknowledged as if somebody did.
+    fn refuse_unselected(&mut self, context: &Context, arrived: &Arrived) {
+        let topic = &arrived.partition.topic;
+        if !context.backups.iter().any(|backup| context.selects(backup, topic)) {
+            let example = context.backups.first().map_or("main", |backup| &backup.name).to_owned();
+            self.fail(arrived, WriteError::NotSelected { topic: topic.to_string(), example });
+        }
+    }
+
+    fn fail_lost(&mut self, lost: Vec<UndecodedRecord>) {
+        for UndecodedRecord { item, offset, fault } in lost {
+            let error = WriteError::Nowhere { item: item.clone(), fault };
+            tracing::error!("{error}");
+            self.failures.push(ItemFailure { item, offset, error });
+        }
+    }
+
+    /// The answer; an error where a failure has no offset to name, or nothing of the event was taken.
+    fn or_all_again(mut self, arrived: &[Arrived]) -> Result<EventReport, WriteError> {
+        let failed = |item: &str| self.failures.iter().any(|failure| failure.item == item);
+        let nothing_taken = arrived.iter().all(|arrived| failed(&arrived.item));
+        let unnamed = self.failures.iter().position(|failure| failure.offset.is_none());
+        match unnamed.or((nothing_taken && !self.failures.is_empty()).then_some(0)) {
+            Some(index) => Err(self.failures.swap_remove(index).error),
+            None => Ok(self),
+        }
     }
 }
 
@@ -104,34 +194,35 @@ async fn take(
     context: &Arc<Context>,
     backup: &Arc<Backup>,
     arrived: &Arrived,
-    bounds: Result<LogBounds, shared::ports::records::RecordsError>,
+    bounds: Bounds,
 ) -> Result<Option<Target>, WriteError> {
     let bounds = bounds?;
+    let to_the_end = Target { partition: arrived.partition.clone(), end: Ok(bounds.stable_end) };
+    let Some((first, last)) = arrived.offsets else { return Ok(Some(to_the_end)) };
+    let to_the_last = Target { partition: arrived.partition.clone(), end: Ok(last.next()) };
     let open = match open(context, backup, &arrived.partition).await {
-        Err(error) if error.remedy() == crate::error::Remedy::Reopen => return Ok(Some(target(arrived))),
+        Err(error) if error.remedy() == Remedy::Reopen => return Ok(Some(to_the_last)),
         other => other?,
     };
-    let (first, last) = arrived.offsets;
     let plan = match context.protections.frontier_check {
         true => plan_event(open.frontier.next, bounds.stable_end, first, last),
         false => EventPlan::Append,
     };
     match plan {
         EventPlan::Skip => Ok(None),
-        EventPlan::Pull { .. } => Ok(Some(target(arrived))),
+        EventPlan::Pull { .. } => Ok(Some(to_the_last)),
         EventPlan::Refuse => {
             tracing::warn!(partition = %arrived.partition, %first, %last, stable_end = %bounds.stable_end, "records at or above the log's stable end are not this log's, or not committed: pulling from kafka instead");
-            let end = Offset(bounds.stable_end.0);
-            Ok(Some(Target { partition: arrived.partition.clone(), end: Ok(end) }))
+            Ok(Some(to_the_end))
         }
         EventPlan::Append if context.protections.frontier_check && !usable(context, &open, arrived).await? => {
-            Ok(Some(target(arrived)))
+            Ok(Some(to_the_last))
         }
         EventPlan::Append => {
             let mut reporter = Reporter::new(context.clock.now());
             let mut writer = PartitionWriter::new(context, backup, open);
             match append(&mut writer, &mut reporter, arrived.records.clone()).await {
-                Err(error) if error.remedy() == crate::error::Remedy::Reopen => Ok(Some(target(arrived))),
+                Err(error) if error.remedy() == Remedy::Reopen => Ok(Some(to_the_last)),
                 other => other.map(|()| None),
             }
         }
@@ -141,10 +232,6 @@ async fn take(
 async fn append(writer: &mut PartitionWriter, reporter: &mut Reporter, records: Vec<Record>) -> Result<(), WriteError> {
     writer.append(records, reporter).await?;
     writer.seal(reporter).await
-}
-
-fn target(arrived: &Arrived) -> Target {
-    Target { partition: arrived.partition.clone(), end: Ok(arrived.offsets.1.next()) }
 }
 
 /// Whether the records may be appended as they came: the incarnation was seen before, nothing is missing among them, and

@@ -2,7 +2,8 @@
 //!
 //! Two sources feed the one planner of [`shared::chain::planner`]: a **drain** pulls every selected partition from its
 //! frontier to the end of the log ([`handle`] with [`Input::Drain`]; [`follow`] does not stop there), and a **Kafka event**
-//! brings records ([`Input::Event`]), which are used as they are only where they begin at the frontier.
+//! brings records ([`Input::Event`]), which are used as they are only where they begin at the frontier. [`input`] tells one
+//! from the other.
 //!
 //! [`writer`] holds one partition's unfinished segment, [`seal`] makes it durable, [`lane`] runs one partition,
 //! [`session`] feeds the lanes from one consumer.
@@ -12,6 +13,7 @@ mod drain;
 mod error;
 mod event;
 mod follow;
+mod input;
 mod lane;
 mod memory;
 mod open;
@@ -28,20 +30,15 @@ pub use drain::{Drain, DrainReport, PartitionReport};
 pub use error::WriteError;
 pub use event::{Arrived, Event, EventReport, ItemFailure};
 pub use follow::follow;
+pub use input::{Input, InputError};
 
 use std::sync::Arc;
 
-/// What the function can be asked.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Pull what Kafka has and the storage has not.
-    Drain(Drain),
-    /// Take what a Kafka event brought.
-    Event(Event),
-}
+use serde::Serialize;
 
-/// What it answers.
-#[derive(Debug)]
+/// What the function answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
 pub enum Output {
     /// To a drain.
     Drain(DrainReport),
@@ -52,8 +49,8 @@ pub enum Output {
 /// Runs the function once.
 ///
 /// # Errors
-/// When nothing could be done at all: the backup is unknown or another's, Kafka's topics could not be read. What fails for
-/// one partition is in the answer and costs no other partition anything.
+/// When nothing could be done at all: the backup is unknown or another's, Kafka's topics could not be read; and when an
+/// event must come again as a whole. What fails for one partition is in the answer and costs no other partition anything.
 pub async fn handle(input: Input, context: &Arc<Context>) -> Result<Output, WriteError> {
     match input {
         Input::Drain(drain) => drain::run(drain, context).await.map(Output::Drain),

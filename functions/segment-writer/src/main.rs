@@ -1,8 +1,26 @@
-//! The entry point of segment-writer on AWS Lambda, which is to come: until then it says so and fails.
+//! segment-writer on AWS Lambda.
 
-fn main() -> std::process::ExitCode {
-    eprintln!(
-        "segment-writer has no entry point for AWS Lambda yet: run it with `highwater serve --only segment-writer`"
-    );
-    std::process::ExitCode::from(2)
+use std::sync::Arc;
+
+use segment_writer::{Context, Input, handle};
+use shared::adapters::{
+    connect::{self, StartError},
+    instance,
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |input: Input, context: Arc<Arc<Context>>, deadline| async move {
+        handle(input.by(deadline), &context).await
+    })
+    .await
+}
+
+async fn context() -> Result<Arc<Context>, StartError> {
+    let settings = settings::load(None).await?;
+    let (kafka, objects) = connect::backups(&settings).await?;
+    Ok(Context::of(&settings, kafka, objects, Arc::new(SystemClock), &instance::name(&SystemClock)))
 }

@@ -1,8 +1,31 @@
 //! From the settings to what the function works with.
 
-use shared::{config::Settings, rollover::Rollover};
+use std::{sync::Arc, time::Duration};
 
-use crate::Backup;
+use shared::{
+    config::Settings,
+    ports::{clock::Clock, objects::Objects, records::Kafka},
+    rollover::Rollover,
+};
+
+use crate::{Backup, Context, Limits};
+
+impl Context {
+    /// A context by the settings. `instance` is this process's name, which no other run of it has.
+    #[must_use]
+    pub fn of(
+        settings: &Settings,
+        kafka: Arc<dyn Kafka>,
+        objects: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        instance: &str,
+    ) -> Arc<Self> {
+        let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
+        let limits = Limits { refresh, ..Limits::default() };
+        let topic = &settings.metrics.topic;
+        Context::new(kafka, objects, clock, Backup::all(settings), topic, instance, limits)
+    }
+}
 
 impl Backup {
     /// The configured backups.

@@ -159,9 +159,9 @@ fn event(world: &World, rng: &mut StdRng) -> Event {
         if let (Some(first), Some(last)) = (records.first(), records.last())
             && !arrived.iter().any(|other| other.partition == partition)
         {
-            let offsets = (first.offset, last.offset);
+            let offsets = Some((first.offset, last.offset));
             arrived.push(Arrived { item: partition.to_string(), partition, records, offsets, whole: true });
         }
     }
-    Event { arrived }
+    Event { arrived, ..Event::default() }
 }

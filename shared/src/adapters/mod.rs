@@ -1,6 +1,8 @@
 //! The real and the in-memory side of every port. SDK crates are named here and nowhere else.
 
 pub mod allocator;
+pub mod connect;
+pub mod instance;
 pub mod kafka;
 pub mod lambda;
 pub mod memory;

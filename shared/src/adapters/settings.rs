@@ -3,19 +3,34 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::config::{
-    Draft, Problems, Settings,
-    environment::{ALIASES, CONFIG_VARIABLE, PREFIX},
+use super::s3::S3Objects;
+use crate::{
+    config::{
+        Draft, Problems, Settings,
+        environment::{ALIASES, CONFIG_VARIABLE, PREFIX},
+    },
+    ports::objects::{GetRange, Objects as _, ObjectsError},
 };
 
-/// Reads the settings that `given` or else `HIGHWATER_CONFIG` names (a path, or the text itself), with the environment
-/// over them. Neither: the environment alone.
+/// Reads the settings that `given` or else `HIGHWATER_CONFIG` names (a path, an `s3://` URL, or the text itself), with the
+/// environment over them. Neither: the environment alone.
+///
+/// # Errors
+/// When there is nothing at that place, or something is wrong with what is there.
 pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
     let environment = environment()?;
     let place = given.or(environment.get(CONFIG_VARIABLE).map(String::as_str)).unwrap_or_default();
-    let text = text(place).await?;
+    let text = match is_stored(place) {
+        true => Box::pin(stored(place, &environment)).await?,
+        false => text(place).await?,
+    };
     let wrong = |problems| SettingsError::Wrong { place: shown(place), problems };
     let mut draft = Draft::new(&text, &environment).map_err(wrong)?;
+    put_secrets(&mut draft).await?;
+    draft.settings().map_err(wrong)
+}
+
+async fn put_secrets(draft: &mut Draft) -> Result<(), SettingsError> {
     for (path, file) in draft.secret_files() {
         let secret = tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret {
             setting: path.join("."),
@@ -24,7 +39,20 @@ pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
         })?;
         draft.set_secret(&path, &secret);
     }
-    draft.settings().map_err(wrong)
+    Ok(())
+}
+
+/// The text of an object. Its store is the one that the environment's settings for `storage` describe, or AWS.
+async fn stored(place: &str, environment: &BTreeMap<String, String>) -> Result<String, SettingsError> {
+    let wrong = |problems| SettingsError::Wrong { place: CONFIG_VARIABLE.to_owned(), problems };
+    let (folder, key) = place.rsplit_once('/').unwrap_or((place, ""));
+    let mut draft = Draft::new("", environment).map_err(wrong)?;
+    put_secrets(&mut draft).await?;
+    let storage = draft.storage_at(folder).map_err(wrong)?;
+    let unread = |source| SettingsError::Stored { place: place.to_owned(), source };
+    let object = S3Objects::connect("storage", &storage).await.map_err(unread)?.get(key, GetRange::Whole).await;
+    let object = object.map_err(unread)?.ok_or_else(|| SettingsError::Absent(place.to_owned()))?;
+    String::from_utf8(object.body.to_vec()).map_err(|_| SettingsError::NotText(format!("the configuration {place:?}")))
 }
 
 /// The variables that are settings.
@@ -33,7 +61,7 @@ fn environment() -> Result<BTreeMap<String, String>, SettingsError> {
     all.filter(|(name, _)| name.starts_with(PREFIX) || ALIASES.iter().any(|(alias, _)| alias == name))
         .map(|(name, value)| match value.into_string() {
             Ok(value) => Ok((name, value)),
-            Err(_) => Err(SettingsError::NotText(name)),
+            Err(_) => Err(SettingsError::NotText(format!("the environment variable {name}"))),
         })
         .collect()
 }
@@ -47,6 +75,10 @@ async fn text(place: &str) -> Result<String, SettingsError> {
         .map_err(|source| SettingsError::Read { place: place.to_owned(), source })
 }
 
+fn is_stored(place: &str) -> bool {
+    place.starts_with("s3://") && !place.contains('\n')
+}
+
 /// A configuration has a line end or an assignment; a path has neither.
 fn is_text(place: &str) -> bool {
     place.contains(['\n', '='])
@@ -55,6 +87,7 @@ fn is_text(place: &str) -> bool {
 fn shown(place: &str) -> String {
     match place {
         "" => "the environment".to_owned(),
+        url if is_stored(url) => url.to_owned(),
         text if is_text(text) => CONFIG_VARIABLE.to_owned(),
         path => path.to_owned(),
     }
@@ -72,6 +105,20 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    /// The object cannot be read.
+    #[error(
+        "the configuration {place:?} cannot be read: correct {CONFIG_VARIABLE}, or S3_ENDPOINT_URL and AWS_REGION for its store"
+    )]
+    Stored {
+        /// Its URL.
+        place: String,
+        /// Why.
+        #[source]
+        source: ObjectsError,
+    },
+    /// There is no such object.
+    #[error("the configuration {0:?} does not exist: store it there, or correct {CONFIG_VARIABLE}")]
+    Absent(String),
     /// A secret's file cannot be read.
     #[error("{setting}: the file {file:?} cannot be read")]
     Secret {
@@ -83,8 +130,8 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
-    /// A variable is not UTF-8.
-    #[error("the environment variable {0} is not valid UTF-8")]
+    /// A variable, or the configuration, is not UTF-8.
+    #[error("{0} is not valid UTF-8")]
     NotText(String),
     /// What was read is wrong.
     #[error("{place}:\n{problems}")]

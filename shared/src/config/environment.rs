@@ -25,11 +25,12 @@ pub const CONFIG_VARIABLE: &str = "HIGHWATER_CONFIG";
 const TESTS_PREFIX: &str = "HIGHWATER_TEST_";
 
 /// Names that other tools use, weakest first: `HIGHWATER_*` wins over all of them.
-pub const ALIASES: [(&str, &str); 4] = [
+pub const ALIASES: [(&str, &str); 5] = [
     ("KAFKA_BOOTSTRAP_SERVERS", "kafka.bootstrap_servers"),
     ("STORAGE_URL", "storage.url"),
     ("S3_ENDPOINT_URL", "storage.endpoint_url"),
     ("REDIS_URL", "redis.url"),
+    ("AWS_ENDPOINT_URL_LAMBDA", "lambda.endpoint_url"),
 ];
 
 /// One setting as the environment gives it.

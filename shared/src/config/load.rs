@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Settings, environment,
+    Settings, StorageSettings, environment,
     keys::{ANY, KEYS, Node, SCHEMA, find, later},
     nearest::nearest,
     problem::{Problem, Problems},
@@ -64,11 +64,20 @@ impl Draft {
         read(self.section("locations", &mut settings.locations));
         read(self.section("metrics", &mut settings.metrics));
         read(self.section("event_gateway", &mut settings.event_gateway));
+        read(self.section("lambda", &mut settings.lambda));
         read(self.section("listen", &mut settings.listen));
         if problems.is_empty() {
             problems.extend(settings.contradictions());
         }
         if problems.is_empty() { Ok(settings) } else { Err(Problems(problems)) }
+    }
+
+    /// The object store at `url`, with what the environment says beside it: the configuration itself may be there.
+    pub fn storage_at(mut self, url: &str) -> Result<StorageSettings, Problems> {
+        self.set(&["storage".to_owned(), "url".to_owned()], Value::String(url.to_owned()));
+        let mut storage = None;
+        self.section("storage", &mut storage)?;
+        Ok(storage.expect("a section that has a url is there"))
     }
 
     fn section<T: DeserializeOwned>(&self, name: &str, into: &mut T) -> Result<(), Problem> {

@@ -10,6 +10,7 @@ pub mod backups;
 pub mod environment;
 pub mod kafka;
 pub mod keys;
+pub mod lambda;
 pub mod listen;
 pub mod load;
 pub mod metrics;
@@ -28,6 +29,7 @@ pub mod units;
 
 pub use backups::{BackupSettings, SegmentSettings};
 pub use kafka::KafkaSettings;
+pub use lambda::LambdaSettings;
 pub use load::Draft;
 pub use names::{BackupName, LocationName};
 pub use problem::{Problem, Problems};

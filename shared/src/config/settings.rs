@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupName, BackupSettings, KafkaSettings, LocationName, Problem, RedisSettings, StorageSettings,
+    BackupName, BackupSettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings, StorageSettings,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
 };
@@ -35,6 +35,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// Pushed progress.
     pub event_gateway: EventGatewaySettings,
+    /// Functions on AWS Lambda.
+    pub lambda: LambdaSettings,
     /// The runner's listeners.
     pub listen: ListenSettings,
 }

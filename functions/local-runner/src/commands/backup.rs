@@ -47,7 +47,7 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
     let instance = instance::name(&*ports.clock);
     let host = Host::new(&settings, &hosted, ports, &instance)?;
     let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
-        return Err(Failure::NoAnswer { section: "kafka" });
+        return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
     };
     let mut backups = vec![];
     for backup in Backup::all(&settings) {

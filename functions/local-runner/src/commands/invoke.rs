@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::adapters::settings;
 
+use super::serve;
 use crate::{
     cli::InvokeArgs,
     failure::{Failure, Verdict},
@@ -15,13 +16,12 @@ pub(super) async fn run(config: Option<&str>, args: InvokeArgs) -> Result<Verdic
     let settings = settings::load(config).await?;
     let hosted = Hosted::only(&[args.function]);
     let ports = Ports::connect(&settings, &hosted).await?;
+    serve::prepare(&settings, &ports).await?;
     let instance = instance::name(&*ports.clock);
     let host = Host::new(&settings, &hosted, ports, &instance)?;
     let name = args.function.name();
     let answer = host.functions.call(name, payload).await;
-    match answer
-        .ok_or_else(|| Failure::Usage(format!("{name} is not invoked with a payload: it answers on its port")))?
-    {
+    match answer.ok_or_else(|| Failure::Usage(format!("{name} is not hosted")))? {
         Ok(value) => output::line(&value).map(|()| Verdict::Good),
         Err(error) => {
             output::line(&json!({ "errorMessage": error.message, "errorType": error.error_type }))?;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shared::{adapters::settings, config::Settings};
+use shared::{
+    adapters::{connect, settings},
+    config::Settings,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -49,9 +52,7 @@ pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &Cancell
 /// Makes the metrics topic where it is not there.
 pub(super) async fn prepare(settings: &Settings, ports: &Ports) -> Result<(), Failure> {
     let Some(kafka) = &ports.kafka else { return Ok(()) };
-    let metrics = &settings.metrics;
-    let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
-    Ok(kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await?)
+    Ok(connect::create_metrics_topic(settings, &**kafka).await?)
 }
 
 pub(super) fn stop_signal() -> Result<CancellationToken, Failure> {

@@ -10,21 +10,10 @@ use std::{
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use serde_json::Value;
+pub use shared::function::{Answer, FunctionError};
 use shared::ports::invoker::{InvokeError, Invoker};
 
-/// What a function answers.
-pub type Answer = Result<Value, FunctionError>;
 type Handler = Arc<dyn Fn(Value) -> BoxFuture<'static, Answer> + Send + Sync>;
-
-/// A function's own error, as Lambda shows it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{error_type}: {message}")]
-pub struct FunctionError {
-    /// Its type's name: Lambda's `errorType`.
-    pub error_type: String,
-    /// Its text, causes included: Lambda's `errorMessage`.
-    pub message: String,
-}
 
 /// The hosted functions by name.
 #[derive(Default)]

@@ -1,18 +1,18 @@
 //! What hosts the functions: settings become ports, ports become the functions' contexts, and all functions stand in one
 //! table. [`triggers`] start them.
 
-mod call;
 pub mod functions;
 pub mod hosted;
-pub mod instance;
 pub mod listeners;
 pub mod ports;
 pub mod signals;
 pub mod triggers;
 
+pub use shared::adapters::instance;
+
 use std::{sync::Arc, time::Duration};
 
-use shared::{config::Settings, ports::store::Store};
+use shared::{config::Settings, function::answer, ports::store::Store};
 
 use self::{
     functions::{Functions, LateInvoker},
@@ -47,57 +47,57 @@ impl Host {
         let consumer = hosted.has(Function::MetricsConsumer).then(|| consumer(settings, &ports, &invoker)).flatten();
         let monitor = hosted.has(Function::LagMonitor).then(|| monitor(settings, &ports)).flatten();
         let aggregator = hosted.has(Function::MetricsAggregator).then(|| ports.store.clone()).flatten();
-        let functions = Arc::new(table(writer.clone(), consumer.clone(), monitor, aggregator));
+        let functions = Arc::new(table(writer.clone(), consumer.clone(), monitor, aggregator, query.clone()));
         invoker.set(&functions);
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
         Ok(Host { functions, writer, consumer, refresh, query, ports })
     }
 }
 
-/// The one table of all functions that have a context.
+/// The one table of all functions that have a context. Each reads its own payloads, as it does on Lambda.
 fn table(
     writer: Option<Arc<segment_writer::Context>>,
     consumer: Option<metrics_consumer::Context>,
     monitor: Option<lag_monitor::Context>,
     store: Option<Arc<dyn Store>>,
+    query: Option<metrics_query::Context>,
 ) -> Functions {
     let mut functions = Functions::default();
     if let Some(context) = writer {
         functions = functions.with(Function::SegmentWriter.name(), move |payload| {
             let context = context.clone();
-            async move { call::segment_writer(payload, &context).await }
+            answer(payload, |input| async move { segment_writer::handle(input, &context).await })
         });
     }
     if let Some(context) = consumer {
-        functions = functions.with(Function::MetricsConsumer.name(), move |_| {
+        functions = functions.with(Function::MetricsConsumer.name(), move |payload| {
             let context = context.clone();
-            async move { call::metrics_consumer(&context).await }
+            answer(payload, |input| async move { metrics_consumer::handle(input, &context).await })
         });
     }
     if let Some(context) = monitor.map(Arc::new) {
         functions = functions.with(Function::LagMonitor.name(), move |payload| {
             let context = context.clone();
-            async move { call::lag_monitor(payload, &context).await }
+            answer(payload, |input| async move { lag_monitor::handle(input, &context).await })
         });
     }
     if let Some(context) = store.map(|store| metrics_aggregator::Context { store }) {
         functions = functions.with(Function::MetricsAggregator.name(), move |payload| {
             let context = context.clone();
-            async move { call::metrics_aggregator(payload, &context).await }
+            answer(payload, |part| async move { metrics_aggregator::handle(part, &context).await })
+        });
+    }
+    if let Some(context) = query {
+        functions = functions.with(Function::MetricsQuery.name(), move |payload| {
+            let context = context.clone();
+            answer(payload, |event| async move { metrics_query::handle_event(event, &context).await })
         });
     }
     functions
 }
 
 fn consumer(settings: &Settings, ports: &Ports, invoker: &LateInvoker) -> Option<metrics_consumer::Context> {
-    let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
-    Some(metrics_consumer::Context {
-        kafka: ports.kafka.clone()?,
-        invoker: Arc::new(invoker.clone()),
-        topic: settings.metrics.topic.as_str().into(),
-        windows: settings.metrics.windows(),
-        limits: metrics_consumer::Limits { refresh, ..metrics_consumer::Limits::default() },
-    })
+    Some(metrics_consumer::Context::of(settings, ports.kafka.clone()?, Arc::new(invoker.clone())))
 }
 
 fn monitor(settings: &Settings, ports: &Ports) -> Option<lag_monitor::Context> {
@@ -106,19 +106,8 @@ fn monitor(settings: &Settings, ports: &Ports) -> Option<lag_monitor::Context> {
 }
 
 fn writer(settings: &Settings, ports: &Ports, instance: &str) -> Option<Arc<segment_writer::Context>> {
-    let limits = segment_writer::Limits {
-        refresh: Duration::from_secs(settings.metrics.refresh_s.into()),
-        ..segment_writer::Limits::default()
-    };
-    Some(segment_writer::Context::new(
-        ports.kafka.clone()?,
-        ports.objects.clone()?,
-        ports.clock.clone(),
-        segment_writer::Backup::all(settings),
-        &settings.metrics.topic,
-        instance,
-        limits,
-    ))
+    let (kafka, objects) = (ports.kafka.clone()?, ports.objects.clone()?);
+    Some(segment_writer::Context::of(settings, kafka, objects, ports.clock.clone(), instance))
 }
 
 fn query(settings: &Settings, ports: &Ports) -> Option<metrics_query::Context> {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Serialize;
+use shared::adapters::connect::StartError;
 
 use crate::failure::Failure;
 
@@ -51,8 +52,8 @@ pub fn line(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Prints why a command failed to standard error, with every cause.
 pub fn error(failure: &Failure) {
-    if let Failure::Several(failures) = failure {
-        return failures.iter().for_each(error);
+    if let Failure::Start(StartError::Several(errors)) = failure {
+        return errors.iter().for_each(|error| eprintln!("highwater: {}", chain(error)));
     }
     eprintln!("highwater: {}", chain(failure));
     if let Some(hint) = failure.hint() {

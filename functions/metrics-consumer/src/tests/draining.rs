@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::world::*;
-use crate::{CountError, Input, handle};
+use crate::{CountError, Input, handle, handle_within};
 use shared::{
     adapters::memory::store::Contents,
     record::{Millis, Offset},
@@ -140,4 +142,23 @@ async fn a_replay_a_day_later_leaves_the_windows_as_they_were() {
         !world.store.keys().iter().any(|key| key.contains(":requests:")),
         "yesterday's interval is nobody's window now"
     );
+}
+
+#[tokio::test]
+async fn a_run_whose_time_is_over_says_how_far_it_came_and_an_event_comes_again() {
+    let world = World::new(1, 1);
+    for _ in 0..6 {
+        world.append(0, &queued("a", 1));
+    }
+    handle(Input::Event(world.event(0, 0, 2).await), &world.context()).await.unwrap();
+
+    let report = handle_within(Input::Drain, &world.context(), Duration::ZERO).await.unwrap();
+    assert_eq!(report.counted[0].position, Some(Offset(2)));
+    let event = Input::Event(world.event(0, 4, 6).await);
+    let error = handle_within(event.clone(), &world.context(), Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, CountError::OutOfTime { position: Offset(2), .. }) && error.retry(), "{error}");
+    assert_eq!(world.pending("a").await.as_deref(), Some("2"));
+
+    handle_within(event, &world.context(), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(world.pending("a").await.as_deref(), Some("6"));
 }

@@ -1,6 +1,6 @@
 //! The name of this process.
 
-use shared::{ports::clock::Clock, record::Millis};
+use crate::{ports::clock::Clock, record::Millis};
 
 /// A name that no other run has: the machine's, the process's number and the time.
 #[must_use]

@@ -1,0 +1,120 @@
+//! What the functions' binaries say when they cannot start, and of a payload that is no input.
+
+use integration_tests::{
+    kafka::Kafka,
+    lambda::{Deployment, invoke_api},
+    runtime_api::Function,
+    s3_server::S3Server,
+};
+use serde_json::{Value, json};
+use shared::{
+    metrics::part::{Outcome, Part, Place},
+    record::{Partition, TopicId},
+};
+
+/// Nothing listens there: port 1 is tcpmux.
+const NOBODY: &str = "127.0.0.1:1";
+
+async fn init_error(name: &str, environment: &[(&str, &str)]) -> String {
+    let error = Function::start(name, environment).await.init_error().await;
+    assert_eq!(error.error_type, "StartError");
+    error.error_message
+}
+
+fn assert_all(text: &str, wanted: &[&str]) {
+    for wanted in wanted {
+        assert!(text.contains(wanted), "{wanted:?} is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
+    let (kafka, storage, redis) = ("kafka.bootstrap_servers", "storage.url", "redis.url");
+    for (name, needed) in [
+        ("segment-writer", vec![kafka, storage]),
+        ("lag-monitor", vec![kafka, storage, redis]),
+        ("metrics-consumer", vec![kafka]),
+        ("metrics-aggregator", vec![redis]),
+        ("metrics-query", vec![redis]),
+    ] {
+        let told = init_error(name, &[("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")]).await;
+        for setting in [kafka, storage, redis] {
+            assert_eq!(told.contains(&format!("{setting} is not set")), needed.contains(&setting), "{name}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_that_are_wrong_are_told_with_what_to_do_and_no_secret() {
+    let told = init_error("metrics-aggregator", &[("HIGHWATER_CONFIG", "[redis]\nurll = \"redis://x\"")]).await;
+    assert_all(&told, &["HIGHWATER_CONFIG", "redis.urll is no setting", "redis.url"]);
+    let told = init_error("metrics-aggregator", &[("REDIS_URL", "redis://me:hunter2@127.0.0.1:1")]).await;
+    assert_all(&told, &[NOBODY, "correct redis.url"]);
+    assert!(!told.contains("hunter2"), "{told}");
+    let told = init_error("metrics-consumer", &[("KAFKA_BOOTSTRAP_SERVERS", NOBODY)]).await;
+    assert_all(&told, &[NOBODY, "correct kafka.bootstrap_servers"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_configuration_may_be_an_object_and_is_told_when_it_is_not_there() {
+    let (deployment, s3) = (Deployment::of("unused").await, S3Server::shared().await);
+    let url = format!("s3://{}/settings/highwater.toml", deployment.bucket);
+    let environment: Vec<_> = [("HIGHWATER_CONFIG", url.as_str()), ("S3_ENDPOINT_URL", s3.endpoint_url())]
+        .into_iter()
+        .chain(s3.environment())
+        .collect();
+    assert_all(&init_error("metrics-aggregator", &environment).await, &[&url, "does not exist"]);
+
+    let text = deployment.config(1 << 20).await;
+    let put = s3.client().put_object().bucket(&deployment.bucket).key("settings/highwater.toml");
+    put.body(text.into_bytes().into()).send().await.expect("the configuration is stored");
+    let aggregator = Function::start("metrics-aggregator", &environment).await;
+    let asking = Part::asking(Place { topic_id: TopicId::from("x"), partition: Partition(0) });
+    let answer = aggregator.invoke(serde_json::to_value(asking).expect("JSON")).await.expect("an answer");
+    let outcome: Outcome = serde_json::from_value(answer).expect("an outcome");
+    assert_eq!(outcome, Outcome::Elsewhere { position: None });
+}
+
+#[tokio::test]
+async fn metrics_query_starts_without_its_store_and_answers_503() {
+    let query = Function::start("metrics-query", &[("REDIS_URL", "redis://127.0.0.1:1")]).await;
+    let event = json!({"version": "2.0", "rawPath": "/readyz", "requestContext": {"http": {"method": "GET"}}});
+    let answer = query.invoke(event).await.expect("an answer");
+    assert_eq!(answer["statusCode"], 503);
+    assert!(answer["body"].as_str().is_some_and(|body| body.contains("\"ServiceUnavailable\":true")), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payload_that_is_no_input_is_told_and_the_next_one_is_taken() {
+    let topic = Kafka::shared().await.new_topic("lambda-inputs", 1, &[]).await;
+    let deployment = Deployment::of(&topic).await;
+    let aggregator = invoke_api("metrics-aggregator", deployment.start("metrics-aggregator").await).await;
+    let sqs = json!({"eventSource": "aws:sqs", "Records": []});
+    for (function, wrong, told, right) in [
+        (
+            deployment.start("segment-writer").await,
+            json!({"backups": "main"}),
+            "unknown field `backups`",
+            json!({"backup": "main"}),
+        ),
+        (
+            deployment.start("segment-writer").await,
+            sqs.clone(),
+            "eventSource is \"aws:sqs\"",
+            json!({"backup": "main"}),
+        ),
+        (deployment.start("lag-monitor").await, json!({"backup": 7}), "backup: invalid type: integer `7`", json!({})),
+        (deployment.start_consumer(aggregator).await, sqs, "eventSource is \"aws:sqs\"", json!({})),
+    ] {
+        refuses(&function, wrong, told).await;
+        function.invoke(right).await.expect("an input is taken");
+    }
+    refuses(&deployment.start("metrics-aggregator").await, json!({}), "missing field").await;
+    refuses(&deployment.start("metrics-query").await, json!({}), "it has no method").await;
+}
+
+async fn refuses(function: &Function, payload: Value, told: &str) {
+    let error = function.invoke(payload).await.expect_err("it is no input");
+    assert_eq!(error.error_type, "InputError");
+    assert_all(&error.error_message, &["the input is not what this function takes", told]);
+}

@@ -1,0 +1,212 @@
+//! What functions work with, made from the settings and proven to work: the same for Lambda and for the runner.
+//!
+//! One function a service, so that a binary links the clients of those that it names and no others.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+
+use super::{
+    kafka::KafkaCluster,
+    lambda::LambdaInvoker,
+    redis::RedisStore,
+    s3::{S3Objects, probe},
+    settings::SettingsError,
+    system_clock::SystemClock,
+};
+use crate::{
+    archive::{self, ArchiveError},
+    config::{Problem, Settings},
+    ports::{
+        clock::Clock as _,
+        invoker::{InvokeError, Invoker},
+        objects::{Objects, ObjectsError},
+        records::{Kafka, Log as _, RecordsError},
+        store::{Store, StoreError},
+    },
+};
+
+/// Everything must have answered by then, so that a start that cannot succeed fails within ten seconds, which is also
+/// what Lambda gives a function to start.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(9_500);
+
+/// What to look at where Kafka does not answer.
+pub const KAFKA_REMEDY: &str = "start it, or correct kafka.bootstrap_servers or the security settings beside it";
+/// What to look at where the storage does not answer.
+pub const STORAGE_REMEDY: &str = "start it, or correct storage.url, storage.endpoint_url or storage.region";
+/// What to look at where the store of figures does not answer.
+pub const REDIS_REMEDY: &str = "start it, or correct redis.url";
+
+/// Why a program cannot start its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A setting is missing.
+    #[error(transparent)]
+    Setting(#[from] Problem),
+    /// Kafka cannot be used.
+    #[error("{0}{remedy}", remedy = behind(.0.retry(), KAFKA_REMEDY))]
+    Kafka(#[source] RecordsError),
+    /// The storage cannot be used.
+    #[error("{0}{remedy}", remedy = behind(.0.retry(), STORAGE_REMEDY))]
+    Storage(#[source] ObjectsError),
+    /// The store of figures cannot be used.
+    #[error("{0}{remedy}", remedy = behind(.0.retry(), REDIS_REMEDY))]
+    Redis(#[source] StoreError),
+    /// A backup's prefix is another's, or cannot be read.
+    #[error(transparent)]
+    Owner(#[from] ArchiveError),
+    /// Other functions cannot be invoked.
+    #[error(transparent)]
+    Invoke(#[from] InvokeError),
+    /// Something did not answer in time.
+    #[error("{what} did not answer within {} s; {remedy}", CHECK_TIMEOUT.as_secs_f32())]
+    NoAnswer {
+        /// What was asked.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Several things are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<StartError>),
+}
+
+impl StartError {
+    /// Each thing that is wrong by itself.
+    fn each(self) -> Vec<StartError> {
+        match self {
+            StartError::Several(errors) => errors,
+            one => vec![one],
+        }
+    }
+}
+
+fn behind(unreachable: bool, remedy: &str) -> String {
+    if unreachable { format!("; {remedy}") } else { String::new() }
+}
+
+/// Waits for both, and tells everything that is wrong with either.
+///
+/// # Errors
+/// Those of both.
+pub async fn both<A, B>(
+    one: impl Future<Output = Result<A, StartError>>,
+    other: impl Future<Output = Result<B, StartError>>,
+) -> Result<(A, B), StartError> {
+    match tokio::join!(one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(one), Err(other)) => Err(StartError::Several(one.each().into_iter().chain(other.each()).collect())),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Kafka, which lets us in.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn kafka(settings: &Settings) -> Result<Arc<dyn Kafka>, StartError> {
+    let settings = settings.kafka()?;
+    let place = settings.bootstrap_servers.as_ref().or(settings.msk_cluster_arn.as_ref());
+    let connect = async {
+        let kafka = KafkaCluster::connect(settings.clone()).await.map_err(StartError::Kafka)?;
+        kafka.cluster_id().await.map_err(StartError::Kafka)?;
+        Ok(Arc::new(kafka) as Arc<dyn Kafka>)
+    };
+    in_time(&format!("kafka at {}", place.map_or("", |place| place)), KAFKA_REMEDY, Box::pin(connect)).await
+}
+
+/// The storage of the backups, which creates an object once only.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn storage(settings: &Settings) -> Result<Arc<dyn Objects>, StartError> {
+    let settings = settings.storage()?;
+    let nonce = SystemClock.now().0.unsigned_abs() ^ u64::from(std::process::id());
+    let connect = async {
+        let objects = S3Objects::connect("storage", settings).await.map_err(StartError::Storage)?;
+        probe::probe(&objects, &objects.describe(), nonce).await.map_err(StartError::Storage)?;
+        Ok(Arc::new(objects) as Arc<dyn Objects>)
+    };
+    in_time(&format!("the storage {}", settings.url), STORAGE_REMEDY, Box::pin(connect)).await
+}
+
+/// The store of figures, which answers.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn redis(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    let settings = settings.redis()?;
+    let connect = async {
+        let store = RedisStore::open(settings).map_err(StartError::Redis)?;
+        store.check().await.map_err(StartError::Redis)?;
+        Ok(Arc::new(store) as Arc<dyn Store>)
+    };
+    in_time(&format!("redis at {}", settings.shown_url()), REDIS_REMEDY, Box::pin(connect)).await
+}
+
+/// The store of figures, not asked yet: for who answers 503 while it is down.
+///
+/// # Errors
+/// [`StartError`]
+pub fn redis_at_need(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
+    Ok(Arc::new(RedisStore::open(settings.redis()?).map_err(StartError::Redis)?))
+}
+
+/// What invokes the functions that are deployed beside this one.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn invoker(settings: &Settings) -> Result<Arc<dyn Invoker>, StartError> {
+    let lambda = &settings.lambda;
+    let invoker = LambdaInvoker::connect(&lambda.function_prefix, lambda.endpoint_url.as_ref(), SystemClock);
+    Ok(Arc::new(invoker.await?))
+}
+
+/// The prefix of each backup belongs to it and to this cluster, or to nobody yet.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn claim_owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn Objects) -> Result<(), StartError> {
+    let claim = async {
+        let cluster_id = kafka.cluster_id().await.map_err(StartError::Kafka)?;
+        for name in settings.backups()?.keys() {
+            archive::claim_owner(objects, name.as_str(), &cluster_id).await?;
+        }
+        Ok(())
+    };
+    in_time("the storage of the backups", STORAGE_REMEDY, Box::pin(claim)).await
+}
+
+/// Makes the metrics topic where it is not there.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn create_metrics_topic(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+    let metrics = &settings.metrics;
+    let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
+    kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await.map_err(StartError::Kafka)
+}
+
+/// Kafka and the storage for whoever writes backups or looks at them: claimed, and with a topic to say so on.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn backups(settings: &Settings) -> Result<(Arc<dyn Kafka>, Arc<dyn Objects>), StartError> {
+    let (kafka, objects) = both(kafka(settings), storage(settings)).await?;
+    claim_owners(settings, &*kafka, &*objects).await?;
+    create_metrics_topic(settings, &*kafka).await?;
+    Ok((kafka, objects))
+}
+
+/// Boxed because the clients' futures are deep: what holds several of them would be too deep to be compiled.
+async fn in_time<T>(
+    what: &str,
+    remedy: &'static str,
+    check: BoxFuture<'_, Result<T, StartError>>,
+) -> Result<T, StartError> {
+    let no_answer = |_| Err(StartError::NoAnswer { what: what.to_owned(), remedy });
+    tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or_else(no_answer)
+}

@@ -1,0 +1,104 @@
+//! What all functions have in common, whoever hosts them: JSON comes in, an answer or an error goes out as JSON.
+
+use std::{error::Error, future::Future};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// What a function answers.
+pub type Answer = Result<Value, FunctionError>;
+
+/// A function's own error, as Lambda shows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{error_type}: {message}")]
+pub struct FunctionError {
+    /// Its type's name: Lambda's `errorType`.
+    pub error_type: String,
+    /// Its text, causes included: Lambda's `errorMessage`.
+    pub message: String,
+}
+
+/// Reads a payload as the handler's input, runs the handler, and writes its output.
+///
+/// # Errors
+/// When the payload is no input, and where the handler fails: the type's name, the text and what caused it.
+pub async fn answer<I, O, E, F>(payload: Value, handler: impl FnOnce(I) -> F) -> Answer
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    E: Error,
+    F: Future<Output = Result<O, E>>,
+{
+    let input = serde_path_to_error::deserialize(payload).map_err(|error| FunctionError::of(&InputError(error)))?;
+    let output = handler(input).await.map_err(|error| FunctionError::of(&error))?;
+    serde_json::to_value(output).map_err(|error| FunctionError::of(&error))
+}
+
+/// A payload that is not what the function takes.
+#[derive(Debug, thiserror::Error)]
+#[error("the input is not what this function takes: {0}")]
+struct InputError(serde_path_to_error::Error<serde_json::Error>);
+
+impl FunctionError {
+    /// The error's type name, and its text with those of its causes.
+    pub fn of<E: Error>(error: &E) -> Self {
+        FunctionError { error_type: short_type_name::<E>().to_owned(), message: with_sources(error) }
+    }
+}
+
+/// A type's name without its path and its parameters: `WriteError`.
+fn short_type_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    let name = name.split('<').next().unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// The error and what caused it; a text that is told already is left out.
+fn with_sources(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    for cause in causes.map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum OuterError {
+        #[error("the outer thing failed")]
+        Outer(#[source] std::io::Error),
+        #[error(transparent)]
+        Through(#[from] std::num::ParseIntError),
+    }
+
+    #[test]
+    fn a_failure_has_the_errors_type_and_the_text_of_each_cause_once() {
+        let error = FunctionError::of(&OuterError::Outer(std::io::Error::other("no disk")));
+        assert_eq!(error.to_string(), "OuterError: the outer thing failed: no disk");
+        let error = FunctionError::of(&OuterError::from("x".parse::<i32>().unwrap_err()));
+        assert_eq!(error.message, "invalid digit found in string");
+    }
+
+    #[tokio::test]
+    async fn an_input_that_does_not_fit_is_told_with_its_place() {
+        let sum = |numbers: Vec<Vec<i32>>| async move { Ok::<i32, OuterError>(numbers.concat().iter().sum()) };
+        assert_eq!(answer(json!([[1], [2, 3]]), sum).await, Ok(json!(6)));
+        let error = answer(json!([[1], [2, "x"]]), sum).await.unwrap_err();
+        assert_eq!(error.error_type, "InputError");
+        assert!(error.message.contains("function takes: [1][1]: invalid type: string \"x\""), "{}", error.message);
+    }
+
+    #[test]
+    fn a_type_name_has_no_path_and_no_parameters() {
+        assert_eq!(short_type_name::<OuterError>(), "OuterError");
+        assert_eq!(short_type_name::<serde_path_to_error::Error<serde_json::Error>>(), "Error");
+    }
+}
