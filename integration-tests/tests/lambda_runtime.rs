@@ -14,7 +14,10 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
-use integration_tests::runtime_api::{Function, FunctionError};
+use integration_tests::{
+    eventually::eventually,
+    runtime_api::{Function, FunctionError},
+};
 use serde_json::{Value, json};
 use shared::{
     adapters::{lambda::LambdaInvoker, system_clock::SystemClock},
@@ -76,10 +79,13 @@ async fn a_function_that_cannot_start_tells_why() {
 async fn a_function_logs_json() {
     let function = echo().await;
     function.invoke(json!({"echo": "logged"})).await.expect("an answer");
-    let lines = function.output();
-    let logged = lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON"));
-    let echoed: Vec<Value> = logged.filter(|line: &Value| line["message"] == "echoed").collect();
-    assert_eq!((echoed.len(), &echoed[0]["echo"], &echoed[0]["level"]), (1, &json!("logged"), &json!("INFO")));
+    let echoed = eventually("the line that it logs", Duration::from_secs(10), || async {
+        let lines = function.output();
+        let mut logged = lines.iter().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        logged.find(|line: &Value| line["message"] == "echoed").ok_or_else(|| lines.join("\n"))
+    });
+    let echoed = echoed.await;
+    assert_eq!((&echoed["echo"], &echoed["level"]), (&json!("logged"), &json!("INFO")));
 }
 
 /// What the Invoke API was asked.
