@@ -119,7 +119,6 @@ pub async fn event(function: &Arc<Context>, topic: &str, partition: i32, records
         partition: TopicPartition::new(topic, partition),
         records: records.to_vec(),
         offsets: Some((first.offset, last.offset)),
-        whole: true,
     };
     let event = Event { arrived: vec![arrived], ..Event::default() };
     match segment_writer::handle(Input::Event(event), function).await.expect("an answer") {

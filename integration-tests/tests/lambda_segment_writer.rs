@@ -93,8 +93,13 @@ async fn what_cannot_be_backed_up_is_not_acknowledged() {
     let function = deployment.start("segment-writer").await;
 
     let both = kafka_event(EventSource::Msk, &[(&topic, 0, &log[&0][..5]), (&other, 0, &others[&0][3..])]);
+    let error = function.invoke(both.clone()).await.expect_err("a mapping may not understand a partial answer");
+    assert!(error.error_message.contains("no backup selects"), "{error}");
+    let config = deployment.config(1 << 20).await;
+    let settings = [("HIGHWATER_CONFIG", config.as_str()), ("HIGHWATER_LAMBDA_REPORT_BATCH_ITEM_FAILURES", "true")];
+    let reporting = Function::start("segment-writer", &settings).await;
     let again = json!({"itemIdentifier": {"partition": format!("{other}-0"), "offset": 3}});
-    assert_eq!(function.invoke(both).await, Ok(json!({"batchItemFailures": [again]})));
+    assert_eq!(reporting.invoke(both).await, Ok(json!({"batchItemFailures": [again]})));
 
     let alone = kafka_event(EventSource::Msk, &[(&other, 0, &others[&0])]);
     let error = function.invoke(alone).await.expect_err("nothing of it can be taken");

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context, CountError, Report,
-    counting::{self, Delivered, Position},
+    counting::{self, Position},
     pull,
 };
 
@@ -35,8 +35,8 @@ pub(crate) async fn run(event: KafkaEvent, context: &Context, stop: &Cancellatio
     pull::report(context, &partitions, counted).await
 }
 
-/// Counts one partition's records as they are where the store stands among them; else pulls up to their end from Kafka,
-/// as it does where not every record could be decoded.
+/// Counts one partition from where the store stands up to the last record that came, from Kafka: an event tells neither its
+/// topic's id nor what was left out between its records. Where not every offset could be read, it is counted to the end.
 async fn count(
     context: &Context,
     topic_id: &TopicId,
@@ -44,17 +44,9 @@ async fn count(
     stop: &CancellationToken,
 ) -> Result<Position, CountError> {
     let place = Place { topic_id: topic_id.clone(), partition: batch.partition.partition };
-    let Some((first, last)) = batch.offsets().filter(|_| batch.undecoded.is_empty()) else {
-        let position = counting::ask(context, &place).await?;
-        let end = counting::bounds(context, &batch.partition).await?.stable_end;
-        return pull::pull(context, &batch.partition, &place, position, end, stop).await;
-    };
-    let mut position = Some(first);
-    while position.is_some_and(|position| (first..=last).contains(&position)) {
-        match counting::deliver(context, &place, position, &batch.records).await? {
-            Delivered::Counted(position) => return Ok(position),
-            Delivered::Elsewhere(elsewhere) => position = elsewhere,
-        }
-    }
-    pull::pull(context, &batch.partition, &place, position, last.next(), stop).await
+    let position = counting::ask(context, &place).await?;
+    let stable_end = counting::bounds(context, &batch.partition).await?.stable_end;
+    let last = batch.offsets().filter(|_| batch.undecoded.is_empty()).map(|(_, last)| last.next());
+    let end = last.map_or(stable_end, |last| last.min(stable_end));
+    pull::pull(context, &batch.partition, &place, position, end, stop).await
 }

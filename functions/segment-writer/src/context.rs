@@ -75,6 +75,8 @@ pub struct Limits {
     pub attempts_max: u32,
     /// How long before its deadline a drain begins to close its segments.
     pub deadline_margin: Duration,
+    /// Whether who sends events takes an answer that names the partitions that failed; else any failure fails the event.
+    pub partial_answers: bool,
 }
 
 impl Default for Limits {
@@ -85,6 +87,7 @@ impl Default for Limits {
             backoff_max: Duration::from_secs(60),
             attempts_max: 5,
             deadline_margin: Duration::from_secs(10),
+            partial_answers: false,
         }
     }
 }
@@ -92,7 +95,7 @@ impl Default for Limits {
 /// The checks that the simulation takes out one at a time. Always [`Protections::ALL`] in a packaged binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protections {
-    /// Only records that begin at the frontier, and are the log's, are appended as an event brought them.
+    /// What an event brought is pulled from the frontier on, never appended as it came.
     pub frontier_check: bool,
     /// A segment is stored only if its topic still has the id under which it was read.
     pub topic_id_check: bool,

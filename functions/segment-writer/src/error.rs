@@ -30,11 +30,25 @@ pub enum WriteError {
         /// The base of the segment that lost.
         base: Offset,
     },
-    /// The topic was deleted, or deleted and created again, while it was read.
-    #[error("topic {topic} is not the one that was read: it was deleted, or created again, meanwhile")]
+    /// The topic was deleted and created again while it was read.
+    #[error("topic {topic} is not the one that was read: it was created again meanwhile")]
     TopicChanged {
         /// The topic.
         topic: String,
+    },
+    /// The topic, or the partition, is not there.
+    #[error("{partition} is not in kafka: its topic was deleted, or was created again with fewer partitions")]
+    Gone {
+        /// Which partition.
+        partition: TopicPartition,
+    },
+    /// An event brought records of a transaction that is still open, or that this reading does not show yet.
+    #[error("{partition}: what the event brought is committed up to {position} only: it must come again")]
+    Uncommitted {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the reading stood.
+        position: Offset,
     },
     /// The storage says less than was committed: the tail of the backup is missing (C5).
     #[error(
@@ -119,7 +133,10 @@ impl WriteError {
             WriteError::Archive(error) => error.retry(),
             WriteError::Objects(error) => error.retry(),
             WriteError::Records(error) => error.retry(),
-            WriteError::OutOfTime { .. } | WriteError::Abandoned(_) => true,
+            WriteError::OutOfTime { .. }
+            | WriteError::Abandoned(_)
+            | WriteError::Gone { .. }
+            | WriteError::Uncommitted { .. } => true,
             _ => false,
         };
         if retry { Remedy::Backoff } else { Remedy::Fail }

@@ -1,11 +1,11 @@
 //! The Kafka event: records that somebody else chose, in batches that may come again, late, and cut otherwise.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use shared::{
     chain::planner::{EventPlan, plan_event},
-    ports::records::{Fetched, LogBounds, RecordsError},
+    ports::records::{LogBounds, RecordsError},
     record::{
         Millis, Offset, Record, TopicPartition,
         kafka_event::{Batch, KafkaEvent, PartialAnswer, UndecodedRecord},
@@ -15,14 +15,10 @@ use shared::{
 use crate::{
     Backup, Context, WriteError,
     drain::{Target, close_at, pull},
-    error::Remedy,
-    open::{OpenChain, open},
+    open::open,
     report::Reporter,
     writer::PartitionWriter,
 };
-
-/// How long the log may take to show the record that an event's first one is compared with.
-const WITNESS_WAIT: Duration = Duration::from_secs(5);
 
 /// What an event brought, partition by partition.
 #[derive(Debug, Clone, Default)]
@@ -42,20 +38,17 @@ pub struct Arrived {
     pub item: String,
     /// Which partition.
     pub partition: TopicPartition,
-    /// Its records that could be decoded, ascending by offset. Those that could not are pulled from Kafka instead.
+    /// Its records that could be decoded, ascending by offset.
     pub records: Vec<Record>,
     /// The least and the greatest offset of all records, decoded or not. `None`: no record tells its offset, so that the
     /// partition is pulled to the end of its log.
     pub offsets: Option<(Offset, Offset)>,
-    /// Whether `records` is everything that came, byte for byte.
-    pub whole: bool,
 }
 
 impl From<KafkaEvent> for Event {
     fn from(event: KafkaEvent) -> Self {
         let arrived = |batch: Batch| Arrived {
             offsets: batch.offsets(),
-            whole: batch.is_whole(),
             item: batch.item,
             partition: batch.partition,
             records: batch.records,
@@ -108,7 +101,7 @@ pub(crate) async fn run(event: Event, context: &Arc<Context>) -> Result<EventRep
         }
     }
     report.fail_lost(event.lost);
-    report.or_all_again(&event.arrived)
+    report.or_all_again(&event.arrived, context.limits.partial_answers)
 }
 
 type Bounds = Result<LogBounds, RecordsError>;
@@ -123,7 +116,7 @@ async fn take_all(
 ) -> Result<(), WriteError> {
     let cluster_id = context.kafka.cluster_id().await?;
     shared::archive::claim_owner(&*context.objects, &backup.name, &cluster_id).await?;
-    let mut pulls = vec![];
+    let (mut pulls, mut wanted) = (vec![], vec![]);
     for (arrived, bounds) in &arrived {
         let taken = match close_at {
             Some(at) if at <= context.clock.now() => Err(out_of_time(arrived)),
@@ -131,7 +124,10 @@ async fn take_all(
         };
         match taken {
             Ok(None) => {}
-            Ok(Some(target)) => pulls.push(target),
+            Ok(Some(taken)) => {
+                wanted.push((*arrived, taken.acknowledged_at));
+                pulls.push(Target { partition: arrived.partition.clone(), end: Ok(taken.pull_to) });
+            }
             Err(error) => report.fail(arrived, error),
         }
     }
@@ -139,13 +135,29 @@ async fn take_all(
         return Ok(());
     }
     for ended in pull(context, backup, pulls, false, close_at).await?.partitions {
-        let partition = TopicPartition::new(ended.topic, ended.partition);
-        let of = arrived.iter().find(|(arrived, _)| arrived.partition == partition);
-        if let (Some(error), Some((arrived, _))) = (ended.error, of) {
-            report.fail(arrived, error);
+        let is_it = |arrived: &Arrived| {
+            arrived.partition.topic == ended.topic && arrived.partition.partition.0 == ended.partition
+        };
+        let Some((arrived, acknowledged_at)) = wanted.iter().find(|(arrived, _)| is_it(arrived)) else { continue };
+        match ended.error {
+            Some(error) => report.fail(arrived, error),
+            None if ended.position < *acknowledged_at => {
+                let (partition, position) = (arrived.partition.clone(), ended.position);
+                report.fail(arrived, WriteError::Uncommitted { partition, position });
+            }
+            None => {}
         }
     }
     Ok(())
+}
+
+/// What is done about one partition of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Taken {
+    /// Up to where it is pulled.
+    pull_to: Offset,
+    /// The consumed position from which on the event is not sent again.
+    acknowledged_at: Offset,
 }
 
 fn out_of_time(arrived: &Arrived) -> WriteError {
@@ -177,76 +189,49 @@ impl EventReport {
         }
     }
 
-    /// The answer; an error where a failure has no offset to name, or nothing of the event was taken.
-    fn or_all_again(mut self, arrived: &[Arrived]) -> Result<EventReport, WriteError> {
+    /// The answer; an error where it would not be understood, a failure has no offset to name, or nothing was taken.
+    fn or_all_again(mut self, arrived: &[Arrived], partial_answers: bool) -> Result<EventReport, WriteError> {
         let failed = |item: &str| self.failures.iter().any(|failure| failure.item == item);
-        let nothing_taken = arrived.iter().all(|arrived| failed(&arrived.item));
+        let all_again = !partial_answers || arrived.iter().all(|arrived| failed(&arrived.item));
         let unnamed = self.failures.iter().position(|failure| failure.offset.is_none());
-        match unnamed.or((nothing_taken && !self.failures.is_empty()).then_some(0)) {
+        match unnamed.or((all_again && !self.failures.is_empty()).then_some(0)) {
             Some(index) => Err(self.failures.swap_remove(index).error),
             None => Ok(self),
         }
     }
 }
 
-/// Takes one partition's records as they are, or answers what to pull instead.
+/// Answers what to pull for one partition; `None`: nothing. What an event brought is never stored as it came:
+/// it does not tell its topic's id, what was left out between its records, whether they were committed, or whether the
+/// mapping converted them.
 async fn take(
     context: &Arc<Context>,
     backup: &Arc<Backup>,
     arrived: &Arrived,
     bounds: Bounds,
-) -> Result<Option<Target>, WriteError> {
-    let bounds = bounds?;
-    let to_the_end = Target { partition: arrived.partition.clone(), end: Ok(bounds.stable_end) };
-    let Some((first, last)) = arrived.offsets else { return Ok(Some(to_the_end)) };
-    let to_the_last = Target { partition: arrived.partition.clone(), end: Ok(last.next()) };
-    let open = match open(context, backup, &arrived.partition).await {
-        Err(error) if error.remedy() == Remedy::Reopen => return Ok(Some(to_the_last)),
-        other => other?,
-    };
-    let plan = match context.protections.frontier_check {
-        true => plan_event(open.frontier.next, bounds.stable_end, first, last),
-        false => EventPlan::Append,
-    };
-    match plan {
-        EventPlan::Skip => Ok(None),
-        EventPlan::Pull { .. } => Ok(Some(to_the_last)),
-        EventPlan::Refuse => {
-            tracing::warn!(partition = %arrived.partition, %first, %last, stable_end = %bounds.stable_end, "records at or above the log's stable end are not this log's, or not committed: pulling from kafka instead");
-            Ok(Some(to_the_end))
-        }
-        EventPlan::Append if context.protections.frontier_check && !usable(context, &open, arrived).await? => {
-            Ok(Some(to_the_last))
-        }
-        EventPlan::Append => {
-            let mut reporter = Reporter::new(context.clock.now());
-            let mut writer = PartitionWriter::new(context, backup, open);
-            match append(&mut writer, &mut reporter, arrived.records.clone()).await {
-                Err(error) if error.remedy() == Remedy::Reopen => Ok(Some(to_the_last)),
-                other => other.map(|()| None),
-            }
+) -> Result<Option<Taken>, WriteError> {
+    let LogBounds { stable_end, high_watermark, .. } = bounds?;
+    let up_to = |pull_to, acknowledged_at| Ok(Some(Taken { pull_to, acknowledged_at }));
+    let Some((_, last)) = arrived.offsets else { return up_to(stable_end, stable_end) };
+    if !context.protections.frontier_check {
+        return append(context, backup, arrived).await.map(|()| None);
+    }
+    match plan_event(stable_end, high_watermark, last) {
+        EventPlan::Pull { to } => up_to(to, to),
+        EventPlan::Uncommitted => up_to(stable_end, last.next()),
+        EventPlan::Foreign => {
+            tracing::warn!(partition = %arrived.partition, %last, log_end = %high_watermark, "records at or above the log's end are not this log's: pulling what the log has");
+            up_to(stable_end, stable_end)
         }
     }
 }
 
-async fn append(writer: &mut PartitionWriter, reporter: &mut Reporter, records: Vec<Record>) -> Result<(), WriteError> {
-    writer.append(records, reporter).await?;
-    writer.seal(reporter).await
-}
-
-/// Whether the records may be appended as they came: the incarnation was seen before, nothing is missing among them, and
-/// they are this log's.
-async fn usable(context: &Context, open: &OpenChain, arrived: &Arrived) -> Result<bool, WriteError> {
-    Ok(open.frontier.last_base.is_some() && arrived.whole && witnessed(context, arrived).await?)
-}
-
-/// Whether the log has, at the event's first offset, the very record that the event begins with. An event carries no topic
-/// id: one that was sent before its topic was deleted and created again may begin just at the new one's frontier.
-async fn witnessed(context: &Context, arrived: &Arrived) -> Result<bool, WriteError> {
-    let Some(first) = arrived.records.first() else { return Ok(false) };
-    let mut fetch = context.kafka.fetch(&[(arrived.partition.clone(), first.offset)]).await?;
-    let answer = fetch.next(WITNESS_WAIT).await?;
-    Ok(answer
-        .iter()
-        .any(|fetched| matches!(fetched, Fetched::Records { records, .. } if records.first() == Some(first))))
+/// Stores records as an event brought them, wherever the frontier is: what must never be done, for the simulation that
+/// shows why.
+async fn append(context: &Arc<Context>, backup: &Arc<Backup>, arrived: &Arrived) -> Result<(), WriteError> {
+    let open = open(context, backup, &arrived.partition).await?;
+    let mut reporter = Reporter::new(context.clock.now());
+    let mut writer = PartitionWriter::new(context, backup, open);
+    writer.append(arrived.records.clone(), &mut reporter).await?;
+    writer.seal(&mut reporter).await
 }

@@ -76,7 +76,7 @@ mod tests {
         };
         let [whole, unread] = &event.arrived[..] else { panic!("{event:?}") };
         assert_eq!((whole.item.as_str(), whole.offsets), ("a-b-1", Some((Offset(7), Offset(9)))));
-        assert_eq!((unread.item.as_str(), unread.offsets, unread.whole), ("c-0", None, false));
+        assert_eq!((unread.item.as_str(), unread.offsets), ("c-0", None));
         assert_eq!(event.lost[0].item, "x");
     }
 

@@ -235,11 +235,12 @@ impl Lane {
     ) -> Result<bool, WriteError> {
         match item {
             Item::Records(mut records, held) => {
-                if let Until::End { target, .. } = self.until {
-                    records.truncate(records.partition_point(|record| record.offset < target));
-                }
+                let beyond = self.leave_what_is_beyond(&mut records);
                 writer.append(records, reporter).await?;
                 drop(held);
+                if let Some(target) = beyond {
+                    writer.pass(target);
+                }
                 Ok(self.reached(writer.position()))
             }
             Item::End(position) => {
@@ -253,13 +254,23 @@ impl Lane {
         }
     }
 
+    /// Leaves out records from the target on. Having seen one of them, the reading has come to the target, which it answers:
+    /// the offsets just below may not exist.
+    fn leave_what_is_beyond(&self, records: &mut Vec<Record>) -> Option<Offset> {
+        let Until::End { target, .. } = self.until else { return None };
+        let within = records.partition_point(|record| record.offset < target);
+        let is_beyond = within < records.len();
+        records.truncate(within);
+        is_beyond.then_some(target)
+    }
+
     fn reached(&self, position: Offset) -> bool {
         matches!(self.until, Until::End { target, .. } if position >= target)
     }
 
     /// The log does not have the frontier: it begins behind it (a gap, once the next record tells where), or ends before it.
     async fn out_of_range(&mut self, writer: &PartitionWriter) -> Result<(), WriteError> {
-        let topic = topic_now(&self.context, &self.partition.topic).await?;
+        let topic = topic_now(&self.context, &self.partition).await?;
         if topic.id != writer.open_chain().chain.topic_id {
             return Err(WriteError::TopicChanged { topic: topic.name.to_string() });
         }

@@ -1,7 +1,5 @@
 //! Opening a chain: which incarnation, where it ends, and whether it may be written at all.
 
-use std::sync::Arc;
-
 use shared::{
     archive::{self, ArchiveError, StoredFloor},
     chain::{ChainIdentity, Frontier, keys},
@@ -27,16 +25,20 @@ pub struct OpenChain {
     pub owner_epoch: u64,
 }
 
-/// The topic as the cluster has it now.
-pub async fn topic_now(context: &Context, name: &Arc<str>) -> Result<Topic, WriteError> {
-    let topics = context.kafka.topics(Some(std::slice::from_ref(name))).await?;
-    let found = topics.into_iter().find(|topic| topic.name == *name);
-    found.ok_or_else(|| WriteError::TopicChanged { topic: name.to_string() })
+/// The topic of a partition as the cluster has it now.
+///
+/// # Errors
+/// [`WriteError::Gone`] when the topic is not there, or has no such partition.
+pub async fn topic_now(context: &Context, partition: &TopicPartition) -> Result<Topic, WriteError> {
+    let topics = context.kafka.topics(Some(std::slice::from_ref(&partition.topic))).await?;
+    let found = topics.into_iter().find(|topic| topic.name == partition.topic);
+    let found = found.filter(|topic| partition.partition.0 < topic.partitions);
+    found.ok_or_else(|| WriteError::Gone { partition: partition.clone() })
 }
 
 /// Opens the chain of a partition of the topic that has this name now.
 pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<OpenChain, WriteError> {
-    let topic = topic_now(context, &partition.topic).await?;
+    let topic = topic_now(context, partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
     let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
     let committed = committed.first().copied().flatten();
@@ -71,7 +73,7 @@ async fn check_tail(
 ) -> Result<(), WriteError> {
     let Some(committed) = committed.filter(|committed| *committed > frontier.next) else { return Ok(()) };
     // The offset may be of a topic of the same name that was deleted in between.
-    if topic_now(context, &chain.topic).await?.id != chain.topic_id {
+    if topic_now(context, &chain.topic_partition()).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
     if is_of_an_earlier_topic(&*context.objects, chain, committed).await? {

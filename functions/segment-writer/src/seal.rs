@@ -61,7 +61,7 @@ pub async fn seal(
 }
 
 async fn check_topic(context: &Context, open: &OpenChain) -> Result<(), WriteError> {
-    let topic = topic_now(context, &open.chain.topic).await?;
+    let topic = topic_now(context, &open.chain.topic_partition()).await?;
     if topic.id == open.chain.topic_id {
         return Ok(());
     }

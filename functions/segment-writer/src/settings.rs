@@ -21,7 +21,8 @@ impl Context {
         instance: &str,
     ) -> Arc<Self> {
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
-        let limits = Limits { refresh, ..Limits::default() };
+        let partial_answers = settings.lambda.report_batch_item_failures;
+        let limits = Limits { refresh, partial_answers, ..Limits::default() };
         let topic = &settings.metrics.topic;
         Context::new(kafka, objects, clock, Backup::all(settings), topic, instance, limits)
     }

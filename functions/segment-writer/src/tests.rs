@@ -5,14 +5,17 @@ use std::time::Duration;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive,
-    ports::{objects::Objects as _, records::Groups as _},
+    ports::{
+        objects::{GetRange, ListRequest, Objects as _},
+        records::Groups as _,
+    },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
     segment::Compression,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use super::{error::Remedy, *};
 
 struct World {
     kafka: MemoryKafka,
@@ -29,17 +32,30 @@ impl World {
     }
 
     fn append(&self, count: usize) {
-        let record = Record {
-            offset: Offset(0),
-            timestamp: Millis(1),
-            timestamp_type: TimestampType::CreateTime,
-            key: None,
-            value: Some("value".into()),
-            headers: vec![],
-        };
         for _ in 0..count {
-            self.kafka.append(&orders(), record.clone());
+            self.kafka.append(&orders(), record(0));
         }
+    }
+
+    /// An event with these offsets' records, and what is stored after it.
+    async fn event(&self, offsets: std::ops::Range<i64>) -> Vec<i64> {
+        let event = Event { arrived: vec![arrived(offsets)], ..Event::default() };
+        let Output::Event(report) = handle(Input::Event(event), &self.context(&["main"])).await.unwrap() else {
+            panic!("an event is answered by its report")
+        };
+        assert!(report.failures.is_empty(), "{report:?}");
+        self.stored().await
+    }
+
+    /// The offsets that the segments hold.
+    async fn stored(&self) -> Vec<i64> {
+        let mut offsets = vec![];
+        let listed = self.objects.list(ListRequest::prefix("main/orders/1/")).await.unwrap();
+        for object in listed.objects.iter().filter(|object| object.key.ends_with(".kan")) {
+            let body = self.objects.get(&object.key, GetRange::Whole).await.unwrap().unwrap().body;
+            offsets.extend(shared::segment::decoder::records(body).unwrap().1.iter().map(|record| record.offset.0));
+        }
+        offsets
     }
 
     fn context(&self, backups: &[&str]) -> Arc<Context> {
@@ -60,6 +76,26 @@ impl World {
             Output::Drain(report) => report,
             Output::Event(report) => panic!("{report:?}"),
         }
+    }
+}
+
+fn record(offset: i64) -> Record {
+    Record {
+        offset: Offset(offset),
+        timestamp: Millis(1),
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: Some("value".into()),
+        headers: vec![],
+    }
+}
+
+fn arrived(offsets: std::ops::Range<i64>) -> Arrived {
+    Arrived {
+        item: "orders-0".into(),
+        partition: orders(),
+        offsets: Some((Offset(offsets.start), Offset(offsets.end - 1))),
+        records: offsets.map(record).collect(),
     }
 }
 
@@ -118,6 +154,76 @@ async fn a_backup_that_belongs_to_another_holds_up_no_other() {
     }
     stop.cancel();
     following.await.unwrap();
-    let theirs = shared::ports::objects::ListRequest::prefix("theirs/");
+    let theirs = ListRequest::prefix("theirs/");
     assert_eq!(world.objects.list(theirs).await.unwrap().objects.len(), 1, "only its owner is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_an_aborted_transaction_that_an_event_brings_are_not_stored() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(1);
+    assert!(world.drain().await.complete());
+    let aborted = world.kafka.begin();
+    for _ in 1..3 {
+        world.kafka.append_in(aborted, &orders(), record(0));
+    }
+    world.kafka.abort_transaction(aborted);
+    assert_eq!(world.event(1..3).await, [0], "the marker lies behind the event");
+    world.append(2);
+    assert_eq!(world.event(1..3).await, [0], "the marker lies in the middle of the log");
+    assert_eq!(world.event(4..6).await, [0, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_with_records_of_an_open_transaction_comes_again_and_what_is_committed_is_stored() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(2);
+    let open = world.kafka.begin();
+    world.kafka.append_in(open, &orders(), record(0));
+    let event = || Event { arrived: vec![arrived(0..3)], ..Event::default() };
+    let error = handle(Input::Event(event()), &world.context(&["main"])).await.unwrap_err();
+    assert!(matches!(&error, WriteError::Uncommitted { position: Offset(2), .. }) && error.retry(), "{error}");
+    assert_eq!(world.stored().await, [0, 1]);
+    world.kafka.commit_transaction(open);
+    assert_eq!(world.event(0..3).await, [0, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_an_event_leaves_out_are_stored() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(1);
+    assert!(world.drain().await.complete());
+    world.append(5);
+    let mut filtered = arrived(1..6);
+    filtered.records.drain(1..4);
+    handle(Input::Event(Event { arrived: vec![filtered], ..Event::default() }), &world.context(&["main"]))
+        .await
+        .unwrap();
+    assert_eq!(world.stored().await, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_where_the_last_offset_before_its_target_does_not_exist_and_more_comes_behind_it() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(2);
+    let aborted = world.kafka.begin();
+    world.kafka.append_in(aborted, &orders(), record(0));
+    world.kafka.abort_transaction(aborted);
+    world.append(2);
+    assert_eq!(world.event(0..3).await, [0, 1], "the reading saw the record at 4 and did not wait for more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_is_deleted_before_a_drain_opens_it_ends_the_drain() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(2);
+    let context = world.context(&["main"]);
+    world.kafka.delete("orders");
+    let error = open::open(&context, &context.backups[0], &orders()).await.unwrap_err();
+    assert!(matches!(&error, WriteError::Gone { .. }) && error.remedy() == Remedy::Backoff, "{error}");
 }

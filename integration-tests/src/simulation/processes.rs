@@ -146,21 +146,18 @@ fn event(world: &World, rng: &mut StdRng) -> Event {
         if logs.is_empty() {
             break;
         }
-        let ((topic, id, partition), log) = logs[rng.random_range(0..logs.len())];
-        let stable_end = world.stable_end(topic, id, *partition, log.end);
+        let ((topic, _, partition), log) = logs[rng.random_range(0..logs.len())];
         let from = if rng.random_bool(0.3) { Offset(0) } else { Offset(rng.random_range(0..=log.end.0)) };
-        let records: Vec<Record> = log
-            .visible
-            .range(from..stable_end.max(from))
-            .take(rng.random_range(1..30))
-            .map(|(_, r)| r.clone())
-            .collect();
+        // Lambda does not say with which isolation it reads, and a mapping's filter leaves records out.
+        let taken: Vec<&Record> =
+            log.visible.range(from..).take(rng.random_range(1..30)).map(|(_, record)| record).collect();
+        let records: Vec<Record> = taken.into_iter().filter(|_| rng.random_bool(0.9)).cloned().collect();
         let partition = TopicPartition::new(topic.as_str(), partition.0);
         if let (Some(first), Some(last)) = (records.first(), records.last())
             && !arrived.iter().any(|other| other.partition == partition)
         {
             let offsets = Some((first.offset, last.offset));
-            arrived.push(Arrived { item: partition.to_string(), partition, records, offsets, whole: true });
+            arrived.push(Arrived { item: partition.to_string(), partition, records, offsets });
         }
     }
     Event { arrived, ..Event::default() }

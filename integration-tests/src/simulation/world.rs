@@ -183,14 +183,6 @@ impl World {
         }
     }
 
-    /// Where the first open transaction of a log begins, or the log's end: nobody who reads what is committed reads further.
-    pub fn stable_end(&self, topic: &str, id: &TopicId, partition: Partition, end: Offset) -> Offset {
-        let open = self.open();
-        let records = open.iter().flat_map(|open| &open.records);
-        let here = records.filter(|(name, of, at, ..)| name == topic && of == id && *at == partition);
-        here.map(|(.., offset, _)| *offset).fold(end, Offset::min)
-    }
-
     /// Deletes a topic and creates it again; it may be filled at once, beyond where the one before ended.
     pub fn recreate(&self, rng: &mut StdRng) {
         self.close_transactions();

@@ -1,44 +1,38 @@
 //! What may be added to a chain. Pure: frontier, log bounds and what arrived give a plan.
 //!
 //! Both sources go through here. A **drain** pulls from Kafka, beginning at the frontier: [`plan_pulled`] takes one batch
-//! after the other. A **Kafka event** brings records of its own choice: [`plan_event`] says whether they may be used as they
-//! are, or whether the writer must pull the range itself.
+//! after the other. A **Kafka event** brings records of its own choice, and neither says which were left out nor whether they
+//! were committed: [`plan_event`] says up to where the writer must pull the range itself.
 
 use crate::{
     record::{Millis, Offset, Record},
     segment::{Gap, GapCause},
 };
 
-/// What to do with the records that an event brought for a partition.
+/// What to do about the records that an event brought for a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventPlan {
-    /// They begin at the frontier: compare one of them with the log, then append them.
-    Append,
-    /// All of them are stored already.
-    Skip,
-    /// They do not begin at the frontier: pull [frontier, `to`) from Kafka instead.
+    /// Pull [frontier, `to`) from Kafka: what is committed there is what was meant. Nothing where it is stored already.
     Pull {
         /// The offset after the last one that arrived.
         to: Offset,
     },
-    /// They are none of this log, or not committed: the last one lies at or above its stable end.
-    Refuse,
+    /// The last one lies above the stable end: pull what is committed, and have the event come again.
+    Uncommitted,
+    /// The last one lies at or above the log's end: they are none of this log.
+    Foreign,
 }
 
-/// Plans what to do with records from `first` to `last` that an event brought.
-///
-/// `next` is the frontier, `stable_end` the last stable offset read after the event arrived: above it lie transactions that
-/// are open, and whoever passes over their records loses them.
+/// Plans what to do about records up to `last` that an event brought. `stable_end` and `log_end` are the last stable offset
+/// and the high watermark, read after the event arrived.
 #[must_use]
-pub fn plan_event(next: Offset, stable_end: Offset, first: Offset, last: Offset) -> EventPlan {
-    if last >= stable_end {
-        EventPlan::Refuse
-    } else if last < next {
-        EventPlan::Skip
-    } else if first == next {
-        EventPlan::Append
-    } else {
+pub fn plan_event(stable_end: Offset, log_end: Offset, last: Offset) -> EventPlan {
+    if last >= log_end {
+        EventPlan::Foreign
+    } else if last < stable_end {
         EventPlan::Pull { to: last.next() }
+    } else {
+        EventPlan::Uncommitted
     }
 }
 
@@ -122,25 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn an_event_at_the_frontier_is_appended() {
-        assert_eq!(plan_event(Offset(10), Offset(20), Offset(10), Offset(14)), EventPlan::Append);
+    fn an_event_is_pulled_to_its_last_record() {
+        assert_eq!(plan_event(Offset(20), Offset(25), Offset(19)), EventPlan::Pull { to: Offset(20) });
     }
 
     #[test]
-    fn an_event_below_the_frontier_is_skipped_and_one_across_it_is_pulled() {
-        assert_eq!(plan_event(Offset(10), Offset(20), Offset(3), Offset(9)), EventPlan::Skip);
-        assert_eq!(plan_event(Offset(10), Offset(20), Offset(9), Offset(10)), EventPlan::Pull { to: Offset(11) });
-    }
-
-    #[test]
-    fn an_event_above_the_frontier_is_pulled_from_the_frontier_on() {
-        assert_eq!(plan_event(Offset(10), Offset(20), Offset(11), Offset(14)), EventPlan::Pull { to: Offset(15) });
-    }
-
-    #[test]
-    fn an_event_that_reaches_the_end_of_the_log_or_beyond_is_foreign() {
-        assert_eq!(plan_event(Offset(10), Offset(14), Offset(10), Offset(14)), EventPlan::Refuse);
-        assert_eq!(plan_event(Offset(10), Offset(2), Offset(3), Offset(9)), EventPlan::Refuse);
+    fn an_event_with_an_open_transaction_comes_again_and_one_beyond_the_log_is_none_of_it() {
+        let plan = |last| plan_event(Offset(20), Offset(25), Offset(last));
+        assert_eq!(
+            [plan(20), plan(24), plan(25)],
+            [EventPlan::Uncommitted, EventPlan::Uncommitted, EventPlan::Foreign,]
+        );
+        // A log that was created again is shorter than what was stored of the one before.
+        assert_eq!(plan_event(Offset(2), Offset(2), Offset(9)), EventPlan::Foreign);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use super::storage::EndpointUrl;
 pub struct LambdaSettings {
     /// What stands before a function's name where it is deployed: `prod-` for `prod-metrics-aggregator`.
     pub function_prefix: String,
+    /// Whether segment-writer's Kafka mapping has `ReportBatchItemFailures`: then only the partitions that failed come again,
+    /// else the whole event.
+    pub report_batch_item_failures: bool,
     /// An Invoke API other than AWS's, as `highwater serve` has one: `http://host:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint_url: Option<EndpointUrl>,
