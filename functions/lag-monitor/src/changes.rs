@@ -1,6 +1,8 @@
 //! Whether the counters of Backbeat's changes are whole: metrics-consumer counts again by itself what a store lost, and
 //! here it is seen when it has.
 
+use std::collections::BTreeMap;
+
 use shared::{
     metrics::{
         keys,
@@ -19,7 +21,7 @@ use crate::{
 };
 
 /// How far each partition must be counted, by the key of its position; order: the epoch. It is kept in the store because
-/// a log that grows all the time is never counted to its end.
+/// a log that grows all the time is never counted to its end. Those of a topic that was deleted stay there unused.
 const TARGETS: &str = "hw1:changes:targets";
 
 /// How far a partition of the metrics topic must be counted.
@@ -37,14 +39,22 @@ pub(crate) async fn refresh(context: &Context) -> Result<bool, MonitorError> {
     rebuild::complete(context, begun, &Wanted::Changes(&targets)).await
 }
 
-/// Where the logs ended at some moment after the epoch began, so that everything that was counted before lies below.
+/// Where the logs that exist now ended at some moment after the epoch began, so that everything that was counted before
+/// lies below. The position in a log that is gone never moves again: it is not waited for.
 async fn targets(context: &Context, since: i64) -> Result<Vec<Target>, MonitorError> {
     let known = context.store.read(&[Query::Registers(TARGETS.to_owned())]).await?;
     let known = known_targets(known, since);
-    if !known.is_empty() {
-        return Ok(known);
-    }
-    let targets = log_ends(context).await?;
+    let ends = log_ends(context).await?;
+    let (of_before, new): (Vec<Target>, Vec<Target>) =
+        ends.into_iter().partition(|target| known.contains_key(&target.position_key));
+    keep(context, since, &new).await?;
+    let of_before =
+        of_before.into_iter().map(|target| Target { end: target.end.min(known[&target.position_key]), ..target });
+    Ok(of_before.chain(new).collect())
+}
+
+/// Keeps targets for the later refreshes of this epoch.
+async fn keep(context: &Context, since: i64, targets: &[Target]) -> Result<(), MonitorError> {
     let order = u64::try_from(since).unwrap_or(0);
     let register = |target: &Target| Operation::Max {
         key: TARGETS.to_owned(),
@@ -52,15 +62,18 @@ async fn targets(context: &Context, since: i64) -> Result<Vec<Target>, MonitorEr
         order: vec![order],
         value: target.end.to_string(),
     };
-    context.store.apply(&[], &targets.iter().map(register).collect::<Vec<_>>()).await?;
-    Ok(targets)
+    if !targets.is_empty() {
+        context.store.apply(&[], &targets.iter().map(register).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
 }
 
-fn known_targets(answers: Vec<Value>, since: i64) -> Vec<Target> {
+/// The ends that earlier refreshes of this epoch kept, by the key of the position.
+fn known_targets(answers: Vec<Value>, since: i64) -> BTreeMap<String, Offset> {
     let target = |register: Register| {
         let end = register.value.parse().ok().map(Offset)?;
         let is_of_this_epoch = register.order.first().copied() == u64::try_from(since).ok();
-        is_of_this_epoch.then_some(Target { position_key: register.field, end })
+        is_of_this_epoch.then_some((register.field, end))
     };
     let hashes = answers.into_iter().map(|answer| match answer {
         Value::Registers(registers) => registers,

@@ -6,13 +6,16 @@ use shared::{
     archive::ChainEnd,
     chain::ChainIdentity,
     metrics::{
-        registers::{Chain, Registers},
+        registers::{Chain, Registers, names},
         standing::{Ends, Standing},
     },
     record::{Millis, Offset, Partition, TopicId},
 };
 
-use crate::stored::{End, StoredChain};
+use crate::{
+    stored::{End, StoredChain},
+    targets::Target,
+};
 
 /// The standings of all chains that the store knows less of than the storage, without a word about who owns them.
 pub(crate) fn standings(chains: &[StoredChain], known: &Registers, now: Millis) -> Vec<Standing> {
@@ -62,6 +65,26 @@ impl Required {
         };
         let (topic, topic_id) = (chain.identity.topic.clone(), chain.identity.topic_id.clone());
         Required { topic, topic_id, chain: id, current: chain.current, next, start }
+    }
+
+    /// Its field in a hash of the store.
+    pub(crate) fn field(&self) -> String {
+        names::chain_field(&self.topic, self.chain.0, self.chain.1)
+    }
+
+    /// What later refreshes may be content with.
+    pub(crate) fn target(&self) -> Target {
+        Target { topic_id: self.topic_id.clone(), next: self.next, start: self.start }
+    }
+
+    /// The same, not asking for more than a target of this chain. Both were read in the storage, so the lesser serves as
+    /// well: the storage of one that was emptied meanwhile may never come to the other.
+    pub(crate) fn at_most(mut self, target: Option<&Target>) -> Required {
+        if let Some(target) = target.filter(|target| target.topic_id == self.topic_id) {
+            self.next = self.next.min(target.next);
+            self.start = self.start.min(target.start);
+        }
+        self
     }
 
     fn is_met_by(&self, registers: &Registers) -> bool {

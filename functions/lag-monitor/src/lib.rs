@@ -21,6 +21,7 @@ mod rebuild;
 mod refresh;
 mod retire;
 mod stored;
+mod targets;
 #[cfg(test)]
 mod tests;
 

@@ -13,14 +13,15 @@ use shared::{
         },
         standing::Ends,
     },
-    ports::store::Applied,
+    ports::store::{Applied, Operation},
     record::Millis,
 };
 
 use crate::{
     Context, MonitorError,
     changes::{self, Target},
-    compare::{Required, everybody_spoke, everything_arrived},
+    compare::{everybody_spoke, everything_arrived},
+    targets::Targets,
 };
 
 /// What the store holds of a backup now.
@@ -46,7 +47,7 @@ pub(crate) async fn begin(context: &Context, scope: Scope<'_>, known: &Seen) -> 
 /// Everything that must be seen in the store, to call its figures whole.
 pub(crate) enum Wanted<'a> {
     /// A backup's.
-    Backup { name: &'a Arc<str>, required: &'a [Required], ends: &'a [Ends] },
+    Backup { name: &'a Arc<str>, targets: &'a Targets, ends: &'a [Ends] },
     /// The counters of changes: positions that must be reached.
     Changes(&'a [Target]),
 }
@@ -59,12 +60,20 @@ impl Wanted<'_> {
         }
     }
 
+    /// What the store need not keep any more once the epoch is complete.
+    fn obsolete(&self) -> &[Operation] {
+        match self {
+            Wanted::Backup { targets, .. } => targets.obsolete.as_slice(),
+            Wanted::Changes(_) => &[],
+        }
+    }
+
     /// The epoch, and whether everything is there, at one moment.
     async fn look(&self, context: &Context, since: i64) -> Result<(Seen, bool), MonitorError> {
         match self {
-            Wanted::Backup { name, required, ends } => {
+            Wanted::Backup { name, targets, ends } => {
                 let Snapshot { seen, registers, .. } = snapshot(context, name).await?;
-                let whole = is_whole(context, since, &registers, required, ends);
+                let whole = is_whole(context, since, &registers, targets, ends);
                 Ok((seen, whole))
             }
             Wanted::Changes(targets) => changes::look(context, targets).await,
@@ -82,7 +91,7 @@ pub(crate) async fn complete(context: &Context, begun: Epoch, wanted: &Wanted<'_
             return Ok(matches!(seen.epoch, Epoch::Complete(_)));
         }
         if let Some(step) = seen.complete(wanted.scope()).filter(|_| whole)
-            && context.store.apply(&[step], &[]).await? == Applied::Done
+            && context.store.apply(&[step], wanted.obsolete()).await? == Applied::Done
         {
             return Ok(true);
         }
@@ -91,9 +100,9 @@ pub(crate) async fn complete(context: &Context, begun: Epoch, wanted: &Wanted<'_
     Ok(false)
 }
 
-fn is_whole(context: &Context, since: i64, registers: &Registers, required: &[Required], ends: &[Ends]) -> bool {
+fn is_whole(context: &Context, since: i64, registers: &Registers, targets: &Targets, ends: &[Ends]) -> bool {
     let now = context.clock.now();
     let waited = now >= Millis(since.saturating_add(context.refresh_ms()));
-    everything_arrived(required, ends, Millis(since), registers)
-        && (waited || everybody_spoke(required, registers, now))
+    everything_arrived(&targets.required, ends, Millis(since), registers)
+        && (waited || everybody_spoke(&targets.required, registers, now))
 }

@@ -18,6 +18,7 @@ use crate::{
     rebuild::{self, Wanted},
     retire::retired,
     stored::{Stored, stored},
+    targets,
 };
 
 /// What a refresh saw and did.
@@ -156,9 +157,10 @@ async fn heal(
     publish(context, behind.into_iter().map(Message::Standing)).await?;
 
     report.complete = matches!(begun, Epoch::Complete(_));
-    if let (false, true, Some(observed)) = (report.complete, all_read, observed) {
-        let required: Vec<Required> = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
-        let wanted = Wanted::Backup { name: &backup.name, required: &required, ends: &observed.ends };
+    if let (Epoch::Rebuilding(since), true, Some(observed)) = (begun, all_read, observed) {
+        let found = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
+        let targets = targets::of_epoch(context, &backup.name, since, found).await?;
+        let wanted = Wanted::Backup { name: &backup.name, targets: &targets, ends: &observed.ends };
         report.complete = rebuild::complete(context, begun, &wanted).await?;
     }
     Ok(())

@@ -9,13 +9,12 @@ use shared::{
         exposition::{CONTENT_TYPE, page, skipped},
         keys,
         registers::{
-            Epoch,
+            Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
         },
         view::view,
     },
     ports::store::{Query, Store, Value},
-    record::Millis,
 };
 
 use crate::{Context, HttpRequest, HttpResponse, backbeat::unavailable, http};
@@ -32,7 +31,7 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
     let path = request.path();
     let (store, backups) = (&*context.store, &context.backups);
     let (content_type, answer) = match (request.method.as_str(), path) {
-        ("GET" | "HEAD", "/metrics") => (CONTENT_TYPE, metrics_page(store, backups, context.clock.now()).await),
+        ("GET" | "HEAD", "/metrics") => (CONTENT_TYPE, metrics_page(context).await),
         ("GET" | "HEAD", "/readyz") => ("text/plain", ready(store, backups).await),
         ("GET" | "HEAD", "/healthz") => ("text/plain", Ok("healthy\n".to_owned())),
         (_, "/metrics" | "/readyz" | "/healthz") => ("", Err(ErrorAnswer::method_not_allowed())),
@@ -44,18 +43,26 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
     }
 }
 
-/// The page for these backups at `now`, from one round trip.
+/// The page of all backups now, from one round trip.
 ///
 /// # Errors
 /// 503 when the store does not answer in time, or does not hold everything.
-pub async fn metrics_page(store: &dyn Store, backups: &[Arc<str>], now: Millis) -> Result<String, ErrorAnswer> {
+pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
+    let (backups, now) = (&context.backups, context.clock.now());
     let mut queries = queries(backups);
     let of_backups = queries.len();
+    queries.extend(Scope::Changes.queries());
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
-    let mut answers = read(store, &queries).await?;
-    let counts = answers.split_off(of_backups);
+    let mut answers = read(&*context.store, &queries).await?;
+    let mut of_changes = answers.split_off(of_backups).into_iter();
     let views: Vec<_> = whole(backups, answers)?.into_iter().map(|it| (it.backup, view(&it.registers, now))).collect();
-    Ok(page(&views) + &skipped(&passed_over(&counts)))
+    let epoch = Seen::read(&mut of_changes).epoch;
+    let mut text = page(&views);
+    // While they are counted again they would be too low: no series is right, and zeros never are.
+    if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
+        text.push_str(&skipped(&passed_over(of_changes.as_slice())));
+    }
+    Ok(text)
 }
 
 /// By reason; what somebody else left at a counter's key is no number and has no series.

@@ -10,6 +10,13 @@ pub fn position(topic_id: &TopicId, partition: Partition) -> String {
     format!("hw1:position:{}", join(&[&topic_id.0, &partition.to_string()]))
 }
 
+/// How far the chains of a backup must be in the store before its epoch is complete, by chain; order: the epoch.
+/// `hw1:targets:<backup>,`.
+#[must_use]
+pub fn targets(backup: &str) -> String {
+    format!("hw1:targets:{}", join(&[backup]))
+}
+
 /// How many messages of the metrics topic were passed over for this reason: `hw1:rejected:<reason>,`.
 #[must_use]
 pub fn rejected(reason: &str) -> String {
@@ -24,6 +31,7 @@ mod tests {
     fn the_keys_are_these() {
         let topic_id = TopicId::from("sbM1x0aBQ0y:6Z");
         assert_eq!(position(&topic_id, Partition(3)), "hw1:position:14:sbM1x0aBQ0y:6Z,1:3,");
+        assert_eq!(targets("main"), "hw1:targets:4:main,");
         assert_eq!(rejected("not_json"), "hw1:rejected:8:not_json,");
     }
 }

@@ -72,6 +72,23 @@ async fn a_store_that_was_emptied_or_went_back_is_counted_anew_before_they_are_w
 }
 
 #[tokio::test]
+async fn a_metrics_topic_that_was_created_again_meanwhile_is_counted_and_the_old_one_not_waited_for() {
+    let world = World::new();
+    world.append(METRICS, 0, 5);
+    assert!(!refresh(&world).await);
+    world.kafka.delete(METRICS);
+    world.kafka.create(METRICS, 1, &[]);
+    world.append(METRICS, 0, 2);
+    assert!(!refresh(&world).await);
+    // Its end was fixed as well.
+    world.append(METRICS, 0, 3);
+    count(&world, None, 1).await;
+    assert!(!refresh(&world).await);
+    count(&world, Some(1), 2).await;
+    assert!(refresh(&world).await);
+}
+
+#[tokio::test]
 async fn what_kafka_no_longer_has_is_not_waited_for() {
     let world = World::new();
     world.append(METRICS, 0, 5);

@@ -2,6 +2,7 @@
 
 use shared::{
     metrics::{
+        keys,
         registers::{self, Epoch, Kind, names},
         standing::{Instance, Message},
     },
@@ -110,6 +111,55 @@ async fn the_store_is_called_whole_as_soon_as_every_owner_has_spoken_and_without
     assert!(!world.refresh().await.complete, "an owner may still speak");
     world.clock.advance(Millis(1));
     assert!(world.refresh().await.complete);
+}
+
+#[tokio::test]
+async fn a_store_that_is_filled_only_between_refreshes_becomes_whole_though_segments_appear_before_each() {
+    let mut world = backed_up().await;
+    world.wipe();
+    let mut refresh_after_a_segment = async || {
+        world.append("orders", 1, 3);
+        world.drain().await;
+        world.later_refresh().await.complete
+    };
+    assert!(!refresh_after_a_segment().await);
+    assert!(refresh_after_a_segment().await, "what the storage had at the first look is there");
+    assert!(!world.store.keys().contains(&keys::targets("main")), "nothing is kept of it");
+}
+
+#[tokio::test]
+async fn what_the_first_look_found_is_waited_for_and_a_topic_that_is_gone_is_not() {
+    let world = backed_up().await;
+    world.wipe();
+    for _ in 0..2 {
+        world.clock.advance(Millis(15_000));
+        assert!(!world.refresh().await.complete, "nothing arrived");
+    }
+    world.wipe();
+    assert!(!world.refresh().await.complete);
+    world.kafka.delete("orders");
+    let of_clicks = world.published_by(world.refresh()).await.1;
+    for message in of_clicks {
+        world.store.apply(&[], &registers::operations(&message)).await.unwrap();
+    }
+    world.clock.advance(Millis(15_000));
+    assert!(world.refresh().await.complete, "of orders nothing arrived, and nothing has to");
+}
+
+#[tokio::test]
+async fn targets_that_nobody_can_read_or_of_another_topic_are_found_anew() {
+    let mut world = backed_up().await;
+    world.wipe();
+    assert!(!world.later_refresh().await.complete);
+    let Epoch::Rebuilding(since) = world.epoch().await else { panic!("it is rebuilt") };
+    let order = vec![since.unsigned_abs()];
+    for (partition, value) in [(0, "junk"), (1, r#"{"topicId":"another","next":1000,"start":1000}"#)] {
+        let (key, field) = (keys::targets("main"), names::chain_field("orders", 1, Partition(partition)));
+        let remove = Operation::Remove { key: key.clone(), fields: vec![field.clone()] };
+        let junk = Operation::Max { key, field, order: order.clone(), value: value.into() };
+        world.store.apply(&[], &[remove, junk]).await.unwrap();
+    }
+    assert!(world.later_refresh().await.complete);
 }
 
 #[tokio::test]

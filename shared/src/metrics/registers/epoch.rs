@@ -11,7 +11,8 @@
 //! - absent: the store is new, or was wiped. Queries answer 503.
 //! - negative: lag-monitor is sending the standings, metrics-consumer counts again. Queries answer 503.
 //! - positive: after the beginning **and with the epoch in the same read**, everything that the storage and Kafka ask for
-//!   was seen in the store. Queries answer.
+//!   was seen in the store: not all there is by then, but what they had at some moment after the beginning, since nothing
+//!   that was shown before lies above that. Queries answer.
 //!
 //! Each of them holds only in the run of the store ([`Query::Run`]) that was seen before it began.
 //!
