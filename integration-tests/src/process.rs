@@ -15,6 +15,7 @@ pub struct Process {
     child: Child,
     name: String,
     output: Arc<Mutex<Vec<String>>>,
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Process {
@@ -27,9 +28,11 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let output = Arc::new(Mutex::new(Vec::new()));
-        keep(child.stdout.take().expect("standard output is piped"), &output);
-        keep(child.stderr.take().expect("standard error is piped"), &output);
-        Process { child, name, output }
+        let readers = vec![
+            keep(child.stdout.take().expect("standard output is piped"), &output),
+            keep(child.stderr.take().expect("standard error is piped"), &output),
+        ];
+        Process { child, name, output, readers }
     }
 
     /// The lines it has printed so far, of standard output and standard error.
@@ -64,11 +67,14 @@ impl Process {
         self.child.try_wait().expect("the state of a child process").is_none()
     }
 
-    /// Waits until it ends, at most for `deadline`.
+    /// Waits until it ends, at most for `deadline`. Its output is complete then.
     pub async fn ended(&mut self, deadline: Duration) -> ExitStatus {
         let since = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the state of a child process") {
+                for reader in self.readers.drain(..) {
+                    reader.join().expect("no reader of the output panicked");
+                }
                 return status;
             }
             let output = self.output();
@@ -86,12 +92,12 @@ impl Drop for Process {
     }
 }
 
-fn keep(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<String>>>) {
+fn keep(stream: impl Read + Send + 'static, output: &Arc<Mutex<Vec<String>>>) -> thread::JoinHandle<()> {
     let output = Arc::clone(output);
     thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
             output.lock().expect("no reader of the output panicked").push(line);
         }
-    });
+    })
 }
