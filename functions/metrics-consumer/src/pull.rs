@@ -15,6 +15,10 @@ use crate::{
     counting::{self, Delivered, Position},
 };
 
+/// Messages that are counted at once, and their bytes.
+const BATCH_RECORDS_MAX: usize = 10_000;
+const BATCH_BYTES_MAX: u64 = 4 << 20;
+
 /// Counts all that the metrics topic holds now, or as much as there is time for.
 pub(crate) async fn drain(context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
     let far_enough = |pulled| match pulled {
@@ -98,45 +102,85 @@ struct Pull<'a> {
     end: Offset,
 }
 
+/// What is counted at once.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    record_bytes: u64,
+    /// Where the log ended, when it was said.
+    log_end: Option<Offset>,
+    /// Why nothing more comes.
+    failure: Option<Fetched>,
+    /// Whether a record at or beyond the end came: there is nothing more to wait for.
+    reached_end: bool,
+}
+
+impl Batch {
+    fn take(&mut self, fetched: Fetched, end: Offset) {
+        let mut records = match fetched {
+            Fetched::Records { records, .. } => records,
+            Fetched::End { position, .. } => return self.log_end = Some(position),
+            Fetched::Assigned { .. } | Fetched::Revoked { .. } => return,
+            Fetched::OutOfRange { .. } | Fetched::Failed { .. } => return self.failure = Some(fetched),
+        };
+        let within = records.partition_point(|record| record.offset < end);
+        self.reached_end |= within < records.len() || records.last().is_some_and(|last| last.offset.next() >= end);
+        records.truncate(within);
+        self.record_bytes += records.iter().map(Record::size_bytes).sum::<u64>();
+        self.records.append(&mut records);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.log_end.is_some() || self.failure.is_some() || self.reached_end
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= BATCH_RECORDS_MAX || self.record_bytes >= BATCH_BYTES_MAX
+    }
+}
+
 impl Pull<'_> {
+    /// Counts what comes, many messages at once: each time costs a round trip to the store.
     async fn round(&mut self) -> Result<(), CountError> {
         let silence_max: Duration = self.context.limits.silence_max;
-        let fetched = self.fetch.next(silence_max).await?;
-        if fetched.is_empty() {
-            let (partition, silence_s) = (self.partition.clone(), silence_max.as_secs());
-            return Err(CountError::Silence { partition, silence_s, position: self.next });
-        }
-        for fetched in fetched {
-            if !self.take(fetched).await? {
-                break;
+        let mut batch = Batch::default();
+        while !batch.is_closed() && !batch.is_full() {
+            let fetched = self.fetch.next(silence_max).await?;
+            if fetched.is_empty() {
+                let (partition, silence_s) = (self.partition.clone(), silence_max.as_secs());
+                return Err(CountError::Silence { partition, silence_s, position: self.next });
+            }
+            for fetched in fetched {
+                batch.take(fetched, self.end);
             }
         }
-        Ok(())
-    }
-
-    /// Takes what came; false when the rest of it is of no use any more.
-    async fn take(&mut self, fetched: Fetched) -> Result<bool, CountError> {
-        match fetched {
-            Fetched::Records { mut records, .. } => {
-                records.retain(|record| record.offset < self.end);
-                self.count(&records).await
-            }
-            Fetched::End { position, .. } => self.pass(position).await,
-            Fetched::OutOfRange { .. } => self.go_on_at(self.position).await,
-            Fetched::Failed { error, .. } => Err(CountError::Records((*error).clone())),
-            Fetched::Assigned { .. } | Fetched::Revoked { .. } => Ok(true),
+        let Batch { records, log_end, failure, reached_end, .. } = batch;
+        if !self.count(&records, reached_end).await? {
+            return Ok(());
+        }
+        // Beyond the end there may be records that were left out: they are not to be passed over.
+        if let Some(position) = log_end.filter(|_| !reached_end)
+            && !self.pass(position).await?
+        {
+            return Ok(());
+        }
+        match failure {
+            Some(Fetched::Failed { error, .. }) => Err(CountError::Records((*error).clone())),
+            Some(_) => self.go_on_at(self.position).await.map(drop),
+            None => Ok(()),
         }
     }
 
-    async fn count(&mut self, records: &[Record]) -> Result<bool, CountError> {
+    /// Counts records; false when the store stands elsewhere, so that what follows them is of no use.
+    async fn count(&mut self, records: &[Record], reached_end: bool) -> Result<bool, CountError> {
+        let end = if reached_end { self.end } else { self.next };
         let Some(last) = records.last() else {
-            // Everything that came is at the end or beyond it.
-            self.next = self.end;
-            return Ok(false);
+            self.next = end;
+            return Ok(true);
         };
         match counting::deliver(self.context, self.place, self.position, records).await? {
             Delivered::Counted(position) => {
-                (self.position, self.next) = (position, last.offset.next());
+                (self.position, self.next) = (position, last.offset.next().max(end));
                 Ok(true)
             }
             Delivered::Elsewhere(position) => self.go_on_at(position).await,

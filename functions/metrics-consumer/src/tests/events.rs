@@ -162,7 +162,7 @@ async fn one_event_may_hold_several_partitions() {
 }
 
 #[tokio::test]
-async fn a_batch_of_ten_thousand_messages_is_one_round_trip() {
+async fn a_batch_of_ten_thousand_messages_is_two_round_trips_one_to_ask_where_the_store_stands() {
     let world = World::new(1, 1);
     handle(Input::Drain, &world.context()).await.unwrap();
     for n in 0..10_000 {
@@ -171,7 +171,19 @@ async fn a_batch_of_ten_thousand_messages_is_one_round_trip() {
     handle(Input::Event(world.event(0, 0, 1).await), &world.context()).await.unwrap();
     let before = world.aggregator.calls.load(std::sync::atomic::Ordering::SeqCst);
     handle(Input::Event(world.event(0, 1, 10_000).await), &world.context()).await.unwrap();
-    assert_eq!(world.aggregator.calls.load(std::sync::atomic::Ordering::SeqCst) - before, 1);
+    assert_eq!(world.aggregator.calls.load(std::sync::atomic::Ordering::SeqCst) - before, 2);
+}
+
+#[tokio::test]
+async fn what_lies_behind_an_event_is_left_to_be_counted_later() {
+    let world = World::new(1, 1);
+    for _ in 0..6 {
+        world.append(0, &queued("a", 1));
+    }
+    for (end, pending) in [(2, "2"), (5, "5"), (6, "6")] {
+        handle(Input::Event(world.event(0, end - 2, end).await), &world.context()).await.unwrap();
+        assert_eq!(world.pending("a").await.as_deref(), Some(pending));
+    }
 }
 
 #[test]
