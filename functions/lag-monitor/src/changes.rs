@@ -12,7 +12,7 @@ use shared::{
         records::LogBounds,
         store::{Operation, Query, Register, Value},
     },
-    record::{Offset, TopicPartition},
+    record::Offset,
 };
 
 use crate::{
@@ -87,7 +87,7 @@ async fn log_ends(context: &Context) -> Result<Vec<Target>, MonitorError> {
     let topics = context.kafka.topics(Some(std::slice::from_ref(&context.metrics_topic))).await?;
     let none = || MonitorError::NoMetricsTopic(context.metrics_topic.clone());
     let topic = topics.into_iter().next().ok_or_else(none)?;
-    let partitions: Vec<_> = (0..topic.partitions).map(|n| TopicPartition::new(topic.name.clone(), n)).collect();
+    let partitions: Vec<_> = topic.each_partition().collect();
     let mut targets = vec![];
     for (partition, bounds) in partitions.iter().zip(context.kafka.bounds(&partitions).await?) {
         let LogBounds { start, stable_end: end, .. } = bounds?;

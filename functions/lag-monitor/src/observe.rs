@@ -18,14 +18,11 @@ pub(crate) struct Observed {
 
 /// Observes the logs of these topics.
 pub(crate) async fn observe(context: &Context, backup: &Backup, topics: &[Topic]) -> Result<Observed, MonitorError> {
-    let places: Vec<(&Topic, TopicPartition)> = topics.iter().flat_map(partitions).collect();
+    let places: Vec<(&Topic, TopicPartition)> =
+        topics.iter().flat_map(|topic| topic.each_partition().map(move |partition| (topic, partition))).collect();
     let partitions: Vec<TopicPartition> = places.iter().map(|(_, partition)| partition.clone()).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
     Ok(observed(&backup.name, places, bounds, context.clock.now()))
-}
-
-fn partitions(topic: &Topic) -> impl Iterator<Item = (&Topic, TopicPartition)> {
-    (0..topic.partitions).map(move |partition| (topic, TopicPartition::new(topic.name.clone(), partition)))
 }
 
 fn observed(

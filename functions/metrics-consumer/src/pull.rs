@@ -39,7 +39,7 @@ async fn all(
     outcome: impl Fn(Result<Position, CountError>) -> Result<Position, CountError>,
 ) -> Result<Report, CountError> {
     let topic = counting::topic(context).await?;
-    let partitions: Vec<_> = (0..topic.partitions).map(|n| TopicPartition::new(topic.name.clone(), n)).collect();
+    let partitions: Vec<_> = topic.each_partition().collect();
     let bounds = context.kafka.bounds(&partitions).await?;
     let pulls = partitions.iter().zip(bounds).map(async |(partition, bounds)| {
         let place = Place { topic_id: topic.id.clone(), partition: partition.partition };

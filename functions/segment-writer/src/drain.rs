@@ -148,7 +148,7 @@ async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Ve
         drain.topics.as_ref().is_none_or(|names| names.iter().any(|name| **name == *topic.name))
             && context.selects(backup, &topic.name)
     };
-    let all = topics.iter().filter(wanted).flat_map(partitions_of);
+    let all = topics.iter().filter(wanted).flat_map(Topic::each_partition);
     let partitions: Vec<TopicPartition> =
         all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
@@ -157,10 +157,6 @@ async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Ve
         end: bounds.map(|bounds: shared::ports::records::LogBounds| bounds.stable_end),
     };
     Ok(partitions.into_iter().zip(bounds).map(target).collect())
-}
-
-pub(crate) fn partitions_of(topic: &Topic) -> impl Iterator<Item = TopicPartition> + '_ {
-    (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.clone(), partition))
 }
 
 impl PartitionReport {

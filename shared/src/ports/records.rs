@@ -121,6 +121,13 @@ pub struct Topic {
     pub partitions: i32,
 }
 
+impl Topic {
+    /// Each of its partitions, ascending.
+    pub fn each_partition(&self) -> impl Iterator<Item = TopicPartition> + '_ {
+        (0..self.partitions).map(|partition| TopicPartition::new(self.name.clone(), partition))
+    }
+}
+
 /// Where a partition's log starts and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogBounds {

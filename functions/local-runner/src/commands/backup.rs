@@ -99,10 +99,7 @@ async fn with_progress(
     if bar.is_hidden() {
         return drain.await;
     }
-    let partition = |topic: &Topic| {
-        (0..topic.partitions).map(|number| TopicPartition::new(topic.name.clone(), number)).collect::<Vec<_>>()
-    };
-    let partitions: Vec<_> = topics.iter().flat_map(partition).collect();
+    let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
     let ends = kafka.bounds(&partitions).await?;
     let sum_of_ends: i64 = ends.iter().flatten().map(|bounds| bounds.stable_end.0).sum();
     let begun_at = committed(&**kafka, backup, &partitions).await?;

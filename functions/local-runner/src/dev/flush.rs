@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    ports::records::{Kafka, RecordsError},
-    record::{Offset, TopicPartition},
+    ports::records::{Kafka, LogBounds, RecordsError, Topic},
+    record::Offset,
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -23,13 +23,10 @@ pub async fn wait(kafka: &Arc<dyn Kafka>, group: &str, topics: &[Arc<str>]) -> b
 
 async fn is_caught_up(kafka: &dyn Kafka, group: &str, topics: &[Arc<str>]) -> Result<bool, RecordsError> {
     let topics = kafka.topics(Some(topics)).await?;
-    let of_topic = |topic: &shared::ports::records::Topic| {
-        (0..topic.partitions).map(|number| TopicPartition::new(topic.name.clone(), number)).collect::<Vec<_>>()
-    };
-    let partitions: Vec<_> = topics.iter().flat_map(of_topic).collect();
+    let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
     let ends = kafka.bounds(&partitions).await?;
     let committed = kafka.committed(group, &partitions).await?;
-    let stored = |(end, committed): (Result<shared::ports::records::LogBounds, RecordsError>, Option<Offset>)| {
+    let stored = |(end, committed): (Result<LogBounds, RecordsError>, Option<Offset>)| {
         end.map(|end| committed.unwrap_or(Offset(0)) >= end.stable_end)
     };
     ends.into_iter().zip(committed).map(stored).try_fold(true, |all, one| Ok(all && one?))
