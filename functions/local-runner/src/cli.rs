@@ -165,6 +165,9 @@ pub struct CatArgs {
 /// `highwater verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
+    /// Reads every record too, and counts everything anew: as many bytes as the backup has.
+    #[arg(long)]
+    pub deep: bool,
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,

@@ -16,5 +16,5 @@ pub use error::ArchiveError;
 pub use floor::{StoredFloor, read_floor};
 pub use frontier::{ChainEnd, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};
-pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment};
+pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment, read_whole};
 pub use tree::{backups, chains, topics};

@@ -10,6 +10,7 @@ use crate::{
     segment::{
         SegmentMetadata,
         decoder::{self, DecodeError, FOOTER_BYTES_GUESS},
+        footer,
     },
 };
 
@@ -58,12 +59,31 @@ pub async fn read_metadata(
     let mut last = FOOTER_BYTES_GUESS;
     let metadata = loop {
         let tail = get(objects, &segment.key, GetRange::Last(last)).await?;
-        match decoder::metadata(&tail, segment.size_bytes) {
+        match footer::metadata(&tail, segment.size_bytes) {
             Ok(metadata) => break metadata,
             Err(DecodeError::NeedsLast(bytes)) if bytes > last => last = bytes,
             Err(error) => return Err(undecodable(&segment.key, error)),
         }
     };
+    check_place(metadata, chain, segment)
+}
+
+/// Reads all bytes of a segment, and checks that its footer says it of this place; the body is not looked at.
+pub async fn read_whole(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    segment: &SegmentEntry,
+) -> Result<(SegmentMetadata, Bytes), ArchiveError> {
+    let body = get(objects, &segment.key, GetRange::Whole).await?;
+    let metadata = footer::metadata(&body, body.len() as u64).map_err(|error| undecodable(&segment.key, error))?;
+    Ok((check_place(metadata, chain, segment)?, body))
+}
+
+fn check_place(
+    metadata: SegmentMetadata,
+    chain: &ChainIdentity,
+    segment: &SegmentEntry,
+) -> Result<SegmentMetadata, ArchiveError> {
     if metadata.chain != *chain || metadata.base != segment.base {
         let of = &metadata.chain;
         let found = format!(

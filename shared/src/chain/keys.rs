@@ -6,7 +6,7 @@
 //! <backup>/<topic>/<n>/<partition>/<base, 20 digits>.kan
 //! <backup>/<topic>/<n>/<partition>/=floor.json
 //! ```
-//! `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
+//! and beside them those of [`CONTROL`]. `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
 //! then its floor.
 
 use super::identity::ChainIdentity;
@@ -16,6 +16,30 @@ use crate::record::Offset;
 pub const SEGMENT_SUFFIX: &str = ".kan";
 const FLOOR_NAME: &str = "=floor.json";
 const OFFSET_DIGITS: usize = 20;
+
+/// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
+/// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
+pub const CONTROL: [&str; 3] = ["=pins/**", "=pause/**", "*/=pause/**"];
+
+/// Whether a key of a backup is one of [`CONTROL`].
+#[must_use]
+pub fn is_control(backup: &str, key: &str) -> bool {
+    let Some(rest) = key.strip_prefix(&backup_folder(backup)) else { return false };
+    CONTROL.iter().any(|pattern| matches(pattern, rest))
+}
+
+fn matches(pattern: &str, key: &str) -> bool {
+    let (mut pattern, mut key) = (pattern.split('/'), key.split('/'));
+    loop {
+        match (pattern.next(), key.next()) {
+            (Some("**"), Some(rest)) => return !rest.is_empty(),
+            (Some("*"), Some(name)) if !name.is_empty() && !name.starts_with('=') => {}
+            (Some(expected), Some(name)) if expected == name => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
 
 /// The object that says whose a backup is.
 #[must_use]
@@ -134,6 +158,18 @@ mod tests {
         }
         assert_eq!(parse(&folder, "other/00000000000000000408.kan"), ChainKey::Foreign);
         assert_eq!(parse(&folder, &floor(&ChainIdentity::example())), ChainKey::Floor);
+    }
+
+    #[test]
+    fn control_objects_are_known_by_their_names() {
+        for key in ["main/=pins/verify-1.json", "main/=pause/all.json", "main/orders/=pause/x.json"] {
+            assert!(is_control("main", key), "{key}");
+        }
+        for key in
+            ["main/=pin/x", "main/=pins/", "main/=pins", "other/=pins/x", "main/orders/=pins/x", "main/=x/=pause/y"]
+        {
+            assert!(!is_control("main", key), "{key}");
+        }
     }
 
     #[test]

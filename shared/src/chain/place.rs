@@ -10,12 +10,14 @@ use crate::record::{Offset, Partition};
 pub enum Place {
     /// The backup's owner.
     Owner,
-    /// The claim of an incarnation of a topic.
-    Claim,
+    /// The claim of an incarnation of this topic.
+    Claim(Arc<str>),
     /// A segment of a chain.
     Segment(ChainPlace, Offset),
     /// The floor of a chain.
     Floor(ChainPlace),
+    /// Another object of ours: [`keys::CONTROL`].
+    Control,
     /// Nothing of ours.
     Foreign,
 }
@@ -37,10 +39,13 @@ pub fn classify(backup: &str, key: &str) -> Place {
     if key == keys::owner(backup) {
         return Place::Owner;
     }
+    if keys::is_control(backup, key) {
+        return Place::Control;
+    }
     let parts: Vec<&str> = key.split('/').collect();
     match parts[..] {
         [_, topic, "=incarnations", _] if key.starts_with(&keys::incarnations_folder(backup, topic)) => {
-            keys::parse_incarnation(key).map_or(Place::Foreign, |_| Place::Claim)
+            keys::parse_incarnation(key).map_or(Place::Foreign, |_| Place::Claim(topic.into()))
         }
         [of, topic, n, partition, _] if of == backup => {
             of_chain(topic, n, partition).map_or(Place::Foreign, |chain| in_chain(chain, key))
@@ -75,7 +80,8 @@ mod tests {
         let chain = ChainIdentity::example();
         let place = ChainPlace { topic: "orders".into(), incarnation: 1, partition: Partition(0) };
         assert_eq!(classify("main", &keys::owner("main")), Place::Owner);
-        assert_eq!(classify("main", &keys::incarnation("main", "orders", 12)), Place::Claim);
+        assert_eq!(classify("main", &keys::incarnation("main", "orders", 12)), Place::Claim("orders".into()));
+        assert_eq!(classify("main", "main/=pins/verify.json"), Place::Control);
         assert_eq!(classify("main", &keys::segment(&chain, Offset(408))), Place::Segment(place.clone(), Offset(408)));
         assert_eq!(classify("main", &keys::floor(&chain)), Place::Floor(place));
     }

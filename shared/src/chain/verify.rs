@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{ChainIdentity, Floor, Totals, keys};
 use crate::{
     record::{Millis, Offset},
-    segment::{ChainPoint, SegmentMetadata, metadata::TimestampRange},
+    segment::{ChainPoint, SegmentMetadata, content, metadata::TimestampRange},
 };
 
 /// What is wrong somewhere.
@@ -22,6 +22,8 @@ pub enum Kind {
     Overlap,
     /// An object that is ours by its name cannot be read.
     Damaged,
+    /// A segment's records are not what its footer says, or the footer contradicts itself.
+    Content,
     /// An object that is none of ours, or a segment of another chain.
     Foreign,
     /// What a segment says was counted before it is not what was.
@@ -60,7 +62,9 @@ impl Finding {
         Finding { kind, key: key.into(), from: None, to: None, detail: detail.into() }
     }
 
-    fn with_range(self, from: Offset, to: Offset) -> Self {
+    /// The same, of these offsets.
+    #[must_use]
+    pub fn with_range(self, from: Offset, to: Offset) -> Self {
         Finding { from: Some(from), to: Some(to), ..self }
     }
 }
@@ -76,6 +80,8 @@ pub struct Listed {
     pub size_bytes: u64,
     /// Its footer.
     pub metadata: Result<SegmentMetadata, Finding>,
+    /// What is wrong with its records, where they were read too.
+    pub content: Vec<Finding>,
 }
 
 /// What a chain holds.
@@ -139,7 +145,10 @@ impl ChainCheck {
         }
         self.joins(listed.base, &listed.key);
         match listed.metadata {
-            Ok(metadata) => self.continues(&listed.key, listed.size_bytes, &metadata),
+            Ok(metadata) => {
+                self.continues(&listed.key, listed.size_bytes, &metadata);
+                self.report.findings.extend(listed.content);
+            }
             Err(finding) => {
                 self.report.findings.push(finding);
                 self.report.next = self.report.next.max(listed.base.next());
@@ -185,10 +194,11 @@ impl ChainCheck {
         if let Some((_, point)) = at_frontier {
             self.report.findings.extend(differences(key, metadata, point));
         }
-        if metadata.next <= metadata.base {
-            let detail = format!("it says it covers from {} to {}", metadata.base, metadata.next);
-            self.report.findings.push(Finding::of_object(Kind::Damaged, key, detail));
-        }
+        self.report.findings.extend(
+            content::contradictions(metadata)
+                .into_iter()
+                .map(|detail| Finding::of_object(Kind::Content, key, detail).with_range(metadata.base, metadata.next)),
+        );
         let point = metadata.after(size_bytes);
         self.report.next = self.report.next.max(metadata.next);
         self.report.point = point;

@@ -6,15 +6,15 @@ use parquet::{
     data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type},
     errors::ParquetError,
     file::{
-        metadata::{ParquetMetaData, ParquetMetaDataReader},
         reader::{FileReader, RowGroupReader},
         serialized_reader::SerializedFileReader,
     },
 };
 
 use super::{
-    format::{SCHEMA, column},
-    metadata::{FORMAT_VERSION, METADATA_KEY, SegmentMetadata},
+    footer::metadata,
+    format::column,
+    metadata::{SEGMENT_VERSION, SegmentMetadata},
 };
 use crate::record::{Header, Millis, Offset, Record, TimestampType};
 
@@ -33,12 +33,20 @@ pub enum DecodeError {
     #[error("not a readable parquet file")]
     Parquet(#[from] ParquetError),
     /// It is a Parquet file, but not one of ours, or of another version, or its metadata is damaged.
-    #[error("not a segment of format version {FORMAT_VERSION}: {0}")]
+    #[error("not a segment of format version {SEGMENT_VERSION} or before: {0}")]
     NotASegment(String),
     /// The bytes before the footer do not have the checksum that the footer names.
     #[error("the content is damaged: checksum {actual:08x} where the footer says {expected:08x}")]
     Checksum {
         /// What the footer says.
+        expected: u32,
+        /// What was computed.
+        actual: u32,
+    },
+    /// The footer does not have the checksum that stands before it.
+    #[error("the footer is damaged: checksum {actual:08x} where {expected:08x} stands before it")]
+    FooterChecksum {
+        /// What stands before it.
         expected: u32,
         /// What was computed.
         actual: u32,
@@ -55,37 +63,6 @@ pub enum DecodeError {
     },
 }
 
-/// Reads what a segment says of itself from its last bytes. `tail` ends where the file of `size_bytes` ends.
-pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, DecodeError> {
-    let mut reader = ParquetMetaDataReader::new();
-    match reader.try_parse_sized(tail, size_bytes) {
-        Ok(()) => of_parquet(&reader.finish()?),
-        Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size_bytes && bytes > tail.len() => {
-            Err(DecodeError::NeedsLast(bytes as u64))
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn of_parquet(parquet: &ParquetMetaData) -> Result<SegmentMetadata, DecodeError> {
-    let file = parquet.file_metadata();
-    let not = |what: String| DecodeError::NotASegment(what);
-    if file.schema_descr().root_schema() != &**SCHEMA {
-        return Err(not("it has other columns".to_owned()));
-    }
-    let json = file
-        .key_value_metadata()
-        .and_then(|list| list.iter().find(|entry| entry.key == METADATA_KEY))
-        .and_then(|entry| entry.value.as_deref())
-        .ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
-    let metadata: SegmentMetadata =
-        serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
-    if metadata.format_version != FORMAT_VERSION {
-        return Err(not(format!("it has version {}", metadata.format_version)));
-    }
-    Ok(metadata)
-}
-
 /// A whole segment, open for reading.
 pub struct SegmentReader {
     reader: SerializedFileReader<Bytes>,
@@ -93,7 +70,7 @@ pub struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// Opens a file and compares its checksum.
+    /// Opens a file and compares its checksums.
     pub fn open(body: Bytes) -> Result<Self, DecodeError> {
         let metadata = metadata(&body, body.len() as u64)?;
         let content = usize::try_from(metadata.body_bytes).ok().and_then(|end| body.get(..end));
@@ -103,6 +80,12 @@ impl SegmentReader {
         }
         let reader = SerializedFileReader::new(body)?;
         Ok(SegmentReader { reader, metadata })
+    }
+
+    /// The same records under what another footer says.
+    #[cfg(test)]
+    pub(super) fn claiming(self, metadata: SegmentMetadata) -> Self {
+        SegmentReader { metadata, ..self }
     }
 
     /// What it says of itself.

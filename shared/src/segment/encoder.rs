@@ -18,8 +18,8 @@ use parquet::{
 
 use super::{
     compression::Compression,
-    format::{SCHEMA, column},
-    metadata::{ChainPoint, FORMAT_VERSION, Gap, GapCause, METADATA_KEY, SegmentMetadata, TimestampRange},
+    format::{FOOTER_CHECKSUM_BYTES, SCHEMA, column},
+    metadata::{ChainPoint, Gap, GapCause, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
 };
 use crate::{
     chain::{ChainDigest, ChainIdentity, Totals},
@@ -127,7 +127,7 @@ impl SegmentEncoder {
         self.writer.flush().map_err(|e| parquet(e.into()))?;
         let body = self.writer.inner();
         let metadata = SegmentMetadata {
-            format_version: FORMAT_VERSION,
+            format_version: SEGMENT_VERSION,
             body_crc32c: body.crc32c,
             body_bytes: body.bytes.len() as u64,
             chain: self.start.chain,
@@ -142,9 +142,18 @@ impl SegmentEncoder {
         };
         let json = serde_json::to_string(&metadata).map_err(|e| parquet(ParquetError::External(Box::new(e))))?;
         self.writer.append_key_value_metadata(KeyValue::new(METADATA_KEY.to_owned(), json));
-        let sink = self.writer.into_inner().map_err(parquet)?;
-        Ok(EncodedSegment { body: sink.bytes.into(), metadata })
+        self.writer.write_all(&[0; FOOTER_CHECKSUM_BYTES]).map_err(|e| parquet(e.into()))?;
+        let mut file = self.writer.into_inner().map_err(parquet)?.bytes;
+        write_footer_checksum(&mut file, metadata.body_bytes);
+        Ok(EncodedSegment { body: file.into(), metadata })
     }
+}
+
+/// Puts the checksum of everything behind it into the place that was left for it.
+fn write_footer_checksum(file: &mut [u8], body_bytes: u64) {
+    // The body is in memory, so its length is a usize.
+    let (before, footer) = file.split_at_mut(body_bytes as usize + FOOTER_CHECKSUM_BYTES);
+    before[body_bytes as usize..].copy_from_slice(&crc32c::crc32c(footer).to_le_bytes());
 }
 
 fn properties(compression: Compression) -> WriterProperties {

@@ -1,8 +1,12 @@
 //! The bytes of a `.kan` segment: a Parquet file.
 //!
 //! ```text
-//! "PAR1" | row groups | footer (schema, row groups, key-value list) | footer length | "PAR1"
+//! "PAR1" | row groups | footer checksum | footer (schema, row groups, key-value list) | footer length | "PAR1"
 //! ```
+//! Every byte is under a checksum: what comes before the footer checksum under the one in the metadata, and what comes
+//! behind it, to the end of the file, under the footer checksum itself: CRC-32C, little-endian, which readers of Parquet
+//! pass over. Version 1 has no footer checksum.
+//!
 //! One row a record, in offset order, in these columns:
 //!
 //! | column | type | meaning |
@@ -36,6 +40,11 @@ message record {
     }
   }
 }";
+
+/// The bytes of the footer checksum.
+pub(super) const FOOTER_CHECKSUM_BYTES: usize = 4;
+/// The footer length and the magic at the end of a file.
+pub(super) const END_BYTES: usize = 8;
 
 /// The columns, by their place in the file.
 pub(super) mod column {

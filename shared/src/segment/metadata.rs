@@ -9,13 +9,15 @@ use crate::{
 
 /// The key of the metadata in the Parquet footer's key-value list.
 pub const METADATA_KEY: &str = "highwater";
-/// The version of the format this code writes; it reads this one only.
+/// The version of the small JSON objects beside the segments.
 pub const FORMAT_VERSION: u32 = 1;
+/// The version of the segments this code writes. It reads those of version 1 too, whose footers have no checksum.
+pub const SEGMENT_VERSION: u32 = 2;
 
 /// A segment's description of itself and of the chain before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentMetadata {
-    /// [`FORMAT_VERSION`].
+    /// [`SEGMENT_VERSION`], or an earlier one.
     pub format_version: u32,
     /// Which chain it belongs to.
     #[serde(flatten)]
@@ -36,7 +38,7 @@ pub struct SegmentMetadata {
     pub digest: ChainDigest,
     /// The ranges within [base, next) that Kafka had deleted before they were stored.
     pub gaps: Vec<Gap>,
-    /// The file's own checksum: CRC-32C of every byte before the Parquet footer.
+    /// CRC-32C of the file's first `body_bytes` bytes: its magic and its row groups.
     pub body_crc32c: u32,
     /// How many bytes the checksum covers.
     pub body_bytes: u64,

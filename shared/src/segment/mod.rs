@@ -1,8 +1,10 @@
 //! The segment: a range of a partition's records as a Parquet file that DuckDB and pyarrow read.
 
 pub mod compression;
+pub mod content;
 pub mod decoder;
 pub mod encoder;
+pub mod footer;
 mod format;
 pub mod metadata;
 

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::{
-    Compression, EncodedSegment, Gap, GapCause, SegmentEncoder, SegmentStart,
-    decoder::{self, DecodeError},
-    metadata::ChainPoint,
+    Compression, EncodedSegment, Gap, GapCause, SegmentEncoder, SegmentMetadata, SegmentStart, content,
+    decoder::{self, DecodeError, SegmentReader},
+    footer,
+    metadata::{ChainPoint, SEGMENT_VERSION},
 };
 use crate::{
     chain::ChainIdentity,
@@ -74,14 +75,70 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_before_the_footer_is_noticed(groups in row_groups(), place in any::<prop::sample::Index>(), bit in 0_u32..8) {
+    fn a_flipped_bit_anywhere_is_noticed(groups in row_groups(), place in any::<prop::sample::Index>(), bit in 0_u32..8) {
         let segment = encode(&groups, 1_000_000, Compression::Zstd(1));
-        let mut damaged = segment.body.to_vec();
-        let place = place.index(usize::try_from(segment.metadata.body_bytes).unwrap());
-        damaged[place] ^= 1_u8 << bit;
-        let result = decoder::records(damaged.into());
-        prop_assert!(result.is_err(), "byte {} of {}", place, segment.body.len());
+        let place = place.index(segment.body.len());
+        let damaged = flipped(&segment.body, place, bit);
+        let body_bytes = usize::try_from(segment.metadata.body_bytes).unwrap();
+        let in_footer = footer::metadata(&damaged, damaged.len() as u64).is_err();
+        prop_assert_eq!(in_footer, place >= body_bytes, "the footer tells of itself and of nothing else");
+        prop_assert!(decoder::records(damaged).is_err(), "byte {} of {}", place, segment.body.len());
     }
+}
+
+fn flipped(body: &Bytes, place: usize, bit: u32) -> Bytes {
+    let mut damaged = body.to_vec();
+    damaged[place] ^= 1_u8 << bit;
+    damaged.into()
+}
+
+#[test]
+fn every_single_bit_of_a_file_is_under_a_checksum() {
+    let segment = encode(&[golden_records()[..2].to_vec()], 20, Compression::Zstd(1));
+    for place in 0..segment.body.len() {
+        for bit in 0..8 {
+            let result = SegmentReader::open(flipped(&segment.body, place, bit));
+            assert!(result.is_err(), "bit {bit} of byte {place} of {}", segment.body.len());
+        }
+    }
+}
+
+#[test]
+fn records_that_are_not_what_the_footer_says_are_told_one_by_one() {
+    let mut records = golden_records();
+    records.iter_mut().zip(0..).for_each(|(record, offset)| record.offset = Offset(offset));
+    let good = SegmentReader::open(encode(&[records.clone()], 20, Compression::None).body).unwrap();
+    assert_eq!(content::differences(&good).unwrap(), Vec::<String>::new());
+    assert_eq!(content::contradictions(good.metadata()), Vec::<String>::new());
+
+    let mut other = records;
+    other[1].value = Some(Bytes::from_static(b"other"));
+    (other[3].offset, other[3].timestamp) = (Offset(20), Millis(5));
+    let claimed = good.metadata().clone();
+    let reader = SegmentReader::open(encode(&[other[1..].to_vec()], 20, Compression::None).body).unwrap();
+    let found = content::differences(&reader.claiming(claimed)).unwrap();
+    let begin: Vec<_> = found.iter().map(|text| text.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(begin, ["3 records", "20 bytes", "timestamps from", "the digest", "a record"], "{found:#?}");
+}
+
+#[test]
+fn a_footer_that_contradicts_itself_is_told_without_reading_a_record() {
+    let good = encode(&[], 40, Compression::None).metadata;
+    let gap =
+        |from, to| Gap { from: Offset(from), to: Offset(to), cause: GapCause::BelowLogStart, declared_at: Millis(1) };
+    let told = |change: &dyn Fn(&mut SegmentMetadata)| {
+        let mut metadata = good.clone();
+        change(&mut metadata);
+        content::contradictions(&metadata).len()
+    };
+    assert_eq!(told(&|_| {}), 0);
+    assert_eq!(told(&|it| it.next = it.base), 1);
+    assert_eq!(told(&|it| it.own.filtered = 41), 1);
+    assert_eq!(told(&|it| it.own.segments = 2), 1);
+    assert_eq!(told(&|it| it.own.records = 1), 1);
+    assert_eq!(told(&|it| it.gaps = vec![gap(0, 10)]), 1);
+    assert_eq!(told(&|it| it.gaps = vec![gap(10, 20), gap(15, 30)]), 1);
+    assert_eq!(told(&|it| it.gaps = vec![gap(30, 41)]), 1);
 }
 
 #[test]
@@ -96,9 +153,9 @@ fn the_footer_alone_tells_the_metadata_and_a_short_tail_says_how_much_it_needs()
     let segment = encode(&[], 40, Compression::default());
     let size = segment.body.len() as u64;
     let tail = segment.body.slice(segment.body.len() - 20..);
-    let Err(DecodeError::NeedsLast(bytes)) = decoder::metadata(&tail, size) else { panic!("20 bytes are not enough") };
+    let Err(DecodeError::NeedsLast(bytes)) = footer::metadata(&tail, size) else { panic!("20 bytes are not enough") };
     let tail = segment.body.slice(segment.body.len() - usize::try_from(bytes).unwrap()..);
-    assert_eq!(decoder::metadata(&tail, size).unwrap(), segment.metadata);
+    assert_eq!(footer::metadata(&tail, size).unwrap(), segment.metadata);
 }
 
 #[test]
@@ -122,22 +179,24 @@ fn only_losses_are_counted_as_gaps() {
     assert_eq!((own.gaps, own.gap_offsets), (1, 3));
 }
 
-/// The file of format version 1 that every later version must still read. It was written by the first version of this
-/// code; `HIGHWATER_BLESS=1` writes it again, which only a new format version may ask for.
+/// The files that every later version must still read. They were written by the first code of their version;
+/// `HIGHWATER_BLESS=1` writes that of the present one again, which only a new format version may ask for.
 #[test]
-fn the_golden_segment_is_read_and_its_metadata_has_not_moved() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/segment/fixtures/v1.kan");
+fn the_golden_segments_are_read_and_their_metadata_has_not_moved() {
     let mut forms = golden_records();
     forms.iter_mut().zip(0..).for_each(|(record, offset)| record.offset = Offset(offset * 3));
     let segment = encode(&[forms[..2].to_vec(), forms[2..].to_vec()], 20, Compression::Zstd(1));
+    let path = |version| format!("{}/src/segment/fixtures/v{version}.kan", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("HIGHWATER_BLESS").is_some() {
-        std::fs::write(path, &segment.body).unwrap();
+        std::fs::write(path(SEGMENT_VERSION), &segment.body).unwrap();
     }
-    let golden = Bytes::from(std::fs::read(path).unwrap());
-    let (metadata, records) = decoder::records(golden).unwrap();
-    assert_eq!(records, forms);
-    assert_eq!(metadata, segment.metadata);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&metadata).unwrap());
+    for version in 1..=SEGMENT_VERSION {
+        let golden = Bytes::from(std::fs::read(path(version)).unwrap());
+        let (metadata, records) = decoder::records(golden).unwrap();
+        assert_eq!(records, forms);
+        assert_eq!(metadata, SegmentMetadata { format_version: version, ..segment.metadata.clone() });
+    }
+    insta::assert_snapshot!(serde_json::to_string_pretty(&segment.metadata).unwrap());
 }
 
 fn golden_records() -> Vec<Record> {

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     chain::ChainDigest,
     record::{Record, TimestampType},
-    segment::metadata::FORMAT_VERSION,
+    segment::metadata::{FORMAT_VERSION, SEGMENT_VERSION},
 };
 
 const SIZE_BYTES: u64 = 1_000;
@@ -33,7 +33,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
             let (base, next) = (cut[0], cut[1]);
             let records = u64::try_from(next - base).unwrap();
             let metadata = SegmentMetadata {
-                format_version: FORMAT_VERSION,
+                format_version: SEGMENT_VERSION,
                 chain: identity.clone(),
                 base: Offset(base),
                 next: Offset(next),
@@ -48,7 +48,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
             };
             point = metadata.after(SIZE_BYTES);
             let key = keys::segment(&identity, Offset(base));
-            Listed { key, base: Offset(base), size_bytes: SIZE_BYTES, metadata: Ok(metadata) }
+            Listed { key, base: Offset(base), size_bytes: SIZE_BYTES, metadata: Ok(metadata), content: vec![] }
         })
         .collect()
 }

@@ -4,6 +4,10 @@
 mod report;
 mod witnesses;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
 use shared::{
     chain::{
         keys::chain_folder,
@@ -23,35 +27,57 @@ use crate::{
     storage::{
         self,
         holdings::{self, HeldBackup},
-        walk::{self, Walked},
+        walk::{self, Depth, Reader, Walked},
     },
 };
 
 pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
     let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
-    let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses).await?;
+    let depth = if args.deep { Depth::Records } else { Depth::Footers };
+    let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses, depth).await?;
     output::print(&verified, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
 }
 
 /// Verifies what the storage holds, or one backup of it.
-async fn verified(objects: &dyn Objects, backup: Option<&str>, witnesses: &Witnesses) -> Result<Verified, Failure> {
-    let mut verified = Verified::new(witnesses);
+async fn verified(
+    objects: &dyn Objects,
+    backup: Option<&str>,
+    witnesses: &Witnesses,
+    depth: Depth,
+) -> Result<Verified, Failure> {
+    #[allow(clippy::disallowed_methods, reason = "a command measures how long it took")]
+    let began = Instant::now();
+    let mut verified = Verified::new(witnesses, depth);
     for backup in holdings::backups(objects, backup).await? {
-        verified.backups.push(verify(objects, &backup, witnesses).await?);
+        verified.backups.push(verify(objects, &backup, witnesses, depth).await?);
     }
+    verified.seconds = began.elapsed().as_secs_f64();
     verified.good = verified.findings().count() == 0;
     Ok(verified)
 }
 
 /// The witnesses are heard before the listing, so that what is written meanwhile is no missing tail; the figures, which
 /// must not be behind, are read after it.
-async fn verify(objects: &dyn Objects, backup: &HeldBackup, witnesses: &Witnesses) -> Result<Checked, Failure> {
+async fn verify(
+    objects: &dyn Objects,
+    backup: &HeldBackup,
+    witnesses: &Witnesses,
+    depth: Depth,
+) -> Result<Checked, Failure> {
     let name = backup.owner.backup.as_str();
     let words = witnesses.words(objects, backup).await?;
-    let bar = progress::objects(format!("verify {name}"));
-    let Walked { chains, mut findings } = walk::walk(objects, &backup.owner, |count| bar.inc(count)).await?;
+    let bar = match depth {
+        Depth::Footers => progress::objects(format!("verify {name}")),
+        Depth::Records => progress::bytes(format!("verify {name}"), walk::segment_bytes(objects, name).await?),
+    };
+    let read = Read::default();
+    let reader = Reader::new(objects, depth, |bytes| {
+        bar.inc(if depth == Depth::Footers { 1 } else { bytes });
+        read.add(bytes);
+    });
+    let Walked { chains, mut findings } = walk::walk(&backup.owner, &reader).await?;
     bar.finish_and_clear();
     let figures = witnesses.figures(name).await?;
     for (report, floor) in figures.iter().flat_map(|_| &chains) {
@@ -59,7 +85,21 @@ async fn verify(objects: &dyn Objects, backup: &HeldBackup, witnesses: &Witnesse
     }
     let chains: Vec<_> = chains.into_iter().map(|(report, _)| report).collect();
     findings.extend(words.iter().filter_map(|word| contradicted(word, &chains)));
-    Ok(Checked { backup: name.to_owned(), chains, findings })
+    Ok(Checked { backup: name.to_owned(), bytes_read: read.bytes(), chains, findings })
+}
+
+/// How many bytes of segments were read.
+#[derive(Default)]
+struct Read(AtomicU64);
+
+impl Read {
+    fn add(&self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {

@@ -4,7 +4,10 @@ use serde::Serialize;
 use shared::chain::verify::{ChainReport, Finding};
 
 use super::witnesses::Witnesses;
-use crate::output::{Report, table};
+use crate::{
+    output::{Report, table},
+    storage::walk::Depth,
+};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Verified {
@@ -14,23 +17,31 @@ pub(super) struct Verified {
     compared_with_kafka: bool,
     /// Whether the metrics in Redis were compared; only where Redis is configured.
     compared_with_metrics: bool,
+    /// Whether every record was read, or footers only.
+    deep: bool,
+    /// How long it took.
+    pub seconds: f64,
     pub backups: Vec<Checked>,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Checked {
     pub backup: String,
+    /// Bytes of segments that were read, beyond their footers.
+    pub bytes_read: u64,
     pub chains: Vec<ChainReport>,
     /// What is wrong outside of the chains, or with how others see them.
     pub findings: Vec<Finding>,
 }
 
 impl Verified {
-    pub fn new(witnesses: &Witnesses) -> Self {
+    pub fn new(witnesses: &Witnesses, depth: Depth) -> Self {
         Verified {
             good: true,
             compared_with_kafka: witnesses.kafka.is_some(),
             compared_with_metrics: witnesses.store.is_some(),
+            deep: depth == Depth::Records,
+            seconds: 0.0,
             backups: vec![],
         }
     }
@@ -38,6 +49,15 @@ impl Verified {
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         let of_chains = self.backups.iter().flat_map(|backup| backup.chains.iter().flat_map(|chain| &chain.findings));
         self.backups.iter().flat_map(|backup| &backup.findings).chain(of_chains)
+    }
+
+    fn how(&self) -> String {
+        if !self.deep {
+            return format!("by listings and footers, in {:.1} s", self.seconds);
+        }
+        let megabytes = self.backups.iter().map(|backup| backup.bytes_read).sum::<u64>() as f64 / 1e6;
+        let rate = megabytes / self.seconds.max(1e-3);
+        format!("every one read: {megabytes:.1} MB in {:.1} s, {rate:.0} MB/s", self.seconds)
     }
 
     fn conclusion(&self) -> String {
@@ -54,7 +74,8 @@ impl Verified {
         };
         let kafka = not(self.compared_with_kafka, "committed offsets", "kafka");
         let metrics = not(self.compared_with_metrics, "metrics", "redis");
-        format!("{verdict}: {records} records in {segments} segments, by listings and footers{kafka}{metrics}\n")
+        let how = self.how();
+        format!("{verdict}: {records} records in {segments} segments, {how}{kafka}{metrics}\n")
     }
 }
 

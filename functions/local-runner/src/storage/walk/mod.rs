@@ -1,0 +1,222 @@
+//! One listing of a whole backup, turned into chain reports: the requests behind `shared::chain::verify`.
+//!
+//! Keys come in byte order, so the objects of a chain come together and by offset. What the objects of a page say is
+//! read side by side, whichever chains they are of; then it is judged in their order.
+
+mod read;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use shared::{
+    archive::{self, ArchiveError, Claim, Owner},
+    chain::{
+        ChainIdentity, Floor,
+        keys::backup_folder,
+        place::{ChainPlace, Place, classify},
+        verify::{ChainCheck, ChainReport, Finding, Kind},
+    },
+    ports::objects::{ListRequest, ObjectEntry, Objects},
+};
+
+pub use self::read::{Depth, Reader};
+use super::segments::READS_MAX;
+use crate::failure::Failure;
+
+/// What a backup holds and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// Its chains, each with the floor that was read.
+    pub chains: Vec<(ChainReport, Floor)>,
+    /// What is wrong outside of any chain.
+    pub findings: Vec<Finding>,
+}
+
+/// Walks a backup.
+pub async fn walk(owner: &Owner, reader: &Reader<'_>) -> Result<Walked, Failure> {
+    let mut walk = Walk { reader, owner, claims: HashMap::new(), current: None, walked: Walked::default() };
+    let mut after = String::new();
+    loop {
+        let folder = backup_folder(&owner.backup);
+        let page = reader.objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+        walk.page(&page.objects).await?;
+        match page.next_after {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    walk.finish_chain();
+    Ok(walk.walked)
+}
+
+/// How many bytes the segments of a backup have, by listings alone.
+pub async fn segment_bytes(objects: &dyn Objects, backup: &str) -> Result<u64, Failure> {
+    let (folder, mut after, mut bytes) = (backup_folder(backup), String::new(), 0);
+    loop {
+        let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+        let segments = page.objects.iter().filter(|it| matches!(classify(backup, &it.key), Place::Segment(..)));
+        bytes += segments.map(|entry| entry.size_bytes).sum::<u64>();
+        match page.next_after {
+            Some(next) => after = next,
+            None => return Ok(bytes),
+        }
+    }
+}
+
+struct Walk<'a> {
+    reader: &'a Reader<'a>,
+    owner: &'a Owner,
+    claims: HashMap<Arc<str>, Vec<Claim>>,
+    current: Option<Current>,
+    walked: Walked,
+}
+
+/// The chain whose objects are being judged.
+struct Current {
+    place: ChainPlace,
+    /// `None` where nobody claimed its incarnation: nothing can be said of it.
+    check: Option<(ChainIdentity, ChainCheck, Floor)>,
+}
+
+impl Walk<'_> {
+    async fn page(&mut self, objects: &[ObjectEntry]) -> Result<(), Failure> {
+        let placed: Vec<(Place, &ObjectEntry)> =
+            objects.iter().map(|entry| (classify(&self.owner.backup, &entry.key), entry)).collect();
+        self.learn_claims(placed.iter().filter_map(|(place, _)| topic_of(place))).await?;
+        let mut floors = self.floors(placed.iter().filter_map(|(place, _)| chain_of(place))).await?;
+
+        let (owner, reader) = (self.owner, self.reader);
+        let claims = std::mem::take(&mut self.claims);
+        let looks = placed.into_iter().map(|(place, entry)| {
+            let chain = chain_of(&place).and_then(|place| identity(owner, &claims, place));
+            async move { Ok::<_, Failure>((reader.segment(&place, chain, entry).await?, place, entry)) }
+        });
+        let mut looks = stream::iter(looks).buffered(reader.depth.at_once());
+        while let Some((segment, place, entry)) = looks.try_next().await? {
+            match chain_of(&place) {
+                Some(chain) => {
+                    if self.current.as_ref().is_none_or(|current| current.place != *chain) {
+                        self.finish_chain();
+                        self.begin(entry, chain, identity(owner, &claims, chain), &mut floors);
+                    }
+                    if let (Some(segment), Some((_, check, _))) =
+                        (segment, self.current.as_mut().and_then(|current| current.check.as_mut()))
+                    {
+                        check.segment(segment);
+                    }
+                }
+                None if place == Place::Foreign => {
+                    let detail = "no object of a backup has such a name";
+                    self.walked.findings.push(Finding::of_object(Kind::Foreign, &entry.key, detail));
+                }
+                None => {}
+            }
+        }
+        drop(looks);
+        self.claims = claims;
+        Ok(())
+    }
+
+    /// Reads the claims of topics that were not met before.
+    async fn learn_claims(&mut self, topics: impl Iterator<Item = Arc<str>>) -> Result<(), Failure> {
+        let new: BTreeSet<Arc<str>> = topics.filter(|topic| !self.claims.contains_key(topic)).collect();
+        let (objects, backup) = (self.reader.objects, self.owner.backup.as_str());
+        let read = |topic: Arc<str>| async move { (archive::claims(objects, backup, &topic).await, topic) };
+        let mut claims = stream::iter(new).map(read).buffered(READS_MAX);
+        while let Some((found, topic)) = claims.next().await {
+            let found = or_finding(found, &mut self.walked.findings)?;
+            self.claims.insert(topic, found.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Reads the floors of chains that begin in a page; one that is damaged counts as none.
+    async fn floors<'p>(
+        &mut self,
+        places: impl Iterator<Item = &'p ChainPlace>,
+    ) -> Result<BTreeMap<String, Floor>, Failure> {
+        let current = self.current.as_ref().map(|current| current.place.clone());
+        let mut chains: Vec<ChainIdentity> = places
+            .filter(|place| Some(*place) != current.as_ref())
+            .filter_map(|place| identity(self.owner, &self.claims, place))
+            .collect();
+        chains.dedup();
+        let objects = self.reader.objects;
+        let read = |chain: ChainIdentity| async move { (archive::read_floor(objects, &chain).await, chain) };
+        let mut read = stream::iter(chains).map(read).buffered(READS_MAX);
+        let mut floors = BTreeMap::new();
+        while let Some((floor, chain)) = read.next().await {
+            let floor = or_finding(floor, &mut self.walked.findings)?;
+            let floor = floor.unwrap_or_else(|| archive::StoredFloor::ground(&chain)).floor;
+            floors.insert(shared::chain::keys::chain_folder(&chain), floor);
+        }
+        Ok(floors)
+    }
+
+    fn begin(
+        &mut self,
+        first: &ObjectEntry,
+        place: &ChainPlace,
+        chain: Option<ChainIdentity>,
+        floors: &mut BTreeMap<String, Floor>,
+    ) {
+        let check = chain.and_then(|chain| {
+            let floor = floors.remove(&shared::chain::keys::chain_folder(&chain))?;
+            Some((chain.clone(), ChainCheck::new(chain, floor.clone()), floor))
+        });
+        if check.is_none() {
+            let detail = format!("topic {:?} has no claim of incarnation {}", place.topic, place.incarnation);
+            self.walked.findings.push(Finding::of_object(Kind::Foreign, &first.key, detail));
+        }
+        self.current = Some(Current { place: place.clone(), check });
+    }
+
+    fn finish_chain(&mut self) {
+        if let Some((_, check, floor)) = self.current.take().and_then(|current| current.check) {
+            self.walked.chains.push((check.finish(), floor));
+        }
+    }
+}
+
+fn chain_of(place: &Place) -> Option<&ChainPlace> {
+    match place {
+        Place::Segment(chain, _) | Place::Floor(chain) => Some(chain),
+        Place::Owner | Place::Claim(_) | Place::Control | Place::Foreign => None,
+    }
+}
+
+fn topic_of(place: &Place) -> Option<Arc<str>> {
+    match place {
+        Place::Segment(chain, _) | Place::Floor(chain) => Some(chain.topic.clone()),
+        Place::Claim(topic) => Some(topic.clone()),
+        Place::Owner | Place::Control | Place::Foreign => None,
+    }
+}
+
+fn identity(owner: &Owner, claims: &HashMap<Arc<str>, Vec<Claim>>, place: &ChainPlace) -> Option<ChainIdentity> {
+    let claim = claims.get(&place.topic)?.iter().find(|claim| claim.incarnation == place.incarnation)?;
+    Some(ChainIdentity {
+        cluster_id: owner.cluster_id.clone(),
+        backup: owner.backup.clone(),
+        topic: place.topic.clone(),
+        topic_id: claim.topic_id.clone(),
+        incarnation: place.incarnation,
+        partition: place.partition,
+    })
+}
+
+/// What was read, or nothing and a finding where it is damaged. Only a store that does not answer ends the walk.
+fn or_finding<T>(read: Result<T, ArchiveError>, findings: &mut Vec<Finding>) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error @ ArchiveError::Damaged { .. }) => {
+            let ArchiveError::Damaged { key, .. } = &error else { return Ok(None) };
+            findings.push(Finding::of_object(Kind::Damaged, key.clone(), crate::output::chain(&error)));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,119 @@
+//! Reading one segment, to the depth asked for.
+
+use bytes::Bytes;
+use shared::{
+    archive::{self, ArchiveError, SegmentEntry},
+    chain::{
+        ChainIdentity,
+        place::Place,
+        verify::{Finding, Kind, Listed},
+    },
+    ports::objects::{ObjectEntry, Objects},
+    segment::{SegmentMetadata, content, decoder::SegmentReader},
+};
+use tokio::sync::Semaphore;
+
+use crate::{failure::Failure, storage::segments::READS_MAX};
+
+/// How much of a segment is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Its footer.
+    Footers,
+    /// Every byte.
+    Records,
+}
+
+impl Depth {
+    /// How many segments are read side by side: decoding needs a core each, and one more is fetched meanwhile.
+    pub(super) fn at_once(self) -> usize {
+        match self {
+            Depth::Footers => READS_MAX,
+            Depth::Records => std::thread::available_parallelism().map_or(2, usize::from) + 1,
+        }
+    }
+}
+
+/// Kibibytes of segments in memory at a time; a larger one is read alone.
+const MEMORY_KIB: u32 = 256 << 10;
+
+/// Reads segments.
+pub struct Reader<'a> {
+    /// The storage.
+    pub objects: &'a dyn Objects,
+    /// How much of them.
+    pub depth: Depth,
+    /// Is told of each segment that was read how many bytes of it were.
+    progress: Box<dyn Fn(u64) + Send + Sync + 'a>,
+    memory: Semaphore,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of this depth.
+    pub fn new(objects: &'a dyn Objects, depth: Depth, progress: impl Fn(u64) + Send + Sync + 'a) -> Self {
+        Reader { objects, depth, progress: Box::new(progress), memory: Semaphore::new(MEMORY_KIB as usize) }
+    }
+
+    /// What an object of a listing says, if it is a segment of this chain. Only a store that does not answer is an error.
+    pub(super) async fn segment(
+        &self,
+        place: &Place,
+        chain: Option<ChainIdentity>,
+        entry: &ObjectEntry,
+    ) -> Result<Option<Listed>, Failure> {
+        let (Place::Segment(_, base), Some(chain)) = (place, chain) else { return Ok(None) };
+        let entry = SegmentEntry { key: entry.key.clone(), base: *base, size_bytes: entry.size_bytes };
+        let read = match self.depth {
+            Depth::Footers => self.footer(&chain, &entry).await.map(|metadata| (metadata, vec![])),
+            Depth::Records => self.records(&chain, &entry).await,
+        };
+        let wrong = |kind, error: &ArchiveError| {
+            (Err(Finding::of_object(kind, &entry.key, crate::output::chain(error))), vec![])
+        };
+        let (metadata, content) = match read {
+            Ok((metadata, content)) => (Ok(metadata), content),
+            Err(error @ ArchiveError::Foreign { .. }) => wrong(Kind::Foreign, &error),
+            Err(error @ ArchiveError::Missing { .. }) => {
+                // The floor moves before what lies below is deleted.
+                if archive::read_floor(self.objects, &chain).await?.floor.base > entry.base {
+                    return Ok(None);
+                }
+                wrong(Kind::Damaged, &error)
+            }
+            Err(error @ ArchiveError::Damaged { .. }) => wrong(Kind::Damaged, &error),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(Listed { key: entry.key, base: entry.base, size_bytes: entry.size_bytes, metadata, content }))
+    }
+
+    async fn footer(&self, chain: &ChainIdentity, entry: &SegmentEntry) -> Result<SegmentMetadata, ArchiveError> {
+        let metadata = archive::read_metadata(self.objects, chain, entry).await?;
+        (self.progress)(0);
+        Ok(metadata)
+    }
+
+    async fn records(
+        &self,
+        chain: &ChainIdentity,
+        entry: &SegmentEntry,
+    ) -> Result<(SegmentMetadata, Vec<Finding>), ArchiveError> {
+        let kib = u32::try_from(entry.size_bytes.div_ceil(1024)).unwrap_or(MEMORY_KIB).clamp(1, MEMORY_KIB);
+        let _held = self.memory.acquire_many(kib).await;
+        let (metadata, body) = archive::read_whole(self.objects, chain, entry).await?;
+        let (base, next, key) = (metadata.base, metadata.next, entry.key.clone());
+        let found = tokio::task::spawn_blocking(move || wrong_records(body)).await;
+        (self.progress)(entry.size_bytes);
+        let found = found.unwrap_or_else(|_| vec![(Kind::Damaged, "its pages cannot be decoded".to_owned())]);
+        let finding = |(kind, detail)| Finding::of_object(kind, key.clone(), detail).with_range(base, next);
+        Ok((metadata, found.into_iter().map(finding).collect()))
+    }
+}
+
+/// Everything that is wrong with the records of a file whose footer is right.
+fn wrong_records(body: Bytes) -> Vec<(Kind, String)> {
+    let differences = SegmentReader::open(body).and_then(|reader| content::differences(&reader));
+    match differences {
+        Ok(differences) => differences.into_iter().map(|detail| (Kind::Content, detail)).collect(),
+        Err(error) => vec![(Kind::Damaged, crate::output::chain(&error))],
+    }
+}

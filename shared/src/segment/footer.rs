@@ -1,0 +1,80 @@
+//! A segment's footer: what it says of itself, read from its last bytes and trusting nothing.
+
+use bytes::Bytes;
+use parquet::{
+    errors::ParquetError,
+    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+};
+
+use super::{
+    decoder::DecodeError,
+    format::{END_BYTES, FOOTER_CHECKSUM_BYTES, SCHEMA},
+    metadata::{METADATA_KEY, SEGMENT_VERSION, SegmentMetadata},
+};
+
+/// Reads what a segment says of itself from its last bytes. `tail` ends where the file of `size_bytes` ends.
+///
+/// # Errors
+/// [`DecodeError::NeedsLast`] when the tail does not hold all of the footer; anything else when it is none of ours.
+pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, DecodeError> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, size_bytes) {
+        Ok(()) => {}
+        Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size_bytes && bytes > tail.len() => {
+            return Err(DecodeError::NeedsLast((bytes + FOOTER_CHECKSUM_BYTES) as u64));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let metadata = of_parquet(&reader.finish()?)?;
+    check(tail, size_bytes, &metadata)?;
+    Ok(metadata)
+}
+
+fn of_parquet(parquet: &ParquetMetaData) -> Result<SegmentMetadata, DecodeError> {
+    let file = parquet.file_metadata();
+    let not = |what: String| DecodeError::NotASegment(what);
+    if file.schema_descr().root_schema() != &**SCHEMA {
+        return Err(not("it has other columns".to_owned()));
+    }
+    let json = file
+        .key_value_metadata()
+        .and_then(|list| list.iter().find(|entry| entry.key == METADATA_KEY))
+        .and_then(|entry| entry.value.as_deref())
+        .ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
+    let metadata: SegmentMetadata =
+        serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
+    if !(1..=SEGMENT_VERSION).contains(&metadata.format_version) {
+        return Err(not(format!("it has version {}", metadata.format_version)));
+    }
+    Ok(metadata)
+}
+
+/// Compares the footer's checksum, and that body and footer make up the whole file.
+fn check(tail: &Bytes, size_bytes: u64, metadata: &SegmentMetadata) -> Result<(), DecodeError> {
+    let Some(footer_bytes) = footer_bytes(tail) else {
+        return Err(DecodeError::NotASegment("it ends within its footer".to_owned()));
+    };
+    let checksum_bytes = if metadata.format_version == 1 { 0 } else { FOOTER_CHECKSUM_BYTES };
+    let behind_body = footer_bytes + checksum_bytes;
+    if metadata.body_bytes.checked_add(behind_body as u64) != Some(size_bytes) {
+        let what = format!("its body of {} bytes does not end where its footer begins", metadata.body_bytes);
+        return Err(DecodeError::NotASegment(what));
+    }
+    if checksum_bytes == 0 {
+        return Ok(());
+    }
+    let Some(start) = tail.len().checked_sub(behind_body) else {
+        return Err(DecodeError::NeedsLast(behind_body as u64));
+    };
+    let (checksum, footer) = tail[start..].split_at(FOOTER_CHECKSUM_BYTES);
+    let expected = u32::from_le_bytes(checksum.try_into().unwrap_or_default());
+    let actual = crc32c::crc32c(footer);
+    if actual == expected { Ok(()) } else { Err(DecodeError::FooterChecksum { expected, actual }) }
+}
+
+/// The bytes from the footer's first to the end of the file, as its last bytes say.
+fn footer_bytes(tail: &[u8]) -> Option<usize> {
+    let length = tail.len().checked_sub(END_BYTES).and_then(|at| tail.get(at..at + 4))?;
+    let length = u32::from_le_bytes(length.try_into().ok()?);
+    usize::try_from(length).ok()?.checked_add(END_BYTES)
+}
