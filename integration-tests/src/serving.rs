@@ -70,9 +70,14 @@ pub struct Served {
 impl Serving {
     /// A new topic on `kafka`, a new bucket on the shared S3 server, and the Redis at `redis_url`. Looks every second.
     pub async fn new(base: &str, kafka: &Kafka, redis_url: &str) -> Serving {
+        Serving::of_topic_with(&[], base, kafka, redis_url).await
+    }
+
+    /// The same, with Kafka's settings of the topic.
+    pub async fn of_topic_with(settings: &[(&str, &str)], base: &str, kafka: &Kafka, redis_url: &str) -> Serving {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let backup = format!("{base}-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let topic = kafka.new_topic(&backup, PARTITIONS, &[]).await;
+        let topic = kafka.new_topic(&backup, PARTITIONS, settings).await;
         let metrics_topic = kafka.new_topic(&format!("{backup}-metrics"), 2, &[]).await;
         let s3 = S3Server::shared().await;
         let cluster = KafkaCluster::connect(KafkaSettings::at(kafka.bootstrap_servers())).await.expect("a client");
@@ -113,7 +118,13 @@ impl Serving {
 
     /// Starts `serve` and waits until it listens.
     pub async fn serve(&self) -> Served {
-        let process = Process::start(&mut self.command(&["serve"]));
+        self.serve_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn serve_with(&self, args: &[&str]) -> Served {
+        let args: Vec<&str> = ["serve"].iter().chain(args).copied().collect();
+        let process = Process::start(&mut self.command(&args));
         let (metrics, query) = (listener(&process, "metrics").await, listener(&process, "query").await);
         Served { process, metrics, query }
     }
@@ -126,7 +137,12 @@ impl Serving {
 
     /// What `highwater verify` says.
     pub async fn verify(&self) -> Output {
-        let mut command = self.command(&["verify"]);
+        self.run(&["verify"]).await
+    }
+
+    /// What `highwater` says with these arguments.
+    pub async fn run(&self, args: &[&str]) -> Output {
+        let mut command = self.command(args);
         tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("highwater starts")
     }
 

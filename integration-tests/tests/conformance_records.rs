@@ -266,6 +266,8 @@ macro_rules! conformance {
             topics_are_told_with_their_ids
             a_topic_created_again_has_another_id
             bounds_are_told_in_the_order_asked_for
+            retention_is_told_as_the_topic_has_it
+            a_peek_brings_the_first_record_of_each_partition
             the_cluster_has_an_id
             offsets_are_committed_without_being_a_member
             committed_offsets_go_with_their_topic

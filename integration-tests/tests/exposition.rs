@@ -8,9 +8,10 @@ use shared::{
     job::State,
     metrics::{
         exposition::page,
+        lag::Lag,
         view::{PartitionView, RunningView, TopicView},
     },
-    record::{Offset, Partition},
+    record::{Millis, Offset, Partition},
 };
 
 /// What promtool has against names that Kannika Armory's documentation fixes. Nothing else may be complained of.
@@ -42,11 +43,22 @@ fn topic() -> TopicView {
     TopicView {
         partitions: BTreeMap::from([(
             Partition(0),
-            PartitionView { last_offset: Some(Offset(388)), progress: Some(0.96) },
+            PartitionView {
+                last_offset: Some(Offset(388)),
+                progress: Some(0.96),
+                lag: Some(Lag {
+                    records: 16,
+                    bytes: Some(1.5),
+                    seconds: Some(60.0),
+                    seconds_to_loss: Some(f64::INFINITY),
+                }),
+                last_segment_at: Some(Millis(1_700_000_000_123)),
+            },
         )]),
         progress: Some(0.96),
         totals,
         present: totals,
+        last_gap_at: Some(Millis(1_700_000_000_123)),
         state: State::STREAMING,
         stale: false,
         running: Some(RunningView { jobs_count: 753, idle_ratio: 0.998_204_300_946_692_9 }),

@@ -22,6 +22,7 @@ mod lambda_metrics;
 mod lambda_runtime;
 mod lambda_segment_writer;
 mod lambda_start;
+mod losses;
 mod objects_faults;
 mod redis_faults;
 mod segment_compressions;

@@ -47,7 +47,7 @@ fn write(folder: &Path, compression: &str) {
         partition: Partition(0),
     };
     let before = ChainPoint { totals: Totals::default(), digest: ChainDigest::start(&chain) };
-    let start = SegmentStart { chain, base: Offset(0), before };
+    let start = SegmentStart { chain, base: Offset(0), before, last_gap_at: None };
     let mut encoder = SegmentEncoder::new(start, compression.parse().expect("a compression")).expect("an encoder");
     let records: Vec<Record> = (0..RECORDS).map(record).collect();
     encoder.append(&records).expect("records are encoded");

@@ -40,6 +40,7 @@ fn standing(identity: &ChainIdentity, end: &ChainEnd, now: Millis) -> Standing {
         totals: end.frontier.point.totals,
         totals_before_start: end.floor.floor.before.totals,
         digest: end.frontier.point.digest,
+        marks: end.frontier.marks,
         job: None,
     }
 }

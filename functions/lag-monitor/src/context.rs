@@ -49,6 +49,10 @@ pub struct Limits {
     pub arrival_polls_max: u32,
     /// The time between two such questions.
     pub arrival_poll_wait: Duration,
+    /// In how many partitions the oldest record that is not stored is looked for in a refresh.
+    pub peeks_max: usize,
+    /// How long they are waited for together.
+    pub peek_wait: Duration,
 }
 
 impl Default for Limits {
@@ -59,6 +63,8 @@ impl Default for Limits {
             messages_max: 1_000,
             arrival_polls_max: 30,
             arrival_poll_wait: Duration::from_millis(100),
+            peeks_max: 256,
+            peek_wait: Duration::from_secs(3),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! One refresh of a backup:
 //! 1. read what the store holds;
-//! 2. observe the logs of the selected topics and publish their ends ([`observe`]);
+//! 2. observe the logs of the selected topics and publish their ends ([`observe`]), with what is
+//!    not stored of them and how long Kafka keeps it ([`outlook`]);
 //! 3. find the end of every chain of these topics in the storage ([`stored`]) and publish the standings of those the
 //!    store knows less of ([`compare`]): nothing is claimed about who works on them;
 //! 4. take out what is gone: deleted topics, ended programs, registers nobody can read ([`retire`]);
@@ -17,6 +18,7 @@ mod compare;
 mod context;
 mod error;
 mod observe;
+mod outlook;
 mod rebuild;
 mod refresh;
 mod retire;

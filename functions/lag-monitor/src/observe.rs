@@ -42,6 +42,9 @@ fn observed(
                 partition: place.partition,
                 log_start: bounds.start,
                 log_end: bounds.high_watermark,
+                oldest: None,
+                earlier: None,
+                retention: None,
             }),
             Err(error) => observed.failures.push(Failure::of_partition(&place.topic, place.partition, error)),
         }

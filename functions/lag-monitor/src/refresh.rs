@@ -15,6 +15,7 @@ use crate::{
     Backup, Context, Failure, MonitorError, Refresh, changes,
     compare::{Required, standings},
     observe::{Observed, observe},
+    outlook,
     rebuild::{self, Wanted},
     retire::retired,
     stored::{Stored, stored},
@@ -107,7 +108,7 @@ async fn of_backup(
 ) -> BackupReport {
     let selected: Vec<Topic> = topics.iter().filter(|topic| context.selects(backup, &topic.name)).cloned().collect();
     let mut report = BackupReport { backup: backup.name.clone(), topics: selected.len(), ..BackupReport::default() };
-    let observed = match say_ends(context, backup, &selected, &mut report).await {
+    let observed = match say_ends(context, backup, &selected, known.as_ref().ok(), &mut report).await {
         Ok(observed) => Some(observed),
         Err(error) => {
             report.failures.push(Failure::of_backup(error));
@@ -128,9 +129,14 @@ async fn say_ends(
     context: &Context,
     backup: &Backup,
     selected: &[Topic],
+    known: Option<&Snapshot>,
     report: &mut BackupReport,
 ) -> Result<Observed, MonitorError> {
     let mut observed = observe(context, backup, selected).await?;
+    // A store that does not hold everything would make all look as if nothing were stored.
+    if let Some(known) = known.filter(|known| matches!(known.seen.epoch, Epoch::Complete(_))) {
+        report.failures.append(&mut outlook::add(context, &mut observed.ends, &known.registers).await);
+    }
     report.failures.append(&mut observed.failures);
     publish(context, observed.ends.iter().cloned().map(Message::Ends)).await?;
     report.ends = observed.ends.len();

@@ -68,6 +68,7 @@ impl Reporter {
             totals: open.frontier.point.totals,
             totals_before_start: open.floor.floor.before.totals,
             digest: open.frontier.point.digest,
+            marks: open.frontier.marks,
             job: Some(job),
         })
     }

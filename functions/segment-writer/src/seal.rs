@@ -48,8 +48,7 @@ pub async fn seal(
     put(context, open, &segment, &partition).await?;
     crash::point("after-put");
     let newer = check_floor(context, open, base, &partition).await?;
-    open.frontier =
-        Frontier { last_base: Some(base), next: segment.metadata.next, point: segment.metadata.after(size_bytes) };
+    open.frontier = Frontier::behind(&segment.metadata, size_bytes);
     context.remember(&backup.name, &partition, base);
     reporter.standing(context, open, position).await?;
     crash::point("before-commit");

@@ -174,6 +174,7 @@ impl PartitionWriter {
             chain: self.open.chain.clone(),
             base: self.open.frontier.next,
             before: self.open.frontier.point,
+            last_gap_at: self.open.frontier.marks.last_gap_at,
         };
         Ok(Unfinished {
             encoder: SegmentEncoder::new(start, self.backup.compression)?,

@@ -30,9 +30,7 @@ pub async fn chain_end(
         return Ok(ChainEnd { frontier: Frontier::empty(chain), floor });
     };
     let metadata = read_metadata(objects, chain, &last).await?;
-    let frontier =
-        Frontier { last_base: Some(metadata.base), next: metadata.next, point: metadata.after(last.size_bytes) };
-    Ok(ChainEnd { frontier, floor })
+    Ok(ChainEnd { frontier: Frontier::behind(&metadata, last.size_bytes), floor })
 }
 
 /// What a listing after a chain's segment shows.

@@ -3,7 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::ChainIdentity;
-use crate::{record::Offset, segment::ChainPoint};
+use crate::{
+    record::{Millis, Offset},
+    segment::{ChainPoint, SegmentMetadata},
+};
+
+/// What the last segment of a chain tells beside its counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Marks {
+    /// When it was written, by its writer's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_at: Option<Millis>,
+    /// When the chain's latest gap was declared; absent where none ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_gap_at: Option<Millis>,
+}
 
 /// The end of a chain as the storage has it: the next segment begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,12 +29,21 @@ pub struct Frontier {
     pub next: Offset,
     /// What the chain has counted up to there.
     pub point: ChainPoint,
+    /// What else the storage tells there.
+    pub marks: Marks,
 }
 
 impl Frontier {
     /// The frontier of a chain without a segment.
     #[must_use]
     pub fn empty(chain: &ChainIdentity) -> Self {
-        Frontier { last_base: None, next: Offset(0), point: ChainPoint::start(chain) }
+        Frontier { last_base: None, next: Offset(0), point: ChainPoint::start(chain), marks: Marks::default() }
+    }
+
+    /// The frontier behind a segment of this size.
+    #[must_use]
+    pub fn behind(segment: &SegmentMetadata, size_bytes: u64) -> Self {
+        let marks = Marks { written_at: Some(segment.written_at), last_gap_at: segment.last_gap_at };
+        Frontier { last_base: Some(segment.base), next: segment.next, point: segment.after(size_bytes), marks }
     }
 }

@@ -12,6 +12,6 @@ pub mod verify;
 
 pub use digest::ChainDigest;
 pub use floor::Floor;
-pub use frontier::Frontier;
+pub use frontier::{Frontier, Marks};
 pub use identity::ChainIdentity;
 pub use totals::Totals;

@@ -11,7 +11,7 @@ use prometheus::{
 };
 
 use super::view::{PartitionView, TopicView};
-use crate::job::Word;
+use crate::{job::Word, record::Millis};
 
 /// One backup and its topics, as the page shows them.
 pub type BackupView = (Arc<str>, BTreeMap<Arc<str>, TopicView>);
@@ -37,9 +37,11 @@ pub fn skipped(counts: &[(&str, u64)]) -> String {
 }
 
 fn encode(families: &[MetricFamily]) -> String {
-    TextEncoder::new()
+    let text = TextEncoder::new()
         .encode_to_string(families)
-        .expect("every family has a name and a metric, and a text takes any writing")
+        .expect("every family has a name and a metric, and a text takes any writing");
+    // As Prometheus writes it; a line that ends so is a value, since newlines in labels are escaped.
+    text.replace(" inf\n", " +Inf\n")
 }
 
 struct Family {
@@ -132,6 +134,46 @@ const FAMILIES: &[Family] = &[
         "Overall progress of a topic's backup as a number between 0 and 1",
         Series::Topic(|topic| topic.progress),
     ),
+    counter(
+        "highwater_backup_gap_offsets_total",
+        "Offsets in declared gaps: Kafka had deleted them before they were stored",
+        Series::Topic(|topic| number(topic.totals.gap_offsets)),
+    ),
+    counter(
+        "highwater_backup_gaps_total",
+        "Declared gaps: ranges that Kafka had deleted before they were stored",
+        Series::Topic(|topic| number(topic.totals.gaps)),
+    ),
+    gauge(
+        "highwater_backup_lag_bytes",
+        "Estimated size of what is in the log and not in the storage: its records times their mean size so far",
+        Series::Partition(|partition| partition.lag?.bytes),
+    ),
+    gauge(
+        "highwater_backup_lag_records",
+        "Offsets of the log, as it was last observed, that are not in the storage: at most so many records",
+        Series::Partition(|partition| number(partition.lag?.records)),
+    ),
+    gauge(
+        "highwater_backup_lag_seconds",
+        "Age of the oldest record that is not in the storage",
+        Series::Partition(|partition| partition.lag?.seconds),
+    ),
+    gauge(
+        "highwater_backup_last_gap_timestamp_seconds",
+        "When the latest gap was declared",
+        Series::Topic(|topic| topic.last_gap_at.map(seconds)),
+    ),
+    gauge(
+        "highwater_backup_last_segment_timestamp_seconds",
+        "When the last segment was written to the storage",
+        Series::Partition(|partition| partition.last_segment_at.map(seconds)),
+    ),
+    gauge(
+        "highwater_backup_seconds_to_loss",
+        "Time until Kafka's retention, by age and size, may delete the oldest record that is not in the storage: +Inf while nothing is at risk",
+        Series::Partition(|partition| partition.lag?.seconds_to_loss),
+    ),
     gauge(
         "highwater_job_stale",
         "1 when a backup task has not said in time how it is: its backup_state then leaves it out",
@@ -150,6 +192,10 @@ const fn gauge(name: &'static str, help: &'static str, series: Series) -> Family
 
 const fn counter(name: &'static str, help: &'static str, series: Series) -> Family {
     Family { name, kind: MetricType::COUNTER, help, series }
+}
+
+fn seconds(at: Millis) -> f64 {
+    at.0 as f64 / 1_000.0
 }
 
 /// Prometheus knows floating point only: exact up to 2^53.

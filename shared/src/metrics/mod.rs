@@ -5,6 +5,7 @@ pub mod effects;
 pub mod exposition;
 pub mod fold;
 pub mod keys;
+pub mod lag;
 pub mod number;
 pub mod part;
 pub mod reason;

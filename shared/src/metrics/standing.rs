@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::reason::Reason;
 use crate::{
-    chain::{ChainDigest, Totals},
+    chain::{ChainDigest, Marks, Totals},
     job::State,
-    ports::{records, store::Operation},
+    ports::{records, records::Retention, store::Operation},
     record::{Millis, Offset, Partition, TopicId},
 };
 
@@ -62,6 +62,9 @@ pub struct Standing {
     pub totals_before_start: Totals,
     /// The chain digest at `next`.
     pub digest: ChainDigest,
+    /// What else the storage tells there.
+    #[serde(flatten)]
+    pub marks: Marks,
     /// The owner's part; absent in a standing sent by somebody who only read the storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<Job>,
@@ -106,6 +109,39 @@ pub struct Ends {
     /// The log start offset.
     pub log_start: Offset,
     /// The log end offset (the high watermark).
+    pub log_end: Offset,
+    /// The oldest record that was not stored then; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Oldest>,
+    /// An observation before this one, for how fast the log grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+    /// When Kafka deletes what is in the log; absent where nobody asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// The oldest record of a log that was not stored when it was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Oldest {
+    /// From where it was looked for: the frontier, or the log's start where that is behind it.
+    pub from: Offset,
+    /// Where it is: everything below is stored or does not exist. The log's end where there is none.
+    pub offset: Offset,
+    /// Its timestamp, or an earlier one; when it was first seen, where it has none.
+    pub timestamp: Millis,
+    /// How large it is; 0 where nobody could read it.
+    pub bytes: u64,
+}
+
+/// An earlier observation of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Earlier {
+    /// When.
+    pub timestamp: Millis,
+    /// Where it ended.
     pub log_end: Offset,
 }
 

@@ -16,6 +16,7 @@ use std::{
 };
 
 use super::{
+    lag::{Lag, lag},
     registers::{Chain, LogEnds, Registers, TopicRegisters},
     standing::{Instance, Job},
 };
@@ -36,6 +37,8 @@ pub struct TopicView {
     pub totals: Totals,
     /// What the storage holds.
     pub present: Totals,
+    /// When the latest gap was declared; `None` where none ever was.
+    pub last_gap_at: Option<Millis>,
     /// The topic's state.
     pub state: State,
     /// Whether somebody who should say how it is has fallen silent.
@@ -45,12 +48,16 @@ pub struct TopicView {
 }
 
 /// A partition at a moment.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PartitionView {
     /// The last stored offset; `None` when nothing is stored.
     pub last_offset: Option<Offset>,
     /// From 0 to 1; `None` while the log's end is unknown.
     pub progress: Option<f64>,
+    /// How far what is stored is behind the log; `None` while the log's end is unknown.
+    pub lag: Option<Lag>,
+    /// When its last segment was written; `None` where there is none.
+    pub last_segment_at: Option<Millis>,
 }
 
 /// The running programs' figures.
@@ -77,6 +84,7 @@ fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
         partitions,
         totals: sum(topic, head_totals),
         present: sum(topic, present),
+        last_gap_at: topic.chains.values().filter_map(|chain| chain.head?.marks.last_gap_at).max(),
         state,
         stale,
         running: running(topic.instances.values().filter(|instance| now < instance.expires)),
@@ -107,12 +115,17 @@ impl<'a> Current<'a> {
 
     fn partition(&self, number: Partition, now: Millis) -> PartitionView {
         let chain = self.chains.get(&number).copied();
+        let head = chain.and_then(|chain| chain.head);
+        let next = chain.and_then(last_offset).map(Offset::next);
+        let totals = head.map(|head| head.totals).unwrap_or_default();
         PartitionView {
             last_offset: chain.and_then(last_offset),
             progress: self
                 .ends
                 .get(&number)
                 .map(|ends| progress(chain.map(|chain| position(chain, now)).unwrap_or_default(), ends)),
+            lag: self.ends.get(&number).map(|ends| lag(next, totals, ends, now)),
+            last_segment_at: head.and_then(|head| head.marks.written_at),
         }
     }
 }
@@ -128,6 +141,13 @@ fn chains_of(topic: &TopicRegisters, n: Option<u32>) -> BTreeMap<Partition, &Cha
 
 fn ends_of<'a>(topic: &'a TopicRegisters, id: &TopicId) -> BTreeMap<Partition, &'a LogEnds> {
     topic.ends.iter().filter(|(_, ends)| ends.topic_id == *id).map(|(partition, ends)| (*partition, ends)).collect()
+}
+
+/// Up to where a partition of the topic of this id is stored; `None` where nothing of it is.
+#[must_use]
+pub fn stored_to(topic: &TopicRegisters, id: &TopicId, partition: Partition) -> Option<Offset> {
+    let n = topic.incarnations.iter().find(|(_, claimed_id)| *claimed_id == id).map(|(n, _)| *n)?;
+    topic.chains.get(&(n, partition)).and_then(last_offset).map(Offset::next)
 }
 
 /// A chain that has counted nothing has stored nothing, wherever its frontier is.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::record::{Offset, Partition, Record, TopicId, TopicPartition};
 
@@ -22,6 +23,12 @@ pub trait Log: Send + Sync {
 
     /// Reads from the given offsets on, without a consumer group.
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
+
+    /// The same for who wants the first record of each partition and no more: as little as can be is read ahead.
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
+
+    /// When Kafka deletes what is in each of these topics, in the order asked for; one topic's error is in its place.
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError>;
 }
 
 /// Consumer groups.
@@ -137,6 +144,30 @@ pub struct LogBounds {
     pub stable_end: Offset,
     /// The high watermark: the end of what is replicated.
     pub high_watermark: Offset,
+}
+
+/// When Kafka deletes what is in a partition, apart from compaction, which keeps the last record of each key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Retention {
+    /// Milliseconds after a record's timestamp (`retention.ms`); `None`: never by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms: Option<u64>,
+    /// When so many bytes are behind it (`retention.bytes`); `None`: never by size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+impl Retention {
+    /// What a topic's settings say, each asked for by its name. A setting that is not there is Kafka's own.
+    #[must_use]
+    pub fn of_settings<'a>(setting: impl Fn(&str) -> Option<&'a str>) -> Self {
+        // A policy of compaction alone deletes nothing by age or size.
+        if setting("cleanup.policy").is_some_and(|policy| !policy.split(',').any(|it| it.trim() == "delete")) {
+            return Retention::default();
+        }
+        let limit = |name, default| setting(name).map_or(default, |text| text.trim().parse().ok());
+        Retention { ms: limit("retention.ms", Some(604_800_000)), bytes: limit("retention.bytes", None) }
+    }
 }
 
 /// A message to publish.

@@ -19,7 +19,7 @@ use parquet::{
 use super::{
     compression::Compression,
     format::{FOOTER_CHECKSUM_BYTES, SCHEMA, column},
-    metadata::{ChainPoint, Gap, GapCause, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
+    metadata::{ChainPoint, Gap, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
 };
 use crate::{
     chain::{ChainDigest, ChainIdentity, Totals},
@@ -54,6 +54,8 @@ pub struct SegmentStart {
     pub base: Offset,
     /// What the chain had counted there.
     pub before: ChainPoint,
+    /// When its latest gap was declared.
+    pub last_gap_at: Option<Millis>,
 }
 
 /// A segment in the making. Records go in by row groups, ascending by offset.
@@ -113,7 +115,8 @@ impl SegmentEncoder {
 
     /// Declares a range that the broker no longer has.
     pub fn declare(&mut self, gap: Gap) {
-        if gap.cause == GapCause::BelowLogStart {
+        if gap.cause.is_loss() {
+            self.start.last_gap_at = self.start.last_gap_at.max(Some(gap.declared_at));
             self.own.gaps += 1;
             self.own.gap_offsets += u64::try_from(gap.to.0 - gap.from.0).unwrap_or(0);
         }
@@ -139,6 +142,7 @@ impl SegmentEncoder {
             own: self.own,
             digest: self.digest,
             gaps: self.gaps,
+            last_gap_at: self.start.last_gap_at,
         };
         let json = serde_json::to_string(&metadata).map_err(|e| parquet(ParquetError::External(Box::new(e))))?;
         self.writer.append_key_value_metadata(KeyValue::new(METADATA_KEY.to_owned(), json));

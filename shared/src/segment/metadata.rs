@@ -38,6 +38,9 @@ pub struct SegmentMetadata {
     pub digest: ChainDigest,
     /// The ranges within [base, next) that Kafka had deleted before they were stored.
     pub gaps: Vec<Gap>,
+    /// When the latest gap of the chain up to the end of this segment was declared; absent where none ever was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_gap_at: Option<Millis>,
     /// CRC-32C of the file's first `body_bytes` bytes: its magic and its row groups.
     pub body_crc32c: u32,
     /// How many bytes the checksum covers.
@@ -111,4 +114,12 @@ pub enum GapCause {
     BeforeBackup,
     /// The broker's log starts behind it: retention (or DeleteRecords) overtook the backup.
     BelowLogStart,
+}
+
+impl GapCause {
+    /// Whether what is gone was the backup's to keep: such gaps are counted.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        self != GapCause::BeforeBackup
+    }
 }

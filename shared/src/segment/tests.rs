@@ -18,7 +18,8 @@ use crate::{
 fn encode(groups: &[Vec<Record>], next: i64, compression: Compression) -> EncodedSegment {
     let chain = ChainIdentity::example();
     let before = ChainPoint::start(&chain);
-    let mut encoder = SegmentEncoder::new(SegmentStart { chain, base: Offset(0), before }, compression).unwrap();
+    let mut encoder =
+        SegmentEncoder::new(SegmentStart { chain, base: Offset(0), before, last_gap_at: None }, compression).unwrap();
     for group in groups {
         encoder.append(group).unwrap();
     }
@@ -171,7 +172,9 @@ fn bytes_that_are_no_segment_are_refused_and_never_panic() {
 fn only_losses_are_counted_as_gaps() {
     let chain = ChainIdentity::example();
     let before = ChainPoint::start(&chain);
-    let mut encoder = SegmentEncoder::new(SegmentStart { chain, base: Offset(0), before }, Compression::None).unwrap();
+    let mut encoder =
+        SegmentEncoder::new(SegmentStart { chain, base: Offset(0), before, last_gap_at: None }, Compression::None)
+            .unwrap();
     let gap = |from, to, cause| Gap { from: Offset(from), to: Offset(to), cause, declared_at: Millis(1) };
     encoder.declare(gap(0, 10, GapCause::BeforeBackup));
     encoder.declare(gap(10, 13, GapCause::BelowLogStart));

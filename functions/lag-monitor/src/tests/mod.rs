@@ -4,5 +4,6 @@ mod changes;
 mod faults;
 mod healing;
 mod observing;
+mod outlook;
 mod settings;
 mod world;

@@ -13,7 +13,7 @@ use shared::{
         mock::{MockError, MockKafka},
     },
     config::{KafkaSettings, units::Span},
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -21,6 +21,8 @@ use crate::failure::Failure;
 
 /// The cluster's id, for every start.
 const CLUSTER_ID: &str = "highwater-dev";
+/// The mock drops the oldest batches of a partition that holds more.
+const PARTITION_BYTES_MAX: u64 = 5 << 20;
 /// A second start must not wait long for the partitions of a first that was killed.
 const SESSION_TIMEOUT: Span = Span::seconds(6);
 
@@ -74,6 +76,15 @@ impl Log for DevKafka {
 
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.client.fetch(starts).await
+    }
+
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.client.peek(starts).await
+    }
+
+    /// The mock has no settings; it keeps so many bytes of a partition.
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        Ok(topics.iter().map(|_| Ok(Retention { ms: None, bytes: Some(PARTITION_BYTES_MAX) })).collect())
     }
 }
 

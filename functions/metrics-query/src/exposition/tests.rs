@@ -103,6 +103,9 @@ async fn observe(store: &Moody, backup: &str, topic: &str) {
         partition: Partition(0),
         log_start: Offset(0),
         log_end: Offset(10),
+        oldest: None,
+        earlier: None,
+        retention: None,
     });
     store.apply(&[], &operations(&ends)).await.unwrap();
 }

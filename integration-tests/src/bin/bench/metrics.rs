@@ -17,7 +17,7 @@ use integration_tests::{
 use metrics_consumer::{Input, handle};
 use shared::{
     adapters::system_clock::SystemClock,
-    chain::{ChainDigest, ChainIdentity, Totals},
+    chain::{ChainDigest, ChainIdentity, Marks, Totals},
     job::State,
     metrics::{
         backbeat::keys::Windows,
@@ -204,6 +204,7 @@ fn standing(n: usize, now: Millis) -> Bytes {
         totals,
         totals_before_start: Totals::default(),
         digest: ChainDigest::start(&identity),
+        marks: Marks::default(),
         job: Some(job),
     };
     Message::Standing(standing).encode().value.expect("a standing has a value")

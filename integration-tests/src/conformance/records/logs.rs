@@ -63,3 +63,40 @@ pub async fn the_cluster_has_an_id(cluster: &dyn Cluster) {
     assert!(!id.is_empty());
     assert_eq!(cluster.kafka().cluster_id().await.expect("the cluster answers"), id);
 }
+
+/// Retention is told as the topic has it, in the order asked for; what is not there has its error in its place.
+pub async fn retention_is_told_as_the_topic_has_it(cluster: &dyn Cluster) {
+    let limited = cluster.new_topic(1, &[("retention.ms", "3600000"), ("retention.bytes", "1048576")]).await;
+    let unlimited = cluster.new_topic(1, &[("retention.ms", "-1"), ("retention.bytes", "-1")]).await;
+    let compacted = cluster.new_topic(1, &[("cleanup.policy", "compact"), ("retention.ms", "3600000")]).await;
+    let both = cluster.new_topic(1, &[("cleanup.policy", "compact,delete"), ("retention.ms", "60000")]).await;
+    let asked = [compacted, both, "there-never-was-such-a-topic".into(), limited, unlimited];
+    let told = cluster.kafka().retention(&asked).await.expect("the cluster answers");
+    assert_eq!(told[0], Ok(Retention::default()));
+    assert_eq!(told[1], Ok(Retention { ms: Some(60_000), bytes: None }));
+    assert!(matches!(told[2], Err(RecordsError::Unknown { .. })), "{:?}", told[2]);
+    assert_eq!(told[3], Ok(Retention { ms: Some(3_600_000), bytes: Some(1 << 20) }));
+    assert_eq!(told[4], Ok(Retention::default()));
+    assert_eq!(cluster.kafka().retention(&[]).await.expect("the cluster answers"), []);
+}
+
+/// Who peeks gets the first record of each partition, also where it is larger than what is read ahead.
+pub async fn a_peek_brings_the_first_record_of_each_partition(cluster: &dyn Cluster) {
+    let topic = cluster.new_topic(3, &[]).await;
+    let partitions: Vec<_> = (0..3).map(|number| TopicPartition::new(topic.clone(), number)).collect();
+    for partition in &partitions {
+        cluster.append(partition, &[record("small"), record(vec![b'x'; 300_000]), record("small")]).await;
+    }
+    let starts: Vec<_> = partitions.iter().map(|partition| (partition.clone(), Offset(1))).collect();
+    let mut fetch = cluster.kafka().peek(&starts).await.expect("the cluster answers");
+    for partition in &partitions {
+        let came = wait_for(
+            fetch.as_mut(),
+            "first record",
+            |fetched| matches!(fetched, Fetched::Records { partition: of, .. } if of == partition),
+        );
+        let Fetched::Records { records, .. } = came.await else { unreachable!() };
+        assert_eq!((records[0].offset, records[0].size_bytes()), (Offset(1), 300_000));
+        fetch.stop(partition).await.expect("it is read");
+    }
+}

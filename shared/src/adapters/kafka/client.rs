@@ -15,6 +15,8 @@ const NO_GROUP: &str = "highwater-no-group";
 const FETCH_ANSWER_BYTES_MAX: u32 = 8 << 20;
 /// The same for one partition of the answer.
 const FETCH_PARTITION_BYTES_MAX: u32 = 1 << 20;
+/// The same where only the first record is wanted.
+const PEEK_BYTES_MAX: u32 = 16 << 10;
 /// Messages that wait to be sent take at most so much.
 const PUBLISH_QUEUE_KIB_MAX: u32 = 65_536;
 /// The longest message the client passes on; the topic's own limit decides.
@@ -35,6 +37,8 @@ pub(super) enum Role<'a> {
     Publisher,
     /// Reads given partitions.
     Reader,
+    /// Reads the first record of given partitions.
+    Peeker,
     /// Reads as a member of a group.
     Member {
         /// Which group.
@@ -54,6 +58,14 @@ pub(super) fn config(settings: &KafkaSettings, bootstrap_servers: &str, role: Ro
         }
         Role::Publisher => publisher(&mut config, settings),
         Role::Reader => reader(&mut config, settings, NO_GROUP),
+        Role::Peeker => {
+            reader(&mut config, settings, NO_GROUP);
+            config
+                .set("fetch.message.max.bytes", PEEK_BYTES_MAX.to_string())
+                .set("fetch.max.bytes", FETCH_PARTITION_BYTES_MAX.to_string())
+                .set("queued.min.messages", "1")
+                .set("queued.max.messages.kbytes", "1024");
+        }
         Role::Member { group } => {
             reader(&mut config, settings, group);
             member(&mut config, settings);
@@ -180,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_client_accepts_what_is_set_for_every_role() {
-        for role in [Role::Admin, Role::Publisher, Role::Reader, Role::Member { group: "g" }] {
+        for role in [Role::Admin, Role::Publisher, Role::Reader, Role::Peeker, Role::Member { group: "g" }] {
             let config = config(&KafkaSettings::default(), "b:9092", role);
             config.create_native_config().unwrap_or_else(|error| panic!("{role:?}: {error}"));
         }

@@ -6,6 +6,7 @@ mod admin;
 mod assigned_groups;
 mod bounds;
 mod client;
+mod configs;
 mod context;
 mod errors;
 mod fetch;
@@ -28,7 +29,7 @@ use self::{
 };
 use crate::{
     config::kafka::KafkaSettings,
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -75,6 +76,14 @@ impl KafkaCluster {
     fn open(&self, role: Role<'_>, topics: Option<&[Arc<str>]>) -> Result<KafkaFetch, RecordsError> {
         let config = client::config(&self.settings, &self.errors.bootstrap_servers, role);
         KafkaFetch::open(&config, self.errors.clone(), topics).map_err(|error| not_made(&error))
+    }
+
+    fn read(&self, role: Role<'_>, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch = self.open(role, None)?;
+        for (partition, from) in starts {
+            fetch.read_from(partition, *from);
+        }
+        Ok(Box::new(fetch))
     }
 
     async fn producer(&self) -> Result<&Producer, RecordsError> {
@@ -134,11 +143,16 @@ impl Log for KafkaCluster {
     }
 
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
-        let fetch = self.open(Role::Reader, None)?;
-        for (partition, from) in starts {
-            fetch.read_from(partition, *from);
-        }
-        Ok(Box::new(fetch))
+        self.read(Role::Reader, starts)
+    }
+
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.read(Role::Peeker, starts)
+    }
+
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        let topics = topics.to_vec();
+        self.admin.ask(move |admin| configs::retention(admin, &topics)).await
     }
 }
 

@@ -43,6 +43,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
                 own: Totals { records, record_bytes: 10 * records, segments: 1, ..Totals::default() },
                 digest: digest_after(point.digest, base, next),
                 gaps: vec![],
+                last_gap_at: None,
                 body_crc32c: 0,
                 body_bytes: 900,
             };

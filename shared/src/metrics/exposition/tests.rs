@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    chain::Totals,
+    chain::{Marks, Totals},
     job::State,
     metrics::{
         registers::examples::{digest, registers_after},
@@ -56,6 +56,7 @@ fn standing((topic, partition, next, position, _, [record_bytes, segments, store
         totals: Totals { records, record_bytes, segments, stored_bytes, ..Totals::default() },
         totals_before_start: Totals::default(),
         digest: digest(topic, next),
+        marks: Marks { written_at: Some(Millis(999)), last_gap_at: None },
         job: Some(job),
     })
 }
@@ -69,6 +70,9 @@ fn ends((topic, partition, _, _, log_end, _): Place) -> Message {
         partition: Partition(partition),
         log_start: Offset(0),
         log_end: Offset(log_end),
+        oldest: None,
+        earlier: None,
+        retention: None,
     })
 }
 
@@ -152,7 +156,7 @@ fn a_family_is_named_once_and_its_series_follow_it() {
             assert_eq!(line.split_once('{').unwrap().0, current);
         }
     }
-    assert_eq!(seen.len(), 17);
+    assert_eq!(seen.len(), 22);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{Kind, Registers};
 use crate::{
-    chain::{ChainDigest, Totals},
+    chain::{ChainDigest, Marks, Totals},
     job::State,
     metrics::standing::{Ends, Instance, Job, Message, Standing},
     ports::store::{Operation, Register},
@@ -33,6 +33,10 @@ pub(crate) fn totals(next: i64) -> Totals {
 pub(crate) fn digest(topic: &str, next: i64) -> ChainDigest {
     let bytes = topic.bytes().fold(next.unsigned_abs(), |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     serde_json::from_value(format!("{bytes:064x}").into()).unwrap()
+}
+
+fn marks(next: i64) -> Marks {
+    Marks { written_at: (next > 0).then_some(Millis(next)), last_gap_at: (next > 50).then_some(Millis(next - 50)) }
 }
 
 fn job(next: i64, epoch: u64, sequence: u64) -> Job {
@@ -70,6 +74,7 @@ fn standing() -> impl Strategy<Value = Message> {
                 totals: totals(next),
                 totals_before_start: totals(start),
                 digest: digest(topic, next),
+                marks: marks(next),
                 job: owner.map(|(epoch, sequence)| job(next, epoch, sequence)),
             })
         },
@@ -87,6 +92,9 @@ fn ends() -> impl Strategy<Value = Message> {
             partition: Partition(partition),
             log_start: Offset(time / 4),
             log_end: Offset(time / 2),
+            oldest: None,
+            earlier: None,
+            retention: None,
         })
     })
 }

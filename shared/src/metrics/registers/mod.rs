@@ -2,11 +2,11 @@
 //!
 //! | register | of | order | holds |
 //! |---|---|---|---|
-//! | head | chain | next | totals, digest |
+//! | head | chain | next | totals, digest, times |
 //! | floor | chain | start | totals before it |
 //! | incarnation | topic, n | n | topic id |
 //! | job | chain | owner epoch, sequence | state, attempt, since, expires, position |
-//! | ends | topic, partition | time of observation, log end, log start | topic id |
+//! | ends | topic, partition | time of observation, log end, log start | topic id, oldest record not stored, an earlier end, retention |
 //! | instance | topic, instance | time, count | idle time, expiry |
 //!
 //! A chain is a partition of an incarnation of a topic. The storage makes what a head or a floor holds a function of its
@@ -58,7 +58,7 @@ fn of_standing(s: &Standing) -> Vec<Operation> {
             Kind::Heads,
             &chain,
             vec![unsigned(s.next.0)],
-            json(&HeadValue { totals: s.totals, digest: s.digest }),
+            json(&HeadValue { totals: s.totals, digest: s.digest, marks: s.marks }),
         ),
         register(Kind::Floors, &chain, vec![unsigned(s.start.0)], json(&FloorValue { totals: s.totals_before_start })),
     ];
@@ -72,7 +72,9 @@ fn of_standing(s: &Standing) -> Vec<Operation> {
 fn of_ends(e: &Ends) -> Operation {
     let field = names::topic_field(&e.topic, &e.partition.to_string());
     let order = vec![unsigned(e.timestamp.0), unsigned(e.log_end.0), unsigned(e.log_start.0)];
-    max(Kind::Ends, &e.backup, &field, order, json(&EndsValue { topic_id: e.topic_id.clone() }))
+    let value =
+        EndsValue { topic_id: e.topic_id.clone(), oldest: e.oldest, earlier: e.earlier, retention: e.retention };
+    max(Kind::Ends, &e.backup, &field, order, json(&value))
 }
 
 fn of_instance(i: &Instance) -> Operation {

@@ -9,9 +9,9 @@ use super::{
     values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue},
 };
 use crate::{
-    chain::{ChainDigest, Totals},
-    metrics::standing::{Instance, Job},
-    ports::store::Register,
+    chain::{ChainDigest, Marks, Totals},
+    metrics::standing::{Earlier, Instance, Job, Oldest},
+    ports::{records::Retention, store::Register},
     record::{Millis, Offset, Partition, TopicId},
 };
 
@@ -58,6 +58,8 @@ pub struct Head {
     pub totals: Totals,
     /// The digest there.
     pub digest: ChainDigest,
+    /// What else the storage told there.
+    pub marks: Marks,
 }
 
 /// Where a chain begins.
@@ -80,6 +82,12 @@ pub struct LogEnds {
     pub log_start: Offset,
     /// The log end offset.
     pub log_end: Offset,
+    /// The oldest record that was not stored then.
+    pub oldest: Option<Oldest>,
+    /// An observation before.
+    pub earlier: Option<Earlier>,
+    /// When Kafka deletes what is in the log.
+    pub retention: Option<Retention>,
 }
 
 /// A register that cannot be read.
@@ -150,6 +158,9 @@ impl Registers {
             topic_id: value.topic_id,
             log_start: offset(log_start)?,
             log_end: offset(log_end)?,
+            oldest: value.oldest,
+            earlier: value.earlier,
+            retention: value.retention,
         };
         self.topic(topic).ends.insert(partition, ends);
         Some(())
@@ -181,8 +192,8 @@ impl Registers {
 
 fn head(register: &Register) -> Option<Head> {
     let [next] = order(register)?;
-    let HeadValue { totals, digest } = value(register)?;
-    Some(Head { next: offset(next)?, totals, digest })
+    let HeadValue { totals, digest, marks } = value(register)?;
+    Some(Head { next: offset(next)?, totals, digest, marks })
 }
 
 fn floor(register: &Register) -> Option<Floor> {

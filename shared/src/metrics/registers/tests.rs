@@ -6,7 +6,10 @@ use super::{
     examples::{self, hashes, registers_after, registers_in},
     *,
 };
-use crate::record::{Millis, Offset, Partition};
+use crate::{
+    chain::Marks,
+    record::{Millis, Offset, Partition},
+};
 
 fn standing(next: i64, epoch: u64, position: i64) -> Message {
     let job = super::super::standing::Job {
@@ -30,6 +33,7 @@ fn standing(next: i64, epoch: u64, position: i64) -> Message {
         totals: examples::totals(next),
         totals_before_start: examples::totals(0),
         digest: examples::digest("orders", next),
+        marks: Marks::default(),
         job: Some(job),
     })
 }
@@ -115,6 +119,9 @@ fn a_deleted_topic_leaves_nothing_in_the_store_and_others_are_untouched() {
             partition: Partition(0),
             log_start: Offset(0),
             log_end: Offset(9),
+            oldest: None,
+            earlier: None,
+            retention: None,
         }));
         messages.push(Message::Instance(Instance {
             timestamp: Millis(1),
@@ -158,6 +165,9 @@ fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
             partition: Partition(partition),
             log_start: Offset(0),
             log_end: Offset(9),
+            oldest: None,
+            earlier: None,
+            retention: None,
         })
     };
     let mut operations: Vec<Operation> =

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{ChainDigest, Totals},
+    chain::{ChainDigest, Marks, Totals},
     job::State,
-    metrics::standing::{CamelTotals, Job},
+    metrics::standing::{CamelTotals, Earlier, Job, Oldest},
+    ports::records::Retention,
     record::{Millis, Offset, TopicId},
 };
 
@@ -14,6 +15,8 @@ pub(super) struct HeadValue {
     #[serde(with = "CamelTotals")]
     pub totals: Totals,
     pub digest: ChainDigest,
+    #[serde(flatten)]
+    pub marks: Marks,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,6 +57,12 @@ impl From<&Job> for JobValue {
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndsValue {
     pub topic_id: TopicId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Oldest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
 }
 
 #[derive(Serialize, Deserialize)]

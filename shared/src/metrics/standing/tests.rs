@@ -7,6 +7,8 @@ const STANDING: &str = include_str!("../../../fixtures/metrics/standing.json");
 const STANDING_WITHOUT_JOB: &str = include_str!("../../../fixtures/metrics/standing-without-job.json");
 const ENDS: &str = include_str!("../../../fixtures/metrics/ends.json");
 const INSTANCE: &str = include_str!("../../../fixtures/metrics/instance.json");
+const STANDING_WITH_MARKS: &str = include_str!("../../../fixtures/metrics/standing-with-marks.json");
+const ENDS_WITH_OUTLOOK: &str = include_str!("../../../fixtures/metrics/ends-with-outlook.json");
 const GOLDEN: [&str; 4] = [STANDING, STANDING_WITHOUT_JOB, ENDS, INSTANCE];
 
 fn digest() -> ChainDigest {
@@ -51,6 +53,7 @@ fn a_standing_is_read_as_what_it_says() {
             gap_offsets: 5,
         },
         digest: digest(),
+        marks: Marks::default(),
         job: Some(Job {
             state: State::STREAMING,
             attempt: 0,
@@ -65,8 +68,20 @@ fn a_standing_is_read_as_what_it_says() {
 }
 
 #[test]
+fn what_else_is_known_of_a_chain_and_its_log_is_read_as_what_it_says() {
+    let Message::Standing(standing) = decode(STANDING_WITH_MARKS) else { panic!("a standing") };
+    let marks = Marks { written_at: Some(Millis(1_700_000_000_001)), last_gap_at: Some(Millis(1_699_999_999_999)) };
+    assert_eq!(standing.marks, marks);
+    let Message::Ends(ends) = decode(ENDS_WITH_OUTLOOK) else { panic!("ends") };
+    let oldest = Oldest { from: Offset(389), offset: Offset(391), timestamp: Millis(1_699_999_990_000), bytes: 120 };
+    assert_eq!(ends.oldest, Some(oldest));
+    assert_eq!(ends.earlier, Some(Earlier { timestamp: Millis(1_699_999_985_456), log_end: Offset(398) }));
+    assert_eq!(ends.retention, Some(Retention { ms: Some(604_800_000), bytes: Some(1 << 30) }));
+}
+
+#[test]
 fn the_format_of_every_message_is_the_golden_one_and_cannot_move() {
-    for golden in GOLDEN {
+    for golden in GOLDEN.into_iter().chain([STANDING_WITH_MARKS, ENDS_WITH_OUTLOOK]) {
         let encoded = decode(golden).encode();
         assert_eq!(std::str::from_utf8(&encoded.value.unwrap()).unwrap(), golden.trim_end());
         assert!(encoded.headers.is_empty() && encoded.partition.is_none());

@@ -1,9 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::metrics::{
-    registers::examples::{self, registers_after},
-    standing::{Ends, Message, Standing},
+use crate::{
+    chain::Marks,
+    metrics::{
+        registers::examples::{self, registers_after},
+        standing::{Ends, Message, Standing},
+    },
 };
 
 const NOW: Millis = Millis(1_000);
@@ -22,6 +25,7 @@ fn standing(n: u32, partition: i32, next: i64) -> Standing {
         totals: examples::totals(next),
         totals_before_start: Totals::default(),
         digest: examples::digest("orders", next),
+        marks: Marks::default(),
         job: Some(job(State::STREAMING, next, 1)),
     }
 }
@@ -40,6 +44,9 @@ fn ends(n: u32, partition: i32, log_start: i64, log_end: i64) -> Message {
         partition: Partition(partition),
         log_start: Offset(log_start),
         log_end: Offset(log_end),
+        oldest: None,
+        earlier: None,
+        retention: None,
     })
 }
 

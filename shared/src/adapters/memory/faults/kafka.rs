@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use super::{Faults, Injected};
 use crate::{
-    ports::records::{Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    ports::records::{
+        Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic,
+    },
     record::{Offset, TopicPartition},
 };
 
@@ -66,6 +68,15 @@ impl Log for FaultyKafka {
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         let fetch: Result<_, RecordsError> = faulty!(self, "fetch", self.inner.fetch(starts));
         Ok(self.fetch_of(fetch?))
+    }
+
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        let fetch: Result<_, RecordsError> = faulty!(self, "fetch", self.inner.peek(starts));
+        Ok(self.fetch_of(fetch?))
+    }
+
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        faulty!(self, "describe topic settings", self.inner.retention(topics))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ports::{
         clock::Clock,
-        records::{Message, RecordsError},
+        records::{Message, RecordsError, Retention},
     },
     record::{Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
@@ -27,7 +27,7 @@ pub(super) struct Cluster {
 pub(super) struct TopicLog {
     pub(super) id: TopicId,
     pub(super) partitions: Vec<PartitionLog>,
-    log_append_time: bool,
+    configs: BTreeMap<String, String>,
     keyless: usize,
 }
 
@@ -47,7 +47,7 @@ impl Cluster {
         let topic = TopicLog {
             id: TopicId::from(format!("memory-{number}").as_str()),
             partitions: (0..partitions).map(|_| PartitionLog::default()).collect(),
-            log_append_time: configs.iter().any(|c| *c == ("message.timestamp.type", "LogAppendTime".to_owned())),
+            configs: configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             keyless: 0,
         };
         self.topics.insert(name.into(), topic);
@@ -81,7 +81,7 @@ impl Cluster {
         transaction: Option<TransactionId>,
         clock: &dyn Clock,
     ) -> Option<Offset> {
-        if self.topics.get(&partition.topic)?.log_append_time {
+        if self.topics.get(&partition.topic)?.config("message.timestamp.type") == Some("LogAppendTime") {
             record.timestamp = clock.now();
             record.timestamp_type = TimestampType::LogAppendTime;
         }
@@ -130,6 +130,14 @@ impl Cluster {
 impl TopicLog {
     pub(super) fn partition_count(&self) -> i32 {
         i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
+    }
+
+    pub(super) fn retention(&self) -> Retention {
+        Retention::of_settings(|name| self.config(name))
+    }
+
+    fn config(&self, name: &str) -> Option<&str> {
+        self.configs.get(name).map(String::as_str)
     }
 
     fn partition_for(&mut self, message: &Message) -> Partition {

@@ -46,7 +46,7 @@ impl MemoryKafka {
         MemoryKafka { shared: Arc::default(), clock, seed, reads: Arc::default() }
     }
 
-    /// Creates a topic when it does not exist; of `configs` only `message.timestamp.type` has an effect.
+    /// Creates a topic when it does not exist; of `configs` only `message.timestamp.type` has an effect; those of retention are told.
     pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, String)]) {
         self.shared.change(|cluster| cluster.create_topic(topic, partitions, configs));
     }

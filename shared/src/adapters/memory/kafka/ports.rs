@@ -10,7 +10,7 @@ use super::{
     fetch::{Membership, MemoryFetch},
 };
 use crate::{
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic},
+    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -48,6 +48,16 @@ impl Log for MemoryKafka {
             fetch.read_from(partition.clone(), *from);
         }
         Ok(Box::new(fetch))
+    }
+
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.fetch(starts).await
+    }
+
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        let cluster = self.shared.lock();
+        let of = |name: &Arc<str>| cluster.topics.get(name).map(TopicLog::retention);
+        Ok(topics.iter().map(|name| of(name).ok_or_else(|| unknown("describe topic settings", name))).collect())
     }
 }
 

@@ -1,0 +1,109 @@
+//! What is not backed up yet, how long Kafka keeps it, and what is said when it did not: on a real Kafka.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use integration_tests::{
+    eventually::eventually,
+    kafka::Kafka,
+    kafka_producer::NewRecord,
+    redis_server::RedisServer,
+    serving::{Served, Serving},
+};
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
+
+const WITHIN: Duration = Duration::from_secs(30);
+/// All but the one who stores.
+const METER: [&str; 2] = ["--only", "lag-monitor,metrics-consumer,metrics-aggregator,metrics-query"];
+/// What Kafka keeps, in seconds.
+const RETENTION_S: f64 = 600.0;
+/// How old the records are that a test writes.
+const AGE_S: i64 = 100;
+
+async fn serving(base: &str) -> (&'static Kafka, Serving) {
+    let kafka = Kafka::shared().await;
+    let redis = RedisServer::shared().await.new_database().url;
+    (kafka, Serving::of_topic_with(&[("retention.ms", "600000")], base, kafka, &redis).await)
+}
+
+/// Writes so many records of 5 bytes to partition 0, each as old as a test likes it.
+async fn produce(kafka: &Kafka, serving: &Serving, count: usize, age_s: i64) {
+    let timestamp_ms = SystemClock.now().0 - age_s * 1_000;
+    let record = || NewRecord::new("12345").partition(0).timestamp_ms(timestamp_ms);
+    kafka.produce(&serving.topic, (0..count).map(|_| record()).collect()).await;
+}
+
+/// The series of partition 0, by the end of their names after `highwater_backup_`.
+type Series = BTreeMap<String, f64>;
+
+async fn series_when(served: &Served, what: &str, wanted: impl Fn(&Series) -> bool) -> Series {
+    let ask = || async {
+        let series = served.series().await?;
+        let own =
+            series.into_iter().filter(|(name, _)| !name.contains("partition=") || name.contains("partition=\"0\""));
+        let short = |name: String| {
+            name.split('{').next().unwrap_or_default().trim_start_matches("highwater_backup_").to_owned()
+        };
+        let series: Series = own.map(|(name, value)| (short(name), value)).collect();
+        if wanted(&series) { Ok(series) } else { Err(format!("{series:?}")) }
+    };
+    eventually(what, WITHIN, ask).await
+}
+
+fn is(name: &'static str, value: f64) -> impl Fn(&Series) -> bool {
+    move |series| series.get(name) == Some(&value)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_long_until_kafka_deletes_what_is_not_stored_is_told_before_and_the_loss_after() {
+    let (kafka, serving) = serving("losses").await;
+    produce(kafka, &serving, 5, AGE_S).await;
+    let meter = serving.serve_with(&METER).await;
+    let seen = series_when(&meter, "what is at risk", |series| series.contains_key("seconds_to_loss")).await;
+    let (left, age) = (seen["seconds_to_loss"], seen["lag_seconds"]);
+    assert!((RETENTION_S - AGE_S as f64 - 60.0..=RETENTION_S - AGE_S as f64).contains(&left), "{seen:?}");
+    assert!((left + age - RETENTION_S).abs() < 0.001, "{seen:?}");
+    assert_eq!((seen["lag_records"], seen["lag_bytes"]), (5.0, 25.0));
+    meter.end().await;
+
+    let began_s = SystemClock.now().0 as f64 / 1_000.0;
+    let served = serving.serve().await;
+    let safe = series_when(&served, "everything to be stored", is("lag_records", 0.0)).await;
+    assert_eq!((safe["seconds_to_loss"], safe["lag_seconds"], safe["lag_bytes"]), (f64::INFINITY, 0.0, 0.0));
+    assert!(safe["last_segment_timestamp_seconds"] >= began_s, "{safe:?}");
+    assert_eq!((safe["gaps_total"], safe.get("last_gap_timestamp_seconds")), (0.0, None));
+    served.end().await;
+
+    // Retention goes on while nobody stores.
+    produce(kafka, &serving, 10, AGE_S).await;
+    kafka.delete_records_before(&serving.topic, 0, 12).await;
+    let meter = serving.serve_with(&METER).await;
+    series_when(&meter, "that it is losing", is("seconds_to_loss", 0.0)).await;
+    meter.end().await;
+
+    let served = serving.serve().await;
+    let lost = series_when(&served, "the loss to be told", is("gaps_total", 1.0)).await;
+    assert_eq!((lost["gap_offsets_total"], lost["lag_records"], lost["backup_state"]), (7.0, 0.0, 100.0), "{lost:?}");
+    assert!(lost["last_gap_timestamp_seconds"] >= began_s, "{lost:?}");
+    assert_eq!(lost["backup_sink_records_count"], 8.0);
+    // While it runs, too.
+    produce(kafka, &serving, 1, 0).await;
+    series_when(&served, "what came then", is("backup_sink_records_count", 9.0)).await;
+    served.end().await;
+
+    let verified = serving.verify().await;
+    assert!(verified.status.success(), "{verified:?}");
+    let listed = serving.run(&["segments", "--json"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    let gaps: Vec<_> = listed["segments"]
+        .as_array()
+        .expect("segments")
+        .iter()
+        .flat_map(|it| it["gaps"].as_array().cloned().unwrap_or_default())
+        .collect();
+    assert_eq!(gaps.len(), 1, "{listed}");
+    assert_eq!(
+        (&gaps[0]["from"], &gaps[0]["to"], &gaps[0]["cause"]),
+        (&5.into(), &12.into(), &"below_log_start".into())
+    );
+    assert!(gaps[0]["declared_at"].as_f64().is_some_and(|at| at >= began_s * 1_000.0), "{gaps:?}");
+}
