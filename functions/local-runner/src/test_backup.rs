@@ -64,6 +64,7 @@ impl TestBackup {
             topics: serde_json::from_value(serde_json::json!({ "include": ["orders"] })).unwrap(),
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::None,
+            filters: vec![],
         };
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())

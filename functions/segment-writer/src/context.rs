@@ -7,9 +7,9 @@ use std::{
 };
 
 use shared::{
-    config::selection::TopicSelection,
+    config::selection::{TopicPattern, TopicSelection},
     ports::{clock::Clock, objects::Objects, records::Kafka},
-    record::{Millis, Offset, TopicPartition},
+    record::{Millis, Offset, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
@@ -52,6 +52,8 @@ pub struct Backup {
     pub rollover: Rollover,
     /// How it is compressed.
     pub compression: Compression,
+    /// Which records are kept: the first pattern that matches a topic decides; all of a topic that none matches.
+    pub filters: Vec<(TopicPattern, Arc<Filter>)>,
 }
 
 impl Backup {
@@ -59,6 +61,12 @@ impl Backup {
     #[must_use]
     pub fn group(&self) -> String {
         format!("highwater.{}", self.name)
+    }
+
+    /// The filter of a topic.
+    #[must_use]
+    pub fn filter(&self, topic: &str) -> Option<&Arc<Filter>> {
+        self.filters.iter().find(|(topics, _)| topics.matches(topic)).map(|(_, filter)| filter)
     }
 }
 

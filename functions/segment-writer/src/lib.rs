@@ -5,7 +5,7 @@
 //! brings records ([`Input::Event`]), which are used as they are only where they begin at the frontier. [`input`] tells one
 //! from the other.
 //!
-//! [`writer`] holds one partition's unfinished segment, [`seal`] makes it durable, [`lane`] runs one partition,
+//! [`writer`] holds one partition's unfinished segment of what `sift` leaves of the records, [`seal`] makes it durable, [`lane`] runs one partition,
 //! [`session`] feeds the lanes from one consumer.
 
 pub mod context;
@@ -21,6 +21,7 @@ mod report;
 mod seal;
 mod session;
 mod settings;
+mod sift;
 #[cfg(test)]
 mod tests;
 mod writer;

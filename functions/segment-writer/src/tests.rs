@@ -9,13 +9,15 @@ use shared::{
         objects::{GetRange, ListRequest, Objects as _},
         records::Groups as _,
     },
-    record::{Millis, Offset, Record, TimestampType, TopicPartition},
+    record::{Millis, Offset, Record, TimestampType, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{error::Remedy, *};
+
+mod filtering;
 
 struct World {
     kafka: MemoryKafka,
@@ -59,11 +61,18 @@ impl World {
     }
 
     fn context(&self, backups: &[&str]) -> Arc<Context> {
+        self.context_with(backups, &[])
+    }
+
+    fn context_with(&self, backups: &[&str], filters: &[(&str, &str)]) -> Arc<Context> {
+        let filter =
+            |(topics, keep): &(&str, &str)| (topics.parse().unwrap(), Arc::new(Filter::compile(keep).unwrap()));
         let backup = |name: &&str| Backup {
             name: (*name).to_owned(),
             topics: shared::config::selection::TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_millis(100) },
             compression: Compression::None,
+            filters: filters.iter().map(filter).collect(),
         };
         let (kafka, objects) = (Arc::new(self.kafka.clone()), self.objects.clone());
         let backups = backups.iter().map(backup).collect();
@@ -71,8 +80,12 @@ impl World {
     }
 
     async fn drain(&self) -> DrainReport {
+        self.drain_in(&self.context(&["main"])).await
+    }
+
+    async fn drain_in(&self, context: &Arc<Context>) -> DrainReport {
         let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
-        match handle(Input::Drain(drain), &self.context(&["main"])).await.unwrap() {
+        match handle(Input::Drain(drain), context).await.unwrap() {
             Output::Drain(report) => report,
             Output::Event(report) => panic!("{report:?}"),
         }

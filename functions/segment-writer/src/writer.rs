@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shared::{
     chain::planner,
-    record::{Millis, Offset, Record, TopicPartition},
+    record::{Millis, Offset, Record, TopicPartition, filter::Undecided},
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     open::OpenChain,
     report::Reporter,
     seal::seal,
+    sift::{Batch, Sifted},
 };
 
 /// Bytes of records that make a row group.
@@ -44,6 +45,8 @@ struct Unfinished {
     record_bytes: u64,
     next: Offset,
     opened_at: Millis,
+    /// The first record that the filter could not judge.
+    undecided: Option<(Offset, Undecided)>,
 }
 
 impl PartitionWriter {
@@ -111,20 +114,19 @@ impl PartitionWriter {
         let plan = planner::plan_pulled(expected, &records, log_start, first_ever, started);
         records.drain(..plan.skip);
         let mut gaps = plan.gaps;
-        while !records.is_empty() {
+        let partition = self.partition();
+        let mut sifted = Sifted::of(self.backup.filter(&partition.topic), &partition, records).await;
+        loop {
             let open_bytes = self.segment.as_ref().map_or(0, |s| s.record_bytes);
-            let fitting = self.backup.rollover.fitting(open_bytes, &records);
-            let rest = records.split_off(fitting);
-            if !records.is_empty() {
-                let end = records[records.len() - 1].offset;
-                let later = gaps.split_off(gaps.partition_point(|gap| gap.to <= end));
-                self.take(records, gaps).await?;
-                gaps = later;
+            let batch = sifted.split(self.backup.rollover.fitting(open_bytes, &sifted.records));
+            if !batch.is_empty() {
+                let gaps = batch.gaps(&mut gaps);
+                self.take(batch, gaps).await?;
             }
-            if !rest.is_empty() {
-                self.seal(reporter).await?;
+            if sifted.records.is_empty() {
+                break;
             }
-            records = rest;
+            self.seal(reporter).await?;
         }
         self.count(started, 0);
         Ok(())
@@ -145,7 +147,7 @@ impl PartitionWriter {
         Ok(bounds.into_iter().next().transpose()?.map_or(Offset(0), |bounds| bounds.start))
     }
 
-    async fn take(&mut self, records: Vec<Record>, gaps: Vec<Gap>) -> Result<(), WriteError> {
+    async fn take(&mut self, batch: Batch, gaps: Vec<Gap>) -> Result<(), WriteError> {
         let mut segment = match self.segment.take() {
             Some(segment) => segment,
             None => self.begin()?,
@@ -154,13 +156,14 @@ impl PartitionWriter {
             tracing::warn!(partition = %self.partition(), from = %gap.from, to = %gap.to, cause = ?gap.cause, "offsets are not in the log any more");
             segment.encoder.declare(gap);
         }
-        let bytes: u64 = records.iter().map(Record::size_bytes).sum();
-        let Some(last) = records.last().map(|record| record.offset) else { return Ok(()) };
-        segment.next = last.next();
+        let bytes: u64 = batch.records.iter().map(Record::size_bytes).sum();
+        segment.next = batch.next;
+        segment.encoder.sift(batch.filtered, batch.failed.len() as u64);
+        segment.undecided = segment.undecided.or_else(|| batch.failed.into_iter().next());
         self.position = self.position.max(segment.next);
         segment.record_bytes += bytes;
         segment.pending_bytes += bytes;
-        segment.pending.extend(records);
+        segment.pending.extend(batch.records);
         if segment.pending_bytes >= ROW_GROUP_BYTES {
             segment = segment.encode_pending().await?;
         }
@@ -183,6 +186,7 @@ impl PartitionWriter {
             record_bytes: 0,
             next: self.open.frontier.next,
             opened_at: self.context.clock.now(),
+            undecided: None,
         })
     }
 
@@ -191,7 +195,12 @@ impl PartitionWriter {
         let Some(segment) = self.segment.take() else { return Ok(()) };
         let started = self.context.clock.now();
         let segment = segment.encode_pending().await?;
+        let undecided = segment.undecided;
         let encoded = segment.encoder.finish(segment.next, started)?;
+        if let Some((offset, why)) = undecided {
+            let records = encoded.metadata.own.filter_errors;
+            tracing::warn!(partition = %self.partition(), records, %offset, "the filter could not judge records, which are kept; the first: {why}");
+        }
         self.held.set(encoded.body.len() as u64);
         let records = encoded.metadata.own.records;
         let position = self.position;

@@ -42,7 +42,7 @@ pub async fn storage(world: &World) -> Result<(), String> {
                     .await
                     .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
                 let log = world.model().log(topic, &claim.topic_id, chain.partition).clone();
-                compare(&stored, &log, claim.topic_id == current)
+                compare(world, &stored, &log, claim.topic_id == current)
                     .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
             }
         }
@@ -106,9 +106,10 @@ async fn read(world: &World, chain: &ChainIdentity) -> Result<Stored, String> {
     Ok(stored)
 }
 
-fn compare(stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
+fn compare(world: &World, stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
     for (offset, record) in &stored.records {
         match log.visible.get(offset) {
+            Some(_) if !world.keeps(*offset) => return Err(format!("record {offset} is stored against the filter")),
             Some(produced) if produced == record => {}
             Some(_) => return Err(format!("record {offset} is stored otherwise than it was produced")),
             None => return Err(format!("record {offset} was never produced, or never committed")),
@@ -123,10 +124,18 @@ fn compare(stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
         true => offset < stored.next || offset >= log.trimmed_to,
         false => offset < stored.next,
     };
-    for offset in log.visible.keys().filter(|offset| due(**offset)) {
+    for offset in log.visible.keys().filter(|offset| due(**offset) && world.keeps(**offset)) {
         if !stored.records.contains_key(offset) && !log.compacted.contains(offset) && !in_gap(*offset) {
             return Err(format!("record {offset} is lost (frontier {})", stored.next));
         }
+    }
+    // What was compacted or lost may have been read before.
+    let left_out: Vec<Offset> =
+        log.visible.range(..stored.next).map(|(offset, _)| *offset).filter(|offset| !world.keeps(*offset)).collect();
+    let surely = left_out.iter().filter(|offset| !log.compacted.contains(offset) && !in_gap(**offset)).count() as u64;
+    let filtered = stored.point.totals.filtered;
+    if filtered < surely || filtered > left_out.len() as u64 {
+        return Err(format!("{filtered} records are counted as filtered, not {surely} to {}", left_out.len()));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use shared::{
     adapters::memory::faults::{Faults, FaultyKafka, FaultyObjects, Odds},
     config::selection::TopicSelection,
     ports::{objects::Objects, records::Kafka},
-    record::{Offset, Record, TopicPartition},
+    record::{Offset, Record, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
@@ -126,7 +126,9 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>) -> Arc<Context> {
     let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone()));
     let topics = selection();
     let rollover = Rollover { bytes_max: 300, age_max: Duration::from_secs(3) };
-    let backup = Backup { name: "main".into(), topics, rollover, compression: Compression::None };
+    let filter = |keep| ("*".parse().expect("a glob"), Arc::new(Filter::compile(keep).expect("a filter")));
+    let filters = world.filter().into_iter().map(filter).collect();
+    let backup = Backup { name: "main".into(), topics, rollover, compression: Compression::None, filters };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
     let context = Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)

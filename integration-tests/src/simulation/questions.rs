@@ -186,6 +186,7 @@ pub fn series_of_totals(topic: &str, totals: &Totals) -> Vec<(String, f64)> {
         ("backup_sink_records_count", totals.records),
         ("backup_sink_records_count_total", totals.records),
         ("backup_sink_records_filtered_count", totals.filtered),
+        ("highwater_filter_errors_total", totals.filter_errors),
         ("backup_sink_records_size", totals.record_bytes),
         ("backup_sink_records_size_total", totals.record_bytes),
         ("backup_sink_segments_count", totals.segments),

@@ -117,6 +117,16 @@ impl World {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The backup's filter: every third history has one.
+    pub fn filter(&self) -> Option<&'static str> {
+        (self.seed % 3 == 1).then_some("offset % 3 != 1")
+    }
+
+    /// What the filter must say of the record at an offset.
+    pub fn keeps(&self, offset: Offset) -> bool {
+        self.filter().is_none() || offset.0 % 3 != 1
+    }
+
     /// The id of a topic as it is now.
     pub fn id(&self, topic: &str) -> TopicId {
         let names = [Arc::from(topic)];

@@ -11,6 +11,9 @@ pub struct Totals {
     pub record_bytes: u64,
     /// Records that the filter left out.
     pub filtered: u64,
+    /// Records that were kept because the filter could not judge them. Left out where it is 0, as older segments do.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filter_errors: u64,
     /// Segments.
     pub segments: u64,
     /// Bytes of the segments in the storage, as the listing gives them.
@@ -39,10 +42,17 @@ impl Totals {
             records: with(self.records, other.records),
             record_bytes: with(self.record_bytes, other.record_bytes),
             filtered: with(self.filtered, other.filtered),
+            filter_errors: with(self.filter_errors, other.filter_errors),
             segments: with(self.segments, other.segments),
             stored_bytes: with(self.stored_bytes, other.stored_bytes),
             gaps: with(self.gaps, other.gaps),
             gap_offsets: with(self.gap_offsets, other.gap_offsets),
         }
     }
+}
+
+/// For numbers that a later version added: where they are 0 everything reads as before.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
+pub(crate) fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -1,13 +1,15 @@
 //! `[backups.<name>]`: what is backed up, and how it is cut into segments.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    selection::TopicSelection,
+    selection::{TopicPattern, TopicSelection},
     units::{ByteSize, Span},
 };
-use crate::segment::Compression;
+use crate::{record::filter::Filter, segment::Compression};
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +20,52 @@ pub struct BackupSettings {
     /// How records become segments.
     #[serde(default)]
     pub segment: SegmentSettings,
+    /// Which records are kept. The first filter whose `topics` matches a topic decides; of other topics all are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterSettings>,
+}
+
+/// A filter for the records of some topics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "FilterText", into = "FilterText")]
+pub struct FilterSettings {
+    /// Which topics.
+    pub topics: TopicPattern,
+    /// The expression, compiled.
+    pub keep: Arc<Filter>,
+}
+
+/// A filter as it is written.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FilterText {
+    /// The topics whose records it judges: a plain text is a glob, `/.../` an anchored regular expression.
+    topics: TopicPattern,
+    /// A CEL expression over `key`, `value`, `headers`, `timestamp`, `size`, `topic`, `partition` and `offset`, as in
+    /// "value.json.amount > 10 && headers['kind'] == 'order'". Records for which it is false are left out and counted;
+    /// records on which it fails are kept, and counted as such.
+    keep: String,
+}
+
+impl TryFrom<FilterText> for FilterSettings {
+    type Error = String;
+
+    fn try_from(text: FilterText) -> Result<Self, String> {
+        let FilterText { topics, keep } = text;
+        match Filter::compile(&keep) {
+            Ok(filter) => Ok(FilterSettings { topics, keep: Arc::new(filter) }),
+            Err(error) => {
+                let shown: String = keep.chars().take(200).collect();
+                Err(format!("the filter of topics {:?} is no CEL expression: {shown:?}, {error}", topics.to_string()))
+            }
+        }
+    }
+}
+
+impl From<FilterSettings> for FilterText {
+    fn from(filter: FilterSettings) -> Self {
+        FilterText { topics: filter.topics, keep: filter.keep.to_string() }
+    }
 }
 
 /// When a segment is closed, and how it is compressed.

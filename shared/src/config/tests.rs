@@ -192,6 +192,31 @@ fn values_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn a_filter_that_does_not_compile_is_named_with_its_backup_pattern_expression_and_place() {
+    let text = |keep: &str| {
+        format!(
+            "[backups.main]\ntopics = {{ include = [\"*\"] }}\n[[backups.main.filters]]\ntopics = \"orders-*\"\nkeep = {keep:?}"
+        )
+    };
+    let problem = error(&text("value.json.amount >> 10"), &[]);
+    let expected = "backups.main.filters[0]: the filter of topics \"orders-*\" is no CEL expression: \"value.json.amount >> 10\", line 1, column 20: ";
+    assert!(problem.starts_with(expected), "{problem}");
+    let settings = read(&text("value.json.amount > 10 && headers['x'] == 'y'"), &[]).unwrap();
+    assert_eq!(read(&toml::to_string(&settings).unwrap(), &[]).unwrap(), settings);
+    let problem = error(&text("true").replace("topics = \"orders-*\"", "topic = \"orders-*\""), &[]);
+    assert!(problem.starts_with("backups.main.filters[0].topic = \"orders-*\": unknown field `topic`"), "{problem}");
+}
+
+#[test]
+fn filters_can_be_given_in_the_environment() {
+    let filters = r#"[{ topics = "orders", keep = "size < 100" }]"#;
+    let environment = [("HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE", "*"), ("HIGHWATER_BACKUPS_MAIN_FILTERS", filters)];
+    let settings = read("", &environment).unwrap();
+    let filters = &settings.backups[&"main".parse().unwrap()].filters;
+    assert_eq!((filters[0].topics.to_string(), filters[0].keep.to_string()), ("orders".into(), "size < 100".into()));
+}
+
+#[test]
 fn an_interval_that_backbeat_does_not_share_is_warned_of() {
     let settings = read("[metrics]\ninterval_s = 60", &[]).unwrap();
     assert!(settings.warnings()[0].contains("metrics.interval_s = 60"));

@@ -174,6 +174,11 @@ const FAMILIES: &[Family] = &[
         "Time until Kafka's retention, by age and size, may delete the oldest record that is not in the storage: +Inf while nothing is at risk",
         Series::Partition(|partition| partition.lag?.seconds_to_loss),
     ),
+    counter(
+        "highwater_filter_errors_total",
+        "Records that the backup's filter could not judge, which are kept",
+        Series::Topic(|topic| number(topic.totals.filter_errors)),
+    ),
     gauge(
         "highwater_job_stale",
         "1 when a backup task has not said in time how it is: its backup_state then leaves it out",

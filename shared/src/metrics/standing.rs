@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::reason::Reason;
 use crate::{
-    chain::{ChainDigest, Marks, Totals},
+    chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
     ports::{records, records::Retention, store::Operation},
     record::{Millis, Offset, Partition, TopicId},
@@ -25,6 +25,7 @@ pub const EXTENSION: &str = "backup";
 /// One message of ours on the metrics topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
+#[allow(clippy::large_enum_variant, reason = "standings are most of the messages")]
 pub enum Message {
     /// Where a chain ends, and who works on it.
     Standing(Standing),
@@ -174,6 +175,8 @@ pub(super) struct CamelTotals {
     records: u64,
     record_bytes: u64,
     filtered: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    filter_errors: u64,
     segments: u64,
     stored_bytes: u64,
     gaps: u64,

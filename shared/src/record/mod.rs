@@ -1,5 +1,6 @@
 //! A Kafka record as Highwater keeps it: every byte, and where it stood.
 
+pub mod filter;
 pub mod kafka_event;
 pub mod units;
 

@@ -113,6 +113,12 @@ impl SegmentEncoder {
             .map_err(|source| EncodeError::Parquet { base, source })
     }
 
+    /// Counts records of its range that the filter left out, and kept ones that it could not judge.
+    pub fn sift(&mut self, filtered: u64, filter_errors: u64) {
+        self.own.filtered += filtered;
+        self.own.filter_errors += filter_errors;
+    }
+
     /// Declares a range that the broker no longer has.
     pub fn declare(&mut self, gap: Gap) {
         if gap.cause.is_loss() {

@@ -79,6 +79,7 @@ impl World {
             topics: selection(),
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
+            filters: vec![],
         };
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),

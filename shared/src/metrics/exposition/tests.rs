@@ -156,7 +156,7 @@ fn a_family_is_named_once_and_its_series_follow_it() {
             assert_eq!(line.split_once('{').unwrap().0, current);
         }
     }
-    assert_eq!(seen.len(), 22);
+    assert_eq!(seen.len(), 23);
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) fn totals(next: i64) -> Totals {
         records: n,
         record_bytes: n * 10,
         filtered: n / 7,
+        filter_errors: n / 11,
         segments: n.div_ceil(10),
         stored_bytes: n * 4,
         gaps: n / 50,

@@ -1,0 +1,99 @@
+//! What the filter leaves of the records that were read. What it left out belongs to the range all the same.
+
+use std::sync::Arc;
+
+use shared::{
+    record::{
+        Offset, Record, TopicPartition,
+        filter::{Filter, Undecided},
+    },
+    segment::Gap,
+};
+
+/// More than this is judged on a thread of its own, so that the fetching goes on.
+const INLINE_BYTES_MAX: u64 = 256 << 10;
+
+/// Records after the filter, ascending.
+#[derive(Debug, Default)]
+pub(crate) struct Sifted {
+    /// What is kept.
+    pub records: Vec<Record>,
+    filtered: Vec<Offset>,
+    failed: Vec<(Offset, Undecided)>,
+    /// The offset after the last one that was read.
+    next: Offset,
+}
+
+/// A part of them that goes into one segment.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub records: Vec<Record>,
+    /// How many the filter left out.
+    pub filtered: u64,
+    /// Those that it could not judge, which are kept.
+    pub failed: Vec<(Offset, Undecided)>,
+    /// The offset after it.
+    pub next: Offset,
+}
+
+impl Sifted {
+    /// Judges records as they were read from the log.
+    pub async fn of(filter: Option<&Arc<Filter>>, at: &TopicPartition, records: Vec<Record>) -> Self {
+        let next = records.last().map_or(Offset(0), |record| record.offset.next());
+        let Some(filter) = filter else { return Sifted { records, next, ..Sifted::default() } };
+        let bytes: u64 = records.iter().map(Record::size_bytes).sum();
+        let (filter, at) = (filter.clone(), at.clone());
+        let judge = move || sift(&filter, &at, records, next);
+        if bytes <= INLINE_BYTES_MAX {
+            return judge();
+        }
+        match tokio::task::spawn_blocking(judge).await {
+            Ok(sifted) => sifted,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Takes the first `count` of what is kept, and what was left out before their end; with the last of them, all.
+    pub fn split(&mut self, count: usize) -> Batch {
+        let rest = self.records.split_off(count);
+        let records = std::mem::replace(&mut self.records, rest);
+        let next = match records.last() {
+            _ if self.records.is_empty() => self.next,
+            Some(last) => last.offset.next(),
+            None => Offset(0),
+        };
+        let later = self.filtered.split_off(self.filtered.partition_point(|offset| *offset < next));
+        let filtered = std::mem::replace(&mut self.filtered, later).len() as u64;
+        let later = self.failed.split_off(self.failed.partition_point(|(offset, _)| *offset < next));
+        let failed = std::mem::replace(&mut self.failed, later);
+        Batch { records, filtered, failed, next }
+    }
+}
+
+impl Batch {
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.filtered == 0
+    }
+
+    /// Takes the gaps that lie before its end.
+    pub fn gaps(&self, gaps: &mut Vec<Gap>) -> Vec<Gap> {
+        let later = gaps.split_off(gaps.partition_point(|gap| gap.to < self.next));
+        std::mem::replace(gaps, later)
+    }
+}
+
+fn sift(filter: &Filter, at: &TopicPartition, records: Vec<Record>, next: Offset) -> Sifted {
+    let mut sifted = Sifted { next, ..Sifted::default() };
+    for record in records {
+        match filter.keeps(at, &record) {
+            Ok(true) => sifted.records.push(record),
+            Ok(false) => sifted.filtered.push(record.offset),
+            Err(why) => {
+                sifted.failed.push((record.offset, why));
+                sifted.records.push(record);
+            }
+        }
+    }
+    sifted
+}
