@@ -49,6 +49,7 @@ fn loaded_bytes(elf: &[u8]) -> u64 {
 #[test]
 fn a_function_holds_the_clients_that_it_uses_and_no_others() {
     Binary::read("segment-writer").check(&[KAFKA, MSK, STORAGE_WRITES, SEGMENT_FILES]);
+    Binary::read("segment-expirer").check(&[STORAGE_WRITES]);
     Binary::read("lag-monitor").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
     Binary::read("metrics-consumer").check(&[KAFKA, MSK]);
     Binary::read("metrics-aggregator").check(&[REDIS]);
@@ -59,7 +60,7 @@ fn a_function_holds_the_clients_that_it_uses_and_no_others() {
 fn what_serves_figures_is_far_smaller_than_what_writes_segments() {
     let loaded = |name| Binary::read(name).loaded;
     let (writer, all) = (loaded("segment-writer"), loaded("highwater"));
-    for name in ["metrics-aggregator", "metrics-query"] {
+    for name in ["segment-expirer", "metrics-aggregator", "metrics-query"] {
         assert!(loaded(name) * 10 < writer * 8, "{name} has lost none of the clients that it does not use");
     }
     for name in ["segment-writer", "lag-monitor", "metrics-consumer"] {

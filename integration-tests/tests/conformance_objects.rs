@@ -75,6 +75,7 @@ macro_rules! conformance {
             an_object_is_created_once
             an_object_is_replaced_only_with_its_tag
             what_is_deleted_is_gone
+            many_are_deleted_at_once
             keys_may_have_any_sign
             a_listing_is_in_byte_order_and_tells_what_each_object_is
             a_listing_goes_on_after_a_key

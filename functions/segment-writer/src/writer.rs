@@ -109,7 +109,7 @@ impl PartitionWriter {
     pub async fn append(&mut self, mut records: Vec<Record>, reporter: &mut Reporter) -> Result<(), WriteError> {
         let started = self.context.clock.now();
         let log_start = self.log_start_if_holes(&records).await?;
-        let first_ever = self.open.frontier.last_base.is_none() && self.segment.is_none();
+        let first_ever = self.expected() == Offset(0) && self.segment.is_none();
         let expected = self.expected();
         let plan = planner::plan_pulled(expected, &records, log_start, first_ever, started);
         records.drain(..plan.skip);

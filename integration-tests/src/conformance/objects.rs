@@ -149,6 +149,23 @@ pub async fn what_is_deleted_is_gone(store: Store) {
     assert_eq!(get(&store, "d/1", GetRange::Whole).await.body, "again");
 }
 
+/// Many objects are deleted at once, those that are there and those that are not, and no others. The date of a read is that of
+/// the listing, to the second.
+pub async fn many_are_deleted_at_once(store: Store) {
+    let there: Vec<String> = (0..30).map(|i| format!("m/{i}/a b+?&=é.kan")).collect();
+    create_all(&store, &there).await;
+    create_all(&store, &["m/kept", "n"]).await;
+    let missing = (0..1_000).map(|i| format!("m/never/{i}"));
+    let all: Vec<String> = there.iter().cloned().chain(missing).collect();
+    store.delete_all(&all).await.unwrap_or_else(|error| panic!("delete {} objects: {error:?}", all.len()));
+    store.delete_all(&all).await.expect("they are gone already");
+    store.delete_all(&[]).await.expect("nothing to do");
+    let left = list(&store, ListRequest::prefix("")).await;
+    assert_eq!(keys(&left), ["m/kept", "n"]);
+    let read = get(&store, "n", GetRange::Last(1)).await;
+    assert!(left.objects[1].modified.0.abs_diff(read.modified.0) < 1_000, "{left:?} {read:?}");
+}
+
 /// Keys as the chain has them, and any other sign, come back from a listing as they were put.
 pub async fn keys_may_have_any_sign(store: Store) {
     let long = format!("main/{}/1/0/{:020}.kan", "t".repeat(249), 42);

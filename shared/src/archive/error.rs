@@ -48,6 +48,15 @@ pub enum ArchiveError {
         /// Its key.
         key: String,
     },
+    /// A pin was not renewed in time, so what it held may have been deleted.
+    #[error(
+        "{key}: this pin was not renewed in time and does not hold any more: what it held may have expired meanwhile; \
+         begin again"
+    )]
+    PinLost {
+        /// The pin's key.
+        key: String,
+    },
     /// Others claimed incarnations faster than this one could, many times in a row.
     #[error("claim an incarnation of topic {topic} for id {id}: others were faster each time; try again")]
     Contended {
@@ -64,7 +73,7 @@ impl ArchiveError {
     pub fn retry(&self) -> bool {
         match self {
             ArchiveError::Objects(error) => error.retry(),
-            ArchiveError::Contended { .. } => true,
+            ArchiveError::Contended { .. } | ArchiveError::PinLost { .. } => true,
             _ => false,
         }
     }

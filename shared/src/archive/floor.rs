@@ -3,9 +3,9 @@
 use super::{ArchiveError, json};
 use crate::{
     chain::{ChainIdentity, Floor, keys},
-    ports::objects::{ETag, Objects},
-    record::Offset,
-    segment::ChainPoint,
+    ports::objects::{ETag, Objects, ObjectsError, PutCondition},
+    record::{Millis, Offset},
+    segment::{ChainPoint, metadata::FORMAT_VERSION},
 };
 
 /// A chain's floor with the entity tag of its object.
@@ -15,25 +15,41 @@ pub struct StoredFloor {
     pub floor: Floor,
     /// Its object's tag; `None` where there is no object: nothing ever expired.
     pub etag: Option<ETag>,
+    /// When it came to lie there, by the store's clock; `None` where nothing ever expired.
+    pub moved_at: Option<Millis>,
 }
 
 impl StoredFloor {
     /// The floor of a chain from which nothing expired.
     #[must_use]
     pub fn ground(chain: &ChainIdentity) -> Self {
-        let floor = Floor {
-            format_version: crate::segment::metadata::FORMAT_VERSION,
-            base: Offset(0),
-            before: ChainPoint::start(chain),
-        };
-        StoredFloor { floor, etag: None }
+        let floor = Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(chain) };
+        StoredFloor { floor, etag: None, moved_at: None }
     }
 }
 
 /// Reads a chain's floor.
 pub async fn read_floor(objects: &dyn Objects, chain: &ChainIdentity) -> Result<StoredFloor, ArchiveError> {
-    Ok(match json::read(objects, &keys::floor(chain)).await? {
-        Some((floor, etag)) => StoredFloor { floor, etag: Some(etag) },
+    Ok(match json::read_dated(objects, &keys::floor(chain)).await? {
+        Some((floor, etag, moved_at)) => StoredFloor { floor, etag: Some(etag), moved_at: Some(moved_at) },
         None => StoredFloor::ground(chain),
     })
+}
+
+/// Moves a chain's floor up from where it was read to `base`, before which the chain had counted `before`. Answers whether
+/// it was this call that moved it: not where another moved it since it was read, nor in the end to one's own retry.
+pub async fn move_floor(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    from: &StoredFloor,
+    (base, before): (Offset, ChainPoint),
+) -> Result<bool, ArchiveError> {
+    let key = keys::floor(chain);
+    let floor = Floor { format_version: FORMAT_VERSION, base, before };
+    let condition = from.etag.clone().map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
+    match objects.put(&key, json::bytes(&key, &floor)?, condition).await {
+        Ok(_) => Ok(true),
+        Err(ObjectsError::PreconditionFailed { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -10,10 +10,13 @@ use crate::{
     record::Offset,
 };
 
+/// How often an end is looked for that expires while it is read.
+const ATTEMPTS_MAX: u32 = 5;
+
 /// The end of a chain, and its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainEnd {
-    /// Where it ends.
+    /// Where it ends. Where its floor lies above its last segment the tail is missing: then it is the floor.
     pub frontier: Frontier,
     /// Where it begins.
     pub floor: StoredFloor,
@@ -25,9 +28,28 @@ pub async fn chain_end(
     chain: &ChainIdentity,
     hint: Option<Offset>,
 ) -> Result<ChainEnd, ArchiveError> {
+    let mut attempt = 1;
+    loop {
+        match look_for_end(objects, chain, hint).await {
+            // The chain went on and the segment expired, between the listing and the reading.
+            Err(ArchiveError::Missing { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            end => return end,
+        }
+    }
+}
+
+/// The floor is read first. From then on there is a last segment at or above it at any moment, since the last one never
+/// expires: so what is listed below it only waits to be deleted, and where nothing else is listed the tail is missing.
+async fn look_for_end(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    hint: Option<Offset>,
+) -> Result<ChainEnd, ArchiveError> {
     let floor = read_floor(objects, chain).await?;
-    let Some(last) = last_segment(objects, chain, hint.unwrap_or(Offset(0)).max(floor.floor.base)).await? else {
-        return Ok(ChainEnd { frontier: Frontier::empty(chain), floor });
+    let last = last_segment(objects, chain, hint.unwrap_or(Offset(0)).max(floor.floor.base)).await?;
+    let Some(last) = last.filter(|last| last.base >= floor.floor.base) else {
+        let frontier = Frontier { last_base: None, next: floor.floor.base, point: floor.floor.before };
+        return Ok(ChainEnd { frontier, floor });
     };
     let metadata = read_metadata(objects, chain, &last).await?;
     Ok(ChainEnd { frontier: Frontier::behind(&metadata, last.size_bytes), floor })

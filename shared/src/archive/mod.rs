@@ -3,18 +3,21 @@
 //! The rules are the [`chain`](crate::chain)'s; here are the requests. Nothing is kept between calls: the storage is the truth.
 
 mod claims;
+mod clock;
 mod error;
 mod floor;
 mod frontier;
 mod json;
 mod owner;
+pub mod pins;
 mod segments;
 mod tree;
 
 pub use claims::{Claim, claims, incarnation_of};
+pub use clock::store_time;
 pub use error::ArchiveError;
-pub use floor::{StoredFloor, read_floor};
+pub use floor::{StoredFloor, move_floor, read_floor};
 pub use frontier::{ChainEnd, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};
 pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment, read_whole};
-pub use tree::{backups, chains, topics};
+pub use tree::{backups, chains, chains_of_topic, topics};

@@ -1,6 +1,6 @@
 //! Which backups, topics and chains a storage holds.
 
-use super::{ArchiveError, Claim, read_owner};
+use super::{ArchiveError, Claim, claims, read_owner};
 use crate::{
     chain::{ChainIdentity, keys},
     ports::objects::{ListRequest, Objects},
@@ -43,6 +43,20 @@ pub async fn chains(
         partition: Partition(partition),
     };
     Ok(partitions.into_iter().map(chain).collect())
+}
+
+/// The chains of all incarnations of a topic. `cluster_id` is the owner's.
+pub async fn chains_of_topic(
+    objects: &dyn Objects,
+    cluster_id: &str,
+    backup: &str,
+    topic: &str,
+) -> Result<Vec<ChainIdentity>, ArchiveError> {
+    let mut all = vec![];
+    for claim in claims(objects, backup, topic).await? {
+        all.extend(chains(objects, cluster_id, backup, topic, &claim).await?);
+    }
+    Ok(all)
 }
 
 /// The names of the folders right below `prefix`, without those of our own (`=...`).

@@ -19,7 +19,7 @@ const OFFSET_DIGITS: usize = 20;
 
 /// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
 /// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
-pub const CONTROL: [&str; 3] = ["=pins/**", "=pause/**", "*/=pause/**"];
+pub const CONTROL: [&str; 4] = ["=clock.json", "=pins/**", "=pause/**", "*/=pause/**"];
 
 /// Whether a key of a backup is one of [`CONTROL`].
 #[must_use]
@@ -45,6 +45,32 @@ fn matches(pattern: &str, key: &str) -> bool {
 #[must_use]
 pub fn owner(backup: &str) -> String {
     format!("{backup}/=owner.json")
+}
+
+/// The object that is written to learn the store's time.
+#[must_use]
+pub fn clock(backup: &str) -> String {
+    format!("{backup}/=clock.json")
+}
+
+/// The folder of a backup's pins.
+#[must_use]
+pub fn pins_folder(backup: &str) -> String {
+    format!("{backup}/=pins/")
+}
+
+/// The pin of that id.
+#[must_use]
+pub fn pin(backup: &str, id: &str) -> String {
+    format!("{backup}/=pins/{id}.json")
+}
+
+/// The id in the key of a pin, if it is one: letters, digits and `-`.
+#[must_use]
+pub fn parse_pin(key: &str) -> Option<&str> {
+    let id = key.rsplit_once('/')?.1.strip_suffix(".json")?;
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_plain.then_some(id)
 }
 
 /// The folder of a backup: its topics are the folders below it.
@@ -162,7 +188,8 @@ mod tests {
 
     #[test]
     fn control_objects_are_known_by_their_names() {
-        for key in ["main/=pins/verify-1.json", "main/=pause/all.json", "main/orders/=pause/x.json"] {
+        for key in ["main/=clock.json", "main/=pins/verify-1.json", "main/=pause/all.json", "main/orders/=pause/x.json"]
+        {
             assert!(is_control("main", key), "{key}");
         }
         for key in

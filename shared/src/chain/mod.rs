@@ -7,6 +7,7 @@ pub mod identity;
 pub mod keys;
 pub mod place;
 pub mod planner;
+pub mod retention;
 pub mod totals;
 pub mod verify;
 
@@ -14,4 +15,5 @@ pub use digest::ChainDigest;
 pub use floor::Floor;
 pub use frontier::{Frontier, Marks};
 pub use identity::ChainIdentity;
+pub use retention::Retention;
 pub use totals::Totals;

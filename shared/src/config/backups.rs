@@ -9,7 +9,7 @@ use super::{
     selection::{TopicPattern, TopicSelection},
     units::{ByteSize, Span},
 };
-use crate::{record::filter::Filter, segment::Compression};
+use crate::{chain::Retention, record::filter::Filter, segment::Compression};
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,9 @@ pub struct BackupSettings {
     /// Which records are kept. The first filter whose `topics` matches a topic decides; of other topics all are kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterSettings>,
+    /// When segments expire. Absent: they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionSettings>,
 }
 
 /// A filter for the records of some topics.
@@ -65,6 +68,37 @@ impl TryFrom<FilterText> for FilterSettings {
 impl From<FilterSettings> for FilterText {
     fn from(filter: FilterSettings) -> Self {
         FilterText { topics: filter.topics, keep: filter.keep.to_string() }
+    }
+}
+
+/// When segments expire and are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// A segment expires at this age, counted from its latest record's timestamp or from when it was written, whichever is
+    /// earlier. The last segment of a partition is always kept.
+    pub delete_after: Span,
+    /// Expired segments are no part of the backup at once, and deleted so much later, so that who reads them can finish.
+    #[serde(default = "default_grace")]
+    pub grace: Span,
+    /// How often it is looked for what has expired. On Lambda the schedule decides.
+    #[serde(default = "default_check_every")]
+    pub check_every: Span,
+}
+
+fn default_grace() -> Span {
+    Span::seconds(3_600)
+}
+
+fn default_check_every() -> Span {
+    Span::seconds(3_600)
+}
+
+impl RetentionSettings {
+    /// The rule.
+    #[must_use]
+    pub fn rule(&self) -> Retention {
+        Retention { delete_after: self.delete_after.0, grace: self.grace.0 }
     }
 }
 

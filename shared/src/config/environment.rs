@@ -56,9 +56,8 @@ pub(super) fn read(
     let (mut given, mut problems) = (aliases.collect::<Vec<_>>(), Vec::new());
     for (variable, text) in environment.iter().filter(|(variable, _)| is_setting(variable)) {
         match resolve(variable, names) {
-            Some((_, Some(why), _)) => problems.push(Problem::Later { setting: variable.clone(), why: why.to_owned() }),
-            Some((path, None, key)) => {
-                given.push(Given { path, value: parse(text, &key.schema), variable: variable.clone() })
+            Some((path, key)) => {
+                given.push(Given { path, value: parse(text, &key.schema), variable: variable.clone() });
             }
             None => problems.push(unknown(variable, names)),
         }
@@ -70,12 +69,12 @@ fn is_setting(variable: &str) -> bool {
     variable.starts_with(PREFIX) && !variable.starts_with(TESTS_PREFIX) && variable != CONFIG_VARIABLE
 }
 
-type Resolved = (Vec<String>, Option<&'static str>, &'static Key);
+type Resolved = (Vec<String>, &'static Key);
 
 fn resolve(variable: &str, names: &BTreeMap<String, Vec<String>>) -> Option<Resolved> {
     KEYS.iter().find_map(|key| {
         let name = entry_name(key, variable, names)?;
-        Some((key.path_of(&name), key.later, key))
+        Some((key.path_of(&name), key))
     })
 }
 
@@ -109,7 +108,7 @@ fn screaming(part: &str) -> String {
 }
 
 fn unknown(variable: &str, names: &BTreeMap<String, Vec<String>>) -> Problem {
-    let candidates = KEYS.iter().filter(|key| key.later.is_none()).flat_map(|key| spellings(key, variable, names));
+    let candidates = KEYS.iter().flat_map(|key| spellings(key, variable, names));
     let nearest = nearest(variable, candidates).unwrap_or_default();
     Problem::Unknown { setting: variable.to_owned(), nearest }
 }
@@ -183,14 +182,6 @@ mod tests {
         let variable = "HIGHWATER_BACKUPS_MAIN_TOPICS_INCLUDE";
         assert_eq!(read_one(variable, "orders, pay-*", &[]).unwrap().value, json!(["orders", "pay-*"]));
         assert_eq!(read_one(variable, r#"["/a{1,2}/"]"#, &[]).unwrap().value, json!(["/a{1,2}/"]));
-    }
-
-    #[test]
-    fn the_variable_of_a_later_setting_says_so() {
-        assert!(matches!(
-            read_one("HIGHWATER_BACKUPS_MAIN_RETENTION_DELETE_AFTER", "30d", &[]),
-            Err(Problem::Later { .. })
-        ));
     }
 
     #[test]

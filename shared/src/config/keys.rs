@@ -10,12 +10,6 @@ use super::Settings;
 /// Stands in a path for any name of a map: `backups.*.segment`.
 pub(super) const ANY: &str = "*";
 
-/// Settings that the design has and this version refuses, with what to do instead.
-const LATER: [(&str, &str); 1] = [(
-    "backups.*.retention.delete_after",
-    "retention comes in a later version; this one keeps every segment: remove the setting",
-)];
-
 /// A setting that can be given.
 #[derive(Debug, Clone)]
 pub struct Key {
@@ -23,8 +17,6 @@ pub struct Key {
     pub path: Vec<String>,
     /// Its part of the JSON schema.
     pub schema: Value,
-    /// Why it is refused, if it belongs to a later version.
-    pub later: Option<&'static str>,
 }
 
 impl Key {
@@ -46,15 +38,10 @@ pub static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     settings.into_generator().into_root_schema_for::<Settings>().to_value()
 });
 
-/// Every setting, and those of later versions.
+/// Every setting.
 pub static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let mut keys = Vec::new();
     collect(&SCHEMA, &mut Vec::new(), &mut keys);
-    keys.extend(LATER.map(|(path, why)| Key {
-        path: path.split('.').map(str::to_owned).collect(),
-        schema: Value::Null,
-        later: Some(why),
-    }));
     keys
 });
 
@@ -68,18 +55,10 @@ fn matches(key: &Key, path: &[String]) -> bool {
     key.path.len() == path.len() && key.path.iter().zip(path).all(|(part, given)| part == ANY || part == given)
 }
 
-/// The setting of a later version that a path lies in, leads to, or is.
-pub(super) fn later(path: &[String]) -> Option<&'static str> {
-    KEYS.iter()
-        .filter(|key| key.later.is_some())
-        .find(|key| key.path.iter().zip(path).all(|(part, given)| part == ANY || part == given) && path.len() > 2)
-        .and_then(|key| key.later)
-}
-
 fn collect(schema: &Value, path: &mut Vec<String>, keys: &mut Vec<Key>) {
     let node = Node::of(schema);
     if node.is_leaf {
-        keys.push(Key { path: path.clone(), schema: node.schema.clone(), later: None });
+        keys.push(Key { path: path.clone(), schema: node.schema.clone() });
     }
     for (name, part) in node.children() {
         path.push(name.to_owned());
@@ -156,7 +135,7 @@ mod tests {
     fn every_setting_says_what_it_is() {
         let silent: Vec<_> = KEYS
             .iter()
-            .filter(|key| key.later.is_none() && key.schema["description"].as_str().is_none_or(str::is_empty))
+            .filter(|key| key.schema["description"].as_str().is_none_or(str::is_empty))
             .map(|key| key.path.join("."))
             .collect();
         assert!(silent.is_empty(), "settings without a doc comment: {silent:?}");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Settings, StorageSettings, environment,
-    keys::{ANY, KEYS, Node, SCHEMA, find, later},
+    keys::{ANY, KEYS, Node, SCHEMA, find},
     nearest::nearest,
     problem::{Problem, Problems},
 };
@@ -161,12 +161,9 @@ fn visit(table: &Map<String, Value>, node: &Node<'_>, path: &mut Vec<String>, pr
 
 fn unknown(path: &[String]) -> Problem {
     let setting = path.join(".");
-    if let Some(why) = later(path) {
-        return Problem::Later { setting, why: why.to_owned() };
-    }
     let entry = path.get(1).map_or("name", String::as_str);
     // A section or table may be misspelled as well as a setting: every beginning of a path is a candidate.
-    let candidates = KEYS.iter().filter(|key| key.later.is_none()).flat_map(|key| {
+    let candidates = KEYS.iter().flat_map(|key| {
         let full = key.path_of(entry);
         (1..=full.len()).map(move |length| full[..length].join("."))
     });

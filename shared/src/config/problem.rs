@@ -25,14 +25,6 @@ pub enum Problem {
         /// In the same form.
         nearest: String,
     },
-    /// A setting of a later version.
-    #[error("{setting}: {why}")]
-    Later {
-        /// As it was given.
-        setting: String,
-        /// What to do.
-        why: String,
-    },
     /// A value that does not fit.
     #[error("{setting}{}: {why}{}", shown(.value), described(.hint))]
     BadValue {

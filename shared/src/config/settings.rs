@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupName, BackupSettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings, StorageSettings,
+    BackupName, BackupSettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings, RetentionSettings,
+    SegmentSettings, StorageSettings,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
+    units::Span,
 };
 
 /// Backbeat's topic of objects to replicate.
@@ -139,11 +141,25 @@ fn backup_problems(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
         (segment.bytes_max.0 == 0, "segment.bytes_max", segment.bytes_max.to_string(), "must be more than nothing"),
         (segment.age_max.0.is_zero(), "segment.age_max", segment.age_max.to_string(), "must be more than nothing"),
     ];
-    checks
-        .into_iter()
-        .filter(|(wrong, ..)| *wrong)
-        .map(|(_, key, value, why)| bad(&setting(key), &value, why))
-        .collect()
+    let of_retention = backup.retention.iter().flat_map(|retention| retention_problems(&setting, segment, retention));
+    let problems = checks.into_iter().filter(|(wrong, ..)| *wrong);
+    problems.map(|(_, key, value, why)| bad(&setting(key), &value, why)).chain(of_retention).collect()
+}
+
+/// Dates of stores are whole seconds: what is shorter cannot be told from nothing.
+fn retention_problems(
+    setting: &dyn Fn(&str) -> String,
+    segment: &SegmentSettings,
+    retention: &RetentionSettings,
+) -> Vec<Problem> {
+    let longer = format!("must be longer than segment.age_max = {}: records would expire unwritten", segment.age_max);
+    let checks = [
+        (retention.delete_after <= segment.age_max, "delete_after", retention.delete_after, &*longer),
+        (retention.grace < Span::seconds(1), "grace", retention.grace, "must be 1s or more"),
+        (retention.check_every < Span::seconds(1), "check_every", retention.check_every, "must be 1s or more"),
+    ];
+    let problems = checks.into_iter().filter(|(wrong, ..)| *wrong);
+    problems.map(|(_, key, value, why)| bad(&setting(&format!("retention.{key}")), &value.to_string(), why)).collect()
 }
 
 /// Kafka's rule for a topic's name.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     environment::variable_of,
     keys::{ANY, KEYS, Key},
+    units::Span,
     *,
 };
 
@@ -47,7 +48,7 @@ fn error(text: &str, environment: &[(&str, &str)]) -> String {
 }
 
 fn keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().filter(|key| key.later.is_none())
+    KEYS.iter()
 }
 
 #[test]
@@ -149,9 +150,19 @@ fn every_setting_can_be_given_in_both_forms() {
 }
 
 #[test]
-fn a_setting_of_a_later_version_is_refused_as_such() {
-    let problem = error("[backups.main.retention]\ndelete_after = \"30d\"", &[]);
-    assert!(problem.contains("backups.main.retention: retention comes in a later version"), "{problem}");
+fn retention_that_would_keep_nothing_or_no_reader_safe_is_refused() {
+    let problem = |retention: &str| error(&format!("{SAMPLE}[backups.main.retention]\n{retention}"), &[]);
+    let told = |retention: &str, wanted: &str| assert!(problem(retention).contains(wanted), "{}", problem(retention));
+    told(
+        "delete_after = \"60s\"",
+        "backups.main.retention.delete_after = 1m: must be longer than segment.age_max = 1m",
+    );
+    told("delete_after = \"30d\"\ngrace = \"500ms\"", "backups.main.retention.grace = 500ms: must be 1s or more");
+    told("delete_after = \"30d\"\ncheck_every = \"0s\"", "backups.main.retention.check_every = 0s: must be 1s or more");
+    told("grace = \"1h\"", "missing field `delete_after`");
+    let kept = read(&format!("{SAMPLE}[backups.main.retention]\ndelete_after = \"30d\""), &[]).unwrap();
+    let retention = kept.backups[&"main".parse().unwrap()].retention.unwrap();
+    assert_eq!((retention.delete_after, retention.grace), (Span::seconds(30 * 86_400), Span::seconds(3_600)));
 }
 
 #[test]

@@ -21,6 +21,14 @@ pub trait Objects: Send + Sync {
 
     /// Deletes an object; deleting none is no error.
     async fn delete(&self, key: &str) -> Result<(), ObjectsError>;
+
+    /// Deletes objects; deleting none is no error. Where it fails, some of them may be gone.
+    async fn delete_all(&self, keys: &[String]) -> Result<(), ObjectsError> {
+        for key in keys {
+            self.delete(key).await?;
+        }
+        Ok(())
+    }
 }
 
 /// When a PUT may take effect.
@@ -72,6 +80,8 @@ pub struct Object {
     pub size_bytes: u64,
     /// Its entity tag.
     pub etag: ETag,
+    /// When it was last written, by the store's clock, at least to the second.
+    pub modified: Millis,
 }
 
 /// What to list.

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 pub enum Function {
     /// Kafka to segments.
     SegmentWriter,
+    /// Old segments out of the backup.
+    SegmentExpirer,
     /// Log ends, new topics, figures healed.
     LagMonitor,
     /// The metrics topic to folded increments.
@@ -23,6 +25,7 @@ impl Function {
     pub fn name(self) -> &'static str {
         match self {
             Function::SegmentWriter => "segment-writer",
+            Function::SegmentExpirer => segment_expirer::NAME,
             Function::LagMonitor => "lag-monitor",
             Function::MetricsConsumer => "metrics-consumer",
             Function::MetricsAggregator => "metrics-aggregator",
@@ -82,7 +85,7 @@ impl Hosted {
     /// Whether sections `storage` and `backups` are needed.
     #[must_use]
     pub fn needs_storage(&self) -> bool {
-        self.has_any(&[Function::SegmentWriter, Function::LagMonitor])
+        self.has_any(&[Function::SegmentWriter, Function::SegmentExpirer, Function::LagMonitor])
     }
 
     /// Whether section `redis` is needed.
@@ -114,6 +117,12 @@ mod tests {
         let hosted = Hosted::only(&[Function::MetricsQuery]);
         assert_eq!((hosted.needs_kafka(), hosted.needs_storage(), hosted.needs_redis()), (false, false, true));
         assert!(!hosted.is_all());
+    }
+
+    #[test]
+    fn an_expirer_alone_needs_the_storage_and_nothing_else() {
+        let hosted = Hosted::only(&[Function::SegmentExpirer]);
+        assert_eq!((hosted.needs_kafka(), hosted.needs_storage(), hosted.needs_redis()), (false, true, false));
     }
 
     #[test]

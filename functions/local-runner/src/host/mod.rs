@@ -12,7 +12,11 @@ pub use shared::adapters::instance;
 
 use std::{sync::Arc, time::Duration};
 
-use shared::{config::Settings, function::answer, ports::store::Store};
+use shared::{
+    config::{BackupSettings, Settings},
+    function::answer,
+    ports::store::Store,
+};
 
 use self::{
     functions::{Functions, LateInvoker},
@@ -27,6 +31,8 @@ pub struct Host {
     pub functions: Arc<Functions>,
     /// segment-writer's context, where it is hosted.
     pub writer: Option<Arc<segment_writer::Context>>,
+    /// How often each backup with a retention is looked at for what has expired.
+    pub expiries: Vec<(String, Duration)>,
     /// metrics-consumer's context, where it is hosted.
     pub consumer: Option<metrics_consumer::Context>,
     /// The time between two looks of lag-monitor.
@@ -43,20 +49,23 @@ impl Host {
     pub fn new(settings: &Settings, hosted: &Hosted, ports: Ports, instance: &str) -> Result<Self, Failure> {
         let writer = hosted.has(Function::SegmentWriter).then(|| writer(settings, &ports, instance)).flatten();
         let query = hosted.has(Function::MetricsQuery).then(|| query(settings, &ports)).flatten();
+        let expirer = hosted.has(Function::SegmentExpirer).then(|| expirer(settings, &ports)).flatten();
+        let expiries = if expirer.is_some() { expiries(settings) } else { vec![] };
         let invoker = LateInvoker::default();
         let consumer = hosted.has(Function::MetricsConsumer).then(|| consumer(settings, &ports, &invoker)).flatten();
         let monitor = hosted.has(Function::LagMonitor).then(|| monitor(settings, &ports)).flatten();
         let aggregator = hosted.has(Function::MetricsAggregator).then(|| ports.store.clone()).flatten();
-        let functions = Arc::new(table(writer.clone(), consumer.clone(), monitor, aggregator, query.clone()));
+        let functions = Arc::new(table(writer.clone(), expirer, consumer.clone(), monitor, aggregator, query.clone()));
         invoker.set(&functions);
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
-        Ok(Host { functions, writer, consumer, refresh, query, ports })
+        Ok(Host { functions, writer, expiries, consumer, refresh, query, ports })
     }
 }
 
 /// The one table of all functions that have a context. Each reads its own payloads, as it does on Lambda.
 fn table(
     writer: Option<Arc<segment_writer::Context>>,
+    expirer: Option<segment_expirer::Context>,
     consumer: Option<metrics_consumer::Context>,
     monitor: Option<lag_monitor::Context>,
     store: Option<Arc<dyn Store>>,
@@ -67,6 +76,12 @@ fn table(
         functions = functions.with(Function::SegmentWriter.name(), move |payload| {
             let context = context.clone();
             answer(payload, |input| async move { segment_writer::handle(input, &context).await })
+        });
+    }
+    if let Some(context) = expirer.map(Arc::new) {
+        functions = functions.with(Function::SegmentExpirer.name(), move |payload| {
+            let context = context.clone();
+            answer(payload, |input| async move { segment_expirer::handle(input, &context).await })
         });
     }
     if let Some(context) = consumer {
@@ -108,6 +123,15 @@ fn monitor(settings: &Settings, ports: &Ports) -> Option<lag_monitor::Context> {
 fn writer(settings: &Settings, ports: &Ports, instance: &str) -> Option<Arc<segment_writer::Context>> {
     let (kafka, objects) = (ports.kafka.clone()?, ports.objects.clone()?);
     Some(segment_writer::Context::of(settings, kafka, objects, ports.clock.clone(), instance))
+}
+
+fn expirer(settings: &Settings, ports: &Ports) -> Option<segment_expirer::Context> {
+    Some(segment_expirer::Context::new(settings, ports.objects.clone()?, ports.clock.clone()))
+}
+
+fn expiries(settings: &Settings) -> Vec<(String, Duration)> {
+    let every = |backup: &BackupSettings| backup.retention.map(|retention| retention.check_every.0);
+    settings.backups.iter().filter_map(|(name, backup)| Some((name.to_string(), every(backup)?))).collect()
 }
 
 fn query(settings: &Settings, ports: &Ports) -> Option<metrics_query::Context> {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::{Value, json};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Host, functions::Functions, hosted::Function};
@@ -17,15 +18,25 @@ pub fn start(host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
         tasks.spawn(async move { metrics_consumer::follow(&consumer, &stop).await });
     }
     if host.functions.has(Function::LagMonitor.name()) {
-        tasks.spawn(refresh(host.functions.clone(), host.refresh, stop.clone()));
+        tasks.spawn(schedule(host.functions.clone(), Function::LagMonitor, json!({}), host.refresh, stop.clone()));
+    }
+    for (backup, every) in &host.expiries {
+        let payload = json!({ "backup": backup });
+        tasks.spawn(schedule(host.functions.clone(), Function::SegmentExpirer, payload, *every, stop.clone()));
     }
 }
 
-/// Invokes lag-monitor every refresh, the first time at once.
-async fn refresh(functions: Arc<Functions>, every: Duration, stop: CancellationToken) {
+/// Invokes a function again and again, the first time at once.
+async fn schedule(
+    functions: Arc<Functions>,
+    function: Function,
+    payload: Value,
+    every: Duration,
+    stop: CancellationToken,
+) {
     loop {
-        if let Some(Err(error)) = functions.call(Function::LagMonitor.name(), serde_json::json!({})).await {
-            tracing::warn!("lag-monitor: {error}; the next refresh tries again");
+        if let Some(Err(error)) = functions.call(function.name(), payload.clone()).await {
+            tracing::warn!("{}: {error}; the next run tries again", function.name());
         }
         if pause(every, &stop).await.is_break() {
             return;

@@ -13,10 +13,11 @@ use crate::failure::Failure;
 /// How many footers are read at a time.
 pub const READS_MAX: usize = 16;
 
-/// Every segment of a chain, as the listing shows it.
+/// Every segment of a chain that is part of the backup, as the listing shows it: none below the floor.
 pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, Failure> {
     let folder = keys::chain_folder(chain);
-    let (mut found, mut after) = (vec![], String::new());
+    let floor = archive::read_floor(objects, chain).await?.floor.base;
+    let (mut found, mut after) = (vec![], keys::before_segment(chain, floor));
     loop {
         let (page, next) = archive::chain_objects(objects, chain, &after).await?;
         found.extend(page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)));

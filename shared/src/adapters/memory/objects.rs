@@ -62,12 +62,12 @@ impl Objects for MemoryObjects {
     }
 
     async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
-        let Some(Stored { body, etag, .. }) = self.lock().get(key).cloned() else { return Ok(None) };
+        let Some(Stored { body, etag, modified }) = self.lock().get(key).cloned() else { return Ok(None) };
         let size_bytes = body.len() as u64;
         let within = range.within(size_bytes);
         // Both ends are at most the body's length, which is a usize.
         let body = body.slice(within.start as usize..within.end as usize);
-        Ok(Some(Object { body, size_bytes, etag }))
+        Ok(Some(Object { body, size_bytes, etag, modified }))
     }
 
     async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {

@@ -65,6 +65,22 @@ impl Call<'_> {
         }
     }
 
+    /// An object that a request for several did not delete.
+    pub(super) fn not_deleted(&self, error: &aws_sdk_s3::types::Error) -> ObjectsError {
+        let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+        let status = match code {
+            "AccessDenied" => 403,
+            "InternalError" | "ServiceUnavailable" => 503,
+            _ => 400,
+        };
+        let answer = Answer { status, code, message, bucket_region: None };
+        let of_object = Call { key: error.key().unwrap_or(self.key), ..*self };
+        match answer.verdict() {
+            Verdict::Refused(fault) => of_object.refused(self.place.explain(fault, &answer), None),
+            _ => of_object.unavailable(format!("{code}: {message}")),
+        }
+    }
+
     fn unanswered<E>(&self, error: SdkError<E, HttpResponse>) -> ObjectsError
     where
         E: Error + Send + Sync + 'static,

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::{
     Client,
     operation::{get_object::GetObjectOutput, list_objects_v2::ListObjectsV2Output},
-    primitives::ByteStream,
-    types::ChecksumAlgorithm,
+    primitives::{ByteStream, DateTime},
+    types::{ChecksumAlgorithm, Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
 
@@ -18,7 +18,11 @@ use super::{
 use crate::{
     config::storage::StorageSettings,
     ports::objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+    record::Millis,
 };
+
+/// S3 takes no more keys than this in one request to delete.
+const DELETES_MAX: usize = 1_000;
 
 /// An object store that speaks S3, below the prefix of its url.
 #[derive(Debug, Clone)]
@@ -66,9 +70,9 @@ impl S3Objects {
         };
         let size_bytes = whole_size(&output)
             .ok_or_else(|| call.refused("the store does not say how large the object is".into(), None))?;
-        let etag = etag(&call, output.e_tag)?;
+        let (etag, modified) = (etag(&call, output.e_tag)?, modified(&call, output.last_modified)?);
         let body = output.body.collect().await.map_err(|error| call.unavailable(error))?.into_bytes();
-        Ok(Some(Object { body, size_bytes, etag }))
+        Ok(Some(Object { body, size_bytes, etag, modified }))
     }
 
     /// An object's size and tag, and none of its bytes.
@@ -78,12 +82,28 @@ impl S3Objects {
             Ok(output) => {
                 let size_bytes =
                     output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-                Ok(Some(Object { body: Bytes::new(), size_bytes, etag: etag(&call, output.e_tag)? }))
+                let (etag, modified) = (etag(&call, output.e_tag)?, modified(&call, output.last_modified)?);
+                Ok(Some(Object { body: Bytes::new(), size_bytes, etag, modified }))
             }
             // A HEAD's answer has no body and so no code. It is asked only after a GET that found the bucket.
             Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 404) => Ok(None),
             Err(error) => Err(call.error(error)),
         }
+    }
+
+    /// Deletes as many objects as one request may name.
+    async fn delete_part(&self, keys: &[String]) -> Result<(), ObjectsError> {
+        let Some(first) = keys.first() else { return Ok(()) };
+        let call = self.call("delete", first);
+        let objects: Result<Vec<_>, _> =
+            keys.iter().map(|key| ObjectIdentifier::builder().key(self.full(key)).build()).collect();
+        let request = objects.and_then(|objects| Delete::builder().set_objects(Some(objects)).quiet(true).build());
+        let request = request.map_err(|error| call.refused("the request cannot be made".into(), Some(error.into())))?;
+        let sent = self.client.delete_objects().bucket(self.place.url.bucket()).delete(request).send().await;
+        let output = sent.map_err(|error| call.error(error))?;
+        // Each object has an answer of its own; one that was not there is no error.
+        let failed = output.errors().iter().find(|error| error.code() != Some("NoSuchKey"));
+        failed.map_or(Ok(()), |error| Err(call.not_deleted(error)))
     }
 
     /// Asks for one page.
@@ -156,6 +176,18 @@ impl Objects for S3Objects {
             },
         }
     }
+
+    async fn delete_all(&self, keys: &[String]) -> Result<(), ObjectsError> {
+        for part in keys.chunks(DELETES_MAX) {
+            self.delete_part(part).await?;
+        }
+        Ok(())
+    }
+}
+
+fn modified(call: &Call<'_>, date: Option<DateTime>) -> Result<Millis, ObjectsError> {
+    let date = date.and_then(|date| date.to_millis().ok()).map(Millis);
+    date.ok_or_else(|| call.refused("the store does not say when the object was written".into(), None))
 }
 
 fn etag(call: &Call<'_>, etag: Option<String>) -> Result<ETag, ObjectsError> {

@@ -1,0 +1,78 @@
+//! What the function has at hand.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    chain::Retention,
+    config::{BackupName, BackupSettings, Settings},
+    ports::{clock::Clock, objects::Objects},
+};
+
+/// The function's ports and settings.
+pub struct Context {
+    /// The object storage.
+    pub objects: Arc<dyn Objects>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The configured backups.
+    pub backups: Vec<Backup>,
+    /// How much.
+    pub limits: Limits,
+    /// Always [`Protections::ALL`], but in the simulation.
+    pub protections: Protections,
+}
+
+/// One configured backup.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Its name.
+    pub name: String,
+    /// When its segments expire; `None`: never.
+    pub retention: Option<Retention>,
+}
+
+/// How much one run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Chains at the same time.
+    pub chains_max: usize,
+    /// Footers of a chain that are read at the same time.
+    pub footers_at_once_max: usize,
+    /// Footers of a chain that are read in one run; the next one goes on from there.
+    pub footers_max: usize,
+    /// How long before its deadline it begins nothing new.
+    pub deadline_margin: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { chains_max: 8, footers_at_once_max: 16, footers_max: 10_000, deadline_margin: Duration::from_secs(20) }
+    }
+}
+
+/// The rules that the simulation takes out one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protections {
+    /// The floor moves before anything is deleted.
+    pub floor_first: bool,
+    /// What is pinned neither leaves the backup nor is deleted.
+    pub pins: bool,
+}
+
+impl Protections {
+    /// Every one.
+    pub const ALL: Protections = Protections { floor_first: true, pins: true };
+}
+
+impl Context {
+    /// A context by the settings.
+    #[must_use]
+    pub fn new(settings: &Settings, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+        let backup = |(name, backup): (&BackupName, &BackupSettings)| Backup {
+            name: name.to_string(),
+            retention: backup.retention.map(|retention| retention.rule()),
+        };
+        let backups = settings.backups.iter().map(backup).collect();
+        Context { objects, clock, backups, limits: Limits::default(), protections: Protections::ALL }
+    }
+}

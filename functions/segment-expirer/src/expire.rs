@@ -1,0 +1,133 @@
+//! One chain: sweep below its floor, then move the floor.
+
+use shared::{
+    archive::{self, SegmentEntry, StoredFloor, pins},
+    chain::{ChainIdentity, Totals, keys},
+    crash,
+    record::Offset,
+    segment::SegmentMetadata,
+};
+
+use crate::{
+    ExpireError,
+    prefix::{Listed, Prefix},
+    run::{ChainReport, Run},
+};
+
+/// What was done to a chain.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Whether all that has expired is below the floor.
+    pub complete: bool,
+    /// What changed, if anything did.
+    pub changed: Option<ChainReport>,
+}
+
+/// Deletes what lies below the floor and moves the floor up to the first segment that has not expired.
+///
+/// A floor that has just moved is left alone until those who were reading below it are done; so it moves once in a grace
+/// period, and its date tells when all below it may go.
+pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done, ExpireError> {
+    let floor = archive::read_floor(&*run.context.objects, chain).await?;
+    if floor.moved_at.is_some_and(|moved_at| !run.retention.grace_is_over(moved_at, run.now)) {
+        return Ok(Done { complete: true, changed: None });
+    }
+    let held_from = run.held_from(chain);
+    let mut deleted = 0;
+    let mut prefix = Prefix::new(run, chain, held_from);
+    let is_free = held_from.is_none_or(|from| from >= floor.floor.base);
+    let mut after = if is_free { String::new() } else { keys::before_segment(chain, floor.floor.base) };
+    loop {
+        let (page, next) = archive::chain_objects(&*run.context.objects, chain, &after).await?;
+        let segments = page.iter().filter_map(|entry| Listed::of(&keys::chain_folder(chain), entry));
+        let (below, above): (Vec<_>, Vec<_>) = segments.partition(|listed| listed.entry.base < floor.floor.base);
+        deleted += sweep(run, below).await?;
+        prefix.take(above).await?;
+        match next {
+            Some(next) if !prefix.ended && !run.is_over() => after = next,
+            Some(_) if !prefix.ended => break prefix.cut_short = true,
+            _ => break,
+        }
+    }
+    let moved = match prefix.new_first() {
+        Some(first) => raise(run, chain, &floor, first, prefix.expired).await?,
+        None => None,
+    };
+    let (start, expired) = moved.unwrap_or((floor.floor.base, Totals::default()));
+    let changed = (deleted > 0 || moved.is_some()).then(|| report(chain, start, expired, deleted));
+    Ok(Done { complete: !prefix.cut_short, changed })
+}
+
+fn report(chain: &ChainIdentity, start: Offset, expired: Totals, deleted_segments: u64) -> ChainReport {
+    ChainReport {
+        topic: chain.topic.clone(),
+        incarnation: chain.incarnation,
+        partition: chain.partition,
+        start,
+        expired_segments: expired.segments,
+        expired_records: expired.records,
+        deleted_segments,
+    }
+}
+
+/// Deletes segments that lie below the floor: since the grace period, or put there by a writer that woke too late.
+async fn sweep(run: &Run<'_>, segments: Vec<Listed>) -> Result<u64, ExpireError> {
+    let keys: Vec<String> = segments.into_iter().map(|listed| listed.entry.key).collect();
+    run.context.objects.delete_all(&keys).await?;
+    Ok(keys.len() as u64)
+}
+
+/// Moves the floor up to the base of `first`. Answers where it is then and what expired by it; nothing where a reader has
+/// pinned what would expire, or another has moved the floor.
+async fn raise(
+    run: &Run<'_>,
+    chain: &ChainIdentity,
+    floor: &StoredFloor,
+    first: &SegmentEntry,
+    listed: u64,
+) -> Result<Option<(Offset, Totals)>, ExpireError> {
+    let objects = &*run.context.objects;
+    let metadata = archive::read_metadata(objects, chain, first).await?;
+    let expired = what_expires(chain, floor, &metadata, listed)?;
+    if run.context.protections.pins {
+        // Right before, so that what somebody has pinned since the run began remains a part of the backup.
+        let pins = pins::in_force(objects, &chain.backup, run.now).await?;
+        if pins.held_from(chain).is_some_and(|from| first.base > from) {
+            return Ok(None);
+        }
+    }
+    if !run.context.protections.floor_first {
+        delete_before_the_floor_moves(run, chain, floor.floor.base, first.base).await?;
+    }
+    crash::point("before-floor");
+    let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before)).await?;
+    crash::point("after-floor");
+    Ok(is_moved.then_some((first.base, expired)))
+}
+
+/// What the chain counts between its floor and the first segment that stays.
+fn what_expires(
+    chain: &ChainIdentity,
+    floor: &StoredFloor,
+    first: &SegmentMetadata,
+    listed: u64,
+) -> Result<Totals, ExpireError> {
+    let expired = first.before.totals.minus(floor.floor.before.totals);
+    if expired.segments == listed {
+        return Ok(expired);
+    }
+    let (folder, counted) = (keys::chain_folder(chain), expired.segments);
+    Err(ExpireError::NotWhole { folder, floor: floor.floor.base, to: first.base, counted, listed })
+}
+
+/// What must not be done: for the simulation, which shows why.
+async fn delete_before_the_floor_moves(
+    run: &Run<'_>,
+    chain: &ChainIdentity,
+    from: Offset,
+    to: Offset,
+) -> Result<(), ExpireError> {
+    let (page, _) = archive::chain_objects(&*run.context.objects, chain, &keys::before_segment(chain, from)).await?;
+    let segments = page.iter().filter_map(|entry| Listed::of(&keys::chain_folder(chain), entry));
+    sweep(run, segments.filter(|listed| listed.entry.base < to).collect()).await.map(drop)
+}

@@ -1,0 +1,25 @@
+//! segment-expirer on AWS Lambda.
+
+use std::sync::Arc;
+
+use segment_expirer::{Context, Expire, handle};
+use shared::adapters::{
+    connect::{self, StartError},
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |input: Expire, context: Arc<Context>, deadline| async move {
+        handle(input.by(deadline), &context).await
+    })
+    .await
+}
+
+async fn context() -> Result<Context, StartError> {
+    let settings = settings::load(None).await?;
+    let objects = connect::storage(&settings).await?;
+    Ok(Context::new(&settings, objects, Arc::new(SystemClock)))
+}

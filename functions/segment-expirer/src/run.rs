@@ -1,0 +1,221 @@
+//! One run: every chain of every backup that has a retention.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use serde::Serialize;
+use shared::{
+    archive::{
+        self,
+        pins::{self, Pins},
+    },
+    chain::{ChainIdentity, Retention},
+    record::{Millis, Offset, Partition},
+};
+
+use crate::{Backup, Context, Expire, ExpireError, Failure, expire};
+
+/// Clocks that are further apart are told of.
+const CLOCKS_APART_MS_MAX: u64 = 60_000;
+
+/// What a run did.
+#[derive(Debug, Serialize)]
+pub struct ExpireReport {
+    /// By backup.
+    pub backups: Vec<BackupReport>,
+}
+
+/// What a run did for one backup.
+#[derive(Debug, Default, Serialize)]
+pub struct BackupReport {
+    /// The backup.
+    pub backup: String,
+    /// The time that ages were judged by: the earlier of the store's and this process's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Millis>,
+    /// Who holds a pin.
+    pub pins: Vec<String>,
+    /// How many chains were looked at.
+    pub chains: usize,
+    /// The chains of which something expired or was deleted.
+    pub changed: Vec<ChainReport>,
+    /// Whether all chains were looked at, to the end of what has expired.
+    pub complete: bool,
+    /// What could not be looked at.
+    pub failures: Vec<Failure>,
+}
+
+/// What a run did to a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChainReport {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its incarnation.
+    pub incarnation: u32,
+    /// The partition.
+    pub partition: Partition,
+    /// The first offset that counts now.
+    pub start: Offset,
+    /// Segments that expired in this run.
+    pub expired_segments: u64,
+    /// Records in them.
+    pub expired_records: u64,
+    /// Objects below the floor that were deleted.
+    pub deleted_segments: u64,
+}
+
+impl ExpireReport {
+    /// Whether everything could be looked at.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.backups.iter().all(|backup| backup.failures.is_empty())
+    }
+}
+
+impl BackupReport {
+    fn log(&self) {
+        let backup = &self.backup;
+        for failure in &self.failures {
+            tracing::warn!(backup, "expiry: {failure}; the next run tries again");
+        }
+        let sum = |of: fn(&ChainReport) -> u64| self.changed.iter().map(of).sum::<u64>();
+        let (expired, deleted) = (sum(|chain| chain.expired_segments), sum(|chain| chain.deleted_segments));
+        if !self.changed.is_empty() {
+            tracing::info!(
+                backup,
+                expired,
+                deleted,
+                complete = self.complete,
+                "segments expired, and expired ones deleted"
+            );
+        }
+    }
+}
+
+/// What holds for a whole run of a backup.
+pub(crate) struct Run<'a> {
+    pub context: &'a Context,
+    pub retention: Retention,
+    /// The time, read before the pins.
+    pub now: Millis,
+    /// The pins, read after the time.
+    pub pins: Pins,
+    pub deadline: Option<Millis>,
+}
+
+pub(crate) async fn run(input: &Expire, context: &Context) -> Result<ExpireReport, ExpireError> {
+    let wanted: Vec<&Backup> =
+        context.backups.iter().filter(|it| input.backup.as_ref().is_none_or(|name| *name == it.name)).collect();
+    if let (true, Some(name)) = (wanted.is_empty(), &input.backup) {
+        return Err(ExpireError::UnknownBackup(name.clone()));
+    }
+    let mut backups = vec![];
+    for backup in wanted {
+        if let Some(retention) = backup.retention {
+            backups.push(of_backup(context, &backup.name, retention, input.deadline).await);
+        }
+    }
+    Ok(ExpireReport { backups })
+}
+
+async fn of_backup(context: &Context, backup: &str, retention: Retention, deadline: Option<Millis>) -> BackupReport {
+    let mut report = BackupReport { backup: backup.to_owned(), ..BackupReport::default() };
+    if let Err(error) = expire_backup(context, backup, retention, deadline, &mut report).await {
+        report.complete = false;
+        report.failures.push(Failure::of_backup(error));
+    }
+    report.log();
+    report
+}
+
+async fn expire_backup(
+    context: &Context,
+    backup: &str,
+    retention: Retention,
+    deadline: Option<Millis>,
+    report: &mut BackupReport,
+) -> Result<(), ExpireError> {
+    let objects = &*context.objects;
+    report.complete = true;
+    let Some(owner) = archive::read_owner(objects, backup).await? else { return Ok(()) };
+    if owner.backup != backup {
+        return Err(ExpireError::OtherOwner { backup: backup.to_owned(), owner: owner.backup });
+    }
+    // In this order: a floor that lay where it is for the grace period before `now` did so before the pins were looked at.
+    let now = now(context, backup).await?;
+    let pins = pins::in_force(objects, backup, now).await?;
+    (report.now, report.pins) = (Some(now), pins.who().map(str::to_owned).collect());
+    let run = Run { context, retention, now, pins, deadline };
+    let chains = chains(&run, &owner, report).await?;
+    report.chains = chains.len();
+    // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
+    let of_chains: Vec<_> = chains.iter().map(|chain| of_chain(&run, chain)).collect();
+    let mut of_chains = stream::iter(of_chains).buffer_unordered(context.limits.chains_max.max(1));
+    while let Some(done) = of_chains.next().await {
+        match done {
+            Ok(done) => {
+                report.complete &= done.complete;
+                report.changed.extend(done.changed);
+            }
+            Err(failure) => report.failures.push(failure),
+        }
+    }
+    report.complete &= report.failures.is_empty();
+    Ok(())
+}
+
+/// The earlier of two clocks: one that is ahead expires nothing.
+async fn now(context: &Context, backup: &str) -> Result<Millis, ExpireError> {
+    let (stores, own) = (archive::store_time(&*context.objects, backup).await?, context.clock.now());
+    if stores.0.abs_diff(own.0) > CLOCKS_APART_MS_MAX {
+        tracing::warn!(
+            backup,
+            store_ms = stores.0,
+            own_ms = own.0,
+            "the store's clock and this machine's are apart: the earlier counts"
+        );
+    }
+    Ok(stores.min(own))
+}
+
+/// Every chain of every incarnation of every topic that the backup holds, whether it is selected or in Kafka still or not.
+async fn chains(
+    run: &Run<'_>,
+    owner: &archive::Owner,
+    report: &mut BackupReport,
+) -> Result<Vec<ChainIdentity>, ExpireError> {
+    let objects = &*run.context.objects;
+    let mut all = vec![];
+    for topic in archive::topics(objects, &owner.backup).await? {
+        match archive::chains_of_topic(objects, &owner.cluster_id, &owner.backup, &topic).await {
+            Ok(chains) => all.extend(chains),
+            Err(error) => report.failures.push(Failure::of_topic(&topic, error)),
+        }
+    }
+    Ok(all)
+}
+
+async fn of_chain(run: &Run<'_>, chain: &ChainIdentity) -> Result<expire::Done, Failure> {
+    if run.is_over() {
+        return Ok(expire::Done { complete: false, changed: None });
+    }
+    expire::expire(run, chain).await.map_err(|error| Failure::of_chain(chain, error))
+}
+
+impl Run<'_> {
+    /// Whether what is of `time` has expired.
+    pub(crate) fn has_expired(&self, time: Millis) -> bool {
+        self.retention.has_expired(time, self.now)
+    }
+
+    /// From which offset on a chain was held when the run began.
+    pub(crate) fn held_from(&self, chain: &ChainIdentity) -> Option<Offset> {
+        self.pins.held_from(chain).filter(|_| self.context.protections.pins)
+    }
+
+    /// Whether it is too late to begin anything.
+    pub(crate) fn is_over(&self) -> bool {
+        let margin_ms = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
+        self.deadline.is_some_and(|deadline| self.context.clock.now().0 >= deadline.0.saturating_sub(margin_ms))
+    }
+}

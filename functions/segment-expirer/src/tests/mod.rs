@@ -1,0 +1,5 @@
+//! The function over a storage in memory that segment-writer filled.
+
+mod expiring;
+mod holding;
+mod world;

@@ -1,0 +1,148 @@
+//! A Kafka, a storage and a clock in memory, with the shipping writer.
+
+use std::{sync::Arc, time::Duration};
+
+use shared::{
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    archive::{self, SegmentEntry, StoredFloor},
+    chain::{ChainIdentity, Retention, keys},
+    config::selection::TopicSelection,
+    ports::{
+        clock::Clock as _,
+        objects::{ListRequest, Objects},
+    },
+    record::{Millis, Offset, Record, TimestampType, TopicPartition},
+    rollover::Rollover,
+    segment::Compression,
+};
+
+use crate::{Backup, BackupReport, Context, Expire, Limits, Protections, handle};
+
+pub(super) const DAY: i64 = 86_400_000;
+pub(super) const START: Millis = Millis(1_700_000_000_000);
+const RETENTION: Retention =
+    Retention { delete_after: Duration::from_secs(30 * 86_400), grace: Duration::from_secs(3_600) };
+
+pub(super) struct World {
+    pub clock: Arc<ManualClock>,
+    pub kafka: MemoryKafka,
+    pub objects: Arc<dyn Objects>,
+}
+
+impl World {
+    pub fn new() -> World {
+        let clock = Arc::new(ManualClock::at(START));
+        let kafka = MemoryKafka::new(clock.clone(), 1);
+        kafka.create("backbeat-metrics", 1, &[]);
+        kafka.create("orders", 1, &[]);
+        let objects = Arc::new(MemoryObjects::new(clock.clone()));
+        World { clock, kafka, objects }
+    }
+
+    /// A segment of two records with this timestamp, written now.
+    pub async fn segment(&self, timestamp: Millis) {
+        let partition = TopicPartition::new("orders", 0);
+        for _ in 0..2 {
+            let record = Record {
+                offset: Offset(0),
+                timestamp,
+                timestamp_type: TimestampType::CreateTime,
+                key: None,
+                value: Some("value".into()),
+                headers: vec![],
+            };
+            self.kafka.append(&partition, record);
+        }
+        let context = self.writer();
+        let drain =
+            segment_writer::Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let output = segment_writer::handle(segment_writer::Input::Drain(drain), &context).await.unwrap();
+        let segment_writer::Output::Drain(report) = output else { panic!("a drain answers a drain") };
+        assert!(report.complete(), "{report:?}");
+    }
+
+    /// Segments written one a day, each with records of its day; then it is the day after the last.
+    pub async fn a_segment_a_day(&self, days: usize) {
+        for _ in 0..days {
+            self.segment(self.clock.now()).await;
+            self.days(1);
+        }
+    }
+
+    pub fn writer(&self) -> Arc<segment_writer::Context> {
+        let backup = segment_writer::Backup {
+            name: "main".into(),
+            topics: TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
+            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+            compression: Compression::default(),
+        };
+        segment_writer::Context::new(
+            Arc::new(self.kafka.clone()),
+            self.objects.clone(),
+            self.clock.clone(),
+            vec![backup],
+            "backbeat-metrics",
+            "writer-1",
+            segment_writer::Limits::default(),
+        )
+    }
+
+    pub fn days(&self, days: i64) {
+        self.clock.advance(Millis(days * DAY));
+    }
+
+    pub fn hours(&self, hours: i64) {
+        self.clock.advance(Millis(hours * 3_600_000));
+    }
+
+    pub fn context(&self) -> Context {
+        Context {
+            objects: self.objects.clone(),
+            clock: self.clock.clone(),
+            backups: vec![Backup { name: "main".into(), retention: Some(RETENTION) }],
+            limits: Limits::default(),
+            protections: Protections::ALL,
+        }
+    }
+
+    pub async fn run(&self) -> BackupReport {
+        run(&self.context()).await
+    }
+
+    /// A run, and when the grace period is over another one.
+    pub async fn expire(&self) {
+        self.run().await;
+        self.hours(2);
+        self.run().await;
+    }
+
+    /// The bases of the segments that lie there, below the floor or not.
+    pub async fn bases(&self) -> Vec<i64> {
+        let listed = self.objects.list(ListRequest::prefix("main/orders/1/0/")).await.unwrap();
+        let entries = listed.objects.iter().filter_map(|entry| SegmentEntry::of("main/orders/1/0/", entry));
+        entries.map(|entry| entry.base.0).collect()
+    }
+
+    pub async fn chain(&self) -> ChainIdentity {
+        self.chains().await.remove(0)
+    }
+
+    pub async fn chains(&self) -> Vec<ChainIdentity> {
+        let owner = archive::read_owner(&*self.objects, "main").await.unwrap().unwrap();
+        archive::chains_of_topic(&*self.objects, &owner.cluster_id, "main", "orders").await.unwrap()
+    }
+
+    pub async fn floor(&self) -> StoredFloor {
+        archive::read_floor(&*self.objects, &self.chain().await).await.unwrap()
+    }
+
+    pub async fn key(&self, base: i64) -> String {
+        keys::segment(&self.chain().await, Offset(base))
+    }
+}
+
+pub(super) async fn run(context: &Context) -> BackupReport {
+    let mut report = handle(Expire::default(), context).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    report.backups.remove(0)
+}
