@@ -48,8 +48,7 @@ async fn look_for_end(
     let floor = read_floor(objects, chain).await?;
     let last = last_segment(objects, chain, hint.unwrap_or(Offset(0)).max(floor.floor.base)).await?;
     let Some(last) = last.filter(|last| last.base >= floor.floor.base) else {
-        let frontier = Frontier { last_base: None, next: floor.floor.base, point: floor.floor.before };
-        return Ok(ChainEnd { frontier, floor });
+        return Ok(ChainEnd { frontier: Frontier::at(&floor.floor), floor });
     };
     let metadata = read_metadata(objects, chain, &last).await?;
     Ok(ChainEnd { frontier: Frontier::behind(&metadata, last.size_bytes), floor })

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ChainIdentity;
+use super::Floor;
 use crate::{
     record::{Millis, Offset},
     segment::{ChainPoint, SegmentMetadata},
@@ -34,10 +34,10 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// The frontier of a chain without a segment.
+    /// The frontier of a chain without a segment: its floor, from which on there never was one, or all are missing.
     #[must_use]
-    pub fn empty(chain: &ChainIdentity) -> Self {
-        Frontier { last_base: None, next: Offset(0), point: ChainPoint::start(chain), marks: Marks::default() }
+    pub fn at(floor: &Floor) -> Self {
+        Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default() }
     }
 
     /// The frontier behind a segment of this size.
