@@ -75,6 +75,7 @@ impl World {
             topics: TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
+            filters: vec![],
         };
         segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
