@@ -168,6 +168,9 @@ pub struct VerifyArgs {
     /// Reads every record too, and counts everything anew: as many bytes as the backup has.
     #[arg(long)]
     pub deep: bool,
+    /// Prints which damage each mode finds, and as what, and checks nothing.
+    #[arg(long, conflicts_with_all = ["deep", "data_dir", "backup"])]
+    pub matrix: bool,
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,

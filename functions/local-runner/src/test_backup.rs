@@ -25,19 +25,39 @@ pub struct TestBackup {
 
 impl TestBackup {
     pub async fn make() -> Self {
+        let (test, context) = TestBackup::empty(&["orders"]).await;
+        test.append("orders", 0, 0..6);
+        test.append("orders", 1, 0..3);
+        test.drain(&context).await;
+        test.append("orders", 0, 6..10);
+        test.drain(&context).await;
+        test
+    }
+
+    /// Topics orders and payments: partition 0 of either in segments of five records, three of orders and two of payments;
+    /// partition 1 of orders in one.
+    pub async fn of_two_topics() -> Self {
+        let (test, context) = TestBackup::empty(&["orders", "payments"]).await;
+        test.append("orders", 1, 0..3);
+        for round in 0..3 {
+            test.append("orders", 0, 5 * round..5 * round + 5);
+            if round < 2 {
+                test.append("payments", 0, 5 * round..5 * round + 5);
+            }
+            test.drain(&context).await;
+        }
+        test
+    }
+
+    async fn empty(topics: &[&str]) -> (Self, Arc<Context>) {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
         let kafka = Arc::new(MemoryKafka::new(clock.clone(), 1));
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
-        kafka.create("orders", 2, &[]);
+        topics.iter().for_each(|topic| kafka.create(topic, 2, &[]));
         kafka.create_topic("backbeat-metrics", 1, &[]).await.unwrap();
         let test = TestBackup { kafka, objects };
-        let context = test.context(clock);
-        test.append(0, 0..6);
-        test.append(1, 0..3);
-        test.drain(&context).await;
-        test.append(0, 6..10);
-        test.drain(&context).await;
-        test
+        let context = test.context(clock, topics);
+        (test, context)
     }
 
     /// The values on the metrics topic, in their order.
@@ -58,10 +78,10 @@ impl TestBackup {
         }
     }
 
-    fn context(&self, clock: Arc<dyn Clock>) -> Arc<Context> {
+    fn context(&self, clock: Arc<dyn Clock>, topics: &[&str]) -> Arc<Context> {
         let backup = Backup {
             name: "main".into(),
-            topics: serde_json::from_value(serde_json::json!({ "include": ["orders"] })).unwrap(),
+            topics: serde_json::from_value(serde_json::json!({ "include": topics })).unwrap(),
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::None,
             filters: vec![],
@@ -70,9 +90,9 @@ impl TestBackup {
         Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())
     }
 
-    fn append(&self, partition: i32, numbers: std::ops::Range<i64>) {
+    fn append(&self, topic: &str, partition: i32, numbers: std::ops::Range<i64>) {
         for number in numbers {
-            self.kafka.append(&TopicPartition::new("orders", partition), record(number));
+            self.kafka.append(&TopicPartition::new(topic, partition), record(number));
         }
     }
 

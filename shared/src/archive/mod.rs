@@ -20,4 +20,4 @@ pub use floor::{StoredFloor, move_floor, read_floor};
 pub use frontier::{ChainEnd, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};
 pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment, read_whole};
-pub use tree::{backups, chains, chains_of_topic, topics};
+pub use tree::{backups, chains, chains_of_topic, ownerless, topics};

@@ -2,7 +2,10 @@
 
 use super::{ArchiveError, Claim, claims, read_owner};
 use crate::{
-    chain::{ChainIdentity, keys},
+    chain::{
+        ChainIdentity, keys,
+        place::{Place, classify},
+    },
     ports::objects::{ListRequest, Objects},
     record::Partition,
 };
@@ -16,6 +19,22 @@ pub async fn backups(objects: &dyn Objects) -> Result<Vec<String>, ArchiveError>
         }
     }
     Ok(owned)
+}
+
+/// The names of the folders that look like backups and have no owner.
+pub async fn ownerless(objects: &dyn Objects) -> Result<Vec<String>, ArchiveError> {
+    let mut ownerless = vec![];
+    for name in folders(objects, "").await? {
+        if read_owner(objects, &name).await?.is_none() && holds_anything_of_ours(objects, &name).await? {
+            ownerless.push(name);
+        }
+    }
+    Ok(ownerless)
+}
+
+async fn holds_anything_of_ours(objects: &dyn Objects, name: &str) -> Result<bool, ArchiveError> {
+    let page = objects.list(ListRequest::prefix(&keys::backup_folder(name))).await?;
+    Ok(page.objects.iter().any(|entry| classify(name, &entry.key) != Place::Foreign))
 }
 
 /// The names of the topics that a backup holds.

@@ -4,6 +4,8 @@
 //! Each segment says what the chain had counted before it (protocol C1 and the totals), so walking the chain once finds a
 //! missing, doubled, replaced or foreign segment without reading a record.
 
+pub mod matrix;
+
 use serde::Serialize;
 
 use super::{ChainIdentity, Floor, Totals, keys};
@@ -199,6 +201,9 @@ impl ChainCheck {
                 .into_iter()
                 .map(|detail| Finding::of_object(Kind::Content, key, detail).with_range(metadata.base, metadata.next)),
         );
+        if self.expected.is_some_and(|(next, _)| metadata.next <= next) {
+            return; // it lies within what was there already, and nothing goes on from it
+        }
         let point = metadata.after(size_bytes);
         self.report.next = self.report.next.max(metadata.next);
         self.report.point = point;
@@ -211,14 +216,17 @@ impl ChainCheck {
     }
 }
 
+fn text_of(totals: &Totals) -> String {
+    serde_json::to_string(totals).unwrap_or_default()
+}
+
 fn differences(key: &str, metadata: &SegmentMetadata, point: ChainPoint) -> Vec<Finding> {
     let (before, base) = (metadata.before, metadata.base);
     let finding = |kind, what: String| Finding::of_object(kind, key, what).with_range(base, metadata.next);
     let mut findings = vec![];
     if before.totals != point.totals {
-        let text = |totals: &Totals| serde_json::to_string(totals).unwrap_or_default();
-        let detail =
-            format!("the chain before it counts {}, and it says {}", text(&point.totals), text(&before.totals));
+        let (counted, said) = (text_of(&point.totals), text_of(&before.totals));
+        let detail = format!("the chain before it counts {counted}, and it says {said}");
         findings.push(finding(Kind::Totals, detail));
     }
     if before.digest != point.digest {
@@ -270,17 +278,27 @@ pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) ->
             let detail = format!("the figures end at {next}, and the backup at {}", report.next);
             findings.push(finding(detail).with_range(next, report.next));
         }
+        Some((next, point)) if next == report.next && point.digest != report.point.digest => {
+            let detail = format!(
+                "at {next} the figures have the digest {}, and the backup {}: its last segment was replaced, or the figures were",
+                point.digest, report.point.digest
+            );
+            findings.push(Finding::of_object(Kind::Digest, folder.clone(), detail));
+        }
         Some((next, point)) if next == report.next && point != report.point => {
-            findings
-                .push(finding(format!("at {next} the figures are {point:?}, and the backup says {:?}", report.point)));
+            let (theirs, ours) = (text_of(&point.totals), text_of(&report.point.totals));
+            findings.push(finding(format!("at {next} the figures are {theirs}, and the backup says {ours}")));
         }
         _ => {}
     }
     if let Some((start, totals)) = figures.floor
         && (start < floor.base || (start == floor.base && totals != floor.before.totals))
     {
-        findings
-            .push(finding(format!("the figures begin at {start} after {totals:?}, and the backup at {}", floor.base)));
+        findings.push(finding(format!(
+            "the figures begin at {start} after {}, and the backup at {}",
+            text_of(&totals),
+            floor.base
+        )));
     }
     findings
 }

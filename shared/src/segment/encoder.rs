@@ -18,6 +18,7 @@ use parquet::{
 
 use super::{
     compression::Compression,
+    footer,
     format::{FOOTER_CHECKSUM_BYTES, SCHEMA, column},
     metadata::{ChainPoint, Gap, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
 };
@@ -154,16 +155,9 @@ impl SegmentEncoder {
         self.writer.append_key_value_metadata(KeyValue::new(METADATA_KEY.to_owned(), json));
         self.writer.write_all(&[0; FOOTER_CHECKSUM_BYTES]).map_err(|e| parquet(e.into()))?;
         let mut file = self.writer.into_inner().map_err(parquet)?.bytes;
-        write_footer_checksum(&mut file, metadata.body_bytes);
+        footer::write_checksum(&mut file, metadata.body_bytes);
         Ok(EncodedSegment { body: file.into(), metadata })
     }
-}
-
-/// Puts the checksum of everything behind it into the place that was left for it.
-fn write_footer_checksum(file: &mut [u8], body_bytes: u64) {
-    // The body is in memory, so its length is a usize.
-    let (before, footer) = file.split_at_mut(body_bytes as usize + FOOTER_CHECKSUM_BYTES);
-    before[body_bytes as usize..].copy_from_slice(&crc32c::crc32c(footer).to_le_bytes());
 }
 
 fn properties(compression: Compression) -> WriterProperties {

@@ -72,6 +72,16 @@ fn check(tail: &Bytes, size_bytes: u64, metadata: &SegmentMetadata) -> Result<()
     if actual == expected { Ok(()) } else { Err(DecodeError::FooterChecksum { expected, actual }) }
 }
 
+/// Puts the checksum of everything behind it into the place that is left for it behind the body of a file.
+///
+/// # Panics
+/// When the file ends within that place.
+pub fn write_checksum(file: &mut [u8], body_bytes: u64) {
+    // The file is in memory, so the length of its body is a usize.
+    let (before, footer) = file.split_at_mut(body_bytes as usize + FOOTER_CHECKSUM_BYTES);
+    before[body_bytes as usize..].copy_from_slice(&crc32c::crc32c(footer).to_le_bytes());
+}
+
 /// The bytes from the footer's first to the end of the file, as its last bytes say.
 fn footer_bytes(tail: &[u8]) -> Option<usize> {
     let length = tail.len().checked_sub(END_BYTES).and_then(|at| tail.get(at..at + 4))?;

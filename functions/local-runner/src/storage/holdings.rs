@@ -1,7 +1,7 @@
 //! Which backups, topics and chains there are.
 
 use shared::{
-    archive::{self, Claim, Owner},
+    archive::{self, ArchiveError, Claim, Owner},
     chain::ChainIdentity,
     ports::objects::Objects,
 };
@@ -48,13 +48,24 @@ pub async fn topics(
     backup: &HeldBackup,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<HeldTopic>, Failure> {
+    let mut held = vec![];
+    for topic in archive::topics(objects, &backup.owner.backup).await?.into_iter().filter(|topic| wanted(topic)) {
+        held.extend(incarnations(objects, backup, &topic).await?);
+    }
+    Ok(held)
+}
+
+/// Every incarnation of a topic.
+pub async fn incarnations(
+    objects: &dyn Objects,
+    backup: &HeldBackup,
+    topic: &str,
+) -> Result<Vec<HeldTopic>, ArchiveError> {
     let Owner { backup, cluster_id, .. } = &backup.owner;
     let mut held = vec![];
-    for topic in archive::topics(objects, backup).await?.into_iter().filter(|topic| wanted(topic)) {
-        for claim in archive::claims(objects, backup, &topic).await? {
-            let chains = archive::chains(objects, cluster_id, backup, &topic, &claim).await?;
-            held.push(HeldTopic { topic: topic.clone(), claim, chains });
-        }
+    for claim in archive::claims(objects, backup, topic).await? {
+        let chains = archive::chains(objects, cluster_id, backup, topic, &claim).await?;
+        held.push(HeldTopic { topic: topic.to_owned(), claim, chains });
     }
     Ok(held)
 }

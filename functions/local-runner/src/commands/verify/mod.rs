@@ -1,6 +1,7 @@
 //! `highwater verify`: the backup against itself and against what Kafka and the metrics know of it, and the metrics
 //! against the backup.
 
+mod matrix;
 mod report;
 mod witnesses;
 
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
 
 use shared::{
+    archive,
     chain::{
         keys::chain_folder,
         verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
@@ -32,6 +34,10 @@ use crate::{
 };
 
 pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
+    if args.matrix {
+        output::print(&matrix::Matrix::all(), args.output.json)?;
+        return Ok(Verdict::Good);
+    }
     let storage = storage::open(config, &args.storage).await?;
     let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
     let depth = if args.deep { Depth::Records } else { Depth::Footers };
@@ -50,9 +56,14 @@ async fn verified(
     #[allow(clippy::disallowed_methods, reason = "a command measures how long it took")]
     let began = Instant::now();
     let mut verified = Verified::new(witnesses, depth);
-    for backup in holdings::backups(objects, backup).await? {
-        verified.backups.push(verify(objects, &backup, witnesses, depth).await?);
+    let ownerless = archive::ownerless(objects).await?;
+    let ownerless: Vec<_> = ownerless.into_iter().filter(|name| backup.is_none_or(|only| only == *name)).collect();
+    let is_ownerless = backup.is_some_and(|only| ownerless.iter().any(|name| name == only));
+    let held = if is_ownerless { vec![] } else { holdings::backups(objects, backup).await? };
+    for backup in &held {
+        verified.backups.push(verify(objects, backup, witnesses, depth).await?);
     }
+    verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
     verified.seconds = began.elapsed().as_secs_f64();
     verified.good = verified.findings().count() == 0;
     Ok(verified)
@@ -103,10 +114,12 @@ impl Read {
 }
 
 fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {
-    let stored =
-        chains.iter().find(|report| report.chain == word.chain).map_or_else(Default::default, |report| report.next);
-    missing_tail(&chain_folder(&word.chain), stored, Witness { who: &word.who, next: word.next })
+    let report = chains.iter().find(|report| chain_folder(&report.chain) == word.folder);
+    let stored = report.map_or_else(Default::default, |report| report.next);
+    missing_tail(&word.folder, stored, Witness { who: &word.who, next: word.next })
 }
 
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,10 @@
 //! What verify prints.
 
 use serde::Serialize;
-use shared::chain::verify::{ChainReport, Finding};
+use shared::chain::{
+    keys,
+    verify::{ChainReport, Finding, Kind},
+};
 
 use super::witnesses::Witnesses;
 use crate::{
@@ -32,6 +35,15 @@ pub(super) struct Checked {
     pub chains: Vec<ChainReport>,
     /// What is wrong outside of the chains, or with how others see them.
     pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// A backup that cannot be checked, because nobody knows which cluster it is of.
+    pub fn ownerless(backup: String) -> Self {
+        let detail = "it is missing, and objects of a backup lie beside it";
+        let finding = Finding::of_object(Kind::Damaged, keys::owner(&backup), detail);
+        Checked { backup, bytes_read: 0, chains: vec![], findings: vec![finding] }
+    }
 }
 
 impl Verified {
@@ -99,10 +111,12 @@ fn line(finding: &Finding) -> String {
         (Some(from), Some(to)) => format!(" [{from}, {to})"),
         _ => String::new(),
     };
-    // The kind as JSON has it, so that there is one name for it.
-    let kind =
-        serde_json::to_value(finding.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-    format!("{kind}: {}{range}: {}\n", finding.key, finding.detail)
+    format!("{}: {}{range}: {}\n", name_of(finding.kind), finding.key, finding.detail)
+}
+
+/// The kind as JSON has it, so that there is one name for it.
+pub(super) fn name_of(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 impl Report for Verified {

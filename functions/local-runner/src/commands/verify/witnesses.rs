@@ -1,10 +1,14 @@
 //! Who else knows how far a backup went: the group's committed offsets in Kafka, and the standings in Redis.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use shared::{
-    archive::Owner,
-    chain::{ChainIdentity, verify::Figures},
+    archive::{self, ArchiveError, Owner},
+    chain::{
+        ChainIdentity,
+        keys::{backup_folder, chain_folder},
+        verify::Figures,
+    },
     config::Settings,
     metrics::registers::{Registers, epoch},
     ports::{
@@ -12,7 +16,7 @@ use shared::{
         records::{Kafka, Topic},
         store::Store,
     },
-    record::Offset,
+    record::{Offset, TopicPartition},
     segment::ChainPoint,
 };
 
@@ -30,7 +34,8 @@ pub(super) struct Witnesses {
 
 /// Somebody's word for how far a chain goes.
 pub(super) struct Word {
-    pub chain: ChainIdentity,
+    /// The folder of the chain, or of a topic of which nothing is there.
+    pub folder: String,
     pub next: Offset,
     pub who: String,
 }
@@ -79,7 +84,11 @@ fn standings(owner: &Owner, figures: &Registers) -> Vec<Word> {
                 incarnation,
                 partition,
             };
-            Some(Word { chain: chain_id, next: chain.head?.next, who: "the last standing in redis".to_owned() })
+            Some(Word {
+                folder: chain_folder(&chain_id),
+                next: chain.head?.next,
+                who: "the last standing in redis".to_owned(),
+            })
         };
         registers.chains.iter().filter_map(word).collect::<Vec<_>>()
     };
@@ -88,9 +97,9 @@ fn standings(owner: &Owner, figures: &Registers) -> Vec<Word> {
 
 /// The offsets that the backup's group committed, for topics that are still the ones that were backed up.
 async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
-    let held = holdings::topics(objects, backup, |_| true).await?;
-    let names: Vec<Arc<str>> = held.iter().map(|topic| topic.topic.as_str().into()).collect();
-    let live = kafka.topics(Some(&names)).await?;
+    let (held, unreadable) = held(objects, backup).await?;
+    let live: Vec<Topic> =
+        kafka.topics(None).await?.into_iter().filter(|topic| !unreadable.contains(&*topic.name)).collect();
     let is_live = |topic: &&HeldTopic| {
         live.iter().any(|Topic { name, id, .. }| **name == *topic.topic && *id == topic.claim.topic_id)
     };
@@ -98,10 +107,57 @@ async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup
     let partitions: Vec<_> = chains.iter().map(ChainIdentity::topic_partition).collect();
     let group = format!("highwater.{}", backup.owner.backup);
     let offsets = kafka.committed(&group, &partitions).await?;
+    let who = format!("the committed offset of group {group}");
     let word = |(chain, offset): (ChainIdentity, Option<Offset>)| {
-        Some(Word { chain, next: offset?, who: format!("the committed offset of group {group}") })
+        Some(Word { folder: chain_folder(&chain), next: offset?, who: who.clone() })
     };
-    Ok(chains.into_iter().zip(offsets).filter_map(word).collect())
+    let mut words: Vec<Word> = chains.into_iter().zip(offsets).filter_map(word).collect();
+    words.extend(of_missing(kafka, &backup.owner.backup, &group, &held, &live).await?);
+    Ok(words)
+}
+
+/// The topics that the storage holds, and the names of those whose claims cannot be read, as the walk reports.
+async fn held(objects: &dyn Objects, backup: &HeldBackup) -> Result<(Vec<HeldTopic>, BTreeSet<String>), Failure> {
+    let (mut held, mut unreadable) = (vec![], BTreeSet::new());
+    for name in archive::topics(objects, &backup.owner.backup).await? {
+        match holdings::incarnations(objects, backup, &name).await {
+            Ok(topics) => held.extend(topics),
+            Err(ArchiveError::Damaged { .. }) => drop(unreadable.insert(name)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((held, unreadable))
+}
+
+/// The offsets that the group committed for partitions of which the storage has nothing at all: those of topics that were
+/// never backed up under another id, since a group commits by name.
+async fn of_missing(
+    kafka: &dyn Kafka,
+    backup: &str,
+    group: &str,
+    held: &[HeldTopic],
+    live: &[Topic],
+) -> Result<Vec<Word>, Failure> {
+    let of = |topic: &Topic| held.iter().filter(|it| *it.topic == *topic.name).collect::<Vec<_>>();
+    let mut missing = vec![];
+    for topic in live {
+        let incarnations = of(topic);
+        if incarnations.iter().any(|it| it.claim.topic_id != topic.id) {
+            continue;
+        }
+        let is_held =
+            |partition: i32| incarnations.iter().any(|it| it.chains.iter().any(|chain| chain.partition.0 == partition));
+        let partitions = (0..topic.partitions).filter(|partition| !is_held(*partition));
+        missing.extend(partitions.map(|partition| TopicPartition::new(topic.name.clone(), partition)));
+    }
+    let offsets = kafka.committed(group, &missing).await?;
+    let committed = missing.into_iter().zip(offsets).filter_map(|(partition, offset)| Some((partition, offset?)));
+    let word = |(partition, next): (TopicPartition, Offset)| Word {
+        folder: format!("{}{}/", backup_folder(backup), partition.topic),
+        next,
+        who: format!("the committed offset of group {group} for partition {}", partition.partition),
+    };
+    Ok(committed.map(word).collect())
 }
 
 /// What the figures say of a chain.

@@ -1,0 +1,61 @@
+//! Every row of the matrix is done to a backup, and each mode finds exactly what the row says.
+
+mod figures;
+mod world;
+
+use std::collections::BTreeSet;
+
+use shared::chain::verify::{
+    Kind,
+    matrix::{MATRIX, Row},
+};
+
+use self::world::{Whole, World};
+use super::{report::Verified, verified};
+use crate::storage::walk::Depth;
+
+/// What a mode found, each kind once, and where.
+async fn found(world: &World<'_>, depth: Depth) -> Verified {
+    verified(&world.objects, None, &world.witnesses, depth).await.unwrap()
+}
+
+fn names(kinds: impl IntoIterator<Item = Kind>) -> BTreeSet<String> {
+    kinds.into_iter().map(super::report::name_of).collect()
+}
+
+async fn check(row: &Row, variant: usize, world: &World<'_>) {
+    for (depth, expected) in [(Depth::Footers, row.quick), (Depth::Records, row.deep)] {
+        let verified = found(world, depth).await;
+        let findings: Vec<_> = verified.findings().collect();
+        let kinds = names(findings.iter().map(|finding| finding.kind));
+        let told = format!("{:?}, variant {variant}, {depth:?}: {findings:#?}", row.damage);
+        assert_eq!(kinds, names(expected.iter().copied()), "{told}");
+        assert_eq!(verified.good, expected.is_empty(), "{told}");
+        assert!(findings.iter().all(|finding| finding.key.starts_with("main/")), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn an_undamaged_backup_is_good_in_every_mode() {
+    let whole = Whole::make().await;
+    let world = World::of(&whole).await;
+    for depth in [Depth::Footers, Depth::Records] {
+        let verified = found(&world, depth).await;
+        assert!(verified.good, "{:#?}", verified.findings().collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn each_mode_finds_exactly_the_damage_that_the_matrix_says() {
+    let whole = Whole::make().await;
+    for row in MATRIX {
+        for variant in 0.. {
+            let mut world = World::of(&whole).await;
+            if !world.damage(row.damage, variant).await {
+                assert!(variant > 0, "{:?} is not done", row.damage);
+                break;
+            }
+            check(row, variant, &world).await;
+        }
+    }
+}
