@@ -18,7 +18,7 @@
 //! revoked, and only then takes it for none. The reader renews under `If-Match` as well: so either the renewal was first,
 //! and the pin holds on; or the revocation was, and the reader is told [`ArchiveError::PinLost`] at its next renewal.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -166,21 +166,21 @@ async fn read(objects: &dyn Objects, key: &str) -> Result<Option<(Pin, ETag, Mil
 }
 
 /// A pin of this process.
-pub struct Pinned {
-    objects: Arc<dyn Objects>,
+pub struct Pinned<'a> {
+    objects: &'a dyn Objects,
     key: String,
     pin: Pin,
     etag: ETag,
 }
 
-impl Pinned {
+impl<'a> Pinned<'a> {
     /// Writes a pin. Only what is read of the backup **after** this is held. `id` is this pin's alone; signs of it that
     /// may not be in a key become `-`.
-    pub async fn create(objects: &Arc<dyn Objects>, backup: &str, id: &str, pin: Pin) -> Result<Self, ArchiveError> {
+    pub async fn create(objects: &'a dyn Objects, backup: &str, id: &str, pin: Pin) -> Result<Self, ArchiveError> {
         let plain = |sign: char| if sign.is_ascii_alphanumeric() { sign } else { '-' };
         let key = keys::pin(backup, &id.chars().map(plain).collect::<String>());
-        let etag = write(&**objects, &key, &pin, PutCondition::IfAbsent).await?;
-        Ok(Pinned { objects: objects.clone(), key, pin, etag })
+        let etag = write(objects, &key, &pin, PutCondition::IfAbsent).await?;
+        Ok(Pinned { objects, key, pin, etag })
     }
 
     /// Holds on for another lease.
@@ -189,7 +189,7 @@ impl Pinned {
     /// [`ArchiveError::PinLost`] when it had expired and somebody has taken it for none.
     pub async fn renew(&mut self) -> Result<(), ArchiveError> {
         let renewed = Pin { renewed: self.pin.renewed + 1, ..self.pin.clone() };
-        self.etag = write(&*self.objects, &self.key, &renewed, PutCondition::IfMatch(self.etag.clone())).await?;
+        self.etag = write(self.objects, &self.key, &renewed, PutCondition::IfMatch(self.etag.clone())).await?;
         self.pin = renewed;
         Ok(())
     }

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Serialize;
 use shared::{
-    archive::{self, SegmentEntry},
+    archive::{self, SegmentEntry, pins::Hold},
     chain::ChainIdentity,
     ports::objects::Objects,
     record::{Header, Millis, Offset, Partition, Record, TimestampType},
@@ -17,6 +17,7 @@ use crate::{
     storage::{
         self,
         holdings::{self, HeldTopic},
+        pinned::pinned,
         segments,
     },
 };
@@ -51,18 +52,23 @@ struct Data<'a> {
 pub(super) async fn run(config: Option<&str>, args: CatArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
     let objects = &*storage.objects;
-    let topic = find(objects, &args).await?;
+    let (backup, topic) = find(objects, &args).await?;
+    let holds = vec![Hold { incarnation: Some(topic.claim.incarnation), from: args.from, ..Hold::topic(&topic.topic) }];
+    pinned(objects, &backup, holds, "cat", print_topic(objects, &topic, &args)).await?
+}
+
+async fn print_topic(objects: &dyn Objects, topic: &HeldTopic, args: &CatArgs) -> Result<Verdict, Failure> {
     let chains = topic.chains.iter().filter(|chain| args.partition.is_none_or(|wanted| chain.partition == wanted));
     for chain in chains {
         for entry in within(segments::entries(objects, chain).await?, args.from, args.to) {
-            print_segment(objects, chain, &entry, &args).await?;
+            print_segment(objects, chain, &entry, args).await?;
         }
     }
     Ok(Verdict::Good)
 }
 
-/// The one incarnation of the one topic that is meant.
-async fn find(objects: &dyn Objects, args: &CatArgs) -> Result<HeldTopic, Failure> {
+/// The one incarnation of the one topic that is meant, and its backup.
+async fn find(objects: &dyn Objects, args: &CatArgs) -> Result<(String, HeldTopic), Failure> {
     let mut found = vec![];
     for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
         let mut held = holdings::topics(objects, &backup, |topic| topic == args.topic).await?;
@@ -75,7 +81,7 @@ async fn find(objects: &dyn Objects, args: &CatArgs) -> Result<HeldTopic, Failur
             "the backup holds no such topic {:?}: `highwater topics` lists what it holds",
             args.topic
         ))),
-        [_] => Ok(found.swap_remove(0).1),
+        [_] => Ok(found.swap_remove(0)),
         _ => Err(Failure::Usage(format!(
             "topic {:?} is in the backups {}: name one with --backup",
             args.topic,

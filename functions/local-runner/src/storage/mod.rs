@@ -2,6 +2,7 @@
 
 pub mod data_dir;
 pub mod holdings;
+pub mod pinned;
 pub mod segments;
 pub mod walk;
 

@@ -14,8 +14,8 @@ use super::world::{START, World};
 
 const KEY: &str = "main/=pins/reader-1.json";
 
-async fn pin(world: &World, holds: Vec<Hold>) -> Pinned {
-    Pinned::create(&world.objects, "main", "reader_1", Pin::new("a reader", holds)).await.unwrap()
+async fn pin(world: &World, holds: Vec<Hold>) -> Pinned<'_> {
+    Pinned::create(&*world.objects, "main", "reader_1", Pin::new("a reader", holds)).await.unwrap()
 }
 
 async fn pins(world: &World) -> usize {

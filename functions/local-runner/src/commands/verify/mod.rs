@@ -29,6 +29,7 @@ use crate::{
     storage::{
         self,
         holdings::{self, HeldBackup},
+        pinned::pinned,
         walk::{self, Depth, Reader, Walked},
     },
 };
@@ -61,7 +62,8 @@ async fn verified(
     let is_ownerless = backup.is_some_and(|only| ownerless.iter().any(|name| name == only));
     let held = if is_ownerless { vec![] } else { holdings::backups(objects, backup).await? };
     for backup in &held {
-        verified.backups.push(verify(objects, backup, witnesses, depth).await?);
+        let checked = verify(objects, backup, witnesses, depth);
+        verified.backups.push(pinned(objects, &backup.owner.backup, vec![], "verify", checked).await??);
     }
     verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
     verified.seconds = began.elapsed().as_secs_f64();
