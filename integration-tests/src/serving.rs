@@ -55,6 +55,8 @@ pub struct Serving {
     pub redis_url: String,
     /// The time between two looks of lag-monitor, in whole seconds.
     pub refresh: Duration,
+    /// More of the configuration, behind the rest.
+    pub more: String,
     bootstrap_servers: String,
     cluster_id: String,
 }
@@ -89,6 +91,7 @@ impl Serving {
             s3_url: s3.endpoint_url().to_owned(),
             redis_url: redis_url.to_owned(),
             refresh: Duration::from_secs(1),
+            more: String::new(),
             bootstrap_servers: kafka.bootstrap_servers().to_owned(),
             cluster_id: cluster.cluster_id().await.expect("the cluster's id"),
         }
@@ -103,7 +106,7 @@ impl Serving {
              [redis]\nurl = {:?}\n\
              [backups.{}]\ntopics = {{ include = [{:?}] }}\nsegment = {{ bytes_max = \"64KiB\", age_max = \"2s\" }}\n\
              [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
-             [metrics]\ntopic = {:?}\nrefresh_s = {}\n",
+             [metrics]\ntopic = {:?}\nrefresh_s = {}\n{}",
             self.bootstrap_servers,
             self.bucket,
             self.s3_url,
@@ -113,6 +116,7 @@ impl Serving {
             self.bucket,
             self.metrics_topic,
             self.refresh.as_secs(),
+            self.more,
         )
     }
 

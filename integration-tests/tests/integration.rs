@@ -14,6 +14,7 @@ mod dev;
 mod embedded_s3_cli;
 mod exposition;
 mod faults_while_serving;
+mod filters;
 mod harness;
 mod http_limits;
 mod kafka_faults;
