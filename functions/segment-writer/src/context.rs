@@ -14,7 +14,12 @@ use shared::{
     segment::Compression,
 };
 
-use crate::memory::Memory;
+use crate::{error::Remedy, memory::Memory};
+
+/// The wait before the second attempt; it doubles.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// The wait before a chain is opened again that others write too.
+const REOPEN_WAIT: Duration = Duration::from_millis(20);
 
 /// The function's ports and settings.
 pub struct Context {
@@ -96,6 +101,19 @@ impl Default for Limits {
             attempts_max: 5,
             deadline_margin: Duration::from_secs(10),
             partial_answers: false,
+        }
+    }
+}
+
+impl Limits {
+    /// The wait before attempt number `attempt`, from 1: it doubles up to the limit. What only a person can mend is asked about
+    /// as seldom as that from the first time on.
+    #[must_use]
+    pub fn wait_after(&self, remedy: Remedy, attempt: u32) -> Duration {
+        match remedy {
+            Remedy::Reopen => REOPEN_WAIT,
+            Remedy::Backoff => BACKOFF_MIN.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(self.backoff_max),
+            Remedy::Fail => self.backoff_max,
         }
     }
 }

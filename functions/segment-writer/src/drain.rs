@@ -74,6 +74,9 @@ pub struct PartitionReport {
     pub next: Offset,
     /// The consumed position at the end.
     pub position: Offset,
+    /// Whether it was left alone because its topic is paused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Why it was not drained to the end.
     #[serde(serialize_with = "error_text", skip_serializing_if = "Option::is_none")]
     pub error: Option<WriteError>,
@@ -84,7 +87,7 @@ fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -
 }
 
 impl DrainReport {
-    /// Whether every partition was drained to the end.
+    /// Whether every partition was drained to the end, or is paused.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.partitions.iter().all(|partition| partition.error.is_none())
@@ -119,8 +122,9 @@ pub(crate) async fn pull(
     finished: bool,
     close_at: Option<Millis>,
 ) -> Result<DrainReport, WriteError> {
+    let pauses = shared::archive::read_pauses(&*context.objects, &backup.name).await?;
     let fetch = context.kafka.fetch(&[]).await?;
-    let mut session = Session::new(context, backup, fetch);
+    let mut session = Session::new(context, backup, fetch, pauses);
     let mut report = DrainReport::default();
     for Target { partition, end } in targets {
         match end {
@@ -172,6 +176,7 @@ impl PartitionReport {
             segments: summary.segments,
             next: summary.next,
             position: summary.position,
+            paused: summary.paused,
             error,
         }
     }

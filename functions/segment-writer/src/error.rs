@@ -42,6 +42,20 @@ pub enum WriteError {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// What an event brought is of a topic that is paused: nothing is acknowledged that is not stored.
+    #[error(
+        "{partition} is paused: the event must come again, until `highwater resume` or the event source mapping is disabled"
+    )]
+    Paused {
+        /// Which partition.
+        partition: TopicPartition,
+    },
+    /// A pause is over: the work begins anew.
+    #[error("{partition}: its pause is over")]
+    Resumed {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// An event brought records of a transaction that is still open, or that this reading does not show yet.
     #[error("{partition}: what the event brought is committed up to {position} only: it must come again")]
     Uncommitted {
@@ -129,13 +143,16 @@ impl WriteError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let retry = match self {
-            WriteError::LostRace { .. } | WriteError::TopicChanged { .. } => return Remedy::Reopen,
+            WriteError::LostRace { .. } | WriteError::TopicChanged { .. } | WriteError::Resumed { .. } => {
+                return Remedy::Reopen;
+            }
             WriteError::Archive(error) => error.retry(),
             WriteError::Objects(error) => error.retry(),
             WriteError::Records(error) => error.retry(),
             WriteError::OutOfTime { .. }
             | WriteError::Abandoned(_)
             | WriteError::Gone { .. }
+            | WriteError::Paused { .. }
             | WriteError::Uncommitted { .. } => true,
             _ => false,
         };

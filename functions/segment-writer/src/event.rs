@@ -141,6 +141,7 @@ async fn take_all(
         let Some((arrived, acknowledged_at)) = wanted.iter().find(|(arrived, _)| is_it(arrived)) else { continue };
         match ended.error {
             Some(error) => report.fail(arrived, error),
+            None if ended.paused => report.fail(arrived, WriteError::Paused { partition: arrived.partition.clone() }),
             None if ended.position < *acknowledged_at => {
                 let (partition, position) = (arrived.partition.clone(), ended.position);
                 report.fail(arrived, WriteError::Uncommitted { partition, position });

@@ -6,9 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Backup, Context, WriteError, error::Remedy, session::Session};
 
-/// The wait after Kafka could not be asked; it doubles up to the limit.
-const BACKOFF_MIN: Duration = Duration::from_millis(500);
-
 /// Writes all configured backups until `stop`, whatever happens on the way; then closes what is unfinished. A backup that
 /// cannot be written holds up no other: each tries again by itself.
 pub async fn follow(context: &Arc<Context>, stop: &CancellationToken) {
@@ -21,7 +18,7 @@ async fn follow_backup(context: &Arc<Context>, backup: &Arc<Backup>, stop: &Canc
     while !stop.is_cancelled() {
         let Err(error) = follow_once(context, backup, stop, &mut attempt).await else { continue };
         attempt += 1;
-        let wait = wait_after(context, &error, attempt);
+        let wait = context.limits.wait_after(error.remedy(), attempt);
         log(backup, &error, attempt, wait);
         pause(wait, stop).await;
     }
@@ -32,14 +29,6 @@ fn log(backup: &Backup, error: &WriteError, attempt: u32, wait: Duration) {
     match error.remedy() {
         Remedy::Fail => tracing::error!(backup = name, attempt, error = cause, "{error}; trying again in {wait:?}"),
         _ => tracing::warn!(backup = name, attempt, error = cause, "{error}; trying again in {wait:?}"),
-    }
-}
-
-/// What only a person can mend is asked about less often.
-fn wait_after(context: &Context, error: &WriteError, attempt: u32) -> Duration {
-    match error.remedy() {
-        Remedy::Fail => context.limits.backoff_max,
-        _ => BACKOFF_MIN.saturating_mul(1 << attempt.min(16)).min(context.limits.backoff_max),
     }
 }
 
@@ -56,8 +45,9 @@ async fn follow_once(
         pause(context.limits.refresh, stop).await;
         return Ok(());
     }
+    let pauses = shared::archive::read_pauses(&*context.objects, &backup.name).await?;
     let fetch = context.kafka.join(&backup.group(), &topics).await?;
-    let mut session = Session::new(context, backup, fetch);
+    let mut session = Session::new(context, backup, fetch, pauses);
     let result = rounds(context, backup, &topics, &mut session, stop, attempt).await;
     for end in session.finish().await {
         if let Err(error) = end.result {

@@ -3,11 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    archive::Pauses,
     job::State,
     ports::records::RecordsError,
     record::{Millis, Offset, Record, TopicPartition},
 };
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{
+    mpsc::{UnboundedReceiver, UnboundedSender},
+    watch,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,10 +25,6 @@ use crate::{
 
 /// A drain's lane that gets nothing for so long asks Kafka anew, so that a dead broker cannot hang it.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// The wait before the first of several attempts; it doubles.
-const BACKOFF_MIN: Duration = Duration::from_millis(500);
-/// The wait before a chain is opened again that others write too.
-const REOPEN_WAIT: Duration = Duration::from_millis(20);
 
 /// What the session feeds a lane with. `generation` tells what was asked for last from what came before.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub struct LaneSummary {
     pub next: Offset,
     /// The consumed position at the end.
     pub position: Offset,
+    /// Whether the topic is paused.
+    pub paused: bool,
 }
 
 pub(crate) struct Lane {
@@ -88,6 +90,8 @@ pub(crate) struct Lane {
     pub stop: CancellationToken,
     pub feed: UnboundedReceiver<Feed>,
     pub commands: UnboundedSender<Command>,
+    /// What is paused.
+    pub pauses: watch::Receiver<Arc<Pauses>>,
     /// How large the unfinished segment is, for whoever must choose a lane to close.
     pub size: Arc<LaneSize>,
     pub generation: u64,
@@ -126,24 +130,21 @@ impl Lane {
 
     /// How long to wait before the next attempt; `None`: there is none.
     fn plan_retry(&mut self, error: &WriteError) -> Option<Duration> {
-        let remedy = error.remedy();
+        let (remedy, limits) = (error.remedy(), self.context.limits);
         if remedy == Remedy::Reopen {
             tracing::info!(partition = %self.partition, reason = %error, "looking at the storage again");
-            return Some(REOPEN_WAIT);
+            return Some(limits.wait_after(remedy, 0));
         }
         self.attempt += 1;
-        let backoff = BACKOFF_MIN.saturating_mul(1 << self.attempt.min(16)).min(self.context.limits.backoff_max);
-        let give_up = self.until != Until::Stopped
-            && (remedy == Remedy::Fail || self.attempt >= self.context.limits.attempts_max);
-        if give_up {
+        if self.until != Until::Stopped && (remedy == Remedy::Fail || self.attempt >= limits.attempts_max) {
             return None;
         }
+        let wait = limits.wait_after(remedy, self.attempt);
         tracing::warn!(
-            partition = %self.partition, attempt = self.attempt, wait_ms = backoff.as_millis() as u64,
+            partition = %self.partition, attempt = self.attempt, wait_ms = wait.as_millis() as u64,
             error = error as &dyn std::error::Error, "{error}; trying again"
         );
-        // What nobody mended yet is asked about less often.
-        Some(if remedy == Remedy::Fail { self.context.limits.backoff_max } else { backoff })
+        Some(wait)
     }
 
     /// Waits; what was still fed is dropped, so that it holds no memory. In trouble that is said again at every refresh,
@@ -182,6 +183,9 @@ impl Lane {
     }
 
     async fn work(&mut self, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<(), WriteError> {
+        if let Some(since) = self.paused_since() {
+            return self.pause(since, writer, reporter).await;
+        }
         reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
         if let Until::End { target, .. } = self.until
             && writer.position() >= target
@@ -199,6 +203,9 @@ impl Lane {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return self.finish(writer, reporter).await,
+                Ok(()) = self.pauses.changed() => if let Some(since) = self.paused_since() {
+                    return self.pause(since, writer, reporter).await;
+                },
                 feed = self.feed.recv() => {
                     let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
                     fed_at = now;
@@ -223,6 +230,49 @@ impl Lane {
                 said_at = now;
             }
             self.size.set(writer.buffered_bytes());
+        }
+    }
+
+    /// Since when the topic is paused, as it was last read.
+    fn paused_since(&mut self) -> Option<Millis> {
+        self.pauses.borrow_and_update().since(&self.partition.topic)
+    }
+
+    /// Closes the segment, fetches nothing any more, and says so until the pause is over: then the work begins anew, as much may
+    /// have happened meanwhile. A drain does not wait for that.
+    async fn pause(
+        &mut self,
+        since: Millis,
+        writer: &mut PartitionWriter,
+        reporter: &mut Reporter,
+    ) -> Result<(), WriteError> {
+        tracing::info!(partition = %self.partition, "paused");
+        let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
+        writer.seal(reporter).await?;
+        self.size.set(0);
+        reporter.pause(since);
+        self.summary.paused = true;
+        let stop = self.stop.clone();
+        let mut refresh = tokio::time::interval(self.context.limits.refresh);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = refresh.tick() => {
+                    reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+                    if self.until != Until::Stopped {
+                        return Ok(());
+                    }
+                }
+                Ok(()) = self.pauses.changed() => if self.paused_since().is_none() {
+                    self.summary.paused = false;
+                    return Err(WriteError::Resumed { partition: self.partition.clone() });
+                },
+                // What was still under way is read again.
+                feed = self.feed.recv() => if feed.is_none() {
+                    return Err(WriteError::Abandoned(self.partition.clone()));
+                },
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod input;
 mod lane;
 mod memory;
 mod open;
+mod pause;
 mod report;
 mod seal;
 mod session;

@@ -37,6 +37,11 @@ impl Reporter {
         (self.state, self.attempt) = (state, attempt);
     }
 
+    /// Says that the work is paused, since then.
+    pub fn pause(&mut self, since: Millis) {
+        (self.state, self.attempt, self.since) = (State::PAUSED, 0, since);
+    }
+
     /// Publishes a standing of the chain; returns when it is acknowledged.
     pub async fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) -> Result<(), WriteError> {
         self.sequence += 1;

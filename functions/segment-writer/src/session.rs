@@ -3,20 +3,24 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shared::{
+    archive::Pauses,
     ports::records::{Fetch, Fetched},
     record::{Millis, TopicPartition},
 };
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    sync::{
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+        watch,
+    },
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     Backup, Context, WriteError,
     lane::{Command, Feed, Item, Lane, LaneSummary, Until},
     memory::{self, LaneSize},
-    report,
+    pause, report,
 };
 
 /// How long one look for records takes at most: lanes' wishes wait as long.
@@ -35,6 +39,8 @@ pub(crate) struct Session {
     tasks: JoinSet<LaneEnd>,
     commands: UnboundedReceiver<Command>,
     commander: UnboundedSender<Command>,
+    pauses: watch::Receiver<Arc<Pauses>>,
+    _pauses: AbortOnDropHandle<()>,
     lanes_made: u64,
     said_at: Millis,
     /// How often in a row the consumer failed.
@@ -58,8 +64,11 @@ pub(crate) struct LaneEnd {
 }
 
 impl Session {
-    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, fetch: Box<dyn Fetch>) -> Self {
+    /// A session without partitions. `pauses` are what is paused now; they are read again at every refresh.
+    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, fetch: Box<dyn Fetch>, pauses: Pauses) -> Self {
         let (commander, commands) = mpsc::unbounded_channel();
+        let (sender, pauses) = watch::channel(Arc::new(pauses));
+        let watching = tokio::spawn(pause::watch(context.clone(), backup.clone(), sender));
         Session {
             context: context.clone(),
             backup: backup.clone(),
@@ -68,6 +77,8 @@ impl Session {
             tasks: JoinSet::new(),
             commands,
             commander,
+            pauses,
+            _pauses: AbortOnDropHandle::new(watching),
             lanes_made: 0,
             said_at: context.clock.now(),
             failures: 0,
@@ -88,6 +99,7 @@ impl Session {
             stop: stop.clone(),
             feed: fed,
             commands: self.commander.clone(),
+            pauses: self.pauses.clone(),
             size: size.clone(),
             generation: 0,
             summary: LaneSummary::default(),

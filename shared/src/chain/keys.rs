@@ -16,10 +16,12 @@ use crate::record::Offset;
 pub const SEGMENT_SUFFIX: &str = ".kan";
 const FLOOR_NAME: &str = "=floor.json";
 const OFFSET_DIGITS: usize = 20;
+/// Stands for the whole backup where a topic's name might stand.
+const WHOLE_BACKUP: &str = "=backup";
 
 /// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
 /// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
-pub const CONTROL: [&str; 4] = ["=clock.json", "=pins/**", "=pause/**", "*/=pause/**"];
+pub const CONTROL: [&str; 3] = ["=clock.json", "=pins/**", "=pause/**"];
 
 /// Whether a key of a backup is one of [`CONTROL`].
 #[must_use]
@@ -71,6 +73,38 @@ pub fn parse_pin(key: &str) -> Option<&str> {
     let id = key.rsplit_once('/')?.1.strip_suffix(".json")?;
     let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     is_plain.then_some(id)
+}
+
+/// The folder of what is paused of a backup.
+#[must_use]
+pub fn pause_folder(backup: &str) -> String {
+    format!("{backup}/=pause/")
+}
+
+/// The pause of a backup, or of a topic of it.
+#[must_use]
+pub fn pause(backup: &str, topic: Option<&str>) -> String {
+    format!("{}{}.json", pause_folder(backup), topic.unwrap_or(WHOLE_BACKUP))
+}
+
+/// What an object pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paused<'k> {
+    /// The whole backup.
+    Backup,
+    /// A topic of it.
+    Topic(&'k str),
+}
+
+/// What the object of that key in the folder of pauses pauses, if it is one.
+#[must_use]
+pub fn parse_pause<'k>(folder: &str, key: &'k str) -> Option<Paused<'k>> {
+    let name = key.strip_prefix(folder)?.strip_suffix(".json")?;
+    match name {
+        WHOLE_BACKUP => Some(Paused::Backup),
+        _ if name.is_empty() || name.starts_with('=') || name.contains('/') => None,
+        _ => Some(Paused::Topic(name)),
+    }
 }
 
 /// The folder of a backup: its topics are the folders below it.
@@ -188,8 +222,7 @@ mod tests {
 
     #[test]
     fn control_objects_are_known_by_their_names() {
-        for key in ["main/=clock.json", "main/=pins/verify-1.json", "main/=pause/all.json", "main/orders/=pause/x.json"]
-        {
+        for key in ["main/=clock.json", "main/=pins/verify-1.json", "main/=pause/all.json"] {
             assert!(is_control("main", key), "{key}");
         }
         for key in

@@ -139,10 +139,14 @@ impl Report for Backups {
                 partition.records.to_string(),
                 partition.segments.to_string(),
                 partition.next.to_string(),
-                partition.error.as_ref().map_or("done".to_owned(), ToString::to_string),
+                partition.error.as_ref().map_or_else(|| outcome(partition).to_owned(), ToString::to_string),
             ]
         };
         let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
         table::layout(heads, &all.map(row).collect::<Vec<_>>())
     }
+}
+
+fn outcome(partition: &PartitionReport) -> &'static str {
+    if partition.paused { "paused" } else { "done" }
 }
