@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{error::Remedy, *};
 
 mod filtering;
+mod pausing;
 
 struct World {
     kafka: MemoryKafka,
