@@ -25,6 +25,12 @@ pub async fn get(address: SocketAddr, target: &str) -> Result<Answer, String> {
     send(address, &format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
 }
 
+/// Posts nothing to a target.
+pub async fn post(address: SocketAddr, target: &str) -> Result<Answer, String> {
+    let head = "host: test\r\nconnection: close\r\ncontent-length: 0";
+    send(address, &format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n")).await
+}
+
 /// Sends a request as it stands, and reads the answer to its end.
 pub async fn send(address: SocketAddr, request: &str) -> Result<Answer, String> {
     let answer = tokio::time::timeout(ANSWER_TIMEOUT, exchange(address, request)).await;

@@ -197,6 +197,11 @@ impl Served {
         http::get(self.query, &format!("/_/backbeat/api/metrics/crr/{LOCATION}/{metric}")).await
     }
 
+    /// Asks port 8900 to do something.
+    pub async fn post(&self, path: &str) -> Result<Answer, String> {
+        http::post(self.query, path).await
+    }
+
     /// Pending replication operations and their bytes.
     pub async fn pending(&self) -> Result<(i64, i64), String> {
         let answer = self.replication("pending").await?;

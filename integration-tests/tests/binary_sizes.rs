@@ -54,6 +54,7 @@ fn a_function_holds_the_clients_that_it_uses_and_no_others() {
     Binary::read("metrics-consumer").check(&[KAFKA, MSK]);
     Binary::read("metrics-aggregator").check(&[REDIS]);
     Binary::read("metrics-query").check(&[REDIS]);
+    Binary::read("backup-control").check(&[STORAGE_WRITES]);
 }
 
 #[test]

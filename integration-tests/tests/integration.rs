@@ -25,6 +25,7 @@ mod lambda_segment_writer;
 mod lambda_start;
 mod losses;
 mod objects_faults;
+mod pausing;
 mod redis_faults;
 mod segment_compressions;
 mod servers;

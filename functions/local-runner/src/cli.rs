@@ -33,6 +33,10 @@ pub enum Command {
     Backup(BackupArgs),
     /// Runs one function once, as Lambda would, and prints its answer.
     Invoke(InvokeArgs),
+    /// Pauses a backup, or a topic of it: every instance obeys within one refresh.
+    Pause(ControlArgs),
+    /// Ends that pause.
+    Resume(ControlArgs),
     /// Lists the topics that the backup holds.
     Topics(TopicsArgs),
     /// Lists the segments that the backup holds.
@@ -114,6 +118,19 @@ pub struct InvokeArgs {
     /// Its payload: JSON, or @FILE.
     #[arg(default_value = "{}")]
     pub payload: String,
+}
+
+/// `highwater pause`, `highwater resume`
+#[derive(Debug, Args)]
+pub struct ControlArgs {
+    /// The backup's name; not needed where one is configured.
+    pub backup: Option<String>,
+    /// Only this topic.
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
 }
 
 /// `highwater topics`

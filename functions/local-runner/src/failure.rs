@@ -1,5 +1,6 @@
 //! How a command can end.
 
+use backup_control::ControlError;
 use segment_writer::WriteError;
 use shared::{
     adapters::{
@@ -36,6 +37,9 @@ pub enum Failure {
     /// A setting is missing.
     #[error(transparent)]
     Setting(#[from] Problem),
+    /// Nothing could be paused or resumed.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The backup cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),

@@ -17,14 +17,16 @@ pub fn start(default_level: &str) {
 }
 
 fn ours(level: &str) -> String {
-    const CRATES: [&str; 7] = [
+    const CRATES: [&str; 9] = [
         "local_runner",
         "shared",
         "segment_writer",
+        "segment_expirer",
         "lag_monitor",
         "metrics_consumer",
         "metrics_aggregator",
         "metrics_query",
+        "backup_control",
     ];
     CRATES.map(|name| format!("{name}={level}")).join(",")
 }

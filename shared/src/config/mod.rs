@@ -34,5 +34,5 @@ pub use load::Draft;
 pub use names::{BackupName, LocationName};
 pub use problem::{Problem, Problems};
 pub use redis::RedisSettings;
-pub use settings::Settings;
+pub use settings::{Settings, topic_name};
 pub use storage::StorageSettings;

@@ -3,12 +3,15 @@
 mod backup;
 mod cat;
 mod config;
+mod control;
 mod dev;
 mod invoke;
 mod segments;
 mod serve;
 mod topics;
 mod verify;
+
+use backup_control::Action;
 
 use crate::{
     cli::{Cli, Command},
@@ -23,6 +26,8 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Serve(args) => serve::run(config, args).await,
         Command::Backup(args) => backup::run(config, args).await,
         Command::Invoke(args) => invoke::run(config, args).await,
+        Command::Pause(args) => control::run(config, args, Action::Pause).await,
+        Command::Resume(args) => control::run(config, args, Action::Resume).await,
         Command::Topics(args) => topics::run(config, args).await,
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use shared::{
-    archive,
+    archive::{self, Pauses},
     chain::{ChainIdentity, Totals},
     ports::objects::Objects,
     record::{Millis, TopicId},
@@ -34,6 +34,8 @@ struct Topic {
     /// When the backup first saw it.
     claimed_at: Millis,
     partitions: usize,
+    /// Since when it is paused, by itself or with its backup.
+    paused_since: Option<Millis>,
     /// What is present: without what expired.
     #[serde(flatten)]
     present: Totals,
@@ -49,19 +51,21 @@ pub(super) async fn run(config: Option<&str>, args: TopicsArgs) -> Result<Verdic
 pub(super) async fn held(objects: &dyn Objects, backup: Option<&str>) -> Result<Topics, Failure> {
     let mut topics = vec![];
     for backup in holdings::backups(objects, backup).await? {
+        let pauses = archive::read_pauses(objects, &backup.owner.backup).await?;
         for held in holdings::topics(objects, &backup, |_| true).await? {
-            topics.push(sum_up(objects, &backup.owner.backup, held).await?);
+            topics.push(sum_up(objects, &backup.owner.backup, held, &pauses).await?);
         }
     }
     Ok(Topics { topics })
 }
 
-async fn sum_up(objects: &dyn Objects, backup: &str, held: HeldTopic) -> Result<Topic, Failure> {
+async fn sum_up(objects: &dyn Objects, backup: &str, held: HeldTopic, pauses: &Pauses) -> Result<Topic, Failure> {
     let ends = stream::iter(&held.chains).map(|chain| present(objects, chain)).buffered(READS_MAX);
     let present = ends.try_fold(Totals::default(), |sum, more| async move { Ok(sum.plus(more)) }).await?;
     let HeldTopic { topic, claim, chains } = held;
     Ok(Topic {
         backup: backup.to_owned(),
+        paused_since: pauses.since(&topic),
         topic,
         incarnation: claim.incarnation,
         topic_id: claim.topic_id,
@@ -85,9 +89,10 @@ impl Report for Topics {
             let numbers =
                 [u64::from(topic.incarnation), topic.partitions as u64, records, record_bytes, segments, stored_bytes];
             let [n, partitions, records, bytes, segments, stored] = numbers.map(|number| number.to_string());
-            [topic.backup.clone(), topic.topic.clone(), n, partitions, records, bytes, segments, stored]
+            let state = if topic.paused_since.is_some() { "paused" } else { "" }.to_owned();
+            [topic.backup.clone(), topic.topic.clone(), n, partitions, records, bytes, segments, stored, state]
         };
-        let heads = ["BACKUP", "TOPIC", "N", "PARTITIONS", "RECORDS", "BYTES", "SEGMENTS", "STORED"];
+        let heads = ["BACKUP", "TOPIC", "N", "PARTITIONS", "RECORDS", "BYTES", "SEGMENTS", "STORED", "STATE"];
         table::layout(heads, &self.topics.iter().map(row).collect::<Vec<_>>())
     }
 }

@@ -17,6 +17,8 @@ pub enum Function {
     MetricsAggregator,
     /// Questions about figures.
     MetricsQuery,
+    /// Backups and topics paused and resumed.
+    BackupControl,
 }
 
 impl Function {
@@ -30,6 +32,7 @@ impl Function {
             Function::MetricsConsumer => "metrics-consumer",
             Function::MetricsAggregator => "metrics-aggregator",
             Function::MetricsQuery => "metrics-query",
+            Function::BackupControl => backup_control::NAME,
         }
     }
 
@@ -85,7 +88,12 @@ impl Hosted {
     /// Whether sections `storage` and `backups` are needed.
     #[must_use]
     pub fn needs_storage(&self) -> bool {
-        self.has_any(&[Function::SegmentWriter, Function::SegmentExpirer, Function::LagMonitor])
+        self.has_any(&[
+            Function::SegmentWriter,
+            Function::SegmentExpirer,
+            Function::LagMonitor,
+            Function::BackupControl,
+        ])
     }
 
     /// Whether section `redis` is needed.
@@ -122,6 +130,12 @@ mod tests {
     #[test]
     fn an_expirer_alone_needs_the_storage_and_nothing_else() {
         let hosted = Hosted::only(&[Function::SegmentExpirer]);
+        assert_eq!((hosted.needs_kafka(), hosted.needs_storage(), hosted.needs_redis()), (false, true, false));
+    }
+
+    #[test]
+    fn pausing_needs_the_storage_and_nothing_else() {
+        let hosted = Hosted::only(&[Function::BackupControl]);
         assert_eq!((hosted.needs_kafka(), hosted.needs_storage(), hosted.needs_redis()), (false, true, false));
     }
 

@@ -6,7 +6,10 @@ use axum::Router;
 use shared::config::listen::ListenSettings;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Host, hosted::Hosted};
+use super::{
+    Host,
+    hosted::{Function, Hosted},
+};
 use crate::http::{
     figures, invoke,
     server::{ListenError, Listening, bind},
@@ -20,14 +23,16 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens the ports of the hosted functions: those for figures belong to metrics-query, the Invoke API to a host of all.
+    /// Opens the ports of the hosted functions: those for figures belong to metrics-query, one of them to backup-control too, the
+    /// Invoke API to a host of all.
     pub async fn open(settings: &ListenSettings, hosted: &Hosted) -> Result<Self, ListenError> {
         let off = shared::config::listen::Listen::Off;
-        let figures = hosted.has(super::hosted::Function::MetricsQuery);
+        let figures = hosted.has(Function::MetricsQuery);
+        let control = hosted.has(Function::BackupControl);
         let when = |wanted, setting| if wanted { setting } else { &off };
         Ok(Listeners {
             metrics: bind("metrics", when(figures, &settings.metrics)).await?,
-            query: bind("query", when(figures, &settings.query)).await?,
+            query: bind("query", when(figures || control, &settings.query)).await?,
             invoke: bind("invoke", when(hosted.is_all(), &settings.invoke)).await?,
         })
     }
@@ -47,7 +52,7 @@ impl Listeners {
             }
         };
         serve(self.metrics, host.query.clone().map(figures::exposition));
-        serve(self.query, host.query.clone().map(figures::backbeat));
+        serve(self.query, figures::backbeat(host.query.clone(), host.control.clone()));
         serve(self.invoke, Some(invoke::router(Arc::clone(&host.functions), tasks.clone())));
     }
 }

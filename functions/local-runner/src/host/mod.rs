@@ -39,6 +39,8 @@ pub struct Host {
     pub refresh: Duration,
     /// metrics-query's context, where it is hosted.
     pub query: Option<metrics_query::Context>,
+    /// backup-control's context, where it is hosted.
+    pub control: Option<backup_control::Context>,
     /// The ports.
     pub ports: Ports,
 }
@@ -55,10 +57,12 @@ impl Host {
         let consumer = hosted.has(Function::MetricsConsumer).then(|| consumer(settings, &ports, &invoker)).flatten();
         let monitor = hosted.has(Function::LagMonitor).then(|| monitor(settings, &ports)).flatten();
         let aggregator = hosted.has(Function::MetricsAggregator).then(|| ports.store.clone()).flatten();
-        let functions = Arc::new(table(writer.clone(), expirer, consumer.clone(), monitor, aggregator, query.clone()));
+        let control = hosted.has(Function::BackupControl).then(|| control(settings, &ports)).flatten();
+        let functions = table(writer.clone(), expirer, consumer.clone(), monitor, aggregator, query.clone());
+        let functions = Arc::new(with_control(functions, control.clone()));
         invoker.set(&functions);
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
-        Ok(Host { functions, writer, expiries, consumer, refresh, query, ports })
+        Ok(Host { functions, writer, expiries, consumer, refresh, query, control, ports })
     }
 }
 
@@ -111,6 +115,14 @@ fn table(
     functions
 }
 
+fn with_control(functions: Functions, control: Option<backup_control::Context>) -> Functions {
+    let Some(context) = control.map(Arc::new) else { return functions };
+    functions.with(Function::BackupControl.name(), move |payload| {
+        let context = context.clone();
+        answer(payload, |event| async move { backup_control::handle_event(event, &context).await })
+    })
+}
+
 fn consumer(settings: &Settings, ports: &Ports, invoker: &LateInvoker) -> Option<metrics_consumer::Context> {
     Some(metrics_consumer::Context::of(settings, ports.kafka.clone()?, Arc::new(invoker.clone())))
 }
@@ -136,4 +148,8 @@ fn expiries(settings: &Settings) -> Vec<(String, Duration)> {
 
 fn query(settings: &Settings, ports: &Ports) -> Option<metrics_query::Context> {
     Some(metrics_query::Context::new(settings, ports.store.clone()?, ports.clock.clone()))
+}
+
+fn control(settings: &Settings, ports: &Ports) -> Option<backup_control::Context> {
+    Some(backup_control::Context::new(settings, ports.objects.clone()?, ports.clock.clone()))
 }

@@ -1,4 +1,4 @@
-//! The ports of metrics-query: Backbeat's metrics routes on one, Prometheus and probes on the other. Every request goes to
+//! The ports of metrics-query: Backbeat's metrics routes on one, with backup-control's beside them, Prometheus and probes on the other. Every request goes to
 //! the function as it stands in the request line, nothing decoded and nothing tidied, because keys hold `//`, `%2F` and dots.
 
 use axum::{
@@ -9,18 +9,29 @@ use axum::{
 };
 use http::{Request, StatusCode};
 use metrics_query::{Context, HttpRequest, HttpResponse};
+use shared::metrics::backbeat::error::ErrorAnswer;
 
 use super::{body, server::Peer};
 
 /// More than any request to these routes needs.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Backbeat's metrics routes.
-pub fn backbeat(context: Context) -> Router {
-    let ask = async |State(context): State<Context>, Question(question): Question| {
-        response(metrics_query::handle(question, &context).await)
+/// Backbeat's metrics routes, and those of backup-control beside them; `None` where neither is hosted.
+pub fn backbeat(figures: Option<Context>, control: Option<backup_control::Context>) -> Option<Router> {
+    figures.as_ref().map(drop).or(control.as_ref().map(drop))?;
+    let ask = async |State((figures, control)): State<(Option<Context>, Option<backup_control::Context>)>,
+                     Question(question): Question| {
+        let controls = question.target.starts_with(backup_control::PREFIX);
+        response(match (control.filter(|_| controls), figures) {
+            (Some(control), _) => backup_control::handle(question, &control).await,
+            (None, Some(figures)) => metrics_query::handle(question, &figures).await,
+            (None, None) => {
+                let error = ErrorAnswer::no_such_path(&question.target);
+                HttpResponse::to(&question, error.status, "application/json", error.body())
+            }
+        })
     };
-    Router::new().fallback(ask).with_state(context)
+    Some(Router::new().fallback(ask).with_state((figures, control)))
 }
 
 /// `/metrics`, `/healthz` and `/readyz`.
@@ -82,7 +93,11 @@ mod tests {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         store.set("site1:b:a//b%2Fc/:v:bb:crr:object:bytes:requests:1531431900000", "100");
         let context = Context::new(&settings, store, clock);
-        let response = backbeat(context).oneshot(Request::get(target).body(Body::empty()).unwrap()).await.unwrap();
+        let response = backbeat(Some(context), None)
+            .unwrap()
+            .oneshot(Request::get(target).body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())

@@ -36,6 +36,12 @@ impl ErrorAnswer {
         Self::new(404, "RouteNotFound", format!("path {path} does not exist"))
     }
 
+    /// The path names something that there is not.
+    #[must_use]
+    pub fn no_such_route(why: String) -> Self {
+        Self::new(404, "RouteNotFound", why)
+    }
+
     /// A bucket without key or version.
     #[must_use]
     pub fn object_incomplete(tail: &str) -> Self {
