@@ -164,6 +164,13 @@ impl Serving {
         snapshots(&backups, answers).remove(0).registers
     }
 
+    /// Deletes an object of the backup, as nobody should.
+    pub async fn delete_object(&self, key: &str) {
+        let client = S3Server::shared().await.client();
+        let key = format!("backups/{key}");
+        client.delete_object().bucket(&self.bucket).key(key).send().await.expect("the object is deleted");
+    }
+
     /// How far each partition is in the storage, by listing and reading footers.
     pub async fn frontiers(&self) -> BTreeMap<Partition, i64> {
         let settings = S3Server::shared().await.storage(&format!("s3://{}/backups", self.bucket));

@@ -59,6 +59,7 @@ fn topic() -> TopicView {
         totals,
         present: totals,
         last_gap_at: Some(Millis(1_700_000_000_123)),
+        unreadable: 0,
         state: State::STREAMING,
         stale: false,
         running: Some(RunningView { jobs_count: 753, idle_ratio: 0.998_204_300_946_692_9 }),

@@ -1,6 +1,6 @@
 //! What is not backed up yet, how long Kafka keeps it, and what is said when it did not: on a real Kafka.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Output, time::Duration};
 
 use integration_tests::{
     eventually::eventually,
@@ -91,7 +91,8 @@ async fn how_long_until_kafka_deletes_what_is_not_stored_is_told_before_and_the_
     served.end().await;
 
     let verified = serving.verify().await;
-    assert!(verified.status.success(), "{verified:?}");
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && text.contains("[5, 12): below_log_start, declared 2"), "{verified:?}");
     let listed = serving.run(&["segments", "--json"]).await;
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     let gaps: Vec<_> = listed["segments"]
@@ -106,4 +107,66 @@ async fn how_long_until_kafka_deletes_what_is_not_stored_is_told_before_and_the_
         (&5.into(), &12.into(), &"below_log_start".into())
     );
     assert!(gaps[0]["declared_at"].as_f64().is_some_and(|at| at >= began_s * 1_000.0), "{gaps:?}");
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
+}
+
+/// The offsets of partition 0 in the backup.
+async fn stored_offsets(serving: &Serving) -> Vec<i64> {
+    let cat = serving.run(&["cat", &serving.topic, "--partition", "0"]).await;
+    let lines = String::from_utf8(cat.stdout).expect("UTF-8");
+    let offset = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("a record")["offset"].as_i64();
+    lines.lines().filter_map(offset).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_tail_is_said_everywhere_and_the_backup_goes_on_when_it_is_accepted() {
+    let (kafka, serving) = serving("tails").await;
+    let served = serving.serve().await;
+    for (count, stored) in [(5, 5.0), (7, 12.0)] {
+        produce(kafka, &serving, count, AGE_S).await;
+        series_when(&served, "them to be stored", is("backup_sink_records_count", stored)).await;
+        series_when(&served, "them to be told", is("lag_records", 0.0)).await;
+    }
+    served.end().await;
+    let last = format!("{}/{}/1/0/00000000000000000005.kan", serving.backup, serving.topic);
+    serving.delete_object(&last).await;
+    // Of the 7 records Kafka has 4.
+    kafka.delete_records_before(&serving.topic, 0, 8).await;
+
+    let served = serving.serve().await;
+    series_when(&served, "that it failed", is("backup_state", 901.0)).await;
+    let verified = serving.verify().await;
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.code() == Some(1) && text.contains("missing_tail") && text.contains("[5, 12)"), "{text}");
+
+    let shown = serving.run(&["accept-loss", "--json"]).await;
+    assert_eq!(shown.status.code(), Some(1), "{shown:?}");
+    let (shown, expected) = (json(&shown), (5, 12, 8, 4, 3));
+    let loss = &shown["losses"][0];
+    let number = |name: &str| loss[name].as_i64().expect(name);
+    let names = ["frontier", "witness", "log_start", "fetched_again", "lost"];
+    assert_eq!(names.map(number), <[i64; 5]>::from(expected));
+    assert_eq!((&shown["schema"], &shown["accepted"]), (&"highwater.accept-loss.v1".into(), &false.into()));
+
+    let refused = serving.run(&["accept-loss", "--range", "5..11"]).await;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("5..12"), "{refused:?}");
+    let accepted = serving.run(&["accept-loss", "--range", "5..12", "--json"]).await;
+    assert_eq!((accepted.status.code(), &json(&accepted)["accepted"]), (Some(0), &true.into()), "{accepted:?}");
+
+    let well = series_when(&served, "it to go on", is("backup_sink_records_count", 9.0)).await;
+    assert_eq!((well["gaps_total"], well["gap_offsets_total"]), (1.0, 3.0), "{well:?}");
+    series_when(&served, "that it runs", is("backup_state", 100.0)).await;
+    produce(kafka, &serving, 1, 0).await;
+    series_when(&served, "what came then", is("backup_sink_records_count", 10.0)).await;
+    served.end().await;
+    assert_eq!(stored_offsets(&serving).await, [0, 1, 2, 3, 4, 8, 9, 10, 11, 12]);
+    let verified = serving.verify().await;
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && text.contains("[5, 8): tail_missing_accepted"), "{text}");
+    let none = serving.run(&["accept-loss", "--yes"]).await;
+    assert!(none.status.success(), "{none:?}");
 }

@@ -1,8 +1,6 @@
 //! Whether the counters of Backbeat's changes are whole: metrics-consumer counts again by itself what a store lost, and
 //! here it is seen when it has.
 
-use std::collections::BTreeMap;
-
 use shared::{
     metrics::{
         keys,
@@ -10,13 +8,14 @@ use shared::{
     },
     ports::{
         records::LogBounds,
-        store::{Operation, Query, Register, Value},
+        store::{Query, Value},
     },
     record::Offset,
 };
 
 use crate::{
     Context, MonitorError,
+    kept::Kept,
     rebuild::{self, Wanted},
 };
 
@@ -42,44 +41,15 @@ pub(crate) async fn refresh(context: &Context) -> Result<bool, MonitorError> {
 /// Where the logs that exist now ended at some moment after the epoch began, so that everything that was counted before
 /// lies below. The position in a log that is gone never moves again: it is not waited for.
 async fn targets(context: &Context, since: i64) -> Result<Vec<Target>, MonitorError> {
-    let known = context.store.read(&[Query::Registers(TARGETS.to_owned())]).await?;
-    let known = known_targets(known, since);
+    let kept = Kept::read(context, TARGETS.to_owned(), since).await?;
+    let known = kept.values(|value| value.parse().ok().map(Offset));
     let ends = log_ends(context).await?;
     let (of_before, new): (Vec<Target>, Vec<Target>) =
         ends.into_iter().partition(|target| known.contains_key(&target.position_key));
-    keep(context, since, &new).await?;
+    kept.keep(context, new.iter().map(|target| (target.position_key.clone(), target.end.to_string()))).await?;
     let of_before =
         of_before.into_iter().map(|target| Target { end: target.end.min(known[&target.position_key]), ..target });
     Ok(of_before.chain(new).collect())
-}
-
-/// Keeps targets for the later refreshes of this epoch.
-async fn keep(context: &Context, since: i64, targets: &[Target]) -> Result<(), MonitorError> {
-    let order = u64::try_from(since).unwrap_or(0);
-    let register = |target: &Target| Operation::Max {
-        key: TARGETS.to_owned(),
-        field: target.position_key.clone(),
-        order: vec![order],
-        value: target.end.to_string(),
-    };
-    if !targets.is_empty() {
-        context.store.apply(&[], &targets.iter().map(register).collect::<Vec<_>>()).await?;
-    }
-    Ok(())
-}
-
-/// The ends that earlier refreshes of this epoch kept, by the key of the position.
-fn known_targets(answers: Vec<Value>, since: i64) -> BTreeMap<String, Offset> {
-    let target = |register: Register| {
-        let end = register.value.parse().ok().map(Offset)?;
-        let is_of_this_epoch = register.order.first().copied() == u64::try_from(since).ok();
-        is_of_this_epoch.then_some((register.field, end))
-    };
-    let hashes = answers.into_iter().map(|answer| match answer {
-        Value::Registers(registers) => registers,
-        Value::Text(_) => vec![],
-    });
-    hashes.flatten().filter_map(target).collect()
 }
 
 /// Where the partitions end now; a log that holds nothing has nothing to count.

@@ -52,7 +52,8 @@ pub(crate) struct Required {
     topic_id: TopicId,
     chain: (u32, Partition),
     current: bool,
-    next: Offset,
+    /// How many losses were accepted, and the frontier: by these heads are ordered.
+    head: (u32, Offset),
     start: Offset,
 }
 
@@ -60,12 +61,12 @@ impl Required {
     /// What this chain asks for. Where the storage was found as known, that is what was known.
     pub(crate) fn of(chain: &StoredChain, known: &Registers) -> Required {
         let id = (chain.identity.incarnation, chain.identity.partition);
-        let (next, start) = match &chain.end {
-            End::Read(end) => (end.frontier.next, end.floor.floor.base),
+        let (head, start) = match &chain.end {
+            End::Read(end) => ((end.frontier.marks.losses, end.frontier.next), end.floor.floor.base),
             End::AsKnown => known_ends(known, &chain.identity.topic, id).unwrap_or_default(),
         };
         let (topic, topic_id) = (chain.identity.topic.clone(), chain.identity.topic_id.clone());
-        Required { topic, topic_id, chain: id, current: chain.current, next, start }
+        Required { topic, topic_id, chain: id, current: chain.current, head, start }
     }
 
     /// Its field in a hash of the store.
@@ -75,14 +76,15 @@ impl Required {
 
     /// What later refreshes may be content with.
     pub(crate) fn target(&self) -> Target {
-        Target { topic_id: self.topic_id.clone(), next: self.next, start: self.start }
+        let (losses, next) = self.head;
+        Target { topic_id: self.topic_id.clone(), losses, next, start: self.start }
     }
 
     /// The same, not asking for more than a target of this chain. Both were read in the storage, so the lesser serves as
     /// well: the storage of one that was emptied meanwhile may never come to the other.
     pub(crate) fn at_most(mut self, target: Option<&Target>) -> Required {
         if let Some(target) = target.filter(|target| target.topic_id == self.topic_id) {
-            self.next = self.next.min(target.next);
+            self.head = self.head.min((target.losses, target.next));
             self.start = self.start.min(target.start);
         }
         self
@@ -91,7 +93,7 @@ impl Required {
     fn is_met_by(&self, registers: &Registers) -> bool {
         let claimed = registers.topics.get(&self.topic).and_then(|topic| topic.incarnations.get(&self.chain.0));
         let ends = known_ends(registers, &self.topic, self.chain);
-        claimed == Some(&self.topic_id) && ends.is_some_and(|(next, start)| next >= self.next && start >= self.start)
+        claimed == Some(&self.topic_id) && ends.is_some_and(|(head, start)| head >= self.head && start >= self.start)
     }
 
     /// Whether somebody has said, and it still holds, how the work on this chain is. Chains of earlier topics have no work.
@@ -101,9 +103,10 @@ impl Required {
     }
 }
 
-fn known_ends(registers: &Registers, topic: &Arc<str>, id: (u32, Partition)) -> Option<(Offset, Offset)> {
+fn known_ends(registers: &Registers, topic: &Arc<str>, id: (u32, Partition)) -> Option<((u32, Offset), Offset)> {
     let chain = chain(registers, topic, id)?;
-    Some((chain.head?.next, chain.floor?.start))
+    let head = chain.head?;
+    Some(((head.marks.losses, head.next), chain.floor?.start))
 }
 
 fn chain<'a>(registers: &'a Registers, topic: &Arc<str>, id: (u32, Partition)) -> Option<&'a Chain> {

@@ -13,6 +13,8 @@ use crate::{Backup, Context, Failure, MonitorError};
 /// The logs' ends as they were observed, and what could not be.
 pub(crate) struct Observed {
     pub ends: Vec<Ends>,
+    /// The partitions whose logs could not be observed: they have no leader, or were deleted just now.
+    pub unobserved: Vec<TopicPartition>,
     pub failures: Vec<Failure>,
 }
 
@@ -31,7 +33,7 @@ fn observed(
     bounds: Vec<Result<LogBounds, RecordsError>>,
     now: Millis,
 ) -> Observed {
-    let mut observed = Observed { ends: vec![], failures: vec![] };
+    let mut observed = Observed { ends: vec![], unobserved: vec![], failures: vec![] };
     for ((topic, place), bounds) in places.into_iter().zip(bounds) {
         match bounds {
             Ok(bounds) => observed.ends.push(Ends {
@@ -46,7 +48,10 @@ fn observed(
                 earlier: None,
                 retention: None,
             }),
-            Err(error) => observed.failures.push(Failure::of_partition(&place.topic, place.partition, error)),
+            Err(error) => {
+                observed.failures.push(Failure::of_partition(&place.topic, place.partition, error));
+                observed.unobserved.push(place);
+            }
         }
     }
     observed

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use shared::{
     metrics::{
-        registers::{Epoch, Scope, epoch::Snapshot},
+        registers::{self, Epoch, Scope, epoch::Snapshot},
         standing::Message,
     },
     ports::records::Topic,
@@ -17,7 +17,7 @@ use crate::{
     observe::{Observed, observe},
     outlook,
     rebuild::{self, Wanted},
-    retire::retired,
+    retire::{There, Times, of_chains, retired},
     stored::{Stored, stored},
     targets,
 };
@@ -153,9 +153,11 @@ async fn heal(
     report: &mut BackupReport,
 ) -> Result<(), MonitorError> {
     let begun = rebuild::begin(context, Scope::Backup(&backup.name), &known.seen).await?;
-    retire(context, selected, known, report).await?;
-    let Stored { chains, mut failures } = stored(context, backup, selected, &known.registers).await?;
-    let all_read = failures.is_empty();
+    retire(context, selected, known, begun, observed, report).await?;
+    let stored = stored(context, backup, selected, &known.registers).await?;
+    let all_read = stored.is_all();
+    tell_damage(context, backup, selected, known, &stored).await?;
+    let Stored { chains, mut failures, .. } = stored;
     report.failures.append(&mut failures);
 
     let behind = standings(&chains, &known.registers, context.clock.now());
@@ -176,13 +178,38 @@ async fn retire(
     context: &Context,
     selected: &[Topic],
     known: &Snapshot,
+    begun: Epoch,
+    observed: Option<&Observed>,
     report: &mut BackupReport,
 ) -> Result<(), MonitorError> {
-    let gone = retired(&known.backup, &known.registers, selected, context.clock.now(), context.refresh_ms());
+    let unobserved = observed.map_or(&[][..], |observed| &observed.unobserved);
+    let since = if let Epoch::Rebuilding(since) = begun { Some(since) } else { None };
+    let there = There { selected, unobserved, since, times: Times::of(context) };
+    let gone = retired(&known.backup, &known.registers, &there);
     if !gone.operations.is_empty() {
         context.store.apply(&[], &gone.operations).await?;
     }
     report.retired = gone.topics;
+    Ok(())
+}
+
+/// Says in the store which chains cannot be read and which can again, and takes out what is no more.
+async fn tell_damage(
+    context: &Context,
+    backup: &Backup,
+    selected: &[Topic],
+    known: &Snapshot,
+    stored: &Stored,
+) -> Result<(), MonitorError> {
+    let now = context.clock.now();
+    let mut operations: Vec<_> =
+        stored.damaged.iter().map(|(chain, why)| registers::damaged(chain, now, why)).collect();
+    if stored.is_all() {
+        operations.extend(of_chains(&backup.name, &known.registers, selected, stored));
+    }
+    if !operations.is_empty() {
+        context.store.apply(&[], &operations).await?;
+    }
     Ok(())
 }
 

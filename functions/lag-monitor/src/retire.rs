@@ -1,12 +1,18 @@
-//! What is gone and has to leave the store.
+//! What is gone, or cannot be true, and has to leave the store.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use shared::{
-    metrics::registers::{Registers, TopicRegisters, remove},
+    chain::ChainIdentity,
+    metrics::{
+        registers::{LogEnds, Registers, TopicRegisters, remove},
+        standing::{Instance, Job},
+    },
     ports::{records::Topic, store::Operation},
-    record::{Millis, Partition},
+    record::{Millis, Partition, TopicPartition},
 };
+
+use crate::{Context, stored::Stored};
 
 /// What to take out, and whose series end by it.
 pub(crate) struct Retired {
@@ -14,28 +20,109 @@ pub(crate) struct Retired {
     pub topics: Vec<Arc<str>>,
 }
 
-/// Decides what is gone. `known` was read before `selected` was asked for, so a topic that is known and not there was
-/// deleted or is no longer selected. Once is not enough to end its series, since a cluster that is electing its controller
-/// may tell only a part of its topics: it goes when nobody has observed it for two refreshes.
-pub(crate) fn retired(backup: &str, known: &Registers, selected: &[Topic], now: Millis, refresh_ms: i64) -> Retired {
+/// What is there, as this refresh saw it.
+pub(crate) struct There<'a> {
+    pub selected: &'a [Topic],
+    /// The partitions whose logs could not be observed.
+    pub unobserved: &'a [TopicPartition],
+    /// Since when the store is being filled again, if it is.
+    pub since: Option<i64>,
+    pub times: Times,
+}
+
+/// What is too early and too late to be believed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    now: Millis,
+    refresh_ms: i64,
+}
+
+impl Times {
+    pub fn of(context: &Context) -> Times {
+        Times { now: context.clock.now(), refresh_ms: context.refresh_ms() }
+    }
+
+    fn in_refreshes(self, refreshes: i64) -> Millis {
+        Millis(self.now.0.saturating_add(self.refresh_ms.saturating_mul(refreshes)))
+    }
+
+    /// Said by a clock that is off: it would hide for as long what others say from now on, and keep an owner's position
+    /// as long when that dies.
+    fn is_of_the_future(self, job: &Job) -> bool {
+        i64::try_from(job.owner_epoch).is_ok_and(|epoch| epoch > self.in_refreshes(1).0)
+            || job.expires.is_some_and(|expires| expires > self.in_refreshes(4))
+    }
+
+    fn is_over(self, instance: &Instance) -> bool {
+        instance.expires <= self.now || instance.expires > self.in_refreshes(4)
+    }
+
+    /// Not heard of for two refreshes: one is not enough, since a cluster that is electing may tell only a part.
+    fn is_long_ago(self, at: Millis) -> bool {
+        at <= self.in_refreshes(-2)
+    }
+}
+
+/// Decides what is gone. `known` was read before the topics were asked for, so a topic that is known and not there was
+/// deleted or is no longer selected; its series end when nobody has observed it for two refreshes.
+pub(crate) fn retired(backup: &str, known: &Registers, there: &There<'_>) -> Retired {
+    let times = there.times;
     let mut retired = Retired { operations: remove::unreadable(backup, known), topics: vec![] };
-    let latest = Millis(now.0.saturating_add(refresh_ms.saturating_mul(4)));
-    let unseen_since = Millis(now.0.saturating_sub(refresh_ms.saturating_mul(2)));
     for (name, registers) in &known.topics {
-        match selected.iter().find(|topic| topic.name == *name) {
+        match there.selected.iter().find(|topic| topic.name == *name) {
             Some(topic) => {
-                let partitions: BTreeSet<Partition> = (0..topic.partitions).map(Partition).collect();
-                retired.operations.extend(remove::ends_that_are_none(backup, name, registers, &partitions, latest));
+                let ends = |partition, ends: &LogEnds| there.are_wrong(topic, partition, ends);
+                retired.operations.extend(remove::ends(backup, name, registers, ends));
+                let jobs = |id, job: &Job| times.is_of_the_future(job) || !is_current(topic, registers, id);
+                retired.operations.extend(remove::jobs(backup, name, registers, jobs));
             }
-            None if last_observed(registers) <= unseen_since => {
+            None if times.is_long_ago(last_observed(registers)) => {
                 retired.operations.extend(remove::topic(backup, name, registers));
                 retired.topics.push(name.clone());
             }
             None => {}
         }
     }
-    retired.operations.extend(remove::expired_instances(backup, known, now));
+    retired.operations.extend(remove::instances(backup, known, |instance| times.is_over(instance)));
     retired
+}
+
+impl There<'_> {
+    /// Whether log ends are of no partition, by a clock that is off, or what the log was once, when nobody can say any more
+    /// what it is.
+    fn are_wrong(&self, topic: &Topic, partition: Partition, ends: &LogEnds) -> bool {
+        let place = TopicPartition { topic: topic.name.clone(), partition };
+        let is_outdated = || {
+            let is_of_before = self.since.is_some_and(|since| ends.observed_at < Millis(since));
+            self.unobserved.contains(&place) && (is_of_before || self.times.is_long_ago(ends.observed_at))
+        };
+        partition.0 >= topic.partitions || ends.observed_at > self.times.in_refreshes(4) || is_outdated()
+    }
+}
+
+/// What was said of chains that can be read again, and heads and floors of chains that are no more: neither in the
+/// storage, nor of a partition that exists. What is stored of topics of before stays.
+pub(crate) fn of_chains(backup: &str, known: &Registers, selected: &[Topic], stored: &Stored) -> Vec<Operation> {
+    let place = |it: &ChainIdentity| (it.topic.clone(), it.incarnation, it.partition);
+    let damaged: BTreeSet<_> = stored.damaged.iter().map(|(identity, _)| place(identity)).collect();
+    let readable: BTreeSet<_> = stored.chains.iter().map(|it| place(&it.identity)).collect();
+    let of_topic = |topic: &Topic| {
+        let Some(registers) = known.topics.get(&topic.name) else { return vec![] };
+        let place = |id: (u32, Partition)| (topic.name.clone(), id.0, id.1);
+        let gone = |id| {
+            let is_stored = readable.contains(&place(id)) || damaged.contains(&place(id));
+            !is_stored && !is_current(topic, registers, id)
+        };
+        let mut operations = remove::heads_and_floors(backup, &topic.name, registers, gone);
+        operations.extend(remove::damage(backup, &topic.name, registers, |id| !damaged.contains(&place(id))));
+        operations
+    };
+    selected.iter().flat_map(of_topic).collect()
+}
+
+/// Whether a chain is of a partition that exists.
+fn is_current(topic: &Topic, registers: &TopicRegisters, (n, partition): (u32, Partition)) -> bool {
+    registers.incarnations.get(&n) == Some(&topic.id) && partition.0 < topic.partitions
 }
 
 fn last_observed(topic: &TopicRegisters) -> Millis {

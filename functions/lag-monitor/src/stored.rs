@@ -37,6 +37,8 @@ pub(crate) enum End {
 #[derive(Default)]
 pub(crate) struct Stored {
     pub chains: Vec<StoredChain>,
+    /// Those whose end cannot be read, however often it is tried, and why.
+    pub damaged: Vec<(ChainIdentity, String)>,
     pub failures: Vec<Failure>,
 }
 
@@ -62,9 +64,24 @@ pub(crate) async fn stored(
         places.into_iter().map(|(identity, current)| stored_chain(objects, identity, current, known)).collect();
     let mut ends = stream::iter(ends).buffer_unordered(context.limits.requests_max);
     while let Some(end) = ends.next().await {
-        end.map_or_else(|failure| stored.failures.push(failure), |chain| stored.chains.push(chain));
+        match end {
+            Ok(chain) => stored.chains.push(chain),
+            Err((identity, failure)) => {
+                if !failure.error.retry() {
+                    stored.damaged.push((identity, failure.error.to_string()));
+                }
+                stored.failures.push(failure);
+            }
+        }
     }
     Ok(stored)
+}
+
+impl Stored {
+    /// Whether everything was read that can be.
+    pub fn is_all(&self) -> bool {
+        self.failures.len() == self.damaged.len()
+    }
 }
 
 async fn chains_of_topic(
@@ -82,13 +99,14 @@ async fn stored_chain(
     identity: ChainIdentity,
     current: bool,
     known: &Registers,
-) -> Result<StoredChain, Failure> {
-    let end = end_of(objects, &identity, known_chain(known, &identity)).await;
-    end.map_err(|error| Failure::of_partition(&identity.topic, identity.partition, error)).map(|end| StoredChain {
-        identity,
-        current,
-        end,
-    })
+) -> Result<StoredChain, (ChainIdentity, Failure)> {
+    match end_of(objects, &identity, known_chain(known, &identity)).await {
+        Ok(end) => Ok(StoredChain { identity, current, end }),
+        Err(error) => {
+            let failure = Failure::of_partition(&identity.topic, identity.partition, error);
+            Err((identity, failure))
+        }
+    }
 }
 
 /// The cluster whose backup this is; `None` where nobody has begun it.
@@ -129,15 +147,19 @@ fn known_chain<'a>(known: &'a Registers, identity: &ChainIdentity) -> Option<&'a
 }
 
 async fn end_of(objects: &dyn Objects, identity: &ChainIdentity, known: Option<&Chain>) -> Result<End, ArchiveError> {
-    let known = known.and_then(|chain| Some((chain.head?.next, chain.floor?.start)));
-    let hint = known.map(|(next, _)| Offset(next.0 - 1)).filter(|last| last.0 >= 0);
-    if let (Some((_, start)), Some(last)) = (known, hint) {
+    let known = known.and_then(|chain| Some((chain.head?, chain.floor?.start)));
+    let hint = known.map(|(head, _)| Offset(head.next.0 - 1)).filter(|last| last.0 >= 0);
+    if let (Some((head, start)), Some(last)) = (known, hint) {
         let newer = archive::newer_than(objects, identity, last).await?;
         let floor = match newer.floor_etag {
             Some(_) if !newer.segments => archive::read_floor(objects, identity).await?.floor.base,
             _ => Offset(0),
         };
-        if !newer.segments && floor <= start {
+        let losses = match newer.accepted_etag {
+            Some(_) if !newer.segments => archive::read_accepted_losses(objects, identity).await?.count(),
+            _ => 0,
+        };
+        if !newer.segments && floor <= start && losses == head.marks.losses {
             return Ok(End::AsKnown);
         }
     }

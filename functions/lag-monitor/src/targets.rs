@@ -4,19 +4,16 @@
 //! frontier that was read since will do. Without it, a store that is filled more slowly than segments appear would be
 //! asked for a newer one at every refresh. So it is kept in the store, where a wipe takes it away with the epoch.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use shared::{
     metrics::keys,
-    ports::store::{Operation, Query, Register, Value},
+    ports::store::Operation,
     record::{Offset, TopicId},
 };
 
-use crate::{Context, MonitorError, compare::Required};
+use crate::{Context, MonitorError, compare::Required, kept::Kept};
 
 /// What a register of a chain's target holds; its order is the epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +21,9 @@ use crate::{Context, MonitorError, compare::Required};
 pub(crate) struct Target {
     /// The id of the topic that the chain is of.
     pub topic_id: TopicId,
+    /// How many losses of its tail were accepted.
+    #[serde(default)]
+    pub losses: u32,
     /// The frontier.
     pub next: Offset,
     /// Where the chain begins.
@@ -46,42 +46,18 @@ pub(crate) async fn of_epoch(
     since: i64,
     found: Vec<Required>,
 ) -> Result<Targets, MonitorError> {
-    let key = keys::targets(backup);
-    let held = held(context.store.read(&[Query::Registers(key.clone())]).await?);
-    let order = vec![u64::try_from(since).unwrap_or(0)];
-    let known = known(&held, &order);
-
-    let new = found.iter().filter(|it| !known.contains_key(&*it.field()));
-    let kept: Vec<Operation> = new.map(|it| keep(&key, &order, it)).collect();
-    for part in kept.chunks(context.limits.messages_max.max(1)) {
-        context.store.apply(&[], part).await?;
-    }
-
-    let fields: BTreeSet<String> =
-        found.iter().map(Required::field).chain(held.iter().map(|it| it.field.clone())).collect();
-    let obsolete = (!fields.is_empty()).then(|| Operation::Remove { key, fields: fields.into_iter().collect() });
+    let kept = Kept::read(context, keys::targets(backup), since).await?;
+    let known: BTreeMap<String, Target> = kept.values(|value| serde_json::from_str(value).ok());
+    let new = found.iter().filter(|it| !known.contains_key(&it.field()));
+    kept.keep(context, new.map(|it| (it.field(), text(&it.target())))).await?;
+    let obsolete = kept.removal(found.iter().map(Required::field));
     let required = found.into_iter().map(|it| {
-        let target = known.get(&*it.field());
+        let target = known.get(&it.field());
         it.at_most(target)
     });
     Ok(Targets { required: required.collect(), obsolete })
 }
 
-/// The targets of the epoch of this order, by field; one that cannot be read is none.
-fn known<'a>(held: &'a [Register], order: &[u64]) -> BTreeMap<&'a str, Target> {
-    let target = |register: &'a Register| Some((&*register.field, serde_json::from_str(&register.value).ok()?));
-    held.iter().filter(|register| register.order == order).filter_map(target).collect()
-}
-
-fn held(answers: Vec<Value>) -> Vec<Register> {
-    let hashes = answers.into_iter().map(|answer| match answer {
-        Value::Registers(registers) => registers,
-        Value::Text(_) => vec![],
-    });
-    hashes.flatten().collect()
-}
-
-fn keep(key: &str, order: &[u64], required: &Required) -> Operation {
-    let value = serde_json::to_string(&required.target()).expect("a struct of numbers and texts is valid JSON");
-    Operation::Max { key: key.to_owned(), field: required.field(), order: order.to_vec(), value }
+fn text(target: &Target) -> String {
+    serde_json::to_string(target).expect("a struct of numbers and texts is valid JSON")
 }

@@ -31,6 +31,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Backs up once, to the end of the logs, and exits.
     Backup(BackupArgs),
+    /// Says that the missing tail of a backup will not come back, so that the backup goes on where it ends. Without --yes or
+    /// --range it only shows what is missing.
+    AcceptLoss(AcceptLossArgs),
     /// Runs one function once, as Lambda would, and prints its answer.
     Invoke(InvokeArgs),
     /// Pauses a backup, or a topic of it: every instance obeys within one refresh.
@@ -105,9 +108,43 @@ pub struct BackupArgs {
     /// Only those of the configured topics: a name, a glob or a /regular expression/.
     #[arg(long, value_name = "PATTERN")]
     pub topic: Option<TopicPattern>,
+    /// Accepts first that the tails of these topics' backups are missing, where they are.
+    #[arg(long)]
+    pub accept_loss: bool,
     #[command(flatten)]
     /// How to print.
     pub output: OutputArgs,
+}
+
+/// `highwater accept-loss`
+#[derive(Debug, Args)]
+pub struct AcceptLossArgs {
+    /// Only of these topics: a name, a glob or a /regular expression/.
+    pub topic: Option<TopicPattern>,
+    /// Only of this partition.
+    #[arg(long, value_name = "NUMBER", value_parser = partition)]
+    pub partition: Option<Partition>,
+    /// Only of this backup.
+    #[arg(long, value_name = "NAME")]
+    pub backup: Option<String>,
+    /// Accepts the loss of exactly this range of offsets, as this command shows it, in one partition.
+    #[arg(long, value_name = "FROM..TO", value_parser = offset_range)]
+    pub range: Option<OffsetRange>,
+    /// Accepts everything that is missing.
+    #[arg(long, conflicts_with = "range")]
+    pub yes: bool,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// The offsets from one on to before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetRange {
+    /// The first.
+    pub from: Offset,
+    /// The one after the last.
+    pub to: Offset,
 }
 
 /// `highwater invoke`
@@ -211,6 +248,11 @@ fn partition(text: &str) -> Result<Partition, String> {
 
 fn offset(text: &str) -> Result<Offset, String> {
     number(text, "offset").map(Offset)
+}
+
+fn offset_range(text: &str) -> Result<OffsetRange, String> {
+    let (from, to) = text.split_once("..").ok_or_else(|| format!("{text:?} is no range: write FROM..TO"))?;
+    Ok(OffsetRange { from: offset(from)?, to: offset(to)? })
 }
 
 fn number<T: std::str::FromStr + Default + PartialOrd>(text: &str, what: &str) -> Result<T, String> {

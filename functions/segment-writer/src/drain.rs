@@ -129,7 +129,9 @@ pub(crate) async fn pull(
     for Target { partition, end } in targets {
         match end {
             Ok(target) => session.add(partition, Until::End { target, finished }),
-            Err(error) => report.partitions.push(PartitionReport::new(partition, Err(error.into()))),
+            Err(error) => {
+                report.partitions.push(PartitionReport::new(partition, LaneSummary::default(), Some(error.into())))
+            }
         }
     }
     while !session.is_idle() && close_at.is_none_or(|at| context.clock.now() < at) {
@@ -164,11 +166,7 @@ async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Ve
 }
 
 impl PartitionReport {
-    fn new(partition: TopicPartition, result: Result<LaneSummary, WriteError>) -> Self {
-        let (summary, error) = match result {
-            Ok(summary) => (summary, None),
-            Err(error) => (LaneSummary::default(), Some(error)),
-        };
+    fn new(partition: TopicPartition, summary: LaneSummary, error: Option<WriteError>) -> Self {
         PartitionReport {
             topic: partition.topic,
             partition: partition.partition.0,
@@ -184,11 +182,11 @@ impl PartitionReport {
 
 impl DrainReport {
     fn add(&mut self, ends: Vec<LaneEnd>) {
-        for LaneEnd { partition, result, .. } in ends {
-            if let Err(error) = &result {
+        for LaneEnd { partition, summary, error, .. } in ends {
+            if let Some(error) = &error {
                 tracing::warn!(%partition, error = error as &dyn std::error::Error, "not drained to the end: {error}");
             }
-            self.partitions.push(PartitionReport::new(partition, result));
+            self.partitions.push(PartitionReport::new(partition, summary, error));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     archive::ArchiveError,
+    job::State,
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
     segment::encoder::EncodeError,
@@ -67,7 +68,7 @@ pub enum WriteError {
     /// The storage says less than was committed: the tail of the backup is missing (C5).
     #[error(
         "{partition}: the backup ends at {frontier}, but {committed} was committed: its last segments are missing from the storage; \
-         restore them, or run `highwater verify`"
+         bring them back, or accept the loss with `highwater accept-loss`"
     )]
     TailMissing {
         /// Which partition.
@@ -157,6 +158,12 @@ impl WriteError {
             _ => false,
         };
         if retry { Remedy::Backoff } else { Remedy::Fail }
+    }
+
+    /// What the job is in while nobody mends it.
+    #[must_use]
+    pub fn failed_state(&self) -> State {
+        if matches!(self, WriteError::TailMissing { .. }) { State::TAIL_MISSING } else { State::FAILED }
     }
 
     /// Whether the same call may succeed later.

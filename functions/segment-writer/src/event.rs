@@ -230,7 +230,7 @@ async fn take(
 /// Stores records as an event brought them, wherever the frontier is: what must never be done, for the simulation that
 /// shows why.
 async fn append(context: &Arc<Context>, backup: &Arc<Backup>, arrived: &Arrived) -> Result<(), WriteError> {
-    let open = open(context, backup, &arrived.partition).await?;
+    let open = open(context, backup, &arrived.partition).await?.writable()?;
     let mut reporter = Reporter::new(context.clock.now());
     let mut writer = PartitionWriter::new(context, backup, open);
     writer.append(arrived.records.clone(), &mut reporter).await?;

@@ -1,7 +1,9 @@
 //! Following: the drain that does not end, for a server. Any number of instances share the backup's consumer group.
+#![allow(clippy::disallowed_methods, reason = "a follower measures the time between two looks")]
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Backup, Context, WriteError, error::Remedy, session::Session};
@@ -50,7 +52,7 @@ async fn follow_once(
     let mut session = Session::new(context, backup, fetch, pauses);
     let result = rounds(context, backup, &topics, &mut session, stop, attempt).await;
     for end in session.finish().await {
-        if let Err(error) = end.result {
+        if let Some(error) = end.error {
             tracing::warn!(partition = %end.partition, error = &error as &dyn std::error::Error, "{error}");
         }
     }
@@ -65,17 +67,15 @@ async fn rounds(
     stop: &CancellationToken,
     attempt: &mut u32,
 ) -> Result<(), WriteError> {
-    let refresh_ms = i64::try_from(context.limits.refresh.as_millis()).unwrap_or(i64::MAX);
-    let mut looked_at = context.clock.now();
+    let mut looked_at = Instant::now();
     while !stop.is_cancelled() {
         for end in session.round().await? {
-            if let Err(error) = end.result {
+            if let Some(error) = end.error {
                 tracing::error!(partition = %end.partition, error = &error as &dyn std::error::Error, "{error}");
             }
         }
-        let now = context.clock.now();
-        if now.0 - looked_at.0 >= refresh_ms {
-            looked_at = now;
+        if looked_at.elapsed() >= context.limits.refresh {
+            looked_at = Instant::now();
             *attempt = 0;
             if selected(context, backup).await? != topics {
                 tracing::info!(backup = backup.name, "the selected topics changed");

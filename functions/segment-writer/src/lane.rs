@@ -1,4 +1,5 @@
 //! One partition's work: open the chain, take what is fetched, close segments, and recover from whatever goes wrong.
+#![allow(clippy::disallowed_methods, reason = "a lane measures intervals, which a clock that is set must not change")]
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +9,12 @@ use shared::{
     ports::records::RecordsError,
     record::{Millis, Offset, Record, TopicPartition},
 };
-use tokio::sync::{
-    mpsc::{UnboundedReceiver, UnboundedSender},
-    watch,
+use tokio::{
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender},
+        watch,
+    },
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +22,7 @@ use crate::{
     Backup, Context, WriteError,
     error::Remedy,
     memory::{Held, LaneSize},
-    open::{open, topic_now},
+    open::{Opened, open, topic_now},
     report::{Reporter, Voice},
     writer::PartitionWriter,
 };
@@ -101,10 +105,15 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Works until the end, whatever happens on the way.
-    pub async fn run(mut self) -> Result<LaneSummary, WriteError> {
+    /// Works until the end, whatever happens on the way. Answers what was done, and why that was not all.
+    pub async fn run(mut self) -> (LaneSummary, Option<WriteError>) {
+        let ended = self.attempts().await;
+        (self.summary, ended.err())
+    }
+
+    async fn attempts(&mut self) -> Result<(), WriteError> {
         loop {
-            let Err(error) = self.attempt().await else { return Ok(self.summary) };
+            let Err(error) = self.attempt().await else { return Ok(()) };
             self.size.set(0);
             self.say_trouble(&error).await;
             let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
@@ -121,7 +130,7 @@ impl Lane {
         if error.remedy() == Remedy::Reopen {
             return;
         }
-        let state = if error.retry() { State::backoff(self.attempt + 1) } else { State::FAILED };
+        let state = if error.retry() { State::backoff(self.attempt + 1) } else { error.failed_state() };
         if let Some(voice) = &mut self.voice {
             voice.set(state, self.attempt + 1, self.context.clock.now());
             voice.say(&self.context).await;
@@ -144,7 +153,11 @@ impl Lane {
             partition = %self.partition, attempt = self.attempt, wait_ms = wait.as_millis() as u64,
             error = error as &dyn std::error::Error, "{error}; trying again"
         );
-        Some(wait)
+        Some(match error {
+            // Whoever accepts the loss waits for it to go on.
+            WriteError::TailMissing { .. } => wait.min(limits.refresh),
+            _ => wait,
+        })
     }
 
     /// Waits; what was still fed is dropped, so that it holds no memory. In trouble that is said again at every refresh,
@@ -169,8 +182,13 @@ impl Lane {
     }
 
     async fn attempt(&mut self) -> Result<(), WriteError> {
-        let open = open(&self.context, &self.backup, &self.partition).await?;
+        let Opened { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
         let mut reporter = Reporter::new(self.context.clock.now());
+        if let Some(error) = missing {
+            (self.summary.next, self.summary.position) = (open.frontier.next, open.frontier.next);
+            self.voice = Some(Voice::new(open, reporter));
+            return Err(error);
+        }
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
         let result = self.work(&mut writer, &mut reporter).await;
         let (records, segments) = writer.sealed();
@@ -193,11 +211,10 @@ impl Lane {
             return self.finish(writer, reporter).await;
         }
         self.start(writer.position());
-        let mut said_at = self.context.clock.now();
+        let mut said_at = Instant::now();
         let mut fed_at = said_at;
         loop {
-            let now = self.context.clock.now();
-            let refresh_at = later(said_at, self.context.limits.refresh);
+            let refresh_at = said_at + self.context.limits.refresh;
             let wake_at = writer.due_at().map_or(refresh_at, |due| due.min(refresh_at));
             let stop = self.stop.clone();
             tokio::select! {
@@ -208,24 +225,24 @@ impl Lane {
                 },
                 feed = self.feed.recv() => {
                     let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
-                    fed_at = now;
+                    fed_at = Instant::now();
                     if feed.generation == self.generation && self.take(feed.item, writer, reporter).await? {
                         return self.finish(writer, reporter).await;
                     }
                 }
-                () = tokio::time::sleep(until(now, wake_at)) => {}
+                () = tokio::time::sleep_until(wake_at) => {}
             }
-            let now = self.context.clock.now();
+            let now = Instant::now();
             if writer.due_at().is_some_and(|due| due <= now) {
                 writer.seal(reporter).await?;
             }
             if writer.sealed().1 > 0 {
                 self.attempt = 0;
             }
-            if self.until != Until::Stopped && later(fed_at, SILENCE_MAX) <= now {
+            if self.until != Until::Stopped && fed_at + SILENCE_MAX <= now {
                 return Err(self.silent());
             }
-            if later(said_at, self.context.limits.refresh) <= now {
+            if said_at + self.context.limits.refresh <= now {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
                 said_at = now;
             }
@@ -369,12 +386,4 @@ impl Lane {
             message: format!("nothing came for {} s", SILENCE_MAX.as_secs()),
         })
     }
-}
-
-fn later(at: Millis, by: Duration) -> Millis {
-    Millis(at.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
-}
-
-fn until(now: Millis, at: Millis) -> Duration {
-    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
 }

@@ -23,6 +23,7 @@ mod seal;
 mod session;
 mod settings;
 mod sift;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -33,6 +34,7 @@ pub use error::WriteError;
 pub use event::{Arrived, Event, EventReport, ItemFailure};
 pub use follow::follow;
 pub use input::{Input, InputError};
+pub use tail::{MissingTail, accept, missing_tails};
 
 use std::sync::Arc;
 

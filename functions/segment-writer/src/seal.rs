@@ -48,7 +48,7 @@ pub async fn seal(
     put(context, open, &segment, &partition).await?;
     crash::point("after-put");
     let newer = check_floor(context, open, base, &partition).await?;
-    open.frontier = Frontier::behind(&segment.metadata, size_bytes);
+    open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
     context.remember(&backup.name, &partition, base);
     reporter.standing(context, open, position).await?;
     crash::point("before-commit");
@@ -104,7 +104,8 @@ async fn check_floor(
     if base < open.floor.floor.base {
         return Err(WriteError::LostRace { partition: partition.clone(), base });
     }
-    Ok(newer.segments)
+    // Who accepted a loss meanwhile made it another chain: it is to be opened anew.
+    Ok(newer.segments || newer.accepted_etag != open.accepted.etag)
 }
 
 /// Commits as a report for others. Failing costs nothing: the next commit says the same and more.

@@ -1,11 +1,15 @@
 //! One consumer and the lanes it feeds.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a session measures intervals, which a clock that is set must not change"
+)]
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shared::{
     archive::Pauses,
     ports::records::{Fetch, Fetched},
-    record::{Millis, TopicPartition},
+    record::TopicPartition,
 };
 use tokio::{
     sync::{
@@ -13,6 +17,7 @@ use tokio::{
         watch,
     },
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
@@ -42,7 +47,7 @@ pub(crate) struct Session {
     pauses: watch::Receiver<Arc<Pauses>>,
     _pauses: AbortOnDropHandle<()>,
     lanes_made: u64,
-    said_at: Millis,
+    said_at: Instant,
     /// How often in a row the consumer failed.
     failures: u32,
 }
@@ -60,7 +65,9 @@ struct Handle {
 pub(crate) struct LaneEnd {
     id: u64,
     pub partition: TopicPartition,
-    pub result: Result<LaneSummary, WriteError>,
+    pub summary: LaneSummary,
+    /// Why that was not all.
+    pub error: Option<WriteError>,
 }
 
 impl Session {
@@ -80,7 +87,7 @@ impl Session {
             pauses,
             _pauses: AbortOnDropHandle::new(watching),
             lanes_made: 0,
-            said_at: context.clock.now(),
+            said_at: Instant::now(),
             failures: 0,
         }
     }
@@ -107,7 +114,10 @@ impl Session {
             voice: None,
         };
         let (id, name) = (lane.id, partition.clone());
-        self.tasks.spawn(async move { LaneEnd { id, partition: name, result: lane.run().await } });
+        self.tasks.spawn(async move {
+            let (summary, error) = lane.run().await;
+            LaneEnd { id, partition: name, summary, error }
+        });
         let handle = Handle { id, generation: 0, feed, stop, size };
         if let Some(before) = self.lanes.insert(partition, handle) {
             before.stop.cancel();
@@ -232,12 +242,10 @@ impl Session {
     }
 
     async fn say_instance(&mut self) {
-        let now = self.context.clock.now();
-        let refresh_ms = i64::try_from(self.context.limits.refresh.as_millis()).unwrap_or(i64::MAX);
-        if now.0 - self.said_at.0 < refresh_ms {
+        if self.said_at.elapsed() < self.context.limits.refresh {
             return;
         }
-        self.said_at = now;
+        self.said_at = Instant::now();
         if let Err(error) = self.instance().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -6,12 +6,13 @@ use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive,
     ports::{
+        clock::Clock as _,
         objects::{GetRange, ListRequest, Objects as _},
         records::Groups as _,
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition, filter::Filter},
     rollover::Rollover,
-    segment::Compression,
+    segment::{Compression, metadata::GapCause},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -240,4 +241,77 @@ async fn a_topic_that_is_deleted_before_a_drain_opens_it_ends_the_drain() {
     world.kafka.delete("orders");
     let error = open::open(&context, &context.backups[0], &orders()).await.unwrap_err();
     assert!(matches!(&error, WriteError::Gone { .. }) && error.remedy() == Remedy::Backoff, "{error}");
+}
+
+/// 10 records in a segment and 5 in another, which is gone.
+async fn without_a_tail() -> World {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    for count in [10, 5] {
+        world.append(count);
+        assert!(world.drain().await.complete());
+    }
+    world.objects.delete("main/orders/1/0/00000000000000000010.kan").await.unwrap();
+    world
+}
+
+/// What is missing, and its acceptance.
+async fn accept_the_loss(world: &World) -> MissingTail {
+    let context = world.context(&["main"]);
+    let backup = context.backups[0].clone();
+    let mut tails = missing_tails(&context, &backup, &[orders()]).await.unwrap();
+    assert_eq!(tails.len(), 1);
+    accept(&context, &tails[0]).await.unwrap();
+    tails.remove(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_tail_stops_the_writing_until_it_is_accepted_and_is_fetched_again_where_kafka_has_it() {
+    let world = without_a_tail().await;
+    world.append(3);
+    let report = world.drain().await;
+    let error = report.partitions[0].error.as_ref().unwrap();
+    assert!(matches!(error, WriteError::TailMissing { frontier: Offset(10), committed: Offset(15), .. }), "{error}");
+    assert_eq!(error.failed_state().code(), 901);
+    assert_eq!(world.stored().await, (0..10).collect::<Vec<_>>(), "nothing is written");
+
+    let tail = accept_the_loss(&world).await;
+    assert_eq!((tail.frontier, tail.witness, tail.lost_to()), (Offset(10), Offset(15), Offset(10)));
+    assert!(world.drain().await.complete());
+    assert_eq!(world.stored().await, (0..18).collect::<Vec<_>>());
+    let context = world.context(&["main"]);
+    assert_eq!(missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_kafka_has_no_more_either_becomes_a_gap_of_its_own_cause() {
+    let world = without_a_tail().await;
+    world.append(3);
+    world.kafka.trim(&orders(), Offset(17));
+    let tail = accept_the_loss(&world).await;
+    assert_eq!(tail.lost_to(), Offset(15));
+    assert!(world.drain().await.complete());
+    assert_eq!(world.stored().await, (0..10).chain([17]).collect::<Vec<_>>());
+    let body = world.objects.get("main/orders/1/0/00000000000000000010.kan", GetRange::Whole).await.unwrap().unwrap();
+    let metadata = shared::segment::decoder::records(body.body).unwrap().0;
+    let gaps: Vec<_> = metadata.gaps.iter().map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect();
+    assert_eq!(gaps, [(10, 15, GapCause::TailMissingAccepted), (15, 17, GapCause::BelowLogStart)]);
+    assert_eq!((metadata.own.gaps, metadata.own.gap_offsets, metadata.last_gap_at), (2, 7, Some(world.clock.now())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acceptance_excuses_one_loss_and_no_later_one() {
+    let world = without_a_tail().await;
+    accept_the_loss(&world).await;
+    // Writing goes on, and what it stored goes missing again, before it is as far as it was.
+    world.kafka.trim(&orders(), Offset(13));
+    assert!(world.drain().await.complete());
+    world.objects.delete("main/orders/1/0/00000000000000000000.kan").await.unwrap();
+    world.objects.delete("main/orders/1/0/00000000000000000010.kan").await.unwrap();
+    let report = world.drain().await;
+    let error = report.partitions[0].error.as_ref().unwrap();
+    assert!(matches!(error, WriteError::TailMissing { frontier: Offset(0), committed: Offset(15), .. }), "{error}");
+    accept_the_loss(&world).await;
+    assert!(world.drain().await.complete());
+    assert_eq!(world.stored().await, [13, 14]);
 }

@@ -1,4 +1,8 @@
 //! One partition's unfinished segment.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the age of a segment is an interval, which a clock that is set must not change"
+)]
 
 use std::sync::Arc;
 
@@ -7,6 +11,8 @@ use shared::{
     record::{Millis, Offset, Record, TopicPartition, filter::Undecided},
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
+
+use tokio::time::Instant;
 
 use crate::{
     Backup, Context, WriteError,
@@ -44,7 +50,7 @@ struct Unfinished {
     /// Bytes of all its records.
     record_bytes: u64,
     next: Offset,
-    opened_at: Millis,
+    opened_at: Instant,
     /// The first record that the filter could not judge.
     undecided: Option<(Offset, Undecided)>,
 }
@@ -84,8 +90,8 @@ impl PartitionWriter {
 
     /// When the unfinished segment must be closed; `None` where there is none.
     #[must_use]
-    pub fn due_at(&self) -> Option<Millis> {
-        Some(self.backup.rollover.due_at(self.segment.as_ref()?.opened_at))
+    pub fn due_at(&self) -> Option<Instant> {
+        self.segment.as_ref()?.opened_at.checked_add(self.backup.rollover.age_max)
     }
 
     /// Bytes in memory.
@@ -113,7 +119,8 @@ impl PartitionWriter {
         let expected = self.expected();
         let plan = planner::plan_pulled(expected, &records, log_start, first_ever, started);
         records.drain(..plan.skip);
-        let mut gaps = plan.gaps;
+        let accepted: Vec<_> = self.open.accepted.losses.iter().map(|loss| (loss.frontier, loss.witness)).collect();
+        let mut gaps = planner::tell_accepted(plan.gaps, &accepted);
         let partition = self.partition();
         let mut sifted = Sifted::of(self.backup.filter(&partition.topic), &partition, records).await;
         loop {
@@ -185,7 +192,7 @@ impl PartitionWriter {
             pending_bytes: 0,
             record_bytes: 0,
             next: self.open.frontier.next,
-            opened_at: self.context.clock.now(),
+            opened_at: Instant::now(),
             undecided: None,
         })
     }

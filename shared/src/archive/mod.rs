@@ -2,6 +2,7 @@
 //!
 //! The rules are the [`chain`](crate::chain)'s; here are the requests. Nothing is kept between calls: the storage is the truth.
 
+mod accepted;
 mod claims;
 mod clock;
 mod error;
@@ -14,6 +15,7 @@ pub mod pins;
 mod segments;
 mod tree;
 
+pub use accepted::{AcceptedLoss, AcceptedLosses, accept_loss, accepted_losses_in, read_accepted_losses};
 pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;
 pub use error::ArchiveError;

@@ -18,6 +18,15 @@ pub struct Marks {
     /// When the chain's latest gap was declared; absent where none ever was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_gap_at: Option<Millis>,
+    /// How many losses of its tail were accepted. Behind each of them the chain is another one: what was said of it
+    /// before may lie above, and holds no longer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub losses: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The end of a chain as the storage has it: the next segment begins here.
@@ -40,10 +49,10 @@ impl Frontier {
         Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default() }
     }
 
-    /// The frontier behind a segment of this size.
+    /// The frontier behind a segment of this size, in a chain of so many accepted losses.
     #[must_use]
-    pub fn behind(segment: &SegmentMetadata, size_bytes: u64) -> Self {
-        let marks = Marks { written_at: Some(segment.written_at), last_gap_at: segment.last_gap_at };
+    pub fn behind(segment: &SegmentMetadata, size_bytes: u64, losses: u32) -> Self {
+        let marks = Marks { written_at: Some(segment.written_at), last_gap_at: segment.last_gap_at, losses };
         Frontier { last_base: Some(segment.base), next: segment.next, point: segment.after(size_bytes), marks }
     }
 }

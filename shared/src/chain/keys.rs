@@ -4,6 +4,7 @@
 //! <backup>/=owner.json
 //! <backup>/<topic>/=incarnations/<n>.json
 //! <backup>/<topic>/<n>/<partition>/<base, 20 digits>.kan
+//! <backup>/<topic>/<n>/<partition>/=accepted-loss.json
 //! <backup>/<topic>/<n>/<partition>/=floor.json
 //! ```
 //! and beside them those of [`CONTROL`]. `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
@@ -15,6 +16,7 @@ use crate::record::Offset;
 /// The suffix of a segment.
 pub const SEGMENT_SUFFIX: &str = ".kan";
 const FLOOR_NAME: &str = "=floor.json";
+const ACCEPTED_LOSS_NAME: &str = "=accepted-loss.json";
 const OFFSET_DIGITS: usize = 20;
 /// Stands for the whole backup where a topic's name might stand.
 const WHOLE_BACKUP: &str = "=backup";
@@ -163,6 +165,24 @@ pub fn floor(chain: &ChainIdentity) -> String {
     format!("{}{FLOOR_NAME}", chain_folder(chain))
 }
 
+/// The losses of a chain's tail that were accepted.
+#[must_use]
+pub fn accepted_loss(chain: &ChainIdentity) -> String {
+    accepted_loss_in(&chain_folder(chain))
+}
+
+/// The same of the chain in this folder.
+#[must_use]
+pub fn accepted_loss_in(folder: &str) -> String {
+    format!("{folder}{ACCEPTED_LOSS_NAME}")
+}
+
+/// Whether the object of that key lies behind all segments in a listing of the folder: it is one of ours beside them.
+#[must_use]
+pub fn is_behind_segments(folder: &str, key: &str) -> bool {
+    key.strip_prefix(folder).is_some_and(|name| name.starts_with('='))
+}
+
 /// What an object in a chain's folder is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainKey {
@@ -170,6 +190,8 @@ pub enum ChainKey {
     Segment(Offset),
     /// The floor.
     Floor,
+    /// The losses of its tail that were accepted.
+    AcceptedLoss,
     /// Nothing of ours.
     Foreign,
 }
@@ -180,6 +202,9 @@ pub fn parse(folder: &str, key: &str) -> ChainKey {
     let Some(name) = key.strip_prefix(folder) else { return ChainKey::Foreign };
     if name == FLOOR_NAME {
         return ChainKey::Floor;
+    }
+    if name == ACCEPTED_LOSS_NAME {
+        return ChainKey::AcceptedLoss;
     }
     let digits = name.strip_suffix(SEGMENT_SUFFIX).filter(|d| d.len() == OFFSET_DIGITS);
     match digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok()) {
@@ -201,6 +226,7 @@ mod tests {
         assert_eq!(incarnation("main", "orders", 1), "main/orders/=incarnations/1.json");
         assert_eq!(segment(&chain, Offset(408)), "main/orders/1/0/00000000000000000408.kan");
         assert_eq!(floor(&chain), "main/orders/1/0/=floor.json");
+        assert_eq!(accepted_loss(&chain), "main/orders/1/0/=accepted-loss.json");
     }
 
     #[test]
@@ -251,7 +277,9 @@ mod tests {
             let chain = ChainIdentity::example();
             let (key_a, key_b) = (segment(&chain, Offset(a)), segment(&chain, Offset(b)));
             prop_assert_eq!(a.cmp(&b), key_a.cmp(&key_b));
-            prop_assert!(key_a < floor(&chain));
+            prop_assert!(key_a < accepted_loss(&chain) && accepted_loss(&chain) < floor(&chain));
+            prop_assert!(is_behind_segments(&chain_folder(&chain), &floor(&chain)));
+            prop_assert!(!is_behind_segments(&chain_folder(&chain), &key_a));
             prop_assert!(before_segment(&chain, Offset(a)) < key_a);
             prop_assert_eq!(parse(&chain_folder(&chain), &key_a), ChainKey::Segment(Offset(a)));
         }

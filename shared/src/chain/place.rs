@@ -16,6 +16,8 @@ pub enum Place {
     Segment(ChainPlace, Offset),
     /// The floor of a chain.
     Floor(ChainPlace),
+    /// The accepted losses of a chain.
+    AcceptedLoss(ChainPlace),
     /// Another object of ours: [`keys::CONTROL`].
     Control,
     /// Nothing of ours.
@@ -66,6 +68,7 @@ fn in_chain(chain: ChainPlace, key: &str) -> Place {
     match keys::parse(folder, key) {
         keys::ChainKey::Segment(base) => Place::Segment(chain, base),
         keys::ChainKey::Floor => Place::Floor(chain),
+        keys::ChainKey::AcceptedLoss => Place::AcceptedLoss(chain),
         keys::ChainKey::Foreign => Place::Foreign,
     }
 }
@@ -83,7 +86,8 @@ mod tests {
         assert_eq!(classify("main", &keys::incarnation("main", "orders", 12)), Place::Claim("orders".into()));
         assert_eq!(classify("main", "main/=pins/verify.json"), Place::Control);
         assert_eq!(classify("main", &keys::segment(&chain, Offset(408))), Place::Segment(place.clone(), Offset(408)));
-        assert_eq!(classify("main", &keys::floor(&chain)), Place::Floor(place));
+        assert_eq!(classify("main", &keys::floor(&chain)), Place::Floor(place.clone()));
+        assert_eq!(classify("main", &keys::accepted_loss(&chain)), Place::AcceptedLoss(place));
     }
 
     #[test]

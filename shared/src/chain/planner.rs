@@ -75,6 +75,28 @@ pub fn plan_pulled(
     PulledPlan { skip: stale(position, records), gaps }
 }
 
+/// The gaps, told apart where they lie in a range [from, to) that was stored once and went missing from the storage.
+#[must_use]
+pub fn tell_accepted(gaps: Vec<Gap>, accepted: &[(Offset, Offset)]) -> Vec<Gap> {
+    let mut told: Vec<Gap> = vec![];
+    for gap in gaps {
+        let inside = |at: &Offset| gap.from < *at && *at < gap.to;
+        let mut cuts: Vec<Offset> = accepted.iter().flat_map(|(from, to)| [*from, *to]).filter(inside).collect();
+        cuts.extend([gap.from, gap.to]);
+        cuts.sort_unstable();
+        for part in cuts.windows(2).filter(|part| part[0] < part[1]) {
+            let (from, to) = (part[0], part[1]);
+            let was_stored = accepted.iter().any(|range| range.0 <= from && from < range.1);
+            let cause = if was_stored { GapCause::TailMissingAccepted } else { gap.cause };
+            match told.last_mut() {
+                Some(last) if last.to == from && last.cause == cause => last.to = to,
+                _ => told.push(Gap { from, to, cause, ..gap }),
+            }
+        }
+    }
+    told
+}
+
 fn stale(position: Offset, records: &[Record]) -> usize {
     records.partition_point(|record| record.offset < position)
 }
@@ -153,6 +175,23 @@ mod tests {
     fn what_was_gone_before_the_first_backup_is_told_apart_from_a_loss() {
         let plan = pulled(0, &[40, 41, 50], 45, true);
         assert_eq!(lost(&plan), [(0, 40, GapCause::BeforeBackup), (42, 45, GapCause::BelowLogStart)]);
+    }
+
+    #[test]
+    fn what_was_stored_once_and_went_missing_is_told_apart_from_what_never_was() {
+        let told = |from: i64, to: i64, accepted: &[(i64, i64)]| {
+            let gap =
+                Gap { from: Offset(from), to: Offset(to), cause: GapCause::BelowLogStart, declared_at: Millis(7) };
+            let accepted: Vec<_> = accepted.iter().map(|(from, to)| (Offset(*from), Offset(*to))).collect();
+            let parts = tell_accepted(vec![gap], &accepted);
+            parts.iter().map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect::<Vec<_>>()
+        };
+        let (lost, missing) = (GapCause::BelowLogStart, GapCause::TailMissingAccepted);
+        assert_eq!(told(100, 180, &[]), [(100, 180, lost)]);
+        assert_eq!(told(100, 180, &[(100, 200)]), [(100, 180, missing)]);
+        assert_eq!(told(100, 250, &[(100, 200)]), [(100, 200, missing), (200, 250, lost)]);
+        assert_eq!(told(90, 120, &[(100, 110), (105, 115)]), [(90, 100, lost), (100, 115, missing), (115, 120, lost)]);
+        assert_eq!(told(10, 20, &[(100, 200)]), [(10, 20, lost)]);
     }
 
     #[test]

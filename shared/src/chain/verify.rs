@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{ChainIdentity, Floor, Totals, keys};
 use crate::{
     record::{Millis, Offset},
-    segment::{ChainPoint, SegmentMetadata, content, metadata::TimestampRange},
+    segment::{ChainPoint, Gap, SegmentMetadata, content, metadata::TimestampRange},
 };
 
 /// What is wrong somewhere.
@@ -107,6 +107,8 @@ pub struct ChainReport {
     pub timestamps: Option<TimestampRange>,
     /// When the last segment was written.
     pub written_at: Option<Millis>,
+    /// What was declared not to be in the backup, and why.
+    pub gaps: Vec<Gap>,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -134,6 +136,7 @@ impl ChainCheck {
             expired_segments: 0,
             timestamps: None,
             written_at: None,
+            gaps: vec![],
             findings: vec![],
         };
         ChainCheck { report, expected: Some((floor.base, floor.before)), floor, seen: false }
@@ -208,6 +211,7 @@ impl ChainCheck {
         self.report.next = self.report.next.max(metadata.next);
         self.report.point = point;
         self.report.written_at = Some(metadata.written_at);
+        self.report.gaps.extend(metadata.gaps.iter().cloned());
         if let Some(range) = metadata.timestamps {
             let wider = TimestampRange::including(self.report.timestamps, range.min);
             self.report.timestamps = Some(TimestampRange::including(Some(wider), range.max));

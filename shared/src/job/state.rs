@@ -7,7 +7,7 @@
 //! | 2xx | Paused | 200 by its owner |
 //! | 3xx | Backoff | 300 + attempt, at most 399 |
 //! | 8xx | Done | 800, what a finished one-shot backup shows |
-//! | 9xx | Failed | 900 + what failed; waits for a person |
+//! | 9xx | Failed | waits for a person: 901 the tail of the backup is missing, 900 anything else |
 
 use std::fmt;
 
@@ -31,6 +31,8 @@ impl State {
     pub const DONE: State = State(800);
     /// Halted by something that does not pass by itself.
     pub const FAILED: State = State(900);
+    /// Halted because the tail of the backup is missing from the storage, until that is accepted.
+    pub const TAIL_MISSING: State = State(901);
 
     /// Waiting before attempt number `attempt`; all above 99 show as 99.
     #[must_use]

@@ -54,6 +54,8 @@ struct Family {
 /// What a family has a series for, and where its value comes from.
 enum Series {
     Topic(fn(&TopicView) -> Option<f64>),
+    /// A count over all chains of a topic, which must all be known.
+    Count(fn(&TopicView) -> u64),
     Partition(fn(&PartitionView) -> Option<f64>),
     Word(fn(&BTreeMap<Arc<str>, TopicView>, Word) -> f64),
 }
@@ -62,12 +64,12 @@ const FAMILIES: &[Family] = &[
     gauge(
         "backup_sink_bytes_count",
         "Total number of bytes present in the storage (affected by chosen compression algorithm)",
-        Series::Topic(|topic| number(topic.present.stored_bytes)),
+        Series::Count(|topic| topic.present.stored_bytes),
     ),
     counter(
         "backup_sink_bytes_count_total",
         "Total number of bytes present in the storage, including expired segments (affected by chosen compression algorithm)",
-        Series::Topic(|topic| number(topic.totals.stored_bytes)),
+        Series::Count(|topic| topic.totals.stored_bytes),
     ),
     counter(
         "backup_sink_jobs_count",
@@ -87,37 +89,37 @@ const FAMILIES: &[Family] = &[
     gauge(
         "backup_sink_records_count",
         "Total number of records present in the storage sink",
-        Series::Topic(|topic| number(topic.present.records)),
+        Series::Count(|topic| topic.present.records),
     ),
     counter(
         "backup_sink_records_count_total",
         "Total number of records written to the storage sink, including expired segments",
-        Series::Topic(|topic| number(topic.totals.records)),
+        Series::Count(|topic| topic.totals.records),
     ),
     counter(
         "backup_sink_records_filtered_count",
         "Total number of records filtered out (user-defined filters, plugins, ...)",
-        Series::Topic(|topic| number(topic.totals.filtered)),
+        Series::Count(|topic| topic.totals.filtered),
     ),
     gauge(
         "backup_sink_records_size",
         "Total size of backup'd records (key + headers + payload)",
-        Series::Topic(|topic| number(topic.present.record_bytes)),
+        Series::Count(|topic| topic.present.record_bytes),
     ),
     counter(
         "backup_sink_records_size_total",
         "Total size of backup'd records (key + headers + payload), including expired segments",
-        Series::Topic(|topic| number(topic.totals.record_bytes)),
+        Series::Count(|topic| topic.totals.record_bytes),
     ),
     gauge(
         "backup_sink_segments_count",
         "Number of segments (.kan files) written to the storage",
-        Series::Topic(|topic| number(topic.present.segments)),
+        Series::Count(|topic| topic.present.segments),
     ),
     counter(
         "backup_sink_segments_count_total",
         "Number of segments (.kan files) written to the storage, including expired segments",
-        Series::Topic(|topic| number(topic.totals.segments)),
+        Series::Count(|topic| topic.totals.segments),
     ),
     gauge(
         "backup_state",
@@ -137,12 +139,12 @@ const FAMILIES: &[Family] = &[
     counter(
         "highwater_backup_gap_offsets_total",
         "Offsets in declared gaps: Kafka had deleted them before they were stored",
-        Series::Topic(|topic| number(topic.totals.gap_offsets)),
+        Series::Count(|topic| topic.totals.gap_offsets),
     ),
     counter(
         "highwater_backup_gaps_total",
         "Declared gaps: ranges that Kafka had deleted before they were stored",
-        Series::Topic(|topic| number(topic.totals.gaps)),
+        Series::Count(|topic| topic.totals.gaps),
     ),
     gauge(
         "highwater_backup_lag_bytes",
@@ -178,6 +180,11 @@ const FAMILIES: &[Family] = &[
         "highwater_filter_errors_total",
         "Records that the backup's filter could not judge, which are kept",
         Series::Topic(|topic| number(topic.totals.filter_errors)),
+    ),
+    gauge(
+        "highwater_backup_unreadable_partitions",
+        "Partitions whose last segment cannot be read in the storage: they have no figures, and their topic no counts",
+        Series::Topic(|topic| Some(topic.unreadable as f64)),
     ),
     gauge(
         "highwater_job_stale",
@@ -224,6 +231,11 @@ impl Family {
             Series::Topic(value) => topics
                 .iter()
                 .filter_map(|(name, topic)| Some(self.metric(labels, &[("topic", name)], value(topic)?)))
+                .collect(),
+            Series::Count(value) => topics
+                .iter()
+                .filter(|(_, topic)| topic.unreadable == 0)
+                .filter_map(|(name, topic)| Some(self.metric(labels, &[("topic", name)], number(value(topic))?)))
                 .collect(),
             Series::Partition(value) => topics
                 .iter()

@@ -7,6 +7,7 @@
 //! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
 //!   The position is the owner's while its word holds, and the frontier where that is further (somebody else stored more)
 //!   or nobody's word holds: what a dead owner had consumed and not stored is not backed up. Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
+//! - A chain whose end cannot be read in the storage has no figures, nor have counts that would leave it out.
 //! - **State of a topic** is the worst of its partitions' ([`State::worst`]). A partition's state that its owner has not
 //!   said again in time counts as 0, and makes the topic stale; so does stored data without any state.
 
@@ -39,6 +40,8 @@ pub struct TopicView {
     pub present: Totals,
     /// When the latest gap was declared; `None` where none ever was.
     pub last_gap_at: Option<Millis>,
+    /// How many chains cannot be read in the storage: what is counted without them is not true.
+    pub unreadable: usize,
     /// The topic's state.
     pub state: State,
     /// Whether somebody who should say how it is has fallen silent.
@@ -84,6 +87,7 @@ fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
         partitions,
         totals: sum(topic, head_totals),
         present: sum(topic, present),
+        unreadable: topic.chains.values().filter(|chain| chain.damaged).count(),
         last_gap_at: topic.chains.values().filter_map(|chain| chain.head?.marks.last_gap_at).max(),
         state,
         stale,
@@ -115,6 +119,9 @@ impl<'a> Current<'a> {
 
     fn partition(&self, number: Partition, now: Millis) -> PartitionView {
         let chain = self.chains.get(&number).copied();
+        if chain.is_some_and(|chain| chain.damaged) {
+            return PartitionView::default();
+        }
         let head = chain.and_then(|chain| chain.head);
         let next = chain.and_then(last_offset).map(Offset::next);
         let totals = head.map(|head| head.totals).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::{Millis, Record};
+use crate::record::Record;
 
 /// The limits of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,6 @@ impl Rollover {
         }
         records.len()
     }
-
-    /// When a segment whose first record came at `opened_at` must be closed.
-    #[must_use]
-    pub fn due_at(&self, opened_at: Millis) -> Millis {
-        let age_ms = i64::try_from(self.age_max.as_millis()).unwrap_or(i64::MAX);
-        Millis(opened_at.0.saturating_add(age_ms))
-    }
 }
 
 #[cfg(test)]
@@ -42,7 +35,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::record::{Offset, TimestampType};
+    use crate::record::{Millis, Offset, TimestampType};
 
     fn records(sizes: &[usize]) -> Vec<Record> {
         let record = |size: &usize| Record {
@@ -75,10 +68,5 @@ mod tests {
     fn records_without_a_byte_always_fit() {
         let empty = Record { value: Some(Bytes::new()), ..records(&[0]).remove(0) };
         assert_eq!(ROLLOVER.fitting(100, &[empty]), 1);
-    }
-
-    #[test]
-    fn a_segment_is_due_when_its_first_record_is_old_enough() {
-        assert_eq!(ROLLOVER.due_at(Millis(1_000)), Millis(61_000));
     }
 }

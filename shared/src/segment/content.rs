@@ -2,7 +2,7 @@
 
 use super::{
     decoder::{DecodeError, SegmentReader},
-    metadata::{GapCause, SegmentMetadata, TimestampRange},
+    metadata::{SegmentMetadata, TimestampRange},
 };
 use crate::{
     chain::{ChainDigest, Totals},
@@ -34,7 +34,7 @@ pub fn contradictions(metadata: &SegmentMetadata) -> Vec<String> {
         found.push("its gaps do not lie one after the other within what it covers".to_owned());
         return found;
     }
-    let lost = gaps.iter().filter(|gap| gap.cause == GapCause::BelowLogStart);
+    let lost = gaps.iter().filter(|gap| gap.cause.is_loss());
     let (count, sum) = lost.fold((0, 0), |(count, sum), gap| (count + 1, sum + gap.to.0.abs_diff(gap.from.0)));
     if (count, sum) != (own.gaps, own.gap_offsets) {
         let said = format!("{} gaps of {} offsets", own.gaps, own.gap_offsets);

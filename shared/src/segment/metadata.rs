@@ -114,6 +114,8 @@ pub enum GapCause {
     BeforeBackup,
     /// The broker's log starts behind it: retention (or DeleteRecords) overtook the backup.
     BelowLogStart,
+    /// It was stored once: the tail of the backup went missing, which was accepted, and Kafka has it no more either.
+    TailMissingAccepted,
 }
 
 impl GapCause {

@@ -1,13 +1,15 @@
 //! A store that lost what it held, or never heard of it.
 
 use shared::{
+    archive::{self, AcceptedLoss},
+    chain::ChainIdentity,
     metrics::{
         keys,
-        registers::{self, Epoch, Kind, names},
+        registers::{self, Epoch, Head, Kind, Scope, names},
         standing::{Instance, Message},
     },
     ports::store::{Operation, Store as _},
-    record::{Millis, Partition},
+    record::{Millis, Offset, Partition},
 };
 
 use super::world::World;
@@ -214,4 +216,62 @@ async fn programs_that_ended_leave_the_store() {
     assert_eq!(count(&world).await, 1);
     world.later_refresh().await;
     assert_eq!(count(&world).await, 0);
+}
+
+/// A world whose backup of a partition lost its last segment, [10, 15).
+async fn without_a_tail() -> World {
+    let mut world = backed_up().await;
+    world.append("orders", 1, 5);
+    world.drain().await;
+    world.later_refresh().await;
+    assert_eq!(head_of(&world).await.next, Offset(15));
+    world.objects.delete("main/orders/1/1/00000000000000000010.kan").await.unwrap();
+    world
+}
+
+async fn head_of(world: &World) -> Head {
+    world.facts("orders").await.chains[&(1, Partition(1))].head.unwrap()
+}
+
+async fn accept_the_loss(world: &World) {
+    let (objects, topic_id) = (&*world.objects, world.facts("orders").await.incarnations[&1].clone());
+    let (cluster_id, backup, topic) = ("memory".into(), "main".into(), "orders".into());
+    let chain = ChainIdentity { cluster_id, backup, topic, topic_id, incarnation: 1, partition: Partition(1) };
+    let known = archive::read_accepted_losses(objects, &chain).await.unwrap();
+    let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: world.now() };
+    archive::accept_loss(objects, &chain, known, loss).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_above_a_loss_that_was_accepted_falls_to_the_storages_and_never_comes_back() {
+    let mut world = without_a_tail().await;
+    let before = head_of(&world).await;
+    accept_the_loss(&world).await;
+    assert_eq!(world.later_refresh().await.standings, 1);
+    let after = head_of(&world).await;
+    assert_eq!((after.next, after.marks.losses, after.totals.records), (Offset(10), 1, 10));
+    assert_eq!(world.later_refresh().await.standings, 0);
+
+    // All that was ever said comes once more.
+    world.carry_from(Offset(0)).await;
+    assert_eq!(head_of(&world).await, after);
+    world.drain().await;
+    world.carry_from(Offset(0)).await;
+    assert_eq!(head_of(&world).await.totals.records, before.totals.records, "it was fetched again");
+    assert_eq!(head_of(&world).await.marks.losses, 1);
+}
+
+#[tokio::test]
+async fn from_the_acceptance_on_nothing_is_answered_until_the_figures_are_the_storages() {
+    let mut world = without_a_tail().await;
+    accept_the_loss(&world).await;
+    let scope = Scope::Backup("main");
+    let (step, run) = world.snapshot().await.seen.begin_again(scope, world.now()).unwrap();
+    world.store.apply(&[step], &[run]).await.unwrap();
+    assert!(matches!(world.epoch().await, Epoch::Rebuilding(_)));
+    assert!(!world.refresh().await.complete, "the standing has not arrived");
+    assert_eq!(head_of(&world).await.next, Offset(15));
+    world.carry().await;
+    assert!(world.later_refresh().await.complete);
+    assert_eq!(head_of(&world).await.next, Offset(10));
 }

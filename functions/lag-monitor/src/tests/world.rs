@@ -99,7 +99,12 @@ impl World {
 
     /// Carries what is on the metrics topic into the store, as metrics-consumer and metrics-aggregator do.
     pub async fn carry(&mut self) {
-        for message in self.messages_from(self.carried).await {
+        self.carry_from(self.carried).await;
+    }
+
+    /// The same, from an offset of it.
+    pub async fn carry_from(&mut self, from: Offset) {
+        for message in self.messages_from(from).await {
             self.store.apply(&[], &registers(&message).unwrap()).await.unwrap();
         }
         self.carried = self.end_of_metrics().await;
@@ -193,7 +198,10 @@ impl World {
     pub async fn facts(&self, topic: &str) -> TopicRegisters {
         let mut facts = self.snapshot().await.registers.topics.remove(topic).unwrap_or_default();
         facts.chains.values_mut().for_each(|chain| chain.job = None);
-        facts.ends.values_mut().for_each(|ends| ends.observed_at = Millis(0));
+        facts.ends.values_mut().for_each(|ends| {
+            ends.observed_at = Millis(0);
+            (ends.oldest, ends.earlier, ends.retention) = (None, None, None);
+        });
         facts.instances.clear();
         facts
     }

@@ -2,16 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use segment_writer::{Backup, Drain, DrainReport, Input, Output, PartitionReport, WriteError};
+use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, WriteError};
 use serde::Serialize;
 use shared::{
     adapters::settings,
     config::{Settings, selection::TopicPattern},
-    ports::records::{Kafka, Topic},
+    ports::{
+        clock::Clock,
+        records::{Kafka, Topic},
+    },
     record::{Offset, TopicPartition},
 };
 
-use super::serve;
+use super::{
+    accept_loss::{self, Loss},
+    serve,
+};
 use crate::{
     cli::BackupArgs,
     failure::{Failure, Verdict},
@@ -35,6 +41,9 @@ struct Backups {
 #[derive(Debug, Serialize)]
 struct Done {
     backup: String,
+    /// The missing tails that were accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accepted_losses: Vec<Loss>,
     #[serde(flatten)]
     report: DrainReport,
 }
@@ -52,16 +61,33 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
     let mut backups = vec![];
     for backup in Backup::all(&settings) {
         let topics = topics(&**kafka, &settings, &backup, args.topic.as_ref()).await?;
+        let accepted_losses = match args.accept_loss {
+            true => accept(context, &settings, &*host.ports.clock, &backup, &topics).await?,
+            false => vec![],
+        };
         let report = with_progress(kafka, &backup, &topics, drain(context, &backup, &topics)).await?;
-        backups.push(Done { backup: backup.name, report });
+        backups.push(Done { backup: backup.name, accepted_losses, report });
     }
     let done = Backups { backups };
     output::print(&done, args.output.json)?;
     Ok(if done.backups.iter().all(|done| done.report.complete()) { Verdict::Good } else { Verdict::Wrong })
 }
 
+/// Accepts the missing tails of these topics.
+async fn accept(
+    context: &Context,
+    settings: &Settings,
+    clock: &dyn Clock,
+    backup: &Backup,
+    topics: &[Topic],
+) -> Result<Vec<Loss>, Failure> {
+    let tails = accept_loss::missing(context, backup, topics, None).await?;
+    accept_loss::accept_all(context, settings, clock, &tails).await?;
+    Ok(tails.iter().map(Loss::from).collect())
+}
+
 /// The selected topics that the pattern matches too.
-async fn topics(
+pub(super) async fn topics(
     kafka: &dyn Kafka,
     settings: &Settings,
     backup: &Backup,
@@ -75,11 +101,7 @@ async fn topics(
     Ok(topics)
 }
 
-async fn drain(
-    context: &Arc<segment_writer::Context>,
-    backup: &Backup,
-    topics: &[Topic],
-) -> Result<DrainReport, WriteError> {
+async fn drain(context: &Arc<Context>, backup: &Backup, topics: &[Topic]) -> Result<DrainReport, WriteError> {
     let names = topics.iter().map(|topic| topic.name.to_string()).collect();
     let drain = Drain { backup: backup.name.clone(), topics: Some(names), shard: None, deadline: None, one_shot: true };
     match segment_writer::handle(Input::Drain(drain), context).await? {

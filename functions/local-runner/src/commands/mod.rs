@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod accept_loss;
 mod backup;
 mod cat;
 mod config;
@@ -25,6 +26,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Dev(args) => dev::run(config, args).await,
         Command::Serve(args) => serve::run(config, args).await,
         Command::Backup(args) => backup::run(config, args).await,
+        Command::AcceptLoss(args) => accept_loss::run(config, args).await,
         Command::Invoke(args) => invoke::run(config, args).await,
         Command::Pause(args) => control::run(config, args, Action::Pause).await,
         Command::Resume(args) => control::run(config, args, Action::Resume).await,

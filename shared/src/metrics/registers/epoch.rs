@@ -127,6 +127,18 @@ impl Seen {
         Some((step, run))
     }
 
+    /// The step to rebuilding, at `now`, whatever there is: by one who knows that the figures are not true any more.
+    #[must_use]
+    pub fn begin_again(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Operation)> {
+        let number = match self.epoch {
+            Epoch::Complete(since) => since,
+            Epoch::Rebuilding(since) => since.saturating_neg(),
+            Epoch::Doubtful(number) => number,
+            Epoch::Absent => return None,
+        };
+        Seen { epoch: Epoch::Doubtful(number), run: self.run.clone() }.begin(scope, now)
+    }
+
     /// The step from rebuilding to complete, where one is under way.
     #[must_use]
     pub fn complete(&self, scope: Scope<'_>) -> Option<Advance> {

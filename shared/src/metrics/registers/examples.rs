@@ -37,7 +37,8 @@ pub(crate) fn digest(topic: &str, next: i64) -> ChainDigest {
 }
 
 fn marks(next: i64) -> Marks {
-    Marks { written_at: (next > 0).then_some(Millis(next)), last_gap_at: (next > 50).then_some(Millis(next - 50)) }
+    let last_gap_at = (next > 50).then_some(Millis(next - 50));
+    Marks { written_at: (next > 0).then_some(Millis(next)), last_gap_at, losses: 0 }
 }
 
 fn job(next: i64, epoch: u64, sequence: u64) -> Job {

@@ -2,12 +2,13 @@
 //!
 //! | register | of | order | holds |
 //! |---|---|---|---|
-//! | head | chain | next | totals, digest, times |
+//! | head | chain | accepted losses of its tail, next | totals, digest, times |
 //! | floor | chain | start | totals before it |
 //! | incarnation | topic, n | n | topic id |
 //! | job | chain | owner epoch, sequence | state, attempt, since, expires, position |
 //! | ends | topic, partition | time of observation, log end, log start | topic id, oldest record not stored, an earlier end, retention |
 //! | instance | topic, instance | time, count | idle time, expiry |
+//! | damaged | chain | time | why its end cannot be read; lag-monitor's own word, not on the metrics topic |
 //!
 //! A chain is a partition of an incarnation of a topic. The storage makes what a head or a floor holds a function of its
 //! order, so applying a message twice, late or out of order changes nothing. The consumed position belongs to the owner
@@ -31,7 +32,7 @@ use serde::Serialize;
 
 use self::values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue};
 use super::standing::{Ends, Instance, Message, Standing};
-use crate::ports::store::Operation;
+use crate::{chain::ChainIdentity, ports::store::Operation, record::Millis};
 
 /// What a message changes in the store.
 #[must_use]
@@ -41,6 +42,13 @@ pub fn operations(message: &Message) -> Vec<Operation> {
         Message::Ends(ends) => vec![of_ends(ends)],
         Message::Instance(instance) => vec![of_instance(instance)],
     }
+}
+
+/// Says that a chain's end cannot be read in the storage, found at that time.
+#[must_use]
+pub fn damaged(chain: &ChainIdentity, at: Millis, why: &str) -> Operation {
+    let field = names::chain_field(&chain.topic, chain.incarnation, chain.partition);
+    max(Kind::Damaged, &chain.backup, &field, vec![unsigned(at.0)], why.to_owned())
 }
 
 fn of_standing(s: &Standing) -> Vec<Operation> {
@@ -57,7 +65,7 @@ fn of_standing(s: &Standing) -> Vec<Operation> {
         register(
             Kind::Heads,
             &chain,
-            vec![unsigned(s.next.0)],
+            vec![s.marks.losses.into(), unsigned(s.next.0)],
             json(&HeadValue { totals: s.totals, digest: s.digest, marks: s.marks }),
         ),
         register(Kind::Floors, &chain, vec![unsigned(s.start.0)], json(&FloorValue { totals: s.totals_before_start })),

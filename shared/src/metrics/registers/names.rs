@@ -12,7 +12,7 @@ use crate::record::Partition;
 /// The hashes of a backup: a fixed handful, whatever it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// By chain: totals and digest; order `next`.
+    /// By chain: totals and digest; order accepted losses, `next`.
     Heads,
     /// By chain: totals before the floor; order `start`.
     Floors,
@@ -24,11 +24,14 @@ pub enum Kind {
     Ends,
     /// By topic and instance: what it has done; order its time, its count.
     Instances,
+    /// By chain: why its end cannot be read in the storage; order the time at which that was found.
+    Damaged,
 }
 
 impl Kind {
     /// All of them, in the order in which they are read.
-    pub const ALL: [Kind; 6] = [Kind::Heads, Kind::Floors, Kind::Incarnations, Kind::Jobs, Kind::Ends, Kind::Instances];
+    pub const ALL: [Kind; 7] =
+        [Kind::Heads, Kind::Floors, Kind::Incarnations, Kind::Jobs, Kind::Ends, Kind::Instances, Kind::Damaged];
 
     fn name(self) -> &'static str {
         match self {
@@ -38,6 +41,7 @@ impl Kind {
             Kind::Jobs => "jobs",
             Kind::Ends => "ends",
             Kind::Instances => "instances",
+            Kind::Damaged => "damaged",
         }
     }
 

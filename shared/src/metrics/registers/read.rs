@@ -47,6 +47,8 @@ pub struct Chain {
     pub floor: Option<Floor>,
     /// What its owner says.
     pub job: Option<Job>,
+    /// Whether its end cannot be read in the storage: what is known of it may be too little.
+    pub damaged: bool,
 }
 
 /// How far a chain goes.
@@ -116,7 +118,7 @@ impl Registers {
 
     fn place(&mut self, backup: &Arc<str>, kind: Kind, register: &Register) -> Option<()> {
         match kind {
-            Kind::Heads | Kind::Floors | Kind::Jobs => self.place_in_chain(kind, register),
+            Kind::Heads | Kind::Floors | Kind::Jobs | Kind::Damaged => self.place_in_chain(kind, register),
             Kind::Incarnations => self.place_incarnation(register),
             Kind::Ends => self.place_ends(register),
             Kind::Instances => self.place_instance(backup, register),
@@ -130,12 +132,14 @@ impl Registers {
         match kind {
             Kind::Heads => read.head = Some(head(register)?),
             Kind::Floors => read.floor = Some(floor(register)?),
-            _ => read.job = Some(job(register)?),
+            Kind::Jobs => read.job = Some(job(register)?),
+            _ => read.damaged = true,
         }
         let chain = self.topic(topic).chains.entry(id).or_default();
         chain.head = chain.head.or(read.head);
         chain.floor = chain.floor.or(read.floor);
         chain.job = chain.job.take().or(read.job);
+        chain.damaged |= read.damaged;
         Some(())
     }
 
@@ -191,8 +195,11 @@ impl Registers {
 }
 
 fn head(register: &Register) -> Option<Head> {
-    let [next] = order(register)?;
+    let [losses, next] = order(register)?;
     let HeadValue { totals, digest, marks } = value(register)?;
+    if losses != u64::from(marks.losses) {
+        return None;
+    }
     Some(Head { next: offset(next)?, totals, digest, marks })
 }
 

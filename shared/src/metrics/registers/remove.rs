@@ -1,11 +1,10 @@
 //! Taking out what is gone, so that the store does not grow with what once was.
 
-use std::collections::BTreeSet;
-
-use super::{Kind, Registers, TopicRegisters, names};
+use super::{Chain, Kind, LogEnds, Registers, TopicRegisters, names};
 use crate::{
+    metrics::standing::{Instance, Job},
     ports::store::Operation,
-    record::{Millis, Partition},
+    record::Partition,
 };
 
 /// Takes out everything of a topic: its series end. A message that comes late can bring a part back, until the next
@@ -20,7 +19,8 @@ pub fn topic(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Opera
     [
         (Kind::Heads, chains.clone()),
         (Kind::Floors, chains.clone()),
-        (Kind::Jobs, chains),
+        (Kind::Jobs, chains.clone()),
+        (Kind::Damaged, chains),
         (Kind::Incarnations, incarnations),
         (Kind::Ends, ends),
         (Kind::Instances, instances),
@@ -30,32 +30,76 @@ pub fn topic(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Opera
     .collect()
 }
 
-/// Takes out log ends of partitions that a topic no longer has (it was created again with fewer), and those observed
-/// after `latest`, by a clock that is off: they would hide all that are observed from now on.
+/// Takes out the log ends that are wrong.
 #[must_use]
-pub fn ends_that_are_none(
+pub fn ends(
     backup: &str,
     topic: &str,
     registers: &TopicRegisters,
-    partitions: &BTreeSet<Partition>,
-    latest: Millis,
+    wrong: impl Fn(Partition, &LogEnds) -> bool,
 ) -> Option<Operation> {
-    let wrong = registers.ends.iter().filter(|(it, ends)| !partitions.contains(it) || ends.observed_at > latest);
+    let wrong = registers.ends.iter().filter(|(partition, ends)| wrong(**partition, ends));
     remove(Kind::Ends, backup, wrong.map(|(it, _)| names::topic_field(topic, &it.to_string())).collect())
 }
 
-/// Takes out programs that have not been heard of since they expired.
+/// Takes out what owners said that is wrong.
 #[must_use]
-pub fn expired_instances(backup: &str, registers: &Registers, now: Millis) -> Option<Operation> {
+pub fn jobs(
+    backup: &str,
+    topic: &str,
+    registers: &TopicRegisters,
+    wrong: impl Fn((u32, Partition), &Job) -> bool,
+) -> Option<Operation> {
+    let wrong = |id: &(u32, Partition), chain: &Chain| chain.job.as_ref().is_some_and(|job| wrong(*id, job));
+    remove(Kind::Jobs, backup, chain_fields(topic, registers, wrong))
+}
+
+/// Takes out heads and floors of chains that are no more.
+#[must_use]
+pub fn heads_and_floors(
+    backup: &str,
+    topic: &str,
+    registers: &TopicRegisters,
+    gone: impl Fn((u32, Partition)) -> bool,
+) -> Vec<Operation> {
+    let gone = |id: &(u32, Partition), chain: &Chain| (chain.head.is_some() || chain.floor.is_some()) && gone(*id);
+    let fields = chain_fields(topic, registers, gone);
+    [Kind::Heads, Kind::Floors].into_iter().filter_map(|kind| remove(kind, backup, fields.clone())).collect()
+}
+
+/// Takes out the word that chains cannot be read.
+#[must_use]
+pub fn damage(
+    backup: &str,
+    topic: &str,
+    registers: &TopicRegisters,
+    mended: impl Fn((u32, Partition)) -> bool,
+) -> Option<Operation> {
+    let mended = |id: &(u32, Partition), chain: &Chain| chain.damaged && mended(*id);
+    remove(Kind::Damaged, backup, chain_fields(topic, registers, mended))
+}
+
+fn chain_fields(
+    topic: &str,
+    registers: &TopicRegisters,
+    wanted: impl Fn(&(u32, Partition), &Chain) -> bool,
+) -> Vec<String> {
+    let wanted = registers.chains.iter().filter(|(id, chain)| wanted(id, chain));
+    wanted.map(|((n, partition), _)| names::chain_field(topic, *n, *partition)).collect()
+}
+
+/// Takes out the words of programs that are wrong.
+#[must_use]
+pub fn instances(backup: &str, registers: &Registers, wrong: impl Fn(&Instance) -> bool) -> Option<Operation> {
     let all = registers
         .topics
         .iter()
         .flat_map(|(topic, of_topic)| of_topic.instances.values().map(move |instance| (topic, instance)));
-    let expired = all.filter(|(_, instance)| instance.expires <= now);
+    let wrong = all.filter(|(_, instance)| wrong(instance));
     remove(
         Kind::Instances,
         backup,
-        expired.map(|(topic, instance)| names::topic_field(topic, &instance.instance)).collect(),
+        wrong.map(|(topic, instance)| names::topic_field(topic, &instance.instance)).collect(),
     )
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::{
@@ -173,14 +171,9 @@ fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
     let mut operations: Vec<Operation> =
         [instance("dead", 50), instance("live", 51), ends(0), ends(1)].iter().flat_map(super::operations).collect();
     let registers = registers_in(&hashes(operations.clone()));
-    operations.extend(remove::expired_instances("main", &registers, Millis(50)));
-    operations.extend(remove::ends_that_are_none(
-        "main",
-        "orders",
-        &registers.topics["orders"],
-        &BTreeSet::from([Partition(0)]),
-        Millis(1),
-    ));
+    operations.extend(remove::instances("main", &registers, |instance| instance.expires <= Millis(50)));
+    let registers = &registers.topics["orders"];
+    operations.extend(remove::ends("main", "orders", registers, |partition, _| partition != Partition(0)));
     let left = &registers_in(&hashes(operations)).topics["orders"];
     assert_eq!(left.instances.keys().map(|name| &**name).collect::<Vec<_>>(), ["live"]);
     assert_eq!(left.ends.keys().collect::<Vec<_>>(), [&Partition(0)]);

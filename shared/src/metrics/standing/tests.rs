@@ -72,7 +72,8 @@ fn a_standing_is_read_as_what_it_says() {
 #[test]
 fn what_else_is_known_of_a_chain_and_its_log_is_read_as_what_it_says() {
     let Message::Standing(standing) = decode(STANDING_WITH_MARKS) else { panic!("a standing") };
-    let marks = Marks { written_at: Some(Millis(1_700_000_000_001)), last_gap_at: Some(Millis(1_699_999_999_999)) };
+    let marks =
+        Marks { written_at: Some(Millis(1_700_000_000_001)), last_gap_at: Some(Millis(1_699_999_999_999)), losses: 2 };
     assert_eq!(standing.marks, marks);
     let Message::Ends(ends) = decode(ENDS_WITH_OUTLOOK) else { panic!("ends") };
     let oldest = Oldest { from: Offset(389), offset: Offset(391), timestamp: Millis(1_699_999_990_000), bytes: 120 };

@@ -16,6 +16,7 @@ use shared::{
         verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
     },
     ports::objects::Objects,
+    record::Offset,
 };
 
 use self::{
@@ -97,7 +98,13 @@ async fn verify(
         findings.extend(compare_figures(report, floor, figures_of(figures.as_ref(), &report.chain)));
     }
     let chains: Vec<_> = chains.into_iter().map(|(report, _)| report).collect();
-    findings.extend(words.iter().filter_map(|word| contradicted(word, &chains)));
+    for word in &words {
+        if let Some(finding) = contradicted(word, &chains)
+            && !is_accepted(objects, word, &chains).await?
+        {
+            findings.push(finding);
+        }
+    }
     Ok(Checked { backup: name.to_owned(), bytes_read: read.bytes(), chains, findings })
 }
 
@@ -116,9 +123,19 @@ impl Read {
 }
 
 fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {
-    let report = chains.iter().find(|report| chain_folder(&report.chain) == word.folder);
-    let stored = report.map_or_else(Default::default, |report| report.next);
+    let stored = stored(word, chains);
     missing_tail(&word.folder, stored, Witness { who: &word.who, next: word.next })
+}
+
+/// Whether somebody has accepted already that this is missing.
+async fn is_accepted(objects: &dyn Objects, word: &Word, chains: &[ChainReport]) -> Result<bool, Failure> {
+    let accepted = archive::accepted_losses_in(objects, &word.folder).await?;
+    Ok(accepted.cover(stored(word, chains), word.next))
+}
+
+fn stored(word: &Word, chains: &[ChainReport]) -> Offset {
+    let report = chains.iter().find(|report| chain_folder(&report.chain) == word.folder);
+    report.map_or_else(Default::default, |report| report.next)
 }
 
 #[cfg(test)]

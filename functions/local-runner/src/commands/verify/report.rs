@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 use shared::chain::{
-    keys,
+    keys::{self, chain_folder},
     verify::{ChainReport, Finding, Kind},
 };
 
 use super::witnesses::Witnesses;
 use crate::{
-    output::{Report, table},
+    output::{Report, table, time::utc},
     storage::walk::Depth,
 };
 
@@ -106,6 +106,19 @@ fn row(report: &ChainReport) -> [String; 9] {
     ]
 }
 
+/// What is declared not to be there: nothing that is wrong, but nothing to be silent about.
+fn gap_lines(report: &ChainReport) -> impl Iterator<Item = String> + '_ {
+    report.gaps.iter().map(|gap| {
+        let (folder, declared) = (chain_folder(&report.chain), utc(gap.declared_at));
+        format!("gap: {folder} [{}, {}): {}, declared {declared}\n", gap.from, gap.to, name_of(gap.cause))
+    })
+}
+
+/// Its name as JSON has it, so that there is one name for it.
+pub(super) fn name_of(kind: impl Serialize) -> String {
+    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
 fn line(finding: &Finding) -> String {
     let range = match (finding.from, finding.to) {
         (Some(from), Some(to)) => format!(" [{from}, {to})"),
@@ -114,18 +127,14 @@ fn line(finding: &Finding) -> String {
     format!("{}: {}{range}: {}\n", name_of(finding.kind), finding.key, finding.detail)
 }
 
-/// The kind as JSON has it, so that there is one name for it.
-pub(super) fn name_of(kind: Kind) -> String {
-    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
 impl Report for Verified {
     const SCHEMA: &'static str = "highwater.verify.v1";
 
     fn text(&self) -> String {
         let rows: Vec<_> = self.backups.iter().flat_map(|backup| &backup.chains).map(row).collect();
         let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
+        let gaps: String = self.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
         let findings: String = self.findings().map(line).collect();
-        format!("{}{findings}{}", table::layout(heads, &rows), self.conclusion())
+        format!("{}{gaps}{findings}{}", table::layout(heads, &rows), self.conclusion())
     }
 }

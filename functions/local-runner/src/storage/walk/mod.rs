@@ -183,14 +183,14 @@ impl Walk<'_> {
 
 fn chain_of(place: &Place) -> Option<&ChainPlace> {
     match place {
-        Place::Segment(chain, _) | Place::Floor(chain) => Some(chain),
+        Place::Segment(chain, _) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain),
         Place::Owner | Place::Claim(_) | Place::Control | Place::Foreign => None,
     }
 }
 
 fn topic_of(place: &Place) -> Option<Arc<str>> {
     match place {
-        Place::Segment(chain, _) | Place::Floor(chain) => Some(chain.topic.clone()),
+        Place::Segment(chain, _) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain.topic.clone()),
         Place::Claim(topic) => Some(topic.clone()),
         Place::Owner | Place::Control | Place::Foreign => None,
     }

@@ -1,0 +1,191 @@
+//! `highwater accept-loss`: the tail of a backup is missing from the storage; whoever knows that it will not come back says so,
+//! and the backup goes on from where it ends.
+
+use std::sync::Arc;
+
+use segment_writer::{Backup, Context, MissingTail, accept, missing_tails};
+use serde::Serialize;
+use shared::{
+    adapters::settings,
+    config::Settings,
+    metrics::registers::{Scope, Seen},
+    ports::{clock::Clock, records::Topic, store::Store},
+    record::{Offset, Partition, TopicPartition},
+};
+
+use crate::{
+    cli::{AcceptLossArgs, OffsetRange},
+    connect,
+    failure::{Failure, Verdict},
+    host::{
+        Host,
+        hosted::{Function, Hosted},
+        instance,
+        ports::Ports,
+    },
+    output::{self, Report, table},
+};
+
+/// What is missing, and whether that is accepted now.
+#[derive(Debug, Serialize)]
+struct Losses {
+    accepted: bool,
+    losses: Vec<Loss>,
+}
+
+/// One partition's missing tail.
+#[derive(Debug, Serialize)]
+pub(super) struct Loss {
+    topic: Arc<str>,
+    partition: Partition,
+    backup: String,
+    incarnation: u32,
+    /// Where the storage ends, and the backup goes on.
+    frontier: Offset,
+    /// What was stored once ended here: [frontier, witness) is missing.
+    witness: Offset,
+    /// Where Kafka's log begins.
+    log_start: Offset,
+    /// So many of the missing offsets Kafka has still: they are fetched again.
+    fetched_again: i64,
+    /// So many it has no more: they will be a declared gap.
+    lost: i64,
+}
+
+pub(super) async fn run(config: Option<&str>, args: AcceptLossArgs) -> Result<Verdict, Failure> {
+    let settings = settings::load(config).await?;
+    let hosted = Hosted::only(&[Function::SegmentWriter]);
+    let ports = Ports::connect(&settings, &hosted).await?;
+    let instance = instance::name(&*ports.clock);
+    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
+        return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
+    };
+    let mut tails = vec![];
+    for backup in Backup::all(&settings) {
+        if args.backup.as_ref().is_none_or(|name| *name == backup.name) {
+            let topics = super::backup::topics(&**kafka, &settings, &backup, args.topic.as_ref()).await?;
+            tails.extend(missing(context, &backup, &topics, args.partition).await?);
+        }
+    }
+    if let Some(range) = args.range {
+        tails = vec![the_one(tails, range)?];
+    }
+    let accepted = args.yes || args.range.is_some();
+    let losses = Losses { accepted, losses: tails.iter().map(Loss::from).collect() };
+    if accepted {
+        accept_all(context, &settings, &*host.ports.clock, &tails).await?;
+    }
+    output::print(&losses, args.output.json)?;
+    Ok(if accepted || losses.losses.is_empty() { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// The missing tails of these topics, or of one partition of each.
+pub(super) async fn missing(
+    context: &Context,
+    backup: &Backup,
+    topics: &[Topic],
+    only: Option<Partition>,
+) -> Result<Vec<MissingTail>, Failure> {
+    let wanted = |it: &TopicPartition| only.is_none_or(|only| only == it.partition);
+    let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).filter(wanted).collect();
+    Ok(missing_tails(context, backup, &partitions).await?)
+}
+
+/// The tail that is missing in exactly this range.
+fn the_one(tails: Vec<MissingTail>, range: OffsetRange) -> Result<MissingTail, Failure> {
+    let found: Vec<String> = tails.iter().map(|tail| format!("{}..{}", tail.frontier, tail.witness)).collect();
+    let mut wanted = tails.into_iter().filter(|tail| (tail.frontier, tail.witness) == (range.from, range.to));
+    match (wanted.next(), wanted.next()) {
+        (Some(tail), None) => Ok(tail),
+        (Some(_), Some(_)) => {
+            Err(Failure::Usage("that range is missing in several partitions: name one with TOPIC --partition N".into()))
+        }
+        (None, _) => Err(Failure::Usage(format!(
+            "{}..{} is not what is missing, that is: {}",
+            range.from,
+            range.to,
+            if found.is_empty() { "nothing".to_owned() } else { found.join(", ") }
+        ))),
+    }
+}
+
+/// Accepts these losses. The figures of before are no longer true then: they are not answered until lag-monitor has
+/// looked.
+pub(super) async fn accept_all(
+    context: &Context,
+    settings: &Settings,
+    clock: &dyn Clock,
+    tails: &[MissingTail],
+) -> Result<(), Failure> {
+    for tail in tails {
+        accept(context, tail).await?;
+    }
+    let Some(redis) = settings.redis.as_ref().filter(|_| !tails.is_empty()) else { return Ok(()) };
+    let store = connect::redis(redis)?;
+    let mut backups: Vec<&str> = tails.iter().map(|tail| tail.chain.backup.as_str()).collect();
+    backups.dedup();
+    for backup in backups {
+        if let Err(error) = doubt(&*store, backup, clock).await {
+            tracing::warn!(
+                "{error}; the figures of backup {backup} are those of before until lag-monitor's next refresh"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Begins a new epoch of a backup's figures.
+async fn doubt(store: &dyn Store, backup: &str, clock: &dyn Clock) -> Result<(), Failure> {
+    let scope = Scope::Backup(backup);
+    let seen = Seen::read(&mut store.read(&scope.queries()).await?.into_iter());
+    if let Some((step, run)) = seen.begin_again(scope, clock.now()) {
+        // Where somebody else moved it meanwhile, it was begun after the loss was accepted as well.
+        store.apply(&[step], &[run]).await?;
+    }
+    Ok(())
+}
+
+impl From<&MissingTail> for Loss {
+    fn from(tail: &MissingTail) -> Self {
+        Loss {
+            backup: tail.chain.backup.clone(),
+            topic: tail.chain.topic.clone(),
+            incarnation: tail.chain.incarnation,
+            partition: tail.chain.partition,
+            frontier: tail.frontier,
+            witness: tail.witness,
+            log_start: tail.log_start,
+            fetched_again: tail.witness.0 - tail.lost_to().0,
+            lost: tail.lost_to().0 - tail.frontier.0,
+        }
+    }
+}
+
+impl Report for Losses {
+    const SCHEMA: &'static str = "highwater.accept-loss.v1";
+
+    fn text(&self) -> String {
+        if self.losses.is_empty() {
+            return "no backup's tail is missing\n".to_owned();
+        }
+        let row = |loss: &Loss| {
+            [
+                loss.backup.clone(),
+                loss.topic.to_string(),
+                loss.partition.to_string(),
+                format!("{}..{}", loss.frontier, loss.witness),
+                loss.fetched_again.to_string(),
+                loss.lost.to_string(),
+            ]
+        };
+        let heads = ["BACKUP", "TOPIC", "PARTITION", "MISSING", "IN KAFKA", "LOST"];
+        let table = table::layout(heads, &self.losses.iter().map(row).collect::<Vec<_>>());
+        let end = if self.accepted {
+            "accepted: each backup goes on where it ends; what is in kafka is fetched again, the rest becomes a declared gap\n"
+        } else {
+            "nothing is accepted yet: stop whoever else may write, and repeat this with --yes, or with --range for one of them\n"
+        };
+        format!("{table}{end}")
+    }
+}

@@ -1,0 +1,125 @@
+//! A missing tail (C5): the storage ends below what was said to be stored. Nothing is written until somebody accepts it.
+
+use shared::{
+    archive::{self, AcceptedLoss, ArchiveError, ChainEnd},
+    chain::{ChainIdentity, keys},
+    ports::objects::{ListRequest, Objects},
+    record::{Offset, Partition, TopicPartition},
+};
+
+use crate::{
+    Backup, Context, WriteError,
+    open::{Opened, open, topic_now},
+};
+
+/// A tail that is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingTail {
+    /// Of which chain.
+    pub chain: ChainIdentity,
+    /// Where the storage ends.
+    pub frontier: Offset,
+    /// What was committed behind durable segments.
+    pub witness: Offset,
+    /// Where Kafka's log begins now: what is missing from there on is fetched again, what is below is lost.
+    pub log_start: Offset,
+}
+
+/// The tails that are missing from a backup of these partitions.
+///
+/// # Errors
+/// When Kafka or the storage do not answer.
+pub async fn missing_tails(
+    context: &Context,
+    backup: &Backup,
+    partitions: &[TopicPartition],
+) -> Result<Vec<MissingTail>, WriteError> {
+    let mut tails = vec![];
+    for partition in partitions {
+        let Opened { open, missing } = open(context, backup, partition).await?;
+        let Some(WriteError::TailMissing { frontier, committed: witness, .. }) = missing else { continue };
+        let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
+        let gone = || WriteError::Gone { partition: partition.clone() };
+        let log_start = bounds.ok_or_else(gone)??.start;
+        tails.push(MissingTail { chain: open.chain, frontier, witness, log_start });
+    }
+    Ok(tails)
+}
+
+/// Accepts that a tail is missing: whoever writes goes on from the frontier.
+///
+/// # Errors
+/// When the storage does not answer, or somebody else accepted meanwhile.
+pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteError> {
+    let objects = &*context.objects;
+    let known = archive::read_accepted_losses(objects, &tail.chain).await?;
+    let loss = AcceptedLoss { frontier: tail.frontier, witness: tail.witness, accepted_at: context.clock.now() };
+    archive::accept_loss(objects, &tail.chain, known, loss).await?;
+    tracing::warn!(partition = %tail.chain.topic_partition(), frontier = %tail.frontier, witness = %tail.witness, "the loss of the backup's tail was accepted");
+    Ok(())
+}
+
+impl MissingTail {
+    /// The partition.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.chain.partition
+    }
+
+    /// The offset after the last one that Kafka has no more: [frontier, this) is lost.
+    #[must_use]
+    pub fn lost_to(&self) -> Offset {
+        self.log_start.clamp(self.frontier, self.witness)
+    }
+}
+
+/// Whether the tail of a chain is missing: the group committed more than there is, which it does only behind durable
+/// segments. Where that loss was accepted, the commit is taken back first, so that it excuses no later one.
+pub(crate) async fn missing(
+    context: &Context,
+    backup: &Backup,
+    chain: &ChainIdentity,
+    end: &ChainEnd,
+    committed: Option<Offset>,
+) -> Result<Option<WriteError>, WriteError> {
+    let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
+    let Some(committed) = committed.filter(|committed| *committed > frontier) else { return Ok(None) };
+    // The offset may be of a topic of the same name that was deleted in between.
+    if topic_now(context, &partition).await?.id != chain.topic_id {
+        return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
+    }
+    if is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
+        tracing::warn!(%partition, %committed, "the group's committed offset is of an earlier topic of that name");
+        return Ok(None);
+    }
+    if end.accepted.cover(frontier, committed) {
+        tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");
+        context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
+        return Ok(None);
+    }
+    // Somebody else may have taken it back since it was read.
+    let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
+    match now.first().copied().flatten().filter(|committed| *committed > frontier) {
+        Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
+        None => Ok(None),
+    }
+}
+
+/// Whether an offset is one that was committed for an earlier topic of that name. Groups commit by name: a commit that was
+/// on its way when the topic was created again is kept for the new one. It is always the end of a segment.
+async fn is_of_an_earlier_topic(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    committed: Offset,
+) -> Result<bool, ArchiveError> {
+    let claims = archive::claims(objects, &chain.backup, &chain.topic).await?;
+    for claim in claims.into_iter().filter(|claim| claim.incarnation < chain.incarnation) {
+        let earlier = ChainIdentity { topic_id: claim.topic_id, incarnation: claim.incarnation, ..chain.clone() };
+        let end = archive::chain_end(objects, &earlier, None).await?;
+        let key = keys::segment(&earlier, committed);
+        if end.frontier.next == committed || !objects.list(ListRequest::prefix(&key)).await?.objects.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
