@@ -49,8 +49,14 @@ impl TestBackup {
     pub fn function(&self) -> Arc<Context> {
         let topics = TopicSelection { include: vec![self.topic.parse().expect("a topic name")], exclude: vec![] };
         let rollover = Rollover { bytes_max: self.bytes_max, age_max: Duration::from_secs(60) };
-        let backup =
-            Backup { name: BACKUP.into(), topics, rollover, compression: Compression::default(), filters: vec![] };
+        let backup = Backup {
+            name: BACKUP.into(),
+            topics,
+            rollover,
+            compression: Compression::default(),
+            filters: vec![],
+            seal_key: None,
+        };
         let clock = Arc::new(SystemClock);
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], METRICS_TOPIC, "test", Limits::default())

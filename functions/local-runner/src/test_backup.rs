@@ -6,6 +6,7 @@ use bytes::Bytes;
 use segment_writer::{Backup, Context, Drain, Input, Limits};
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    chain::SealKey,
     ports::{
         clock::Clock,
         records::{Fetched, Log, Publisher},
@@ -25,7 +26,8 @@ pub struct TestBackup {
 
 impl TestBackup {
     pub async fn make() -> Self {
-        let (test, context) = TestBackup::empty(&["orders"]).await;
+        let (test, clock) = TestBackup::empty(&["orders"]).await;
+        let context = test.context(clock, &["orders"], None);
         test.append("orders", 0, 0..6);
         test.append("orders", 1, 0..3);
         test.drain(&context).await;
@@ -35,11 +37,13 @@ impl TestBackup {
     }
 
     /// Topics orders and payments: partition 0 of either in segments of five records, three of orders and two of payments;
-    /// partition 1 of orders in one.
-    pub async fn of_two_topics() -> Self {
-        let (test, context) = TestBackup::empty(&["orders", "payments"]).await;
+    /// partition 1 of orders in one. What is written in each of three rounds is sealed with its key.
+    pub async fn sealed_with(keys: [Option<&str>; 3]) -> Self {
+        let topics = ["orders", "payments"];
+        let (test, clock) = TestBackup::empty(&topics).await;
         test.append("orders", 1, 0..3);
-        for round in 0..3 {
+        for (round, key) in (0..).zip(keys) {
+            let context = test.context(clock.clone(), &topics, key);
             test.append("orders", 0, 5 * round..5 * round + 5);
             if round < 2 {
                 test.append("payments", 0, 5 * round..5 * round + 5);
@@ -49,15 +53,14 @@ impl TestBackup {
         test
     }
 
-    async fn empty(topics: &[&str]) -> (Self, Arc<Context>) {
+    async fn empty(topics: &[&str]) -> (Self, Arc<dyn Clock>) {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW));
         let kafka = Arc::new(MemoryKafka::new(clock.clone(), 1));
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
         topics.iter().for_each(|topic| kafka.create(topic, 2, &[]));
         kafka.create_topic("backbeat-metrics", 1, &[]).await.unwrap();
         let test = TestBackup { kafka, objects };
-        let context = test.context(clock, topics);
-        (test, context)
+        (test, clock)
     }
 
     /// The values on the metrics topic, in their order.
@@ -78,13 +81,14 @@ impl TestBackup {
         }
     }
 
-    fn context(&self, clock: Arc<dyn Clock>, topics: &[&str]) -> Arc<Context> {
+    fn context(&self, clock: Arc<dyn Clock>, topics: &[&str], key: Option<&str>) -> Arc<Context> {
         let backup = Backup {
             name: "main".into(),
             topics: serde_json::from_value(serde_json::json!({ "include": topics })).unwrap(),
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::None,
             filters: vec![],
+            seal_key: key.map(|secret| Arc::new(SealKey::new(secret))),
         };
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())

@@ -100,7 +100,8 @@ async fn raise(
         delete_before_the_floor_moves(run, chain, floor.floor.base, first.base).await?;
     }
     crash::point("before-floor");
-    let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before)).await?;
+    let key = run.context.seal_key(&chain.backup);
+    let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), key).await?;
     crash::point("after-floor");
     Ok(is_moved.then_some((first.base, expired)))
 }

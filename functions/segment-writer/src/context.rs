@@ -7,6 +7,7 @@ use std::{
 };
 
 use shared::{
+    chain::SealKey,
     config::selection::{TopicPattern, TopicSelection},
     ports::{clock::Clock, objects::Objects, records::Kafka},
     record::{Millis, Offset, TopicPartition, filter::Filter},
@@ -59,6 +60,8 @@ pub struct Backup {
     pub compression: Compression,
     /// Which records are kept: the first pattern that matches a topic decides; all of a topic that none matches.
     pub filters: Vec<(TopicPattern, Arc<Filter>)>,
+    /// What its segments are sealed with.
+    pub seal_key: Option<Arc<SealKey>>,
 }
 
 impl Backup {

@@ -91,6 +91,17 @@ pub enum WriteError {
         /// Where the log ends.
         log_end: Offset,
     },
+    /// The chain is sealed, and there is no key to go on with.
+    #[error(
+        "{partition}: its segments are sealed with a key, and none is configured: set \
+         backups.{backup}.integrity.hmac_key"
+    )]
+    KeyMissing {
+        /// Which partition.
+        partition: TopicPartition,
+        /// The backup.
+        backup: String,
+    },
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),

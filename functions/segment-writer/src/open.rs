@@ -71,6 +71,9 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
     };
     let hint = context.hint(&backup.name, partition);
     let end = archive::chain_end(objects, &chain, hint).await?;
+    if end.frontier.sealed && backup.seal_key.is_none() {
+        return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
+    }
     let missing = tail::missing(context, backup, &chain, &end, committed).await?;
     if let Some(base) = end.frontier.last_base {
         context.remember(&backup.name, partition, base);

@@ -37,6 +37,7 @@ impl Backup {
             topics: backup.topics.clone(),
             rollover: Rollover { bytes_max: backup.segment.bytes_max.0, age_max: backup.segment.age_max.0 },
             compression: backup.segment.compression,
+            seal_key: backup.integrity.seal_key(),
             filters: backup.filters.iter().map(|filter| (filter.topics.clone(), filter.keep.clone())).collect(),
         };
         settings.backups.iter().map(backup).collect()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive,
+    chain::SealKey,
     ports::{
         clock::Clock as _,
         objects::{GetRange, ListRequest, Objects as _},
@@ -75,6 +76,7 @@ impl World {
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_millis(100) },
             compression: Compression::None,
             filters: filters.iter().map(filter).collect(),
+            seal_key: None,
         };
         let (kafka, objects) = (Arc::new(self.kafka.clone()), self.objects.clone());
         let backups = backups.iter().map(backup).collect();
@@ -146,6 +148,24 @@ async fn an_offset_that_no_segment_ever_ended_at_says_that_the_tail_of_the_backu
     let report = world.drain().await;
     let error = report.partitions[0].error.as_ref().expect("nothing is written");
     assert!(matches!(error, WriteError::TailMissing { committed: Offset(9), .. }), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_that_is_sealed_is_not_written_without_a_key() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(1);
+    let keyed = |secret: &str| {
+        let mut context = world.context(&["main"]);
+        let backup = Backup { seal_key: Some(Arc::new(SealKey::new(secret))), ..(*context.backups[0]).clone() };
+        Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
+        context
+    };
+    assert!(world.drain_in(&keyed("the first key")).await.complete());
+    world.append(1);
+    let report = world.drain().await;
+    assert!(matches!(report.partitions[0].error, Some(WriteError::KeyMissing { .. })), "{report:?}");
+    assert!(world.drain_in(&keyed("the next key")).await.complete(), "another key goes on");
 }
 
 #[tokio::test(start_paused = true)]

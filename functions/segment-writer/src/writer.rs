@@ -187,7 +187,7 @@ impl PartitionWriter {
             last_gap_at: self.open.frontier.marks.last_gap_at,
         };
         Ok(Unfinished {
-            encoder: SegmentEncoder::new(start, self.backup.compression)?,
+            encoder: SegmentEncoder::new(start, self.backup.compression)?.sealed_with(self.backup.seal_key.clone()),
             pending: vec![],
             pending_bytes: 0,
             record_bytes: 0,

@@ -128,7 +128,8 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>) -> Arc<Context> {
     let rollover = Rollover { bytes_max: 300, age_max: Duration::from_secs(3) };
     let filter = |keep| ("*".parse().expect("a glob"), Arc::new(Filter::compile(keep).expect("a filter")));
     let filters = world.filter().into_iter().map(filter).collect();
-    let backup = Backup { name: "main".into(), topics, rollover, compression: Compression::None, filters };
+    let backup =
+        Backup { name: "main".into(), topics, rollover, compression: Compression::None, filters, seal_key: None };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
     let context = Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)

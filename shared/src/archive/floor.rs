@@ -2,7 +2,7 @@
 
 use super::{ArchiveError, json};
 use crate::{
-    chain::{ChainIdentity, Floor, keys},
+    chain::{ChainIdentity, Floor, SealKey, keys},
     ports::objects::{ETag, Objects, ObjectsError, PutCondition},
     record::{Millis, Offset},
     segment::{ChainPoint, metadata::FORMAT_VERSION},
@@ -23,7 +23,8 @@ impl StoredFloor {
     /// The floor of a chain from which nothing expired.
     #[must_use]
     pub fn ground(chain: &ChainIdentity) -> Self {
-        let floor = Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(chain) };
+        let floor =
+            Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(chain), seal: None };
         StoredFloor { floor, etag: None, moved_at: None }
     }
 }
@@ -36,16 +37,19 @@ pub async fn read_floor(objects: &dyn Objects, chain: &ChainIdentity) -> Result<
     })
 }
 
-/// Moves a chain's floor up from where it was read to `base`, before which the chain had counted `before`. Answers whether
+/// Moves a chain's floor up from where it was read to `base`, before which the chain had counted `before`, sealed
+/// where there is a key. Answers whether
 /// it was this call that moved it: not where another moved it since it was read, nor in the end to one's own retry.
 pub async fn move_floor(
     objects: &dyn Objects,
     chain: &ChainIdentity,
     from: &StoredFloor,
     (base, before): (Offset, ChainPoint),
+    seal_key: Option<&SealKey>,
 ) -> Result<bool, ArchiveError> {
     let key = keys::floor(chain);
-    let floor = Floor { format_version: FORMAT_VERSION, base, before };
+    let seal = seal_key.map(|key| key.floor(chain, base, &before));
+    let floor = Floor { format_version: FORMAT_VERSION, base, before, seal };
     let condition = from.etag.clone().map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
     match objects.put(&key, json::bytes(&key, &floor)?, condition).await {
         Ok(_) => Ok(true),

@@ -23,5 +23,5 @@ pub use floor::{StoredFloor, move_floor, read_floor};
 pub use frontier::{ChainEnd, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};
-pub use segments::{SegmentEntry, chain_objects, read_metadata, read_segment, read_whole};
+pub use segments::{SegmentEntry, chain_objects, read_footer, read_metadata, read_segment, read_whole};
 pub use tree::{backups, chains, chains_of_topic, ownerless, topics};

@@ -10,7 +10,7 @@ use crate::{
     segment::{
         SegmentMetadata,
         decoder::{self, DecodeError, FOOTER_BYTES_GUESS},
-        footer,
+        footer::{self, Footer},
     },
 };
 
@@ -56,16 +56,25 @@ pub async fn read_metadata(
     chain: &ChainIdentity,
     segment: &SegmentEntry,
 ) -> Result<SegmentMetadata, ArchiveError> {
+    Ok(read_footer(objects, chain, segment).await?.metadata)
+}
+
+/// The same, with the seal on it.
+pub async fn read_footer(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    segment: &SegmentEntry,
+) -> Result<Footer, ArchiveError> {
     let mut last = FOOTER_BYTES_GUESS;
-    let metadata = loop {
+    let footer = loop {
         let tail = get(objects, &segment.key, GetRange::Last(last)).await?;
-        match footer::metadata(&tail, segment.size_bytes) {
-            Ok(metadata) => break metadata,
+        match footer::read(&tail, segment.size_bytes) {
+            Ok(footer) => break footer,
             Err(DecodeError::NeedsLast(bytes)) if bytes > last => last = bytes,
             Err(error) => return Err(undecodable(&segment.key, error)),
         }
     };
-    check_place(metadata, chain, segment)
+    check_place(footer, chain, segment)
 }
 
 /// Reads all bytes of a segment, and checks that its footer says it of this place; the body is not looked at.
@@ -73,17 +82,14 @@ pub async fn read_whole(
     objects: &dyn Objects,
     chain: &ChainIdentity,
     segment: &SegmentEntry,
-) -> Result<(SegmentMetadata, Bytes), ArchiveError> {
+) -> Result<(Footer, Bytes), ArchiveError> {
     let body = get(objects, &segment.key, GetRange::Whole).await?;
-    let metadata = footer::metadata(&body, body.len() as u64).map_err(|error| undecodable(&segment.key, error))?;
-    Ok((check_place(metadata, chain, segment)?, body))
+    let footer = footer::read(&body, body.len() as u64).map_err(|error| undecodable(&segment.key, error))?;
+    Ok((check_place(footer, chain, segment)?, body))
 }
 
-fn check_place(
-    metadata: SegmentMetadata,
-    chain: &ChainIdentity,
-    segment: &SegmentEntry,
-) -> Result<SegmentMetadata, ArchiveError> {
+fn check_place(footer: Footer, chain: &ChainIdentity, segment: &SegmentEntry) -> Result<Footer, ArchiveError> {
+    let metadata = &footer.metadata;
     if metadata.chain != *chain || metadata.base != segment.base {
         let of = &metadata.chain;
         let found = format!(
@@ -92,7 +98,7 @@ fn check_place(
         );
         return Err(ArchiveError::Foreign { key: segment.key.clone(), found });
     }
-    Ok(metadata)
+    Ok(footer)
 }
 
 /// Reads a whole segment, checksum compared.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Seal;
 use crate::{record::Offset, segment::ChainPoint};
 
 /// The content of `=floor.json`. It is changed only under `If-Match`, and moves before expired segments are deleted:
@@ -14,4 +15,7 @@ pub struct Floor {
     pub base: Offset,
     /// What the chain had counted before that segment.
     pub before: ChainPoint,
+    /// The seal of whoever moved it there with a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Seal>,
 }

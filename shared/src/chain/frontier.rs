@@ -40,19 +40,27 @@ pub struct Frontier {
     pub point: ChainPoint,
     /// What else the storage tells there.
     pub marks: Marks,
+    /// Whether the last segment is sealed: then so must be the next one.
+    pub sealed: bool,
 }
 
 impl Frontier {
     /// The frontier of a chain without a segment: its floor, from which on there never was one, or all are missing.
     #[must_use]
     pub fn at(floor: &Floor) -> Self {
-        Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default() }
+        Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default(), sealed: false }
     }
 
     /// The frontier behind a segment of this size, in a chain of so many accepted losses.
     #[must_use]
     pub fn behind(segment: &SegmentMetadata, size_bytes: u64, losses: u32) -> Self {
         let marks = Marks { written_at: Some(segment.written_at), last_gap_at: segment.last_gap_at, losses };
-        Frontier { last_base: Some(segment.base), next: segment.next, point: segment.after(size_bytes), marks }
+        Frontier {
+            last_base: Some(segment.base),
+            next: segment.next,
+            point: segment.after(size_bytes),
+            marks,
+            sealed: segment.sealed_by.is_some(),
+        }
     }
 }

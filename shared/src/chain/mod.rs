@@ -8,6 +8,7 @@ pub mod keys;
 pub mod place;
 pub mod planner;
 pub mod retention;
+pub mod seal;
 pub mod totals;
 pub mod verify;
 
@@ -16,4 +17,5 @@ pub use floor::Floor;
 pub use frontier::{Frontier, Marks};
 pub use identity::ChainIdentity;
 pub use retention::Retention;
+pub use seal::{Seal, SealKey, SealRule};
 pub use totals::Totals;

@@ -5,9 +5,11 @@
 //! missing, doubled, replaced or foreign segment without reading a record.
 
 pub mod matrix;
+pub mod seals;
 
 use serde::Serialize;
 
+use self::seals::{SealCheck, SealSeen, Seals};
 use super::{ChainIdentity, Floor, Totals, keys};
 use crate::{
     record::{Millis, Offset},
@@ -36,6 +38,10 @@ pub enum Kind {
     Floor,
     /// The chain ends below what was already said to be stored.
     MissingTail,
+    /// A seal that its key did not make.
+    Forged,
+    /// A seal is missing, or of an unknown key, where there must be one.
+    Unsealed,
     /// The metrics do not say what the storage says.
     Metrics,
 }
@@ -84,6 +90,8 @@ pub struct Listed {
     pub metadata: Result<SegmentMetadata, Finding>,
     /// What is wrong with its records, where they were read too.
     pub content: Vec<Finding>,
+    /// The seal on it, where its footer can be read.
+    pub seal: Option<SealSeen>,
 }
 
 /// What a chain holds.
@@ -109,6 +117,8 @@ pub struct ChainReport {
     pub written_at: Option<Millis>,
     /// What was declared not to be in the backup, and why.
     pub gaps: Vec<Gap>,
+    /// How far a key vouches for it.
+    pub seals: Seals,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -121,6 +131,7 @@ pub struct ChainCheck {
     /// Where the next segment must begin and from what; `None` behind a segment that cannot be read.
     expected: Option<(Offset, ChainPoint)>,
     seen: bool,
+    seals: SealCheck,
 }
 
 impl ChainCheck {
@@ -137,9 +148,11 @@ impl ChainCheck {
             timestamps: None,
             written_at: None,
             gaps: vec![],
+            seals: Seals::default(),
             findings: vec![],
         };
-        ChainCheck { report, expected: Some((floor.base, floor.before)), floor, seen: false }
+        let expected = Some((floor.base, floor.before));
+        ChainCheck { report, expected, floor, seen: false, seals: SealCheck::default() }
     }
 
     /// The next segment.
@@ -153,6 +166,10 @@ impl ChainCheck {
             Ok(metadata) => {
                 self.continues(&listed.key, listed.size_bytes, &metadata);
                 self.report.findings.extend(listed.content);
+                if let Some(seal) = &listed.seal {
+                    let range = (metadata.base, metadata.next);
+                    self.seals.segment(&listed.key, range, seal, &mut self.report.findings);
+                }
             }
             Err(finding) => {
                 self.report.findings.push(finding);
@@ -163,8 +180,8 @@ impl ChainCheck {
         self.seen = true;
     }
 
-    /// An object in the chain's folder that is none of ours.
-    pub fn foreign(&mut self, finding: Finding) {
+    /// Something wrong beside its segments.
+    pub fn found(&mut self, finding: Finding) {
         self.report.findings.push(finding);
     }
 
@@ -176,6 +193,8 @@ impl ChainCheck {
             let folder = keys::chain_folder(&self.report.chain);
             self.report.findings.push(Finding::of_object(Kind::MissingTail, folder, detail));
         }
+        self.seals.finish(&mut self.report.findings);
+        self.report.seals = self.seals.seals;
         self.report.present = self.report.point.totals.minus(self.floor.before.totals);
         self.report
     }

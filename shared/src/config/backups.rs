@@ -6,10 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    secret::Secret,
     selection::{TopicPattern, TopicSelection},
-    units::{ByteSize, Span},
+    units::{ByteSize, Moment, Span},
 };
-use crate::{chain::Retention, record::filter::Filter, segment::Compression};
+use crate::{
+    chain::{Retention, SealKey, SealRule},
+    record::filter::Filter,
+    segment::Compression,
+};
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +31,43 @@ pub struct BackupSettings {
     /// When segments expire. Absent: they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionSettings>,
+    /// How it is protected from who can write to the bucket.
+    #[serde(default)]
+    pub integrity: IntegritySettings,
+}
+
+/// The keys that segments and floors are sealed with, so that who can write to the bucket and has no key can change nothing
+/// unnoticed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct IntegritySettings {
+    /// The key that is sealed with: 32 characters or more that nobody can guess, as `openssl rand -hex 32` makes them. A
+    /// backup that has begun to be sealed is not written without one any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hmac_key: Option<Secret>,
+    /// The keys before it, with blanks or line ends between them: `verify` takes their seals too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_hmac_keys: Option<Secret>,
+    /// When the backup got its first key, like "2026-11-22T15:00:00Z": what the store says was written before may be
+    /// unsealed. Absent: everything must be sealed, or followed by what is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+}
+
+impl IntegritySettings {
+    /// The key to seal with.
+    #[must_use]
+    pub fn seal_key(&self) -> Option<Arc<SealKey>> {
+        self.hmac_key.as_ref().map(|key| Arc::new(SealKey::new(key.reveal())))
+    }
+
+    /// What seals are checked by.
+    #[must_use]
+    pub fn rule(&self) -> Option<SealRule> {
+        let former = self.former_hmac_keys.as_ref().map_or("", Secret::reveal).split_whitespace();
+        let keys = std::iter::once(self.hmac_key.as_ref()?.reveal()).chain(former).map(SealKey::new).collect();
+        Some(SealRule { keys, since: self.since.map(|since| since.0) })
+    }
 }
 
 /// A filter for the records of some topics.

@@ -27,7 +27,7 @@ pub mod storage;
 mod tests;
 pub mod units;
 
-pub use backups::{BackupSettings, FilterSettings, RetentionSettings, SegmentSettings};
+pub use backups::{BackupSettings, FilterSettings, IntegritySettings, RetentionSettings, SegmentSettings};
 pub use kafka::KafkaSettings;
 pub use lambda::LambdaSettings;
 pub use load::Draft;

@@ -6,12 +6,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupName, BackupSettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings, RetentionSettings,
-    SegmentSettings, StorageSettings,
+    BackupName, BackupSettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings,
+    RetentionSettings, SegmentSettings, StorageSettings,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
+    secret::Secret,
     units::Span,
 };
+
+/// A key that is shorter can be guessed.
+const SEAL_KEY_CHARS_MIN: usize = 32;
+const TOO_SHORT: &str = "a key has 32 characters or more: make one with `openssl rand -hex 32`";
 
 /// Backbeat's topic of objects to replicate.
 pub const REPLICATION_TOPIC: &str = "backbeat-replication";
@@ -143,7 +148,28 @@ fn backup_problems(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
     ];
     let of_retention = backup.retention.iter().flat_map(|retention| retention_problems(&setting, segment, retention));
     let problems = checks.into_iter().filter(|(wrong, ..)| *wrong);
-    problems.map(|(_, key, value, why)| bad(&setting(key), &value, why)).chain(of_retention).collect()
+    let problems = problems.map(|(_, key, value, why)| bad(&setting(key), &value, why));
+    problems.chain(of_retention).chain(integrity_problems(&setting, &backup.integrity)).collect()
+}
+
+/// No value is shown: they are secrets.
+fn integrity_problems(setting: &dyn Fn(&str) -> String, integrity: &IntegritySettings) -> Vec<Problem> {
+    let problem = |key: &str, why: &str| Problem::BadValue {
+        setting: setting(&format!("integrity.{key}")),
+        value: None,
+        why: why.to_owned(),
+        hint: None,
+    };
+    let is_short = |key: &str| key.len() < SEAL_KEY_CHARS_MIN;
+    let former = integrity.former_hmac_keys.as_ref().map_or("", Secret::reveal);
+    let without_key = "means nothing without integrity.hmac_key";
+    let checks = [
+        (integrity.hmac_key.as_ref().is_some_and(|key| is_short(key.reveal())), "hmac_key", TOO_SHORT),
+        (former.split_whitespace().any(is_short), "former_hmac_keys", TOO_SHORT),
+        (integrity.hmac_key.is_none() && !former.is_empty(), "former_hmac_keys", without_key),
+        (integrity.hmac_key.is_none() && integrity.since.is_some(), "since", without_key),
+    ];
+    checks.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, why)| problem(key, why)).collect()
 }
 
 /// Dates of stores are whole seconds: what is shorter cannot be told from nothing.

@@ -263,6 +263,21 @@ fn a_secret_shows_in_no_error_and_no_output() {
 }
 
 #[test]
+fn a_seal_key_that_can_be_guessed_is_refused_and_not_shown() {
+    let of =
+        |integrity: &str| format!("[backups.main]\ntopics = {{ include = [\"a\"] }}\nintegrity = {{ {integrity} }}");
+    let text = error(&of("hmac_key = \"hunter2\", former_hmac_keys = \"hunter3\""), &[]);
+    assert!(text.contains("backups.main.integrity.hmac_key: a key has 32 characters or more"), "{text}");
+    assert!(text.contains("former_hmac_keys") && !text.contains("hunter"), "{text}");
+    let text = error(&of("since = \"2026-11-22T15:00:00Z\""), &[]);
+    assert!(text.contains("backups.main.integrity.since: means nothing without integrity.hmac_key"), "{text}");
+    let long = "0123456789abcdef0123456789abcdef";
+    let key = format!("hmac_key = \"{long}\", former_hmac_keys = \"{long}1\\n{long}2\"");
+    let rule = read(&of(&key), &[]).unwrap().backups.values().next().unwrap().integrity.rule().unwrap();
+    assert_eq!(rule.keys.len(), 3);
+}
+
+#[test]
 fn a_secret_can_be_in_a_file() {
     let mut draft = Draft::new("[redis]\nurl = { file = \"/run/secrets/redis\" }", &BTreeMap::new()).unwrap();
     let files = draft.secret_files();

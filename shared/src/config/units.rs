@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::record::Millis;
+
 /// A number of bytes: `64MiB` is 67,108,864, `64MB` is 64,000,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -14,6 +16,32 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
+
+/// A moment: `2026-11-22T15:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Moment(pub Millis);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let moment: jiff::Timestamp = text
+            .trim()
+            .parse()
+            .map_err(|_| format!("{text:?} is no moment: write it like \"2026-11-22T15:00:00Z\""))?;
+        Ok(Moment(Millis(moment.as_millisecond())))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0.0) {
+            Ok(moment) => moment.fmt(f),
+            Err(_) => self.0.fmt(f),
+        }
+    }
+}
 
 impl ByteSize {
     /// So many mebibytes.
@@ -96,6 +124,7 @@ macro_rules! text_setting {
 pub(super) use text_setting;
 text_setting!(ByteSize, "64MiB");
 text_setting!(Span, "60s");
+text_setting!(Moment, "2026-11-22T15:00:00Z");
 
 #[cfg(test)]
 mod tests {
@@ -123,6 +152,8 @@ mod tests {
         for size in [ByteSize(0), ByteSize(1), ByteSize(1_500), ByteSize::mib(64), ByteSize(3 << 30)] {
             assert_eq!(size.to_string().parse(), Ok(size));
         }
+        assert_eq!("2026-11-22T15:00:00Z".parse::<Moment>().unwrap().to_string(), "2026-11-22T15:00:00Z");
+        assert!("yesterday".parse::<Moment>().is_err());
         for span in [Span::seconds(0), Span::seconds(60), Span(Duration::from_millis(1_250))] {
             assert_eq!(span.to_string().parse(), Ok(span));
         }

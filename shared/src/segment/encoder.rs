@@ -23,7 +23,7 @@ use super::{
     metadata::{ChainPoint, Gap, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
 };
 use crate::{
-    chain::{ChainDigest, ChainIdentity, Totals},
+    chain::{ChainDigest, ChainIdentity, SealKey, Totals, seal::SEGMENT_SEAL_KEY},
     record::{Header, Millis, Offset, Record},
 };
 
@@ -67,6 +67,7 @@ pub struct SegmentEncoder {
     digest: ChainDigest,
     timestamps: Option<TimestampRange>,
     gaps: Vec<Gap>,
+    seal_key: Option<Arc<SealKey>>,
 }
 
 /// A finished segment.
@@ -87,7 +88,14 @@ impl SegmentEncoder {
                 .map_err(|source| EncodeError::Parquet { base, source })?;
         let own = Totals { segments: 1, ..Totals::default() };
         let digest = start.before.digest;
-        Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![] })
+        Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![], seal_key: None })
+    }
+
+    /// Seals it with a key.
+    #[must_use]
+    pub fn sealed_with(mut self, key: Option<Arc<SealKey>>) -> Self {
+        self.seal_key = key;
+        self
     }
 
     /// How many bytes the file has so far.
@@ -150,8 +158,14 @@ impl SegmentEncoder {
             digest: self.digest,
             gaps: self.gaps,
             last_gap_at: self.start.last_gap_at,
+            sealed_by: self.seal_key.as_ref().map(|key| key.id().to_owned()),
         };
-        let json = serde_json::to_string(&metadata).map_err(|e| parquet(ParquetError::External(Box::new(e))))?;
+        let external = |error: serde_json::Error| parquet(ParquetError::External(Box::new(error)));
+        let json = serde_json::to_string(&metadata).map_err(external)?;
+        if let Some(key) = &self.seal_key {
+            let seal = serde_json::to_string(&key.segment(&json)).map_err(external)?;
+            self.writer.append_key_value_metadata(KeyValue::new(SEGMENT_SEAL_KEY.to_owned(), seal));
+        }
         self.writer.append_key_value_metadata(KeyValue::new(METADATA_KEY.to_owned(), json));
         self.writer.write_all(&[0; FOOTER_CHECKSUM_BYTES]).map_err(|e| parquet(e.into()))?;
         let mut file = self.writer.into_inner().map_err(parquet)?.bytes;

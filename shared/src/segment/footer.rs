@@ -11,12 +11,32 @@ use super::{
     format::{END_BYTES, FOOTER_CHECKSUM_BYTES, SCHEMA},
     metadata::{METADATA_KEY, SEGMENT_VERSION, SegmentMetadata},
 };
+use crate::chain::seal::{SEGMENT_SEAL_KEY, Seal};
+
+/// What a segment says of itself, and the seal on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footer {
+    /// What it says.
+    pub metadata: SegmentMetadata,
+    /// The same as it stands there: what the seal is over.
+    pub text: String,
+    /// The seal, where there is one that can be read.
+    pub seal: Option<Seal>,
+}
 
 /// Reads what a segment says of itself from its last bytes. `tail` ends where the file of `size_bytes` ends.
 ///
 /// # Errors
-/// [`DecodeError::NeedsLast`] when the tail does not hold all of the footer; anything else when it is none of ours.
+/// As [`read`].
 pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, DecodeError> {
+    read(tail, size_bytes).map(|footer| footer.metadata)
+}
+
+/// Reads a footer from the last bytes of a segment. `tail` ends where the file of `size_bytes` ends.
+///
+/// # Errors
+/// [`DecodeError::NeedsLast`] when the tail does not hold all of the footer; anything else when it is none of ours.
+pub fn read(tail: &Bytes, size_bytes: u64) -> Result<Footer, DecodeError> {
     let mut reader = ParquetMetaDataReader::new();
     match reader.try_parse_sized(tail, size_bytes) {
         Ok(()) => {}
@@ -25,28 +45,29 @@ pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, Decode
         }
         Err(error) => return Err(error.into()),
     }
-    let metadata = of_parquet(&reader.finish()?)?;
-    check(tail, size_bytes, &metadata)?;
-    Ok(metadata)
+    let footer = of_parquet(&reader.finish()?)?;
+    check(tail, size_bytes, &footer.metadata)?;
+    Ok(footer)
 }
 
-fn of_parquet(parquet: &ParquetMetaData) -> Result<SegmentMetadata, DecodeError> {
+fn of_parquet(parquet: &ParquetMetaData) -> Result<Footer, DecodeError> {
     let file = parquet.file_metadata();
     let not = |what: String| DecodeError::NotASegment(what);
     if file.schema_descr().root_schema() != &**SCHEMA {
         return Err(not("it has other columns".to_owned()));
     }
-    let json = file
-        .key_value_metadata()
-        .and_then(|list| list.iter().find(|entry| entry.key == METADATA_KEY))
-        .and_then(|entry| entry.value.as_deref())
-        .ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
+    let value = |key: &str| {
+        let entry = file.key_value_metadata()?.iter().find(|entry| entry.key == key);
+        entry?.value.as_deref()
+    };
+    let json = value(METADATA_KEY).ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
     let metadata: SegmentMetadata =
         serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
     if !(1..=SEGMENT_VERSION).contains(&metadata.format_version) {
         return Err(not(format!("it has version {}", metadata.format_version)));
     }
-    Ok(metadata)
+    let seal = value(SEGMENT_SEAL_KEY).and_then(|seal| serde_json::from_str(seal).ok());
+    Ok(Footer { metadata, text: json.to_owned(), seal })
 }
 
 /// Compares the footer's checksum, and that body and footer make up the whole file.

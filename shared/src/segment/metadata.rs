@@ -41,6 +41,9 @@ pub struct SegmentMetadata {
     /// When the latest gap of the chain up to the end of this segment was declared; absent where none ever was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_gap_at: Option<Millis>,
+    /// The id of the key that the segment is sealed with; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed_by: Option<String>,
     /// CRC-32C of the file's first `body_bytes` bytes: its magic and its row groups.
     pub body_crc32c: u32,
     /// How many bytes the checksum covers.

@@ -80,6 +80,7 @@ impl World {
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
             filters: vec![],
+            seal_key: None,
         };
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),

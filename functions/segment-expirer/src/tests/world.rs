@@ -76,6 +76,7 @@ impl World {
             rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
             filters: vec![],
+            seal_key: None,
         };
         segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
@@ -100,7 +101,7 @@ impl World {
         Context {
             objects: self.objects.clone(),
             clock: self.clock.clone(),
-            backups: vec![Backup { name: "main".into(), retention: Some(RETENTION) }],
+            backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seal_key: None }],
             limits: Limits::default(),
             protections: Protections::ALL,
         }

@@ -122,3 +122,66 @@ pub const MATRIX: &[Row] = &[
     both(Damage::FiguresWrong, "Redis has other counts for a chain", &[Kind::Metrics]),
     both(Damage::FiguresAhead, "Redis has a head beyond the chain's end", &[Kind::MissingTail]),
 ];
+
+/// Something that who can write to the bucket may do to a sealed backup. They have all of this code, and no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each row of the matrix says in words what the attack is")]
+pub enum Attack {
+    EncodedAnew,
+    EncodedAnewOwnKey,
+    EncodedAnewForgedSeals,
+    Stripped,
+    FooterChanged,
+    PagesChanged,
+    FloorRaised,
+    FloorOfAnother,
+    FloorSetBack,
+    TailCut,
+    TailCutUnknown,
+}
+
+/// One attack, and as what each mode reports it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AttackRow {
+    /// What is done.
+    pub attack: Attack,
+    /// The same in words.
+    pub what: &'static str,
+    /// What `verify --deep` reports without a key.
+    pub keyless: &'static [Kind],
+    /// What `verify` reports with the key.
+    pub quick: &'static [Kind],
+    /// What `verify --deep` reports with the key.
+    pub deep: &'static [Kind],
+}
+
+const fn attack(attack: Attack, what: &'static str, keyless: &'static [Kind], found: &'static [Kind]) -> AttackRow {
+    AttackRow { attack, what, keyless, quick: found, deep: found }
+}
+
+/// Every attack that the tests play.
+pub const ATTACKS: &[AttackRow] = &[
+    attack(Attack::EncodedAnew, "a segment and all behind it encoded anew, consistently", &[], &[Kind::Unsealed]),
+    attack(Attack::EncodedAnewOwnKey, "the same, sealed with a key of the attacker's", &[], &[Kind::Unsealed]),
+    attack(Attack::EncodedAnewForgedSeals, "the same, with seals that claim the right key", &[], &[Kind::Forged]),
+    attack(Attack::Stripped, "every seal of a chain taken off, all else as it was", &[], &[Kind::Unsealed]),
+    attack(Attack::FooterChanged, "the date of writing changed in a sealed footer", &[], &[Kind::Forged]),
+    AttackRow {
+        attack: Attack::PagesChanged,
+        what: "pages changed before a sealed footer",
+        keyless: &[Kind::Damaged],
+        quick: &[],
+        deep: &[Kind::Damaged],
+    },
+    attack(Attack::FloorRaised, "the floor raised, and what is below it deleted", &[], &[Kind::Unsealed]),
+    attack(Attack::FloorOfAnother, "the same with the sealed floor of another chain", &[], &[Kind::Forged]),
+    attack(Attack::FloorSetBack, "an earlier sealed floor put back", &[Kind::Floor], &[Kind::Floor]),
+    attack(
+        Attack::TailCut,
+        "the tail cut off; Kafka's group or Redis knows of it",
+        &[Kind::MissingTail],
+        &[Kind::MissingTail],
+    ),
+    attack(Attack::TailCutUnknown, "the tail cut off, and neither knows of it", &[], &[]),
+];

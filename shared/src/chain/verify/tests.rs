@@ -9,7 +9,7 @@ const SIZE_BYTES: u64 = 1_000;
 
 fn floor() -> Floor {
     let chain = ChainIdentity::example();
-    Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(&chain) }
+    Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(&chain), seal: None }
 }
 
 fn digest_after(digest: ChainDigest, base: i64, next: i64) -> ChainDigest {
@@ -44,12 +44,20 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
                 digest: digest_after(point.digest, base, next),
                 gaps: vec![],
                 last_gap_at: None,
+                sealed_by: None,
                 body_crc32c: 0,
                 body_bytes: 900,
             };
             point = metadata.after(SIZE_BYTES);
             let key = keys::segment(&identity, Offset(base));
-            Listed { key, base: Offset(base), size_bytes: SIZE_BYTES, metadata: Ok(metadata), content: vec![] }
+            Listed {
+                key,
+                base: Offset(base),
+                size_bytes: SIZE_BYTES,
+                metadata: Ok(metadata),
+                content: vec![],
+                seal: None,
+            }
         })
         .collect()
 }

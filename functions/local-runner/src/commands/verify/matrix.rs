@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::chain::verify::{
     Kind,
-    matrix::{MATRIX, Row},
+    matrix::{ATTACKS, AttackRow, MATRIX, Row},
 };
 
 use super::report::name_of;
@@ -13,11 +13,12 @@ use crate::output::{Report, table};
 #[derive(Debug, Serialize)]
 pub(super) struct Matrix {
     rows: &'static [Row],
+    attacks: &'static [AttackRow],
 }
 
 impl Matrix {
     pub fn all() -> Self {
-        Matrix { rows: MATRIX }
+        Matrix { rows: MATRIX, attacks: ATTACKS }
     }
 }
 
@@ -33,6 +34,11 @@ impl Report for Matrix {
 
     fn text(&self) -> String {
         let row = |row: &Row| [row.what.to_owned(), cell(row.quick), cell(row.deep)];
-        table::layout(["DAMAGE", "VERIFY", "VERIFY --DEEP"], &self.rows.iter().map(row).collect::<Vec<_>>())
+        let damage =
+            table::layout(["DAMAGE", "VERIFY", "VERIFY --DEEP"], &self.rows.iter().map(row).collect::<Vec<_>>());
+        let row = |row: &AttackRow| [row.what.to_owned(), cell(row.keyless), cell(row.quick), cell(row.deep)];
+        let heads = ["ATTACK ON A SEALED BACKUP", "--DEEP WITHOUT KEY", "VERIFY WITH KEY", "--DEEP WITH KEY"];
+        let attacks = table::layout(heads, &self.attacks.iter().map(row).collect::<Vec<_>>());
+        format!("{damage}\n{attacks}")
     }
 }

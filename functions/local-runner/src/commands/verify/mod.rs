@@ -5,16 +5,21 @@ mod matrix;
 mod report;
 mod witnesses;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use tokio::time::Instant;
 
 use shared::{
     archive,
     chain::{
+        SealRule,
         keys::chain_folder,
         verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
     },
+    config::Settings,
     ports::objects::Objects,
     record::Offset,
 };
@@ -42,10 +47,26 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
     }
     let storage = storage::open(config, &args.storage).await?;
     let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
-    let depth = if args.deep { Depth::Records } else { Depth::Footers };
-    let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses, depth).await?;
+    let how = How::new(args.deep, storage.settings.as_ref());
+    let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses, &how).await?;
     output::print(&verified, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// What is looked at, and what seals are checked by.
+struct How {
+    depth: Depth,
+    /// By backup.
+    rules: BTreeMap<String, SealRule>,
+}
+
+impl How {
+    fn new(deep: bool, settings: Option<&Settings>) -> Self {
+        let depth = if deep { Depth::Records } else { Depth::Footers };
+        let backups = settings.into_iter().flat_map(|settings| &settings.backups);
+        let rules = backups.filter_map(|(name, backup)| Some((name.to_string(), backup.integrity.rule()?))).collect();
+        How { depth, rules }
+    }
 }
 
 /// Verifies what the storage holds, or one backup of it.
@@ -53,17 +74,17 @@ async fn verified(
     objects: &dyn Objects,
     backup: Option<&str>,
     witnesses: &Witnesses,
-    depth: Depth,
+    how: &How,
 ) -> Result<Verified, Failure> {
     #[allow(clippy::disallowed_methods, reason = "a command measures how long it took")]
     let began = Instant::now();
-    let mut verified = Verified::new(witnesses, depth);
+    let mut verified = Verified::new(witnesses, how.depth);
     let ownerless = archive::ownerless(objects).await?;
     let ownerless: Vec<_> = ownerless.into_iter().filter(|name| backup.is_none_or(|only| only == *name)).collect();
     let is_ownerless = backup.is_some_and(|only| ownerless.iter().any(|name| name == only));
     let held = if is_ownerless { vec![] } else { holdings::backups(objects, backup).await? };
     for backup in &held {
-        let checked = verify(objects, backup, witnesses, depth);
+        let checked = verify(objects, backup, witnesses, how);
         verified.backups.push(pinned(objects, &backup.owner.backup, vec![], "verify", checked).await??);
     }
     verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
@@ -78,8 +99,9 @@ async fn verify(
     objects: &dyn Objects,
     backup: &HeldBackup,
     witnesses: &Witnesses,
-    depth: Depth,
+    how: &How,
 ) -> Result<Checked, Failure> {
+    let depth = how.depth;
     let name = backup.owner.backup.as_str();
     let words = witnesses.words(objects, backup).await?;
     let bar = match depth {
@@ -87,10 +109,11 @@ async fn verify(
         Depth::Records => progress::bytes(format!("verify {name}"), walk::segment_bytes(objects, name).await?),
     };
     let read = Read::default();
-    let reader = Reader::new(objects, depth, |bytes| {
+    let mut reader = Reader::new(objects, depth, |bytes| {
         bar.inc(if depth == Depth::Footers { 1 } else { bytes });
         read.add(bytes);
     });
+    reader.rule = how.rules.get(name).cloned();
     let Walked { chains, mut findings } = walk::walk(&backup.owner, &reader).await?;
     bar.finish_and_clear();
     let figures = witnesses.figures(name).await?;
@@ -105,7 +128,7 @@ async fn verify(
             findings.push(finding);
         }
     }
-    Ok(Checked { backup: name.to_owned(), bytes_read: read.bytes(), chains, findings })
+    Ok(Checked { backup: name.to_owned(), bytes_read: read.bytes(), sealed: reader.rule.is_some(), chains, findings })
 }
 
 /// How many bytes of segments were read.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use shared::chain::{
     keys::{self, chain_folder},
-    verify::{ChainReport, Finding, Kind},
+    verify::{ChainReport, Finding, Kind, seals::Seals},
 };
 
 use super::witnesses::Witnesses;
@@ -32,6 +32,8 @@ pub(super) struct Checked {
     pub backup: String,
     /// Bytes of segments that were read, beyond their footers.
     pub bytes_read: u64,
+    /// Whether seals were checked; only where a key is configured.
+    pub sealed: bool,
     pub chains: Vec<ChainReport>,
     /// What is wrong outside of the chains, or with how others see them.
     pub findings: Vec<Finding>,
@@ -42,7 +44,7 @@ impl Checked {
     pub fn ownerless(backup: String) -> Self {
         let detail = "it is missing, and objects of a backup lie beside it";
         let finding = Finding::of_object(Kind::Damaged, keys::owner(&backup), detail);
-        Checked { backup, bytes_read: 0, chains: vec![], findings: vec![finding] }
+        Checked { backup, bytes_read: 0, sealed: false, chains: vec![], findings: vec![finding] }
     }
 }
 
@@ -72,6 +74,26 @@ impl Verified {
         format!("every one read: {megabytes:.1} MB in {:.1} s, {rate:.0} MB/s", self.seconds)
     }
 
+    /// How far keys vouch for it; nothing where nothing is sealed and no key is configured.
+    fn seals(&self) -> String {
+        let chains = self.backups.iter().flat_map(|backup| &backup.chains);
+        let sum = chains.fold(Seals::default(), |sum, chain| sum.plus(chain.seals));
+        let mut text = String::new();
+        if self.backups.iter().any(|backup| backup.sealed) {
+            text.push_str(&format!("; {} sealed, {} before a sealed one", sum.valid, sum.covered));
+        }
+        if sum.older_than_the_key > 0 {
+            text.push_str(&format!(", {} older than the key, which nothing vouches for", sum.older_than_the_key));
+        }
+        if sum.unchecked > 0 {
+            text.push_str(&format!(
+                "; {} seals not checked, because no integrity.hmac_key is configured",
+                sum.unchecked
+            ));
+        }
+        text
+    }
+
     fn conclusion(&self) -> String {
         let chains = self.backups.iter().flat_map(|backup| &backup.chains);
         let (segments, records) =
@@ -86,8 +108,8 @@ impl Verified {
         };
         let kafka = not(self.compared_with_kafka, "committed offsets", "kafka");
         let metrics = not(self.compared_with_metrics, "metrics", "redis");
-        let how = self.how();
-        format!("{verdict}: {records} records in {segments} segments, {how}{kafka}{metrics}\n")
+        let (how, seals) = (self.how(), self.seals());
+        format!("{verdict}: {records} records in {segments} segments, {how}{seals}{kafka}{metrics}\n")
     }
 }
 

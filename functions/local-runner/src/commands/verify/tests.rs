@@ -19,7 +19,7 @@ const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
 const SECOND: &str = "main/orders/1/0/00000000000000000006.kan";
 
 async fn verify(test: &TestBackup, witnesses: &Witnesses) -> Verified {
-    verified(&*test.objects, None, witnesses, Depth::Footers).await.unwrap()
+    verified(&*test.objects, None, witnesses, &How::new(false, None)).await.unwrap()
 }
 
 fn nobody() -> Witnesses {
@@ -41,7 +41,7 @@ async fn a_whole_backup_is_good_and_counted() {
 #[tokio::test]
 async fn deep_reads_every_byte_and_says_how_many_and_how_fast() {
     let test = TestBackup::make().await;
-    let verified = verified(&*test.objects, None, &nobody(), Depth::Records).await.unwrap();
+    let verified = verified(&*test.objects, None, &nobody(), &How::new(true, None)).await.unwrap();
     let stored: u64 = verified.backups[0].chains.iter().map(|chain| chain.present.stored_bytes).sum();
     assert!(verified.good && verified.backups[0].bytes_read == stored && stored > 0, "{stored}");
     let text = output::Report::text(&verified);
@@ -133,6 +133,6 @@ async fn a_storage_without_a_backup_is_good_and_one_that_was_asked_for_by_name_i
     }
     test.objects.put("someone/else.txt", Bytes::new(), PutCondition::IfAbsent).await.unwrap();
     assert!(verify(&test, &nobody()).await.good);
-    let error = verified(&*test.objects, Some("main"), &nobody(), Depth::Footers).await.unwrap_err();
+    let error = verified(&*test.objects, Some("main"), &nobody(), &How::new(false, None)).await.unwrap_err();
     assert!(error.to_string().contains("no backup \"main\""), "{error}");
 }

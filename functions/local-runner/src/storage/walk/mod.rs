@@ -12,12 +12,12 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
-    archive::{self, ArchiveError, Claim, Owner},
+    archive::{self, ArchiveError, Claim, Owner, StoredFloor},
     chain::{
         ChainIdentity, Floor,
-        keys::backup_folder,
+        keys::{self, backup_folder, chain_folder},
         place::{ChainPlace, Place, classify},
-        verify::{ChainCheck, ChainReport, Finding, Kind},
+        verify::{ChainCheck, ChainReport, Finding, Kind, seals},
     },
     ports::objects::{ListRequest, ObjectEntry, Objects},
 };
@@ -137,7 +137,7 @@ impl Walk<'_> {
     async fn floors<'p>(
         &mut self,
         places: impl Iterator<Item = &'p ChainPlace>,
-    ) -> Result<BTreeMap<String, Floor>, Failure> {
+    ) -> Result<BTreeMap<String, StoredFloor>, Failure> {
         let current = self.current.as_ref().map(|current| current.place.clone());
         let mut chains: Vec<ChainIdentity> = places
             .filter(|place| Some(*place) != current.as_ref())
@@ -150,8 +150,7 @@ impl Walk<'_> {
         let mut floors = BTreeMap::new();
         while let Some((floor, chain)) = read.next().await {
             let floor = or_finding(floor, &mut self.walked.findings)?;
-            let floor = floor.unwrap_or_else(|| archive::StoredFloor::ground(&chain)).floor;
-            floors.insert(shared::chain::keys::chain_folder(&chain), floor);
+            floors.insert(chain_folder(&chain), floor.unwrap_or_else(|| StoredFloor::ground(&chain)));
         }
         Ok(floors)
     }
@@ -161,11 +160,18 @@ impl Walk<'_> {
         first: &ObjectEntry,
         place: &ChainPlace,
         chain: Option<ChainIdentity>,
-        floors: &mut BTreeMap<String, Floor>,
+        floors: &mut BTreeMap<String, StoredFloor>,
     ) {
         let check = chain.and_then(|chain| {
-            let floor = floors.remove(&shared::chain::keys::chain_folder(&chain))?;
-            Some((chain.clone(), ChainCheck::new(chain, floor.clone()), floor))
+            let stored = floors.remove(&chain_folder(&chain))?;
+            let mut check = ChainCheck::new(chain.clone(), stored.floor.clone());
+            if let (Some(rule), Some(moved_at)) = (&self.reader.rule, stored.moved_at) {
+                let Floor { base, before, seal, .. } = &stored.floor;
+                let worth = rule.of_floor(&chain, *base, before, seal.as_ref());
+                let found = seals::of_floor(&keys::floor(&chain), &worth, rule.excuses(moved_at));
+                found.into_iter().for_each(|finding| check.found(finding));
+            }
+            Some((chain, check, stored.floor))
         });
         if check.is_none() {
             let detail = format!("topic {:?} has no claim of incarnation {}", place.topic, place.incarnation);

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use shared::{
     archive::{self, ArchiveError, SegmentEntry},
     chain::{
-        ChainIdentity,
+        ChainIdentity, SealRule,
         place::Place,
-        verify::{Finding, Kind, Listed},
+        verify::{Finding, Kind, Listed, seals::SealSeen},
     },
     ports::objects::{ObjectEntry, Objects},
-    segment::{SegmentMetadata, content, decoder::SegmentReader},
+    segment::{content, decoder::SegmentReader, footer::Footer},
 };
 use tokio::sync::Semaphore;
 
@@ -46,12 +46,14 @@ pub struct Reader<'a> {
     /// Is told of each segment that was read how many bytes of it were.
     progress: Box<dyn Fn(u64) + Send + Sync + 'a>,
     memory: Semaphore,
+    /// What seals are checked by.
+    pub rule: Option<SealRule>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader of this depth.
     pub fn new(objects: &'a dyn Objects, depth: Depth, progress: impl Fn(u64) + Send + Sync + 'a) -> Self {
-        Reader { objects, depth, progress: Box::new(progress), memory: Semaphore::new(MEMORY_KIB as usize) }
+        Reader { objects, depth, progress: Box::new(progress), memory: Semaphore::new(MEMORY_KIB as usize), rule: None }
     }
 
     /// What an object of a listing says, if it is a segment of this chain. Only a store that does not answer is an error.
@@ -62,16 +64,21 @@ impl<'a> Reader<'a> {
         entry: &ObjectEntry,
     ) -> Result<Option<Listed>, Failure> {
         let (Place::Segment(_, base), Some(chain)) = (place, chain) else { return Ok(None) };
+        let modified = entry.modified;
         let entry = SegmentEntry { key: entry.key.clone(), base: *base, size_bytes: entry.size_bytes };
         let read = match self.depth {
-            Depth::Footers => self.footer(&chain, &entry).await.map(|metadata| (metadata, vec![])),
+            Depth::Footers => self.footer(&chain, &entry).await.map(|footer| (footer, vec![])),
             Depth::Records => self.records(&chain, &entry).await,
         };
         let wrong = |kind, error: &ArchiveError| {
             (Err(Finding::of_object(kind, &entry.key, crate::output::chain(error))), vec![])
         };
+        let mut seal = None;
         let (metadata, content) = match read {
-            Ok((metadata, content)) => (Ok(metadata), content),
+            Ok((footer, content)) => {
+                seal = Some(SealSeen::of(&footer, modified, self.rule.as_ref()));
+                (Ok(footer.metadata), content)
+            }
             Err(error @ ArchiveError::Foreign { .. }) => wrong(Kind::Foreign, &error),
             Err(error @ ArchiveError::Missing { .. }) => {
                 // The floor moves before what lies below is deleted.
@@ -83,29 +90,29 @@ impl<'a> Reader<'a> {
             Err(error @ ArchiveError::Damaged { .. }) => wrong(Kind::Damaged, &error),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(Listed { key: entry.key, base: entry.base, size_bytes: entry.size_bytes, metadata, content }))
+        Ok(Some(Listed { key: entry.key, base: entry.base, size_bytes: entry.size_bytes, metadata, content, seal }))
     }
 
-    async fn footer(&self, chain: &ChainIdentity, entry: &SegmentEntry) -> Result<SegmentMetadata, ArchiveError> {
-        let metadata = archive::read_metadata(self.objects, chain, entry).await?;
+    async fn footer(&self, chain: &ChainIdentity, entry: &SegmentEntry) -> Result<Footer, ArchiveError> {
+        let footer = archive::read_footer(self.objects, chain, entry).await?;
         (self.progress)(0);
-        Ok(metadata)
+        Ok(footer)
     }
 
     async fn records(
         &self,
         chain: &ChainIdentity,
         entry: &SegmentEntry,
-    ) -> Result<(SegmentMetadata, Vec<Finding>), ArchiveError> {
+    ) -> Result<(Footer, Vec<Finding>), ArchiveError> {
         let kib = u32::try_from(entry.size_bytes.div_ceil(1024)).unwrap_or(MEMORY_KIB).clamp(1, MEMORY_KIB);
         let _held = self.memory.acquire_many(kib).await;
-        let (metadata, body) = archive::read_whole(self.objects, chain, entry).await?;
-        let (base, next, key) = (metadata.base, metadata.next, entry.key.clone());
+        let (footer, body) = archive::read_whole(self.objects, chain, entry).await?;
+        let (base, next, key) = (footer.metadata.base, footer.metadata.next, entry.key.clone());
         let found = tokio::task::spawn_blocking(move || wrong_records(body)).await;
         (self.progress)(entry.size_bytes);
         let found = found.unwrap_or_else(|_| vec![(Kind::Damaged, "its pages cannot be decoded".to_owned())]);
         let finding = |(kind, detail)| Finding::of_object(kind, key.clone(), detail).with_range(base, next);
-        Ok((metadata, found.into_iter().map(finding).collect()))
+        Ok((footer, found.into_iter().map(finding).collect()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every row of the matrix is done to a backup, and each mode finds exactly what the row says.
 
+mod attacks;
 mod figures;
 mod world;
 
@@ -11,12 +12,11 @@ use shared::chain::verify::{
 };
 
 use self::world::{Whole, World};
-use super::{report::Verified, verified};
-use crate::storage::walk::Depth;
+use super::{How, report::Verified, verified};
 
 /// What a mode found, each kind once, and where.
-async fn found(world: &World<'_>, depth: Depth) -> Verified {
-    verified(&world.objects, None, &world.witnesses, depth).await.unwrap()
+async fn found(world: &World<'_>, how: &How) -> Verified {
+    verified(&world.objects, None, &world.witnesses, how).await.unwrap()
 }
 
 fn names(kinds: impl IntoIterator<Item = Kind>) -> BTreeSet<String> {
@@ -24,11 +24,11 @@ fn names(kinds: impl IntoIterator<Item = Kind>) -> BTreeSet<String> {
 }
 
 async fn check(row: &Row, variant: usize, world: &World<'_>) {
-    for (depth, expected) in [(Depth::Footers, row.quick), (Depth::Records, row.deep)] {
-        let verified = found(world, depth).await;
+    for (deep, expected) in [(false, row.quick), (true, row.deep)] {
+        let verified = found(world, &How::new(deep, None)).await;
         let findings: Vec<_> = verified.findings().collect();
         let kinds = names(findings.iter().map(|finding| finding.kind));
-        let told = format!("{:?}, variant {variant}, {depth:?}: {findings:#?}", row.damage);
+        let told = format!("{:?}, variant {variant}, deep {deep}: {findings:#?}", row.damage);
         assert_eq!(kinds, names(expected.iter().copied()), "{told}");
         assert_eq!(verified.good, expected.is_empty(), "{told}");
         assert!(findings.iter().all(|finding| finding.key.starts_with("main/")), "{told}");
@@ -39,8 +39,8 @@ async fn check(row: &Row, variant: usize, world: &World<'_>) {
 async fn an_undamaged_backup_is_good_in_every_mode() {
     let whole = Whole::make().await;
     let world = World::of(&whole).await;
-    for depth in [Depth::Footers, Depth::Records] {
-        let verified = found(&world, depth).await;
+    for deep in [false, true] {
+        let verified = found(&world, &How::new(deep, None)).await;
         assert!(verified.good, "{:#?}", verified.findings().collect::<Vec<_>>());
     }
 }

@@ -18,12 +18,12 @@ use crate::{
     test_backup::{NOW, TestBackup},
 };
 
-const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
-const MIDDLE: &str = "main/orders/1/0/00000000000000000005.kan";
-const LAST: &str = "main/orders/1/0/00000000000000000010.kan";
+pub const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
+pub const MIDDLE: &str = "main/orders/1/0/00000000000000000005.kan";
+pub const LAST: &str = "main/orders/1/0/00000000000000000010.kan";
 const OTHER_PARTITION: &str = "main/orders/1/1/00000000000000000000.kan";
 const OTHER_TOPIC: &str = "main/payments/1/0/00000000000000000000.kan";
-const FLOOR: &str = "main/orders/1/0/=floor.json";
+pub const FLOOR: &str = "main/orders/1/0/=floor.json";
 const CLAIM: &str = "main/orders/=incarnations/1.json";
 
 /// An undamaged backup, made once.
@@ -34,7 +34,12 @@ pub struct Whole {
 
 impl Whole {
     pub async fn make() -> Whole {
-        let backup = TestBackup::of_two_topics().await;
+        Whole::sealed_with([None; 3]).await
+    }
+
+    /// Sealed with these keys in turn.
+    pub async fn sealed_with(keys: [Option<&str>; 3]) -> Whole {
+        let backup = TestBackup::sealed_with(keys).await;
         Whole { messages: figures::messages(&backup).await, backup }
     }
 }
@@ -132,16 +137,16 @@ impl<'a> World<'a> {
         has_variants || variant == 0
     }
 
-    async fn get(&self, key: &str) -> Bytes {
+    pub async fn get(&self, key: &str) -> Bytes {
         self.objects.get(key, GetRange::Whole).await.unwrap().unwrap().body
     }
 
-    async fn put(&self, key: &str, body: Bytes) {
+    pub async fn put(&self, key: &str, body: Bytes) {
         self.delete(key).await;
         self.objects.put(key, body, PutCondition::IfAbsent).await.unwrap();
     }
 
-    async fn delete(&self, key: &str) {
+    pub async fn delete(&self, key: &str) {
         self.objects.delete(key).await.unwrap();
     }
 
@@ -252,13 +257,13 @@ impl<'a> World<'a> {
 
     async fn floor(&self, base: i64, change: impl Fn(&mut Floor)) {
         let before = metadata(&self.get(MIDDLE).await).before;
-        let mut floor = Floor { format_version: 1, base: Offset(base), before };
+        let mut floor = Floor { format_version: 1, base: Offset(base), before, seal: None };
         change(&mut floor);
         self.put(FLOOR, serde_json::to_vec(&floor).unwrap().into()).await;
     }
 }
 
-fn metadata(body: &Bytes) -> SegmentMetadata {
+pub fn metadata(body: &Bytes) -> SegmentMetadata {
     footer::metadata(body, body.len() as u64).unwrap()
 }
 
@@ -271,7 +276,7 @@ fn encode(like: &SegmentMetadata, chain: ChainIdentity, records: &[Record], next
 }
 
 /// Puts a text of the same length into the footer, and makes the checksum anew.
-fn replace(body: &mut [u8], old: &str, new: &str) {
+pub fn replace(body: &mut [u8], old: &str, new: &str) {
     let body_bytes = metadata(&Bytes::copy_from_slice(body)).body_bytes;
     let at = body.windows(old.len()).rposition(|window| window == old.as_bytes()).expect("the text is in the footer");
     body[at..at + old.len()].copy_from_slice(new.as_bytes());
