@@ -183,7 +183,11 @@ impl Lane {
 
     async fn attempt(&mut self) -> Result<(), WriteError> {
         let Opened { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
-        let mut reporter = Reporter::new(self.context.clock.now());
+        // What was the matter is not over because it is tried again.
+        let mut reporter = match &self.voice {
+            Some(voice) if self.attempt > 0 => Reporter::still(voice),
+            _ => Reporter::new(self.context.clock.now()),
+        };
         if let Some(error) = missing {
             (self.summary.next, self.summary.position) = (open.frontier.next, open.frontier.next);
             self.voice = Some(Voice::new(open, reporter));
@@ -236,8 +240,12 @@ impl Lane {
             if writer.due_at().is_some_and(|due| due <= now) {
                 writer.seal(reporter).await?;
             }
-            if writer.sealed().1 > 0 {
+            let stored = writer.sealed().1 > 0;
+            if stored {
                 self.attempt = 0;
+            }
+            if stored && reporter.recover(self.context.clock.now()) {
+                reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
             }
             if self.until != Until::Stopped && fed_at + SILENCE_MAX <= now {
                 return Err(self.silent());
@@ -312,7 +320,10 @@ impl Lane {
             }
             Item::End(position) => {
                 writer.pass(position);
-                reporter.set(State::STREAMING, 0, self.context.clock.now());
+                // While something is unfinished nobody knows whether it can be stored.
+                if !reporter.in_trouble() || writer.due_at().is_none() {
+                    reporter.set(State::STREAMING, 0, self.context.clock.now());
+                }
                 Ok(self.until != Until::Stopped)
             }
             Item::Close => writer.seal(reporter).await.map(|()| false),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    job::State,
+    job::{State, Word},
     metrics::standing::{Instance, Job, Message, Standing},
     record::{Millis, Offset},
 };
@@ -27,6 +27,27 @@ impl Reporter {
     #[must_use]
     pub fn new(now: Millis) -> Self {
         Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0 }
+    }
+
+    /// A reporter that goes on saying what is the matter, until [`Reporter::recover`].
+    #[must_use]
+    pub fn still(voice: &Voice) -> Self {
+        Reporter { sequence: 0, ..voice.reporter.clone() }
+    }
+
+    /// Whether it says that something is the matter.
+    #[must_use]
+    pub fn in_trouble(&self) -> bool {
+        matches!(self.state.word(), Word::Backoff | Word::Failed)
+    }
+
+    /// Says that what was the matter is over; whether anything was.
+    pub fn recover(&mut self, now: Millis) -> bool {
+        let was = self.in_trouble();
+        if was {
+            self.set(State::CATCHING_UP, 0, now);
+        }
+        was
     }
 
     /// Says what the work is like from now on.

@@ -21,10 +21,13 @@ use super::{error::Remedy, *};
 
 mod filtering;
 mod pausing;
+mod states;
 
 struct World {
     kafka: MemoryKafka,
     objects: Arc<MemoryObjects>,
+    /// The storage as functions meet it, where that is another.
+    met: Option<Arc<dyn shared::ports::objects::Objects>>,
     clock: Arc<ManualClock>,
 }
 
@@ -33,7 +36,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
         let kafka = MemoryKafka::new(clock.clone(), 1);
         kafka.create("metrics", 1, &[]);
-        World { kafka, objects: Arc::new(MemoryObjects::new(clock.clone())), clock }
+        World { kafka, objects: Arc::new(MemoryObjects::new(clock.clone())), met: None, clock }
     }
 
     fn append(&self, count: usize) {
@@ -78,7 +81,7 @@ impl World {
             filters: filters.iter().map(filter).collect(),
             seal_key: None,
         };
-        let (kafka, objects) = (Arc::new(self.kafka.clone()), self.objects.clone());
+        let (kafka, objects) = (Arc::new(self.kafka.clone()), self.met.clone().unwrap_or(self.objects.clone()));
         let backups = backups.iter().map(backup).collect();
         Context::new(kafka, objects, self.clock.clone(), backups, "metrics", "test", Limits::default())
     }

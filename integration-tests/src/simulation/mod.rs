@@ -78,11 +78,13 @@ async fn history(seed: u64, guards: Guards) -> Result<(), String> {
             53..55 => meter::trim(&world, &mut rng).await,
             55..59 => meter::misfortune(&world, &mut rng).await,
             59..61 => quiet_moment(&world).await?,
+            61..64 => world.pause_or_resume(&mut rng).await,
             _ => processes::some(&world, &mut rng).await,
         }
         questions::verdict(&world)?;
     }
     world.close_transactions();
+    world.resume_all().await;
     processes::last_drain(&world).await?;
     judge::storage(&world).await?;
     judge::standings(&world, &mut rng).await?;

@@ -10,6 +10,7 @@ use shared::{
         objects::MemoryObjects,
         store::MemoryStore,
     },
+    archive,
     ports::{clock::Clock, objects::Objects, records::Log as _, store::Store},
     record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
@@ -125,6 +126,23 @@ impl World {
     /// What the filter must say of the record at an offset.
     pub fn keeps(&self, offset: Offset) -> bool {
         self.filter().is_none() || offset.0 % 3 != 1
+    }
+
+    /// Pauses the backup or a topic of it, or ends such a pause.
+    pub async fn pause_or_resume(&self, rng: &mut StdRng) {
+        let topic = rng.random_bool(0.7).then(|| TOPICS[rng.random_range(0..TOPICS.len())]);
+        let done = match rng.random_bool(0.5) {
+            true => archive::pause(&*self.objects, "main", topic, self.clock.now()).await,
+            false => archive::resume(&*self.objects, "main", topic).await,
+        };
+        done.expect("memory does not fail");
+    }
+
+    /// Ends every pause.
+    pub async fn resume_all(&self) {
+        for topic in TOPICS.map(Some).into_iter().chain([None]) {
+            archive::resume(&*self.objects, "main", topic).await.expect("memory does not fail");
+        }
     }
 
     /// The id of a topic as it is now.

@@ -14,29 +14,34 @@ use super::*;
 impl World {
     /// The state that the last standing of a topic tells, and since when.
     async fn state(&self, topic: &str) -> (State, Millis) {
+        self.states(topic).await.pop().unwrap_or((State::CREATED, Millis(0)))
+    }
+
+    /// The states that the standings of a topic tell, in their order.
+    pub(super) async fn states(&self, topic: &str) -> Vec<(State, Millis)> {
         let starts = [(TopicPartition::new("metrics", 0), Offset(0))];
         let mut fetch = self.kafka.fetch(&starts).await.unwrap();
-        let mut state = (State::CREATED, Millis(0));
+        let mut states = vec![];
         loop {
             for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
-                let Fetched::Records { records, .. } = fetched else { return state };
+                let Fetched::Records { records, .. } = fetched else { return states };
                 for record in records {
                     let message: serde_json::Value = serde_json::from_slice(&record.value.unwrap()).unwrap();
                     if message["type"] == "standing" && message["topic"] == topic {
                         let (code, since) = (&message["job"]["state"], &message["job"]["since"]);
-                        state = (serde_json::from_value(code.clone()).unwrap(), Millis(since.as_i64().unwrap()));
+                        states.push((serde_json::from_value(code.clone()).unwrap(), Millis(since.as_i64().unwrap())));
                     }
                 }
             }
         }
     }
 
-    async fn committed(&self, topic: &str) -> Option<Offset> {
+    pub(super) async fn committed(&self, topic: &str) -> Option<Offset> {
         self.kafka.committed("highwater.main", &[TopicPartition::new(topic, 0)]).await.unwrap()[0]
     }
 
     /// Lets time pass until `holds`.
-    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         for _ in 0..2_000 {
             if holds().await {
                 return;
