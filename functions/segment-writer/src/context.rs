@@ -8,7 +8,10 @@ use std::{
 
 use shared::{
     chain::SealKey,
-    config::selection::{TopicPattern, TopicSelection},
+    config::{
+        backups::MEMORY_BYTES_MAX,
+        selection::{TopicPattern, TopicSelection},
+    },
     ports::{clock::Clock, objects::Objects, records::Kafka},
     record::{Millis, Offset, TopicPartition, filter::Filter},
     rollover::Rollover,
@@ -98,7 +101,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            memory_bytes_max: 96 << 20,
+            memory_bytes_max: MEMORY_BYTES_MAX,
             refresh: Duration::from_secs(15),
             backoff_max: Duration::from_secs(60),
             attempts_max: 5,

@@ -11,6 +11,10 @@ use super::units::text_setting;
 
 /// What a compiled pattern may take at most, so that no pattern can exhaust the memory.
 const REGEX_BYTES_MAX: usize = 1 << 20;
+/// The longest pattern: a topic's name has 249 characters, a list of them may be long.
+const PATTERN_BYTES_MAX: usize = 16 << 10;
+/// How deep a glob's braces may nest.
+const BRACES_MAX: usize = 8;
 const GLOB_SIGNS: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 
 /// A pattern for topic names: a plain text is a glob (`orders-*`), `/.../` a regular expression that must match the
@@ -49,6 +53,13 @@ impl FromStr for TopicPattern {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.len() > PATTERN_BYTES_MAX {
+            let begin: String = text.chars().take(40).collect();
+            return Err(format!(
+                "{begin:?}... has {} bytes: a pattern has at most {PATTERN_BYTES_MAX}; write several",
+                text.len()
+            ));
+        }
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let kind = match inner {
             _ if text.is_empty() => {
@@ -70,6 +81,13 @@ impl FromStr for TopicPattern {
 }
 
 fn glob(text: &str) -> Result<GlobMatcher, String> {
+    let depths = text.chars().scan(0_usize, |depth, sign| {
+        *depth = if sign == '{' { *depth + 1 } else { depth.saturating_sub(usize::from(sign == '}')) };
+        Some(*depth)
+    });
+    if depths.max().unwrap_or_default() > BRACES_MAX {
+        return Err(format!("the braces of a glob nest at most {BRACES_MAX} deep; write a /regular expression/"));
+    }
     let glob = GlobBuilder::new(text).build().map_err(|error| format!("{text:?} is no glob: {}", error.kind()))?;
     Ok(glob.compile_matcher())
 }
@@ -109,6 +127,17 @@ pub struct TopicSelection {
 }
 
 impl TopicSelection {
+    /// Whether no name can be selected, as far as that shows: each pattern of `include` is excluded as it stands, or names a
+    /// topic that is.
+    #[must_use]
+    pub fn takes_nothing(&self) -> bool {
+        let excluded = |pattern: &TopicPattern| {
+            let name = pattern.is_literal().then_some(pattern.text.as_str());
+            self.exclude.iter().any(|other| other == pattern || name.is_some_and(|name| other.matches(name)))
+        };
+        self.include.iter().all(excluded)
+    }
+
     /// Whether `topic` is selected. `own` are Highwater's own topics: a backup of them by a pattern would feed itself.
     #[must_use]
     pub fn selects(&self, topic: &str, own: &[&str]) -> bool {
@@ -179,6 +208,32 @@ mod tests {
         }
         let error = r"/((a{1,1000}){1,1000})/".parse::<TopicPattern>().unwrap_err();
         assert!(error.contains("size limit"), "{error}");
+    }
+
+    #[test]
+    fn absurd_patterns_are_refused_at_once_and_what_is_taken_matches_at_once() {
+        for text in [
+            "a*".repeat(9_000),
+            "{a,".repeat(5_000) + &"}".repeat(5_000),
+            "{".repeat(9) + "a" + &"}".repeat(9),
+            format!("/{}/", "(".repeat(8_000)),
+            format!("/{}a{}/", "(".repeat(4_000), ")".repeat(4_000)),
+            format!("/{}/", "(a{1,99}){1,99}".repeat(99)),
+            "[".repeat(100),
+        ] {
+            assert!(text.parse::<TopicPattern>().is_err(), "{}", &text[..10]);
+        }
+        let name = "a".repeat(249);
+        for text in [
+            "a*".repeat(200),
+            "*a".repeat(200),
+            "/(a*)*(a*)*(a|a)*b/".to_owned(),
+            "{a,b}".repeat(400),
+            "[a-z]".repeat(400),
+        ] {
+            let pattern: TopicPattern = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            let _ = pattern.matches(&name);
+        }
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupName, BackupSettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings,
-    RetentionSettings, SegmentSettings, StorageSettings,
+    RetentionSettings, SegmentSettings, StorageSettings, contradictions,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
     secret::Secret,
@@ -90,14 +90,15 @@ impl Settings {
                 "metrics.interval_s = {interval}: Backbeat counts in intervals of {BACKBEAT_INTERVAL_S} s, so its figures and these cannot share a Redis"
             )
         };
-        (!shared).then(warning).into_iter().collect()
+        (!shared).then(warning).into_iter().chain(contradictions::warnings(self)).collect()
     }
 
     /// Values that are right by themselves and wrong together, or mean nothing.
     pub(super) fn contradictions(&self) -> Vec<Problem> {
         let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
         let kafka = self.kafka.iter().flat_map(KafkaSettings::contradictions);
-        kafka.chain(backups).chain(self.metrics_problems()).collect()
+        let together = contradictions::problems(self);
+        kafka.chain(backups).chain(self.metrics_problems()).chain(together).collect()
     }
 
     fn metrics_problems(&self) -> Vec<Problem> {
@@ -198,6 +199,6 @@ pub fn topic_name(name: &str) -> Result<(), &'static str> {
     if letters && fits { Ok(()) } else { Err("a topic's name has 1 to 249 letters, digits, ., _ and -") }
 }
 
-fn bad(setting: &str, value: &str, why: &str) -> Problem {
+pub(super) fn bad(setting: &str, value: &str, why: &str) -> Problem {
     Problem::BadValue { setting: setting.to_owned(), value: Some(value.to_owned()), why: why.to_owned(), hint: None }
 }
