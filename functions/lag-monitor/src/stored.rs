@@ -4,7 +4,7 @@
 
 use futures::{StreamExt as _, stream};
 use shared::{
-    archive::{self, ArchiveError, ChainEnd, Claim},
+    archive::{self, ArchiveError, ChainEnd, ChainHint, Claim},
     chain::ChainIdentity,
     metrics::registers::{Chain, Registers},
     ports::{objects::Objects, records::Topic},
@@ -163,5 +163,6 @@ async fn end_of(objects: &dyn Objects, identity: &ChainIdentity, known: Option<&
             return Ok(End::AsKnown);
         }
     }
-    Ok(End::Read(Box::new(archive::chain_end(objects, identity, hint).await?)))
+    let hint = hint.map(|base| ChainHint { base, known: None });
+    Ok(End::Read(Box::new(archive::chain_end(objects, identity, hint.as_ref()).await?)))
 }

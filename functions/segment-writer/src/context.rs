@@ -7,18 +7,23 @@ use std::{
 };
 
 use shared::{
-    chain::SealKey,
+    archive::ChainHint,
+    chain::{ChainIdentity, SealKey},
     config::{
         backups::MEMORY_BYTES_MAX,
         selection::{TopicPattern, TopicSelection},
     },
-    ports::{clock::Clock, objects::Objects, records::Kafka},
-    record::{Millis, Offset, TopicPartition, filter::Filter},
+    ports::{
+        clock::Clock,
+        objects::Objects,
+        records::{Kafka, Topic},
+    },
+    record::{Millis, TopicId, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
 
-use crate::{error::Remedy, memory::Memory};
+use crate::{WriteError, error::Remedy, memory::Memory, open::OpenChain, topics::Topics, turns::Turns};
 
 /// The wait before the second attempt; it doubles.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -46,7 +51,10 @@ pub struct Context {
     pub(crate) protections: Protections,
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
-    hints: Mutex<HashMap<(String, TopicPartition), Offset>>,
+    pub(crate) turns: Turns,
+    topics: Topics,
+    hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
+    incarnations: Mutex<HashMap<(String, TopicId), u32>>,
     work: Mutex<HashMap<(String, Arc<str>), Work>>,
 }
 
@@ -140,6 +148,13 @@ impl Protections {
     pub const ALL: Protections = Protections { frontier_check: true, topic_id_check: true, commit_after_durable: true };
 }
 
+/// A chain's hint, and which incarnation it is of.
+#[derive(Debug)]
+struct Remembered {
+    incarnation: u32,
+    hint: ChainHint,
+}
+
 /// What was done for a topic since the program started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Work {
@@ -174,7 +189,10 @@ impl Context {
             protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
+            turns: Turns::default(),
+            topics: Topics::default(),
             hints: Mutex::default(),
+            incarnations: Mutex::default(),
             work: Mutex::default(),
         })
     }
@@ -190,15 +208,38 @@ impl Context {
         self
     }
 
-    /// Where a chain's end was last seen. A hint: a wrong one costs requests only.
-    pub(crate) fn hint(&self, backup: &str, partition: &TopicPartition) -> Option<Offset> {
-        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        hints.get(&(backup.to_owned(), partition.clone())).copied()
+    /// The topic of a partition as the cluster has it at some moment after this call.
+    ///
+    /// # Errors
+    /// [`WriteError::Gone`] when the topic is not there, or has no such partition.
+    pub(crate) async fn topic_now(&self, partition: &TopicPartition) -> Result<Topic, WriteError> {
+        self.topics.topic_now(&*self.kafka, partition).await
     }
 
-    pub(crate) fn remember(&self, backup: &str, partition: &TopicPartition, base: Offset) {
+    /// Where a chain's end was last seen. A hint: a wrong one costs requests only.
+    pub(crate) fn hint(&self, chain: &ChainIdentity) -> Option<ChainHint> {
+        let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = hints.get(&(chain.backup.clone(), chain.topic_partition()))?;
+        (remembered.incarnation == chain.incarnation).then(|| remembered.hint.clone())
+    }
+
+    pub(crate) fn remember(&self, open: &OpenChain) {
+        let Some(base) = open.frontier.last_base else { return };
+        let hint = ChainHint { base, known: Some((open.floor.clone(), open.accepted.clone())) };
         let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        hints.insert((backup.to_owned(), partition.clone()), base);
+        let key = (open.chain.backup.clone(), open.chain.topic_partition());
+        hints.insert(key, Remembered { incarnation: open.chain.incarnation, hint });
+    }
+
+    /// The incarnation that was found, or claimed, for a topic of this id.
+    pub(crate) fn incarnation(&self, backup: &str, topic: &Topic) -> Option<u32> {
+        let known = self.incarnations.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(backup.to_owned(), topic.id.clone())).copied()
+    }
+
+    pub(crate) fn remember_incarnation(&self, backup: &str, topic: &Topic, incarnation: u32) {
+        let mut known = self.incarnations.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((backup.to_owned(), topic.id.clone()), incarnation);
     }
 
     /// Adds to what was done for a topic, and answers the sum.

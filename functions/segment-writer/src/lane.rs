@@ -22,7 +22,7 @@ use crate::{
     Backup, Context, WriteError,
     error::Remedy,
     memory::{Held, LaneSize},
-    open::{Opened, open, topic_now},
+    open::{Opened, open},
     report::{Reporter, Voice},
     writer::PartitionWriter,
 };
@@ -182,7 +182,9 @@ impl Lane {
     }
 
     async fn attempt(&mut self) -> Result<(), WriteError> {
+        let turn = self.context.turns.at_the_store().await;
         let Opened { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
+        drop(turn);
         // What was the matter is not over because it is tried again.
         let mut reporter = match &self.voice {
             Some(voice) if self.attempt > 0 => Reporter::still(voice),
@@ -208,13 +210,12 @@ impl Lane {
         if let Some(since) = self.paused_since() {
             return self.pause(since, writer, reporter).await;
         }
-        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
-        if let Until::End { target, .. } = self.until
-            && writer.position() >= target
-        {
+        if self.reached(writer.position()) {
             return self.finish(writer, reporter).await;
         }
         self.start(writer.position());
+        // Records are on their way meanwhile.
+        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
         let mut said_at = Instant::now();
         let mut fed_at = said_at;
         loop {
@@ -348,7 +349,7 @@ impl Lane {
 
     /// The log does not have the frontier: it begins behind it (a gap, once the next record tells where), or ends before it.
     async fn out_of_range(&mut self, writer: &PartitionWriter) -> Result<(), WriteError> {
-        let topic = topic_now(&self.context, &self.partition).await?;
+        let topic = self.context.topic_now(&self.partition).await?;
         if topic.id != writer.open_chain().chain.topic_id {
             return Err(WriteError::TopicChanged { topic: topic.name.to_string() });
         }

@@ -26,6 +26,8 @@ mod sift;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod topics;
+mod turns;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};

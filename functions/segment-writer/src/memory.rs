@@ -32,13 +32,14 @@ impl Memory {
     /// Whether nothing more should be fetched for now.
     #[must_use]
     pub fn full(&self) -> bool {
-        self.full_without(0)
+        self.held_bytes.load(Ordering::Relaxed) >= self.limit_bytes
     }
 
-    /// Whether it will still be full when so many bytes, which are on their way out, were given back.
+    /// Whether it will still be short when so many bytes, which are on their way out, were given back. It is short some
+    /// time before it is full, so that segments are encoded and stored while the fetching goes on.
     #[must_use]
-    pub fn full_without(&self, leaving_bytes: u64) -> bool {
-        self.held_bytes.load(Ordering::Relaxed).saturating_sub(leaving_bytes) >= self.limit_bytes
+    pub fn short_without(&self, leaving_bytes: u64) -> bool {
+        self.held_bytes.load(Ordering::Relaxed).saturating_sub(leaving_bytes) >= self.limit_bytes / 4 * 3
     }
 
     /// Returns when something was given back.
@@ -135,7 +136,7 @@ mod tests {
         first.set(59);
         assert!(!memory.full());
         first.set(60);
-        assert!(memory.full() && memory.full_without(0) && !memory.full_without(1));
+        assert!(memory.full() && memory.short_without(25) && !memory.short_without(26));
         drop(second);
         assert!(!memory.full());
     }

@@ -1,7 +1,7 @@
 //! Opening a chain: which incarnation, where it ends, and whether it may be written at all.
 
 use shared::{
-    archive::{self, AcceptedLosses, StoredFloor},
+    archive::{self, AcceptedLosses, ArchiveError, StoredFloor},
     chain::{ChainIdentity, Frontier},
     ports::records::Topic,
     record::TopicPartition,
@@ -40,27 +40,16 @@ impl Opened {
     }
 }
 
-/// The topic of a partition as the cluster has it now.
-///
-/// # Errors
-/// [`WriteError::Gone`] when the topic is not there, or has no such partition.
-pub async fn topic_now(context: &Context, partition: &TopicPartition) -> Result<Topic, WriteError> {
-    let topics = context.kafka.topics(Some(std::slice::from_ref(&partition.topic))).await?;
-    let found = topics.into_iter().find(|topic| topic.name == partition.topic);
-    let found = found.filter(|topic| partition.partition.0 < topic.partitions);
-    found.ok_or_else(|| WriteError::Gone { partition: partition.clone() })
-}
-
 /// Opens the chain of a partition of the topic that has this name now. Where its tail is missing (C5), that is the error,
 /// and the chain beside it, for whoever must say so.
 pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<Opened, WriteError> {
-    let topic = topic_now(context, partition).await?;
+    let topic = context.topic_now(partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
     let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
     let committed = committed.first().copied().flatten();
     let (objects, now) = (&*context.objects, context.clock.now());
     let cluster_id = context.kafka.cluster_id().await?;
-    let incarnation = archive::incarnation_of(objects, &backup.name, &topic.name, &topic.id, now).await?;
+    let incarnation = incarnation_of(context, backup, &topic).await?;
     let chain = ChainIdentity {
         cluster_id,
         backup: backup.name.clone(),
@@ -69,16 +58,24 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
         incarnation,
         partition: partition.partition,
     };
-    let hint = context.hint(&backup.name, partition);
-    let end = archive::chain_end(objects, &chain, hint).await?;
+    let end = archive::chain_end(objects, &chain, context.hint(&chain).as_ref()).await?;
     if end.frontier.sealed && backup.seal_key.is_none() {
         return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
     }
     let missing = tail::missing(context, backup, &chain, &end, committed).await?;
-    if let Some(base) = end.frontier.last_base {
-        context.remember(&backup.name, partition, base);
-    }
     let owner_epoch = u64::try_from(now.0).unwrap_or(0);
     let open = OpenChain { chain, frontier: end.frontier, floor: end.floor, accepted: end.accepted, owner_epoch };
+    context.remember(&open);
     Ok(Opened { open, missing })
+}
+
+/// The topic's incarnation in the backup. Claims never change, so what was claimed once needs no second look.
+async fn incarnation_of(context: &Context, backup: &Backup, topic: &Topic) -> Result<u32, ArchiveError> {
+    if let Some(known) = context.incarnation(&backup.name, topic) {
+        return Ok(known);
+    }
+    let (objects, now) = (&*context.objects, context.clock.now());
+    let incarnation = archive::incarnation_of(objects, &backup.name, &topic.name, &topic.id, now).await?;
+    context.remember_incarnation(&backup.name, topic, incarnation);
+    Ok(incarnation)
 }

@@ -17,11 +17,7 @@ use shared::{
     segment::EncodedSegment,
 };
 
-use crate::{
-    Backup, Context, WriteError,
-    open::{OpenChain, topic_now},
-    report::Reporter,
-};
+use crate::{Backup, Context, WriteError, open::OpenChain, report::Reporter};
 
 /// How often a PUT is tried again that met a concurrent write (409).
 const CONFLICTS_MAX: u32 = 5;
@@ -49,7 +45,7 @@ pub async fn seal(
     crash::point("after-put");
     let newer = check_floor(context, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
-    context.remember(&backup.name, &partition, base);
+    context.remember(open);
     reporter.standing(context, open, position).await?;
     crash::point("before-commit");
     commit(context, backup, &partition, open.frontier.next).await;
@@ -60,7 +56,7 @@ pub async fn seal(
 }
 
 async fn check_topic(context: &Context, open: &OpenChain) -> Result<(), WriteError> {
-    let topic = topic_now(context, &open.chain.topic_partition()).await?;
+    let topic = context.topic_now(&open.chain.topic_partition()).await?;
     if topic.id == open.chain.topic_id {
         return Ok(());
     }

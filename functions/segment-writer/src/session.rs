@@ -133,8 +133,9 @@ impl Session {
     pub async fn round(&mut self) -> Result<Vec<LaneEnd>, WriteError> {
         self.obey().await;
         let ended = self.ended();
+        self.relieve();
         if self.context.memory.full() {
-            self.relieve().await;
+            let _ = tokio::time::timeout(MEMORY_WAIT, self.context.memory.freed()).await;
         } else {
             self.fetch().await?;
         }
@@ -229,16 +230,18 @@ impl Session {
         }
     }
 
-    /// Memory is short: the largest unfinished segments are closed early, no more of them than it takes.
-    async fn relieve(&mut self) {
+    /// Where memory is short the largest unfinished segments are closed early, one a round, no more than it takes.
+    fn relieve(&self) {
+        if !self.context.memory.short_without(0) {
+            return;
+        }
         let leaving: u64 = self.lanes.values().map(|lane| lane.size.leaving_bytes()).sum();
-        if self.context.memory.full_without(leaving) {
+        if self.context.memory.short_without(leaving) {
             let largest = self.lanes.values().max_by_key(|lane| (lane.size.buffered_bytes(), lane.id));
             if let Some(lane) = largest.filter(|lane| lane.size.leave()) {
                 lane.give(Item::Close);
             }
         }
-        let _ = tokio::time::timeout(MEMORY_WAIT, self.context.memory.freed()).await;
     }
 
     async fn say_instance(&mut self) {

@@ -9,7 +9,7 @@ use shared::{
 
 use crate::{
     Backup, Context, WriteError,
-    open::{Opened, open, topic_now},
+    open::{Opened, open},
 };
 
 /// A tail that is missing.
@@ -85,7 +85,7 @@ pub(crate) async fn missing(
     let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
     let Some(committed) = committed.filter(|committed| *committed > frontier) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
-    if topic_now(context, &partition).await?.id != chain.topic_id {
+    if context.topic_now(&partition).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
     if is_of_an_earlier_topic(&*context.objects, chain, committed).await? {

@@ -22,6 +22,7 @@ use crate::{
     report::Reporter,
     seal::seal,
     sift::{Batch, Sifted},
+    turns::Turns,
 };
 
 /// Bytes of records that make a row group.
@@ -172,7 +173,7 @@ impl PartitionWriter {
         segment.pending_bytes += bytes;
         segment.pending.extend(batch.records);
         if segment.pending_bytes >= ROW_GROUP_BYTES {
-            segment = segment.encode_pending().await?;
+            segment = segment.encode_pending(&self.context.turns).await?;
         }
         self.segment = Some(segment);
         self.held.set(self.buffered_bytes());
@@ -200,8 +201,10 @@ impl PartitionWriter {
     /// Closes the unfinished segment and makes it durable; nothing to do where there is none.
     pub async fn seal(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
         let Some(segment) = self.segment.take() else { return Ok(()) };
+        let context = self.context.clone();
+        let _turn = context.turns.at_the_store().await;
         let started = self.context.clock.now();
-        let segment = segment.encode_pending().await?;
+        let segment = segment.encode_pending(&self.context.turns).await?;
         let undecided = segment.undecided;
         let encoded = segment.encoder.finish(segment.next, started)?;
         if let Some((offset, why)) = undecided {
@@ -227,13 +230,14 @@ impl PartitionWriter {
 }
 
 impl Unfinished {
-    async fn encode_pending(mut self) -> Result<Self, EncodeError> {
+    async fn encode_pending(mut self, turns: &Turns) -> Result<Self, EncodeError> {
         let bytes = std::mem::take(&mut self.pending_bytes);
         let records = std::mem::take(&mut self.pending);
         if bytes <= INLINE_BYTES_MAX {
             self.encoder.append(&records)?;
             return Ok(self);
         }
+        let _turn = turns.to_encode().await;
         let encode = move || self.encoder.append(&records).map(|()| self);
         match tokio::task::spawn_blocking(encode).await {
             Ok(result) => result,

@@ -1,7 +1,8 @@
 //! Finding the end of a chain.
 //!
-//! Warm, a hint and a listing after it are enough. Cold, the chain is bisected by offset: a listing that begins in its middle
-//! says on which side the end is, so the number of requests grows with the logarithm of the offsets, not with the chain.
+//! Warm, a listing after a hint and the last segment's footer are enough: the listing shows the tags of the floor and of accepted losses too. Cold, the
+//! chain is bisected by offset: a listing that begins in its middle says on which side the end is, so the number of
+//! requests grows with the logarithm of the offsets, not with the chain.
 
 use super::{AcceptedLosses, ArchiveError, SegmentEntry, StoredFloor, read_accepted_losses, read_floor, read_metadata};
 use crate::{
@@ -24,11 +25,20 @@ pub struct ChainEnd {
     pub accepted: AcceptedLosses,
 }
 
-/// Finds the end of a chain. `hint` is the base of a segment that is thought to be near it; a wrong one costs requests only.
+/// What is remembered of a chain. Being wrong it costs requests only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainHint {
+    /// The base of a segment that is thought to be near the end.
+    pub base: Offset,
+    /// The floor and the accepted losses as they were read last: they hold as long as their objects have the same tags.
+    pub known: Option<(StoredFloor, AcceptedLosses)>,
+}
+
+/// Finds the end of a chain.
 pub async fn chain_end(
     objects: &dyn Objects,
     chain: &ChainIdentity,
-    hint: Option<Offset>,
+    hint: Option<&ChainHint>,
 ) -> Result<ChainEnd, ArchiveError> {
     let mut attempt = 1;
     loop {
@@ -40,19 +50,23 @@ pub async fn chain_end(
     }
 }
 
-/// The floor is read first. From then on there is a last segment at or above it at any moment, since the last one never
-/// expires: so what is listed below it only waits to be deleted, and where nothing else is listed the tail is missing.
 async fn look_for_end(
     objects: &dyn Objects,
     chain: &ChainIdentity,
-    hint: Option<Offset>,
+    hint: Option<&ChainHint>,
 ) -> Result<ChainEnd, ArchiveError> {
-    let floor = read_floor(objects, chain).await?;
-    let mut accepted_seen = false;
-    let from = hint.unwrap_or(Offset(0)).max(floor.floor.base);
-    let last = last_segment(objects, chain, from, &mut accepted_seen).await?;
-    let accepted = if accepted_seen { read_accepted_losses(objects, chain).await? } else { AcceptedLosses::default() };
-    let Some(last) = last.filter(|last| last.base >= floor.floor.base) else {
+    let Found { mut last, tags } = last_segment(objects, chain, hint.map_or(Offset(0), |hint| hint.base)).await?;
+    let known = hint.and_then(|hint| hint.known.as_ref());
+    let floor = floor_of(objects, chain, tags.as_ref(), known.map(|known| &known.0)).await?;
+    let accepted = accepted_of(objects, chain, tags.as_ref(), known.map(|known| &known.1)).await?;
+    let base = floor.floor.base;
+    if base > Offset(0) && last.as_ref().is_none_or(|last| last.base < base) {
+        // The floor may have moved behind the listing. From its reading on there is a last segment at or above it at any
+        // moment, since the last one never expires: so what is listed below it only waits to be deleted, and where
+        // nothing else is listed the tail is missing.
+        last = last_segment(objects, chain, base).await?.last.filter(|last| last.base >= base);
+    }
+    let Some(last) = last else {
         let mut frontier = Frontier::at(&floor.floor);
         frontier.marks.losses = accepted.count();
         return Ok(ChainEnd { frontier, floor, accepted });
@@ -60,6 +74,34 @@ async fn look_for_end(
     let metadata = read_metadata(objects, chain, &last).await?;
     let frontier = Frontier::behind(&metadata, last.size_bytes, accepted.count());
     Ok(ChainEnd { frontier, floor, accepted })
+}
+
+/// The floor as the listing showed it, read only where it is not known.
+async fn floor_of(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    tags: Option<&Tags>,
+    known: Option<&StoredFloor>,
+) -> Result<StoredFloor, ArchiveError> {
+    match (tags, known) {
+        (Some(Tags { floor: None, .. }), _) => Ok(StoredFloor::ground(chain)),
+        (Some(tags), Some(known)) if known.etag == tags.floor => Ok(known.clone()),
+        _ => read_floor(objects, chain).await,
+    }
+}
+
+/// The accepted losses, likewise.
+async fn accepted_of(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    tags: Option<&Tags>,
+    known: Option<&AcceptedLosses>,
+) -> Result<AcceptedLosses, ArchiveError> {
+    match (tags, known) {
+        (Some(Tags { accepted: None, .. }), _) => Ok(AcceptedLosses::default()),
+        (Some(tags), Some(known)) if known.etag == tags.accepted => Ok(known.clone()),
+        _ => read_accepted_losses(objects, chain).await,
+    }
 }
 
 /// What a listing after a chain's segment shows.
@@ -96,98 +138,233 @@ pub async fn newer_than(objects: &dyn Objects, chain: &ChainIdentity, base: Offs
     }
 }
 
-/// The last segment of a chain. `from` is a base that is likely to be near it.
-async fn last_segment(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    from: Offset,
-    accepted: &mut bool,
-) -> Result<Option<SegmentEntry>, ArchiveError> {
-    let (mut low, mut found) = (from, None);
-    if from > Offset(0) {
-        let near = behind(objects, chain, from, accepted).await?;
-        match near {
-            Behind { last: Some(last), complete: true } => return Ok(Some(last)),
-            Behind { last: Some(last), .. } => {
-                low = last.base;
-                found = Some(last);
-            }
-            // Nothing there: the hint was above the end.
-            Behind { last: None, .. } => low = Offset(0),
-        }
-    }
-    if found.is_none() {
-        match behind(objects, chain, Offset(0), accepted).await? {
-            Behind { last: None, .. } => return Ok(None),
-            Behind { last, complete: true } => return Ok(last),
-            Behind { last: Some(last), .. } => {
-                low = last.base;
-                found = Some(last);
-            }
-        }
-    }
-    bisect(objects, chain, low, found, accepted).await
+/// What the listings showed.
+struct Found {
+    last: Option<SegmentEntry>,
+    /// Unknown where no listing came behind the last segment.
+    tags: Option<Tags>,
 }
 
-/// Narrows [`low`, `high`) until the listing that holds the last segment is complete.
-async fn bisect(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    mut low: Offset,
-    mut found: Option<SegmentEntry>,
-    accepted: &mut bool,
-) -> Result<Option<SegmentEntry>, ArchiveError> {
-    let mut high = Offset(i64::MAX);
-    // The chain's end is near its last known segment more often than near the end of all offsets: widen first.
-    let mut step = (low.0 / 8).max(1_000);
-    let mut widening = true;
-    while low.next() < high {
-        let middle = if widening { low.0.saturating_add(step).min(high.0 - 1) } else { low.0 + (high.0 - low.0) / 2 };
-        match behind(objects, chain, Offset(middle.max(low.0 + 1)), accepted).await? {
-            Behind { last: Some(last), complete } => {
-                low = last.base;
-                found = Some(last);
-                step = step.saturating_mul(8);
-                if complete {
-                    break;
-                }
-            }
-            Behind { last: None, .. } => {
-                high = Offset(middle.max(low.0 + 1));
-                widening = false;
-            }
+/// The tags of what lies behind a chain's segments; `None`: there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Tags {
+    floor: Option<ETag>,
+    accepted: Option<ETag>,
+}
+
+/// The last segment of a chain. `from` is a base that is likely to be near it.
+async fn last_segment(objects: &dyn Objects, chain: &ChainIdentity, from: Offset) -> Result<Found, ArchiveError> {
+    let mut near = behind(objects, chain, from).await?;
+    if near.last.is_none() && from > Offset(0) {
+        // Nothing there: the hint was above the end.
+        near = behind(objects, chain, Offset(0)).await?;
+    }
+    match near {
+        Behind { last: Some(last), tags: None } => bisect(objects, chain, last).await,
+        Behind { last, tags } => Ok(Found { last, tags }),
+    }
+}
+
+/// How many times the first, small steps widen the search; the end is near more often than not.
+const SMALL_STEPS: u32 = 4;
+
+/// Narrows [`found`, `high`) until the listing that holds the last segment is complete.
+async fn bisect(objects: &dyn Objects, chain: &ChainIdentity, found: SegmentEntry) -> Result<Found, ArchiveError> {
+    let (mut found, mut high) = (found, Offset(i64::MAX));
+    // The chain's end is near its last known segment more often than near the end of all offsets: widen first, soon by
+    // much, so that finding it takes at most 64 requests wherever it is.
+    let (mut step, mut widened) = ((found.base.0 / 8).max(1_000), Some(0));
+    while found.base.next() < high {
+        let low = found.base.0;
+        let middle = match widened {
+            Some(_) => low.saturating_add(step).min(high.0 - 1),
+            None => low + (high.0 - low) / 2,
+        };
+        let middle = Offset(middle.max(low + 1));
+        let Behind { last, tags } = behind(objects, chain, middle).await?;
+        let Some(last) = last else {
+            (high, widened) = (middle, None);
+            continue;
+        };
+        found = last;
+        if tags.is_some() {
+            return Ok(Found { last: Some(found), tags });
+        }
+        if let Some(times) = &mut widened {
+            *times += 1;
+            step = step.saturating_mul(if *times <= SMALL_STEPS { 8 } else { 1 << 16 });
         }
     }
-    Ok(found)
+    Ok(Found { last: Some(found), tags: None })
 }
 
 /// What one listing that begins at an offset shows.
 struct Behind {
     /// The last segment on it.
     last: Option<SegmentEntry>,
-    /// Whether there is none behind that.
-    complete: bool,
+    /// Known where there is no segment behind that.
+    tags: Option<Tags>,
 }
 
-/// Lists a chain's segments with a base of `base` or more: one page, or as many as hold foreign objects only. A listing that
-/// comes to the end of the segments sees whether losses were `accepted`: they are the first behind them.
-async fn behind(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    base: Offset,
-    accepted: &mut bool,
-) -> Result<Behind, ArchiveError> {
+/// Lists a chain's segments with a base of `base` or more: one page, or as many as it takes to see one, or their end.
+async fn behind(objects: &dyn Objects, chain: &ChainIdentity, base: Offset) -> Result<Behind, ArchiveError> {
     let folder = keys::chain_folder(chain);
-    let mut after = keys::before_segment(chain, base);
+    let (mut after, mut tags) = (keys::before_segment(chain, base), Tags::default());
     loop {
         let page: ListPage = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
         let last = page.objects.iter().rev().find_map(|entry| SegmentEntry::of(&folder, entry));
-        let past_segments = page.objects.last().is_some_and(|entry| keys::is_behind_segments(&folder, &entry.key));
-        *accepted |= page.objects.iter().any(|entry| entry.key == keys::accepted_loss(chain));
-        let complete = page.next_after.is_none() || past_segments;
-        match page.next_after {
-            Some(next) if last.is_none() && !complete => after = next,
-            _ => return Ok(Behind { last, complete }),
+        for entry in &page.objects {
+            match keys::parse(&folder, &entry.key) {
+                keys::ChainKey::Floor => tags.floor = Some(entry.etag.clone()),
+                keys::ChainKey::AcceptedLoss => tags.accepted = Some(entry.etag.clone()),
+                keys::ChainKey::Segment(_) | keys::ChainKey::Foreign => {}
+            }
         }
+        let came_to_all = page.objects.last().is_some_and(|entry| entry.key >= keys::floor(chain));
+        match page.next_after {
+            Some(next) if last.is_none() && !came_to_all => after = next,
+            Some(_) if !came_to_all => return Ok(Behind { last, tags: None }),
+            _ => return Ok(Behind { last, tags: Some(tags) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        adapters::memory::{clock::ManualClock, objects::MemoryObjects},
+        archive::json,
+        chain::Floor,
+        ports::objects::{GetRange, Object, ObjectsError, PutCondition},
+        record::Millis,
+        segment::{Compression, SegmentEncoder, SegmentStart},
+    };
+
+    /// A store that counts what it is asked.
+    struct Counting {
+        objects: MemoryObjects,
+        requests: AtomicU64,
+    }
+
+    impl Counting {
+        fn new() -> Self {
+            let clock = Arc::new(ManualClock::at(Millis(0)));
+            Counting { objects: MemoryObjects::new(clock), requests: AtomicU64::new(0) }
+        }
+
+        fn taken(&self) -> u64 {
+            self.requests.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    #[async_trait]
+    impl Objects for Counting {
+        async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+            self.objects.put(key, body, condition).await
+        }
+
+        async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.objects.get(key, range).await
+        }
+
+        async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            self.objects.list(request).await
+        }
+
+        async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+            self.objects.delete(key).await
+        }
+    }
+
+    /// Segments at these bases, of which only the last can be read.
+    async fn chain_of(bases: impl Iterator<Item = i64>) -> (Counting, ChainIdentity, Offset) {
+        let (store, chain) = (Counting::new(), ChainIdentity::example());
+        let mut last = Offset(0);
+        for base in bases {
+            last = Offset(base);
+            put(&store, &keys::segment(&chain, last), Bytes::from_static(b"-")).await;
+        }
+        store.objects.delete(&keys::segment(&chain, last)).await.unwrap();
+        let before = StoredFloor::ground(&chain).floor.before;
+        let start = SegmentStart { chain: chain.clone(), base: last, before, last_gap_at: None };
+        let segment = SegmentEncoder::new(start, Compression::None).unwrap().finish(last.next(), Millis(0)).unwrap();
+        put(&store, &keys::segment(&chain, last), segment.body).await;
+        (store, chain, last)
+    }
+
+    async fn put(store: &Counting, key: &str, body: Bytes) -> ETag {
+        store.put(key, body, PutCondition::IfAbsent).await.unwrap()
+    }
+
+    async fn put_floor(store: &Counting, chain: &ChainIdentity, base: Offset) -> StoredFloor {
+        let floor = Floor { base, ..StoredFloor::ground(chain).floor };
+        let key = keys::floor(chain);
+        let etag = put(store, &key, json::bytes(&key, &floor).unwrap()).await;
+        StoredFloor { floor, etag: Some(etag), ..StoredFloor::ground(chain) }
+    }
+
+    #[tokio::test]
+    async fn the_end_is_found_in_two_requests_when_warm_also_with_a_floor() {
+        let (store, chain, last) = chain_of((0..3_000).map(|n| n * 100)).await;
+        let hint = ChainHint { base: Offset(last.0 - 500), known: None };
+        let end = chain_end(&store, &chain, Some(&hint)).await.unwrap();
+        assert_eq!((end.frontier.last_base, end.floor.etag, store.taken()), (Some(last), None, 2));
+        let floor = put_floor(&store, &chain, Offset(1_000)).await;
+        let hint = ChainHint { base: last, known: Some((floor.clone(), AcceptedLosses::default())) };
+        let end = chain_end(&store, &chain, Some(&hint)).await.unwrap();
+        assert_eq!((end.frontier.last_base, end.floor, store.taken()), (Some(last), floor, 2));
+    }
+
+    #[tokio::test]
+    async fn a_floor_that_moved_since_is_read_again() {
+        let (store, chain, last) = chain_of((0..30).map(|n| n * 100)).await;
+        let floor = put_floor(&store, &chain, Offset(1_000)).await;
+        let old = StoredFloor { etag: Some(ETag("\"old\"".to_owned())), ..StoredFloor::ground(&chain) };
+        let end =
+            chain_end(&store, &chain, Some(&ChainHint { base: last, known: Some((old, AcceptedLosses::default())) }))
+                .await
+                .unwrap();
+        assert_eq!((end.floor, store.taken()), (floor, 3));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_hundred_thousand_segments_is_found_cold_in_at_most_64_requests() {
+        let shapes: [fn(i64) -> i64; 5] = [
+            |n| n,
+            |n| n * 100_000,
+            |n| if n < 1_000 { n } else { (1 << 62) + n },
+            |n| if n < 50_000 { n } else { (1 << 40) + n * 7 },
+            |n| if n < 99_999 { n } else { i64::MAX - 1 },
+        ];
+        for (number, shape) in shapes.into_iter().enumerate() {
+            let (store, chain, last) = chain_of((0..100_000).map(shape)).await;
+            put_floor(&store, &chain, Offset(shape(10))).await;
+            let wrong = ChainHint { base: last.next(), known: None };
+            for hint in [None, Some(&wrong)] {
+                let end = chain_end(&store, &chain, hint).await.unwrap();
+                assert_eq!(end.frontier.last_base, Some(last), "shape {number}");
+                let requests = store.taken();
+                assert!(requests <= 64, "shape {number}: {requests} requests");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_which_nothing_is_left_but_its_floor_ends_there() {
+        let (store, chain) = (Counting::new(), ChainIdentity::example());
+        assert_eq!(chain_end(&store, &chain, None).await.unwrap().frontier.next, Offset(0));
+        put_floor(&store, &chain, Offset(7)).await;
+        assert_eq!(chain_end(&store, &chain, None).await.unwrap().frontier.next, Offset(7));
     }
 }

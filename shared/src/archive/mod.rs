@@ -20,7 +20,7 @@ pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;
 pub use error::ArchiveError;
 pub use floor::{StoredFloor, move_floor, read_floor};
-pub use frontier::{ChainEnd, chain_end, newer_than};
+pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};
 pub use segments::{SegmentEntry, chain_objects, read_footer, read_metadata, read_segment, read_whole};

@@ -1,7 +1,13 @@
 //! Owners of what the C client hands out, so that everything is given back once.
 
-use std::{ffi::CStr, os::raw::c_char, ptr::NonNull, time::Duration};
+use std::{
+    ffi::CStr,
+    os::raw::c_char,
+    ptr::{self, NonNull},
+    time::Duration,
+};
 
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka_sys::bindings as sys;
 
 /// A C object and the function that gives it back.
@@ -115,4 +121,22 @@ pub(super) fn millis(duration: Duration) -> i32 {
 /// The pointer is null, or points to `count` values that live as long as `'a`.
 pub(super) unsafe fn array<'a, T>(pointer: *const T, count: usize) -> &'a [T] {
     if pointer.is_null() { &[] } else { unsafe { std::slice::from_raw_parts(pointer, count) } }
+}
+
+/// Asks any broker what the client knows topics of; where none is connected yet, the client connects at once, instead of
+/// at the next beat of its clock, which is a second's.
+///
+/// # Safety
+/// `client` is valid.
+pub(super) unsafe fn sign_of_life(client: *mut sys::rd_kafka_t, patience: Duration) -> Result<(), Code> {
+    let mut metadata = ptr::null();
+    // SAFETY: as promised; no topic but those the client knows is asked for; the answer is given back.
+    unsafe {
+        let code = sys::rd_kafka_metadata(client, 0, ptr::null_mut(), &raw mut metadata, millis(patience));
+        if Code::from(code) != Code::NoError {
+            return Err(Code::from(code));
+        }
+        sys::rd_kafka_metadata_destroy(metadata);
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::{
     ffi::{CStr, CString, c_char},
     ptr,
     sync::Arc,
+    time::Duration,
 };
 
 use rdkafka::error::{IsError as _, RDKafkaErrorCode as Code};
@@ -24,6 +25,8 @@ const CREATE: &str = "create topic";
 /// librdkafka's mock cluster names a controller that it does not have, so its first broker is asked instead.
 const MOCK_CLUSTER: &str = "mockCluster";
 const MOCK_BROKER: i32 = 1;
+/// How long the first question waits for a connection, before it is looked whether there can be one.
+const CONNECT_WAIT: Duration = Duration::from_millis(200);
 
 /// All topics' names, asked of the cluster now.
 pub(super) fn names(admin: &Admin) -> Result<Vec<Arc<str>>, RecordsError> {
@@ -37,6 +40,12 @@ pub(super) fn names(admin: &Admin) -> Result<Vec<Arc<str>>, RecordsError> {
 pub(super) fn cluster_id(admin: &Admin) -> Result<String, RecordsError> {
     let (client, _) = admin.safe();
     let known = |wait| client.fetch_cluster_id(wait);
+    if let Some(id) = known(Duration::ZERO) {
+        return Ok(id);
+    }
+    // The question itself waits for an answer to another one; how this one fails, it tells.
+    // SAFETY: the client is valid.
+    let _ = unsafe { native::sign_of_life(admin.ptr(), CONNECT_WAIT) };
     Ok(admin.wait("read the cluster id", "cluster", known)?)
 }
 

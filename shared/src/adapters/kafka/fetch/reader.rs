@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     ffi::CString,
-    ptr,
     sync::{Arc, MutexGuard},
     time::Duration,
 };
@@ -241,16 +240,7 @@ impl Reader {
 
     fn sign_of_life(&self) -> Result<(), Code> {
         let patience = self.errors.request_timeout / 2;
-        let mut metadata = ptr::null();
-        // SAFETY: the client is valid; no topic but those it knows is asked for; the answer is given back.
-        unsafe {
-            let client = self.client.ptr();
-            let code = sys::rd_kafka_metadata(client, 0, ptr::null_mut(), &raw mut metadata, native::millis(patience));
-            if Code::from(code) != Code::NoError {
-                return Err(Code::from(code));
-            }
-            sys::rd_kafka_metadata_destroy(metadata);
-            Ok(())
-        }
+        // SAFETY: the client is valid.
+        unsafe { native::sign_of_life(self.client.ptr(), patience) }
     }
 }
