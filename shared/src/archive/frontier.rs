@@ -331,7 +331,10 @@ mod tests {
         let (store, chain, last) = chain_of((0..30).map(|n| n * 100)).await;
         let floor = put_floor(&store, &chain, Offset(1_000)).await;
         let old = StoredFloor { etag: Some(ETag("\"old\"".to_owned())), ..StoredFloor::ground(&chain) };
-        let end = chain_end(&store, &chain, Some(&ChainHint { base: last, known: Some((old, AcceptedLosses::default())) })).await.unwrap();
+        let end =
+            chain_end(&store, &chain, Some(&ChainHint { base: last, known: Some((old, AcceptedLosses::default())) }))
+                .await
+                .unwrap();
         assert_eq!((end.floor.floor, end.floor.etag, store.taken()), (floor.floor, floor.etag, 3));
     }
 

@@ -199,17 +199,10 @@ impl World {
     pub async fn facts(&self, topic: &str) -> TopicRegisters {
         let mut facts = self.snapshot().await.registers.topics.remove(topic).unwrap_or_default();
         facts.chains.values_mut().for_each(|chain| chain.job = None);
-<<<<<<< HEAD
         facts.ends.values_mut().for_each(|ends| {
             ends.observed_at = Millis(0);
             (ends.oldest, ends.earlier, ends.retention) = (None, None, None);
         });
-=======
-        for ends in facts.ends.values_mut() {
-            ends.observed_at = Millis(0);
-            (ends.oldest, ends.earlier, ends.retention) = (None, None, None);
-        }
->>>>>>> 1fd3272 (Tests: the facts of a topic leave out what every observation says anew)
         facts.instances.clear();
         facts
     }
