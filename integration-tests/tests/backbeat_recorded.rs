@@ -54,6 +54,7 @@ async fn ask(case: &Case, path: String, store: Arc<dyn Store>) -> HttpResponse {
         locations: vec!["site1".into(), "site2".into()],
         windows: Windows { window_s: case.window_seconds, ..Windows::default() },
         counts_changes: false,
+        partition_series_max: 1_000,
         allowed: Vec::new(),
     };
     let request = HttpRequest { method: case.method.clone(), target: path, ..HttpRequest::default() };

@@ -7,10 +7,12 @@ use shared::{
     chain::Totals,
     job::State,
     metrics::{
-        exposition::page,
+        exposition::{of_processes, page},
         lag::Lag,
+        processes::Processes,
         view::{PartitionView, RunningView, TopicView},
     },
+    ports::objects::{ErrorKind, Operation},
     record::{Millis, Offset, Partition},
 };
 
@@ -60,10 +62,17 @@ fn topic() -> TopicView {
         present: totals,
         last_gap_at: Some(Millis(1_700_000_000_123)),
         unreadable: 0,
+        live: true,
         state: State::STREAMING,
         stale: false,
         running: Some(RunningView { jobs_count: 753, idle_ratio: 0.998_204_300_946_692_9 }),
     }
+}
+
+fn processes() -> Processes {
+    let requests = BTreeMap::from([(Operation::Put, 6)]);
+    let errors = BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]);
+    Processes { count: 1, memory_used_bytes: 1, memory_limit_bytes: 2, requests, errors }
 }
 
 #[test]
@@ -72,13 +81,13 @@ fn promtool_complains_of_nothing_but_the_names_that_kannika_fixed() {
     for backups in
         [vec![("main".into(), topics.clone())], vec![("main".into(), topics.clone()), ("other".into(), topics)]]
     {
-        assert_eq!(complaints(&page(&backups)), FIXED_BY_KANNIKA);
+        assert_eq!(complaints(&(page(&backups, 100) + &of_processes(&processes()))), FIXED_BY_KANNIKA);
     }
 }
 
 #[test]
 fn promtool_would_complain_of_a_page_that_is_not_valid() {
-    let page = page(&[("main".into(), BTreeMap::from([("std-1".into(), topic())]))]);
+    let page = page(&[("main".into(), BTreeMap::from([("std-1".into(), topic())]))], 100);
     let broken = page.replacen("# HELP backup_state ", "# HELP gauge ", 1);
     assert_ne!(complaints(&broken), FIXED_BY_KANNIKA);
 }

@@ -198,3 +198,55 @@ async fn a_full_server_is_asked_again_later_and_nothing_of_the_batch_is_applied(
     let applied = store.apply(&[Advance { key: "p".into(), from: Some(1), to: 2 }], &batch).await.unwrap();
     assert_eq!(applied, Applied::Done, "the position had not moved");
 }
+
+async fn run(store: &RedisStore) -> Option<String> {
+    match store.read(&[Query::Text("a".into()), Query::Run]).await.unwrap().pop() {
+        Some(Value::Text(text)) => text,
+        other => panic!("a text was asked for, not {other:?}"),
+    }
+}
+
+async fn connection(server: &RedisServer) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(format!("redis://{}/0", server.address())).expect("a url");
+    client.get_multiplexed_async_connection().await.expect("a connection")
+}
+
+#[tokio::test]
+async fn a_server_that_followed_another_in_between_is_another_run_also_on_the_same_connection() {
+    let server = RedisServer::start().await;
+    let store = store_at(server.address());
+    let before = run(&store).await;
+    assert!(before.is_some());
+    assert_eq!(run(&store).await, before);
+    let mut connection = connection(&server).await;
+    for master in [["127.0.0.1", "1"], ["NO", "ONE"]] {
+        let () = redis::cmd("REPLICAOF").arg(&master).query_async(&mut connection).await.unwrap();
+    }
+    assert_ne!(run(&store).await, before);
+}
+
+#[tokio::test]
+async fn a_user_who_lacks_a_command_changes_nothing() {
+    let server = RedisServer::start().await;
+    let mut connection = connection(&server).await;
+    let add = Operation::Add { key: "a".into(), by: 1, expires: Some(shared::record::Millis(i64::MAX / 2)) };
+    let max = Operation::Max { key: "h".into(), field: "f".into(), order: vec![1], value: "v".into() };
+    let remove = Operation::Remove { key: "h".into(), fields: vec!["g".into()] };
+    let advance = Advance { key: "p".into(), from: None, to: 1 };
+    for lacking in ["pexpireat", "hset", "hdel", "incrby"] {
+        let () = redis::cmd("ACL")
+            .arg(&["SETUSER", "limited", "reset", "on", ">secret", "~*", "&*", "+@all"])
+            .arg(format!("-{lacking}"))
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let store =
+            RedisStore::open(&RedisSettings::at(format!("redis://limited:secret@{}/0", server.address()))).unwrap();
+        let operations = [max.clone(), add.clone(), remove.clone()];
+        let error = store.apply(std::slice::from_ref(&advance), &operations).await.expect_err(lacking);
+        assert!(matches!(&error, StoreError::Refused { .. }), "{lacking}: {error:?}");
+        assert!(error.to_string().to_lowercase().contains(lacking), "{error}");
+        let keys: Vec<String> = redis::cmd("KEYS").arg("*").query_async(&mut connection).await.unwrap();
+        assert_eq!(keys, [""; 0], "{lacking}");
+    }
+}

@@ -17,6 +17,7 @@ mod changes;
 mod compare;
 mod context;
 mod error;
+mod former;
 mod kept;
 mod observe;
 mod outlook;

@@ -14,10 +14,11 @@ use shared::{
 use crate::{
     Backup, Context, Failure, MonitorError, Refresh, changes,
     compare::{Required, standings},
+    former::former,
     observe::{Observed, observe},
     outlook,
     rebuild::{self, Wanted},
-    retire::{There, Times, of_chains, retired},
+    retire::{There, Times, ended_processes, of_chains, retired},
     stored::{Stored, stored},
     targets,
 };
@@ -89,7 +90,10 @@ pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshRep
         }
         reports
     };
-    let (backups, changes) = tokio::join!(of_backups, of_changes(context));
+    let (backups, mut changes) = tokio::join!(of_backups, of_changes(context));
+    if let Err(error) = ended_processes(context).await {
+        changes.failure = changes.failure.or(Some(Failure::of_backup(error)));
+    }
     Ok(RefreshReport { backups, changes })
 }
 
@@ -154,9 +158,11 @@ async fn heal(
 ) -> Result<(), MonitorError> {
     let begun = rebuild::begin(context, Scope::Backup(&backup.name), &known.seen).await?;
     retire(context, selected, known, begun, observed, report).await?;
-    let stored = stored(context, backup, selected, &known.registers).await?;
+    let mut looked_into = selected.to_vec();
+    looked_into.extend(former(context, backup, selected, known, begun).await?);
+    let stored = stored(context, backup, &looked_into, &known.registers).await?;
     let all_read = stored.is_all();
-    tell_damage(context, backup, selected, known, &stored).await?;
+    tell_damage(context, backup, &looked_into, known, &stored).await?;
     let Stored { chains, mut failures, .. } = stored;
     report.failures.append(&mut failures);
 

@@ -5,10 +5,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use shared::{
     chain::ChainIdentity,
     metrics::{
+        processes,
         registers::{LogEnds, Registers, TopicRegisters, remove},
         standing::{Instance, Job},
     },
-    ports::{records::Topic, store::Operation},
+    ports::{
+        records::Topic,
+        store::{Operation, Query, StoreError, Value},
+    },
     record::{Millis, Partition, TopicPartition},
 };
 
@@ -76,8 +80,8 @@ pub(crate) fn retired(backup: &str, known: &Registers, there: &There<'_>) -> Ret
                 let jobs = |id, job: &Job| times.is_of_the_future(job) || !is_current(topic, registers, id);
                 retired.operations.extend(remove::jobs(backup, name, registers, jobs));
             }
-            None if times.is_long_ago(last_observed(registers)) => {
-                retired.operations.extend(remove::topic(backup, name, registers));
+            None if registers.is_live() && times.is_long_ago(last_observed(registers)) => {
+                retired.operations.extend(remove::live(backup, name, registers));
                 retired.topics.push(name.clone());
             }
             None => {}
@@ -98,6 +102,20 @@ impl There<'_> {
         };
         partition.0 >= topic.partitions || ends.observed_at > self.times.in_refreshes(4) || is_outdated()
     }
+}
+
+/// Takes out processes that ended. Nothing depends on it: who is over is not shown.
+pub(crate) async fn ended_processes(context: &Context) -> Result<(), StoreError> {
+    let read = context.store.read(&[Query::Registers(processes::KEY.to_owned())]).await?;
+    let times = Times::of(context);
+    let over = read.iter().find_map(|value| match value {
+        Value::Registers(registers) => processes::over(registers, times.now, times.in_refreshes(4)),
+        Value::Text(_) => None,
+    });
+    if let Some(over) = over {
+        context.store.apply(&[], &[over]).await?;
+    }
+    Ok(())
 }
 
 /// What was said of chains that can be read again, and heads and floors of chains that are no more: neither in the

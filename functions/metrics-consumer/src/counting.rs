@@ -9,7 +9,7 @@ use shared::{
         part::{Outcome, Part, Place},
     },
     ports::records::{LogBounds, RecordsError, Topic},
-    record::{Offset, Record, TopicPartition},
+    record::{Offset, Record, TopicId, TopicPartition},
 };
 
 use crate::{Context, CountError, GROUP};
@@ -82,6 +82,15 @@ async fn send(context: &Context, part: &Part) -> Result<Outcome, CountError> {
 pub(crate) async fn topic(context: &Context) -> Result<Topic, CountError> {
     let topics = context.kafka.topics(Some(&[Arc::clone(&context.topic)])).await?;
     topics.into_iter().next().ok_or_else(|| CountError::NoTopic(context.topic.to_string()))
+}
+
+/// Compares the metrics topic's id with the one under which something was read, **behind** the reading: what was read while
+/// it stays the same is of that topic. Created again, it begins at 0 under another id, and would be counted twice.
+pub(crate) async fn is_still(context: &Context, id: &TopicId) -> Result<(), CountError> {
+    match topic(context).await?.id == *id {
+        true => Ok(()),
+        false => Err(CountError::TopicChanged(context.topic.to_string())),
+    }
 }
 
 /// Where to read from to go on at `position`. Of what was never counted, all that Kafka still has; what it has no more is

@@ -74,7 +74,11 @@ impl Follower<'_> {
     async fn round(&mut self, wait: Duration, backoff: &mut Backoff) -> Result<(), CountError> {
         // What came before a partition was moved does not go on from where it is now.
         let (mut moved, mut counted) = (HashSet::new(), HashMap::new());
-        for fetched in self.fetch.next(wait).await? {
+        let fetched = self.fetch.next(wait).await?;
+        if fetched.iter().any(|it| matches!(it, Fetched::Records { .. } | Fetched::End { .. })) {
+            counting::is_still(self.context, &self.topic_id).await?;
+        }
+        for fetched in fetched {
             let (partition, came) = match fetched {
                 Fetched::Records { partition, records } => (partition, Came::Records(records)),
                 Fetched::End { partition, position } => (partition, Came::End(position)),
@@ -146,9 +150,7 @@ impl Follower<'_> {
 
     /// Whether the store still has what was counted, and the topic its id.
     async fn look(&mut self) -> Result<(), CountError> {
-        if counting::topic(self.context).await?.id != self.topic_id {
-            return Err(CountError::TopicChanged(self.context.topic.to_string()));
-        }
+        counting::is_still(self.context, &self.topic_id).await?;
         for (partition, lane) in self.lanes.clone() {
             let position = counting::ask(self.context, &self.place(&partition)).await?;
             if lane != (Lane { position, reading: true }) {

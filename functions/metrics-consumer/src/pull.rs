@@ -154,6 +154,7 @@ impl Pull<'_> {
                 batch.take(fetched, self.end);
             }
         }
+        counting::is_still(self.context, &self.place.topic_id).await?;
         let Batch { records, log_end, failure, reached_end, .. } = batch;
         if !self.count(&records, reached_end).await? {
             return Ok(());

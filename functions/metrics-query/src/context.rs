@@ -24,6 +24,8 @@ pub struct Context {
     /// Whether the counters of changes come from Kafka through metrics-consumer: then they are whole only in a complete
     /// epoch. Without Kafka they are what others wrote.
     pub counts_changes: bool,
+    /// How many partitions have series of their own.
+    pub partition_series_max: usize,
     /// Who may ask; empty: everyone.
     pub allowed: Vec<Network>,
 }
@@ -39,6 +41,7 @@ impl Context {
             locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
             windows: settings.metrics.windows(),
             counts_changes: settings.kafka.is_some(),
+            partition_series_max: settings.metrics.partition_series_max as usize,
             allowed: settings.listen.query_allow.clone(),
         }
     }

@@ -6,8 +6,8 @@ use shared::{
     metrics::{
         backbeat::error::ErrorAnswer,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, page, skipped},
-        keys,
+        exposition::{CONTENT_TYPE, of_processes, page, skipped},
+        keys, processes,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
@@ -52,12 +52,16 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let mut queries = queries(backups);
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
+    queries.push(Query::Registers(processes::KEY.to_owned()));
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     let mut answers = read(&*context.store, &queries).await?;
     let mut of_changes = answers.split_off(of_backups).into_iter();
     let views: Vec<_> = whole(backups, answers)?.into_iter().map(|it| (it.backup, view(&it.registers, now))).collect();
     let epoch = Seen::read(&mut of_changes).epoch;
-    let mut text = page(&views);
+    let mut text = page(&views, context.partition_series_max);
+    if let Some(Value::Registers(registers)) = of_changes.next() {
+        text.push_str(&of_processes(&processes::live(&registers, now)));
+    }
     // While they are counted again they would be too low: no series is right, and zeros never are.
     if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
         text.push_str(&skipped(&passed_over(of_changes.as_slice())));

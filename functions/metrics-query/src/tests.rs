@@ -62,6 +62,7 @@ fn watched(down: bool) -> (Arc<Watched>, Context) {
             locations,
             windows: Windows::default(),
             counts_changes: false,
+            partition_series_max: 1_000,
             allowed: Vec::new(),
         },
     )

@@ -29,6 +29,18 @@ impl Memory {
         Held { memory: self.clone(), bytes }
     }
 
+    /// How much may be in use.
+    #[must_use]
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    /// How much is in use.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes.load(Ordering::Relaxed)
+    }
+
     /// Whether nothing more should be fetched for now.
     #[must_use]
     pub fn full(&self) -> bool {

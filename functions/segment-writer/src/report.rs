@@ -1,10 +1,10 @@
 //! Saying on the metrics topic how far a chain is, and who works on it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use shared::{
     job::{State, Word},
-    metrics::standing::{Instance, Job, Message, Standing},
+    metrics::standing::{Instance, Job, Message, Process, Standing},
     record::{Millis, Offset},
 };
 
@@ -142,7 +142,25 @@ pub async fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<
         });
         message.encode()
     });
-    Ok(context.kafka.publish(&context.metrics_topic, messages.collect()).await?)
+    let messages = messages.chain([process(context, now).encode()]).collect();
+    Ok(context.kafka.publish(&context.metrics_topic, messages).await?)
+}
+
+fn process(context: &Context, now: Millis) -> Message {
+    let counts = context.objects.counts().unwrap_or_default();
+    let mut errors = BTreeMap::<_, BTreeMap<_, _>>::new();
+    for ((operation, kind), count) in counts.errors {
+        errors.entry(operation).or_default().insert(kind, count);
+    }
+    Message::Process(Process {
+        timestamp: now,
+        instance: context.instance.clone(),
+        memory_used_bytes: context.memory.held_bytes(),
+        memory_limit_bytes: context.memory.limit_bytes(),
+        requests: counts.requests,
+        errors,
+        expires: expiry(context, now),
+    })
 }
 
 fn expiry(context: &Context, now: Millis) -> Millis {

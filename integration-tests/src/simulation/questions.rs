@@ -63,6 +63,7 @@ pub async fn answer(world: &World) -> Result<Answer, String> {
         locations: LOCATIONS.map(str::to_owned).to_vec(),
         windows: Windows::default(),
         counts_changes: true,
+        partition_series_max: 1_000,
         allowed: vec![],
     };
     let changes = changes(world, &context).await?;

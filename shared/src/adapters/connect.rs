@@ -7,6 +7,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 
 use super::{
+    counting::CountingObjects,
     kafka::KafkaCluster,
     lambda::LambdaInvoker,
     redis::RedisStore,
@@ -128,7 +129,7 @@ pub async fn storage(settings: &Settings) -> Result<Arc<dyn Objects>, StartError
     let connect = async {
         let objects = S3Objects::connect("storage", settings).await.map_err(StartError::Storage)?;
         probe::probe(&objects, &objects.describe(), nonce).await.map_err(StartError::Storage)?;
-        Ok(Arc::new(objects) as Arc<dyn Objects>)
+        Ok(Arc::new(CountingObjects::new(Arc::new(objects))) as Arc<dyn Objects>)
     };
     in_time(&format!("the storage {}", settings.url), STORAGE_REMEDY, Box::pin(connect)).await
 }

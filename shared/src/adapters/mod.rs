@@ -2,6 +2,7 @@
 
 pub mod allocator;
 pub mod connect;
+pub mod counting;
 pub mod instance;
 pub mod kafka;
 pub mod lambda;

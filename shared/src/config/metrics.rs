@@ -33,6 +33,9 @@ pub struct MetricsSettings {
     /// Seconds between two looks at log ends, new topics and figures to heal. On Lambda the schedule decides: set it to the same.
     #[schemars(range(min = 1))]
     pub refresh_s: u32,
+    /// With more partitions than this, `/metrics` has no series by partition: those of lag and loss are by topic then (the sum
+    /// of records and bytes, the greatest age, the least time to a loss), the others are left out.
+    pub partition_series_max: u32,
 }
 
 impl Default for MetricsSettings {
@@ -45,6 +48,7 @@ impl Default for MetricsSettings {
             window_s: 900,
             object_window_s: 86_400,
             refresh_s: 15,
+            partition_series_max: 2_000,
         }
     }
 }

@@ -10,7 +10,10 @@ use prometheus::{
     proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
 };
 
-use super::view::{PartitionView, TopicView};
+use super::{
+    processes::Processes,
+    view::{PartitionView, TopicView},
+};
 use crate::{job::Word, record::Millis};
 
 /// One backup and its topics, as the page shows them.
@@ -19,11 +22,64 @@ pub type BackupView = (Arc<str>, BTreeMap<Arc<str>, TopicView>);
 /// The `Content-Type` of the page.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-/// The page for these backups. Only when there are several does every series carry the label `backup`.
+/// The page for these backups. Only when there are several does every series carry the label `backup`. With more than so many
+/// partitions none has series of its own.
 #[must_use]
-pub fn page(backups: &[BackupView]) -> String {
-    let families: Vec<MetricFamily> =
-        FAMILIES.iter().map(|family| family.of(backups)).filter(|family| !family.get_metric().is_empty()).collect();
+pub fn page(backups: &[BackupView], partition_series_max: usize) -> String {
+    let partitions: usize = backups.iter().map(|(_, topics)| partitions(topics)).sum();
+    let by_topic = partitions > partition_series_max;
+    let families: Vec<MetricFamily> = FAMILIES
+        .iter()
+        .map(|family| family.of(backups, by_topic))
+        .filter(|family| !family.get_metric().is_empty())
+        .collect();
+    encode(&families)
+}
+
+fn partitions(topics: &BTreeMap<Arc<str>, TopicView>) -> usize {
+    topics.values().filter(|topic| topic.live).map(|topic| topic.partitions.len()).sum()
+}
+
+/// The lines of the page about running processes, together; none where none is running.
+#[must_use]
+pub fn of_processes(processes: &Processes) -> String {
+    if processes.count == 0 {
+        return String::new();
+    }
+    let gauge = |name, help, bytes: u64| {
+        family(name, MetricType::GAUGE, help, vec![metric(MetricType::GAUGE, vec![], bytes as f64)])
+    };
+    let kind = MetricType::COUNTER;
+    let requests = &processes.requests;
+    let requests = requests.iter().map(|(it, count)| metric(kind, vec![label("operation", it.name())], *count as f64));
+    let errors = processes.errors.iter().map(|((operation, error), count)| {
+        metric(kind, vec![label("kind", error.name()), label("operation", operation.name())], *count as f64)
+    });
+    let families = [
+        gauge(
+            "highwater_memory_budget_limit_bytes",
+            "Memory that the running processes may use for records and unfinished segments",
+            processes.memory_limit_bytes,
+        ),
+        gauge(
+            "highwater_memory_budget_used_bytes",
+            "Memory that the running processes use for records and unfinished segments",
+            processes.memory_used_bytes,
+        ),
+        family(
+            "highwater_storage_errors_total",
+            kind,
+            "Requests of the running processes to the storage that failed, since they started",
+            errors.collect(),
+        ),
+        family(
+            "highwater_storage_requests_total",
+            kind,
+            "Requests of the running processes to the storage, since they started",
+            requests.collect(),
+        ),
+    ];
+    let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
     encode(&families)
 }
 
@@ -56,7 +112,10 @@ enum Series {
     Topic(fn(&TopicView) -> Option<f64>),
     /// A count over all chains of a topic, which must all be known.
     Count(fn(&TopicView) -> u64),
-    Partition(fn(&PartitionView) -> Option<f64>),
+    /// With too many of them, by topic: put together, or not at all.
+    Partition(fn(&PartitionView) -> Option<f64>, Option<fn(f64, f64) -> f64>),
+    /// One for a backup, where it has topics.
+    Backup(fn(&BTreeMap<Arc<str>, TopicView>, bool) -> f64),
     Word(fn(&BTreeMap<Arc<str>, TopicView>, Word) -> f64),
 }
 
@@ -84,7 +143,7 @@ const FAMILIES: &[Family] = &[
     counter(
         "backup_sink_offset",
         "Last offset backed-up for each topic's partition",
-        Series::Partition(|partition| Some(partition.last_offset?.0 as f64)),
+        Series::Partition(|partition| Some(partition.last_offset?.0 as f64), None),
     ),
     gauge(
         "backup_sink_records_count",
@@ -124,12 +183,12 @@ const FAMILIES: &[Family] = &[
     gauge(
         "backup_state",
         "State of this topic's backup task: 0=Created, 1xx=Running, 2xx=Paused, 3xx=Backoff, 8xx=Done, 9xx=Failed",
-        Series::Topic(|topic| Some(topic.state.code().into())),
+        Series::Topic(|topic| topic.live.then(|| topic.state.code().into())),
     ),
     gauge(
         "backup_topic_partition_progress",
         "Progress of a topic's partition backup as a number between 0 and 1",
-        Series::Partition(|partition| partition.progress),
+        Series::Partition(|partition| partition.progress, None),
     ),
     gauge(
         "backup_topic_progress",
@@ -149,17 +208,17 @@ const FAMILIES: &[Family] = &[
     gauge(
         "highwater_backup_lag_bytes",
         "Estimated size of what is in the log and not in the storage: its records times their mean size so far",
-        Series::Partition(|partition| partition.lag?.bytes),
+        Series::Partition(|partition| partition.lag?.bytes, Some(|a, b| a + b)),
     ),
     gauge(
         "highwater_backup_lag_records",
         "Offsets of the log, as it was last observed, that are not in the storage: at most so many records",
-        Series::Partition(|partition| number(partition.lag?.records)),
+        Series::Partition(|partition| number(partition.lag?.records), Some(|a, b| a + b)),
     ),
     gauge(
         "highwater_backup_lag_seconds",
         "Age of the oldest record that is not in the storage",
-        Series::Partition(|partition| partition.lag?.seconds),
+        Series::Partition(|partition| partition.lag?.seconds, Some(f64::max)),
     ),
     gauge(
         "highwater_backup_last_gap_timestamp_seconds",
@@ -169,12 +228,12 @@ const FAMILIES: &[Family] = &[
     gauge(
         "highwater_backup_last_segment_timestamp_seconds",
         "When the last segment was written to the storage",
-        Series::Partition(|partition| partition.last_segment_at.map(seconds)),
+        Series::Partition(|partition| partition.last_segment_at.map(seconds), None),
     ),
     gauge(
         "highwater_backup_seconds_to_loss",
         "Time until Kafka's retention, by age and size, may delete the oldest record that is not in the storage: +Inf while nothing is at risk",
-        Series::Partition(|partition| partition.lag?.seconds_to_loss),
+        Series::Partition(|partition| partition.lag?.seconds_to_loss, Some(f64::min)),
     ),
     counter(
         "highwater_filter_errors_total",
@@ -189,12 +248,19 @@ const FAMILIES: &[Family] = &[
     gauge(
         "highwater_job_stale",
         "1 when a backup task has not said in time how it is: its backup_state then leaves it out",
-        Series::Topic(|topic| Some(f64::from(u8::from(topic.stale)))),
+        Series::Topic(|topic| topic.live.then(|| f64::from(u8::from(topic.stale)))),
+    ),
+    gauge(
+        "highwater_partition_series_left_out",
+        "Partitions without series of their own, because there are more than metrics.partition_series_max",
+        Series::Backup(|topics, by_topic| if by_topic { partitions(topics) as f64 } else { 0.0 }),
     ),
     gauge(
         "jobs_state",
         "Number of jobs in a given running state",
-        Series::Word(|topics, word| topics.values().filter(|topic| topic.state.word() == word).count() as f64),
+        Series::Word(|topics, word| {
+            topics.values().filter(|topic| topic.live && topic.state.word() == word).count() as f64
+        }),
     ),
 ];
 
@@ -217,16 +283,16 @@ fn number(value: u64) -> Option<f64> {
 }
 
 impl Family {
-    fn of(&self, backups: &[BackupView]) -> MetricFamily {
+    fn of(&self, backups: &[BackupView], by_topic: bool) -> MetricFamily {
         let several = backups.len() > 1;
         let metrics = backups.iter().flat_map(|(backup, topics)| {
             let shared = several.then(|| label("backup", backup));
-            self.metrics(shared.as_slice(), topics)
+            self.metrics(shared.as_slice(), topics, by_topic)
         });
         family(self.name, self.kind, self.help, metrics.collect())
     }
 
-    fn metrics(&self, labels: &[LabelPair], topics: &BTreeMap<Arc<str>, TopicView>) -> Vec<Metric> {
+    fn metrics(&self, labels: &[LabelPair], topics: &BTreeMap<Arc<str>, TopicView>, by_topic: bool) -> Vec<Metric> {
         match self.series {
             Series::Topic(value) => topics
                 .iter()
@@ -237,8 +303,20 @@ impl Family {
                 .filter(|(_, topic)| topic.unreadable == 0)
                 .filter_map(|(name, topic)| Some(self.metric(labels, &[("topic", name)], number(value(topic))?)))
                 .collect(),
-            Series::Partition(value) => topics
+            Series::Backup(_) if topics.is_empty() => vec![],
+            Series::Backup(value) => vec![self.metric(labels, &[], value(topics, by_topic))],
+            Series::Partition(_, None) if by_topic => vec![],
+            Series::Partition(value, Some(together)) if by_topic => topics
                 .iter()
+                .filter(|(_, topic)| topic.live)
+                .filter_map(|(name, topic)| {
+                    let values: Option<Vec<f64>> = topic.partitions.values().map(value).collect();
+                    Some(self.metric(labels, &[("topic", name)], values?.into_iter().reduce(together)?))
+                })
+                .collect(),
+            Series::Partition(value, _) => topics
+                .iter()
+                .filter(|(_, topic)| topic.live)
                 .flat_map(|(name, topic)| {
                     topic.partitions.iter().map(move |(number, partition)| (name, number, partition))
                 })

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod lag;
 pub mod number;
 pub mod part;
+pub mod processes;
 pub mod reason;
 pub mod registers;
 pub mod standing;

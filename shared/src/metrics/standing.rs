@@ -5,7 +5,7 @@
 //! come twice, late or out of order ([`super::registers`]). The format cannot move: `fixtures/metrics/*.json` are its
 //! golden files. Fields may be added; a reader passes over those it does not know, and refuses wrong types.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,12 @@ use super::reason::Reason;
 use crate::{
     chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
-    ports::{records, records::Retention, store::Operation},
+    ports::{
+        objects::{ErrorKind, Operation as Request},
+        records,
+        records::Retention,
+        store::Operation,
+    },
     record::{Millis, Offset, Partition, TopicId},
 };
 
@@ -33,6 +38,8 @@ pub enum Message {
     Ends(Ends),
     /// What a running program has done.
     Instance(Instance),
+    /// What a running process asks of the world.
+    Process(Process),
 }
 
 /// Where one partition's backup stands. Sent for every segment, and every refresh.
@@ -168,6 +175,28 @@ pub struct Instance {
     pub expires: Millis,
 }
 
+/// What one running process has asked of the storage since it started, and the memory it uses. Sent at every refresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Process {
+    /// When this was said.
+    pub timestamp: Millis,
+    /// The process, by a name that no other run of it has.
+    pub instance: Arc<str>,
+    /// Memory in use for records and unfinished segments.
+    pub memory_used_bytes: u64,
+    /// How much of it may be in use.
+    pub memory_limit_bytes: u64,
+    /// Requests to the storage, by what was asked.
+    #[serde(default)]
+    pub requests: BTreeMap<Request, u64>,
+    /// Those that failed, by what was asked and how.
+    #[serde(default)]
+    pub errors: BTreeMap<Request, BTreeMap<ErrorKind, u64>>,
+    /// Until when it counts as running unless it says so again.
+    pub expires: Millis,
+}
+
 /// [`Totals`] as these messages spell it.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Totals", rename_all = "camelCase")]
@@ -200,6 +229,7 @@ impl Message {
             Message::Standing(s) => format!("{}/{}/{}/{}", s.backup, s.topic, s.incarnation, s.partition),
             Message::Ends(e) => format!("{}/{}/{}", e.backup, e.topic, e.partition),
             Message::Instance(i) => format!("{}/{}/{}", i.backup, i.topic, i.instance),
+            Message::Process(p) => p.instance.to_string(),
         }
     }
 
@@ -216,6 +246,7 @@ impl Message {
             Some("standing") => Message::Standing(fields(value)?),
             Some("ends") => Message::Ends(fields(value)?),
             Some("instance") => Message::Instance(fields(value)?),
+            Some("process") => Message::Process(fields(value)?),
             _ => return Err(Reason::UnknownType),
         };
         message.check()?;
@@ -227,6 +258,7 @@ impl Message {
             Message::Standing(s) => s.check(),
             Message::Ends(e) => e.check(),
             Message::Instance(i) => i.check(),
+            Message::Process(p) => p.check(),
         }
     }
 }
@@ -279,6 +311,13 @@ impl Instance {
         names(&[("backup", &self.backup), ("topic", &self.topic), ("instance", &self.instance)])?;
         numbers(&[("timestamp", self.timestamp.0), ("expires", self.expires.0)])?;
         consistent(self.idle_us <= self.elapsed_us, "idleUs is at most elapsedUs")
+    }
+}
+
+impl Process {
+    fn check(&self) -> Result<(), Reason> {
+        names(&[("instance", &self.instance)])?;
+        numbers(&[("timestamp", self.timestamp.0), ("expires", self.expires.0)])
     }
 }
 

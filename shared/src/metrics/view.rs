@@ -42,6 +42,8 @@ pub struct TopicView {
     pub last_gap_at: Option<Millis>,
     /// How many chains cannot be read in the storage: what is counted without them is not true.
     pub unreadable: usize,
+    /// Whether the topic is there, as far as is known; of one that is not only what is stored is shown.
+    pub live: bool,
     /// The topic's state.
     pub state: State,
     /// Whether somebody who should say how it is has fallen silent.
@@ -87,6 +89,7 @@ fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
         partitions,
         totals: sum(topic, head_totals),
         present: sum(topic, present),
+        live: topic.is_live(),
         unreadable: topic.chains.values().filter(|chain| chain.damaged).count(),
         last_gap_at: topic.chains.values().filter_map(|chain| chain.head?.marks.last_gap_at).max(),
         state,

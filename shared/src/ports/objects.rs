@@ -1,9 +1,10 @@
 //! Object storage: the truth of every backup.
 
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::record::Millis;
 
@@ -29,6 +30,81 @@ pub trait Objects: Send + Sync {
         }
         Ok(())
     }
+
+    /// What was asked of it so far, where somebody counts.
+    fn counts(&self) -> Option<RequestCounts> {
+        None
+    }
+}
+
+/// What can be asked of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// To write an object.
+    Put,
+    /// To read one.
+    Get,
+    /// A page of keys.
+    List,
+    /// To delete objects.
+    Delete,
+}
+
+/// How a request can fail: [`ObjectsError`] without what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// [`ObjectsError::PreconditionFailed`]
+    PreconditionFailed,
+    /// [`ObjectsError::Conflict`]
+    Conflict,
+    /// [`ObjectsError::Unavailable`]
+    Unavailable,
+    /// [`ObjectsError::Refused`]
+    Refused,
+}
+
+impl Operation {
+    /// All of them, in their order.
+    pub const ALL: [Operation; 4] = [Operation::Put, Operation::Get, Operation::List, Operation::Delete];
+
+    /// As series have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Operation::Put => "put",
+            Operation::Get => "get",
+            Operation::List => "list",
+            Operation::Delete => "delete",
+        }
+    }
+}
+
+impl ErrorKind {
+    /// All of them, in their order.
+    pub const ALL: [ErrorKind; 4] =
+        [ErrorKind::PreconditionFailed, ErrorKind::Conflict, ErrorKind::Unavailable, ErrorKind::Refused];
+
+    /// As series have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::PreconditionFailed => "precondition_failed",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Refused => "refused",
+        }
+    }
+}
+
+/// Requests, and those of them that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestCounts {
+    /// All requests.
+    pub requests: BTreeMap<Operation, u64>,
+    /// The failed ones; kinds that never occurred are left out.
+    pub errors: BTreeMap<(Operation, ErrorKind), u64>,
 }
 
 /// When a PUT may take effect.
@@ -192,6 +268,17 @@ pub enum ObjectsError {
 }
 
 impl ObjectsError {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ObjectsError::PreconditionFailed { .. } => ErrorKind::PreconditionFailed,
+            ObjectsError::Conflict { .. } => ErrorKind::Conflict,
+            ObjectsError::Unavailable { .. } => ErrorKind::Unavailable,
+            ObjectsError::Refused { .. } => ErrorKind::Refused,
+        }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn retry(&self) -> bool {

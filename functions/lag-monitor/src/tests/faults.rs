@@ -5,11 +5,15 @@ use std::{ops::Range, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
+    adapters::memory::kafka::MemoryKafka,
     archive,
+    metrics::registers::Epoch,
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+        records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
+    record::{Millis, Offset, TopicPartition},
 };
 
 use super::world::{World, refresh};
@@ -129,4 +133,127 @@ async fn an_unknown_backup_is_an_error_that_names_it() {
     let asked = Refresh { backup: Some("mian".into()) };
     let error = crate::handle(asked, &world.context()).await.unwrap_err();
     assert!(matches!(&error, MonitorError::UnknownBackup(name) if name == "mian"), "{error}");
+}
+
+/// A Kafka whose partition has no leader.
+struct Leaderless(MemoryKafka, TopicPartition);
+
+#[async_trait]
+impl Log for Leaderless {
+    async fn cluster_id(&self) -> Result<String, RecordsError> {
+        self.0.cluster_id().await
+    }
+
+    async fn topics(&self, names: Option<&[Arc<str>]>) -> Result<Vec<Topic>, RecordsError> {
+        self.0.topics(names).await
+    }
+
+    async fn bounds(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
+        let none = |_| RecordsError::Unavailable {
+            operation: "bounds",
+            bootstrap_servers: "memory".into(),
+            message: "no leader".into(),
+        };
+        let bounds = self.0.bounds(partitions).await?.into_iter().zip(partitions);
+        Ok(bounds
+            .map(|(bounds, of)| if *of == self.1 { bounds.and_then(|it| Err(none(it))) } else { bounds })
+            .collect())
+    }
+
+    async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.0.fetch(starts).await
+    }
+
+    async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.0.peek(starts).await
+    }
+
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        self.0.retention(topics).await
+    }
+}
+
+#[async_trait]
+impl Groups for Leaderless {
+    async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
+        self.0.join(group, topics).await
+    }
+
+    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+        self.0.committed(group, partitions).await
+    }
+
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+        self.0.commit(group, offsets).await
+    }
+}
+
+#[async_trait]
+impl Publisher for Leaderless {
+    async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        self.0.publish(topic, messages).await
+    }
+
+    async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        self.0.create_topic(name, partitions, configs).await
+    }
+}
+
+#[tokio::test]
+async fn after_a_put_back_the_end_of_a_log_that_nobody_can_observe_is_unknown_and_not_the_old_one() {
+    let mut world = World::new();
+    create(&world, &["orders"], 0..2);
+    world.drain().await;
+    world.later_refresh().await;
+    world.later_refresh().await;
+    let before = world.store.snapshot();
+    (0..2).for_each(|partition| world.append("orders", partition, 4));
+    world.later_refresh().await;
+
+    world.store.restore(before);
+    let one = TopicPartition::new("orders", 1);
+    let kafka = Arc::new(Leaderless(world.kafka.clone(), one));
+    let context = world.context_with(kafka, world.objects.clone(), world.store.clone());
+    for _ in 0..3 {
+        world.clock.advance(Millis(15_000));
+        refresh(&context).await;
+        world.carry().await;
+    }
+    assert!(matches!(world.epoch().await, Epoch::Complete(_)));
+    let view = world.view_of("orders").await.unwrap();
+    let progress: Vec<_> = view.partitions.values().map(|partition| partition.progress).collect();
+    assert_eq!((progress, view.progress), (vec![Some(0.5), None], None));
+}
+
+#[tokio::test]
+async fn a_last_segment_that_cannot_be_read_costs_its_partition_the_figures_and_no_other() {
+    let mut world = World::new();
+    create(&world, &["orders", "clicks"], 0..2);
+    world.drain().await;
+    let key = "main/orders/1/1/00000000000000000000.kan";
+    let whole = world.objects.get(key, GetRange::Whole).await.unwrap().unwrap();
+    world.objects.delete(key).await.unwrap();
+    world.objects.put(key, "no segment".into(), PutCondition::IfAbsent).await.unwrap();
+    world.carry().await;
+    world.wipe();
+
+    for _ in 0..3 {
+        world.later_refresh().await;
+    }
+    assert!(matches!(world.epoch().await, Epoch::Complete(_)));
+    let orders = world.view_of("orders").await.unwrap();
+    let progress: Vec<_> = orders.partitions.values().map(|partition| partition.progress).collect();
+    assert_eq!((orders.unreadable, progress), (1, vec![Some(1.0), None]));
+    let clicks = world.view_of("clicks").await.unwrap();
+    assert_eq!((clicks.unreadable, clicks.progress, clicks.totals.records), (0, Some(1.0), 8));
+
+    // It is brought back.
+    world.objects.delete(key).await.unwrap();
+    world.objects.put(key, whole.body, PutCondition::IfAbsent).await.unwrap();
+    world.later_refresh().await;
+    let orders = world.view_of("orders").await.unwrap();
+    assert_eq!((orders.unreadable, orders.progress, orders.totals.records), (0, Some(1.0), 8));
 }

@@ -3,7 +3,7 @@
 use shared::{
     chain::Totals,
     job::State,
-    metrics::standing::Message,
+    metrics::{registers::TopicRegisters, standing::Message, view::TopicView},
     record::{Millis, Offset, Partition},
 };
 
@@ -71,11 +71,21 @@ async fn the_series_of_a_deleted_topic_end_after_two_refreshes_and_not_at_the_fi
     assert!(world.later_refresh().await.retired.is_empty());
     assert!(world.view_of("orders").await.is_some());
     assert_eq!(world.later_refresh().await.retired, [std::sync::Arc::<str>::from("orders")]);
-    assert_eq!(world.view_of("orders").await, None);
-    assert!(world.view_of("clicks").await.is_some());
-    // It is still in the storage, and not said again.
-    assert_eq!(world.later_refresh().await.standings, 0);
-    assert_eq!(world.view_of("orders").await, None);
+    let stored = |view: Option<TopicView>| view.map(|view| (view.live, view.progress, view.present.records));
+    assert_eq!(stored(world.view_of("orders").await), Some((false, None, 5)), "it is in the storage still");
+    assert_eq!(stored(world.view_of("clicks").await), Some((true, Some(1.0), 5)));
+    let report = world.later_refresh().await;
+    assert_eq!((report.standings, report.retired.len()), (0, 0));
+
+    // Also after a loss of the store.
+    world.wipe();
+    world.later_refresh().await;
+    assert!(world.later_refresh().await.complete);
+    assert_eq!(stored(world.view_of("orders").await), Some((false, None, 5)));
+    // Until it is not in the storage any more.
+    world.objects.delete("main/orders/1/0/00000000000000000000.kan").await.unwrap();
+    world.later_refresh().await;
+    assert_eq!(stored(world.view_of("orders").await), Some((false, None, 0)));
 }
 
 #[tokio::test]
@@ -113,7 +123,7 @@ async fn a_topic_that_comes_back_counts_what_was_stored_of_it_before() {
     for _ in 0..3 {
         world.later_refresh().await;
     }
-    assert_eq!(world.view_of("orders").await, None);
+    assert!(!world.view_of("orders").await.unwrap().live);
 
     world.kafka.create("orders", 1, &[]);
     world.later_refresh().await;
@@ -122,4 +132,46 @@ async fn a_topic_that_comes_back_counts_what_was_stored_of_it_before() {
     assert_eq!((view.totals, view.progress), (before, Some(1.0)));
     assert_ne!(before, Totals::default());
     assert_eq!(view.partitions.values().map(|it| it.last_offset).collect::<Vec<_>>(), [None]);
+}
+
+#[tokio::test]
+async fn what_was_said_of_partitions_that_the_topic_has_no_more_is_taken_out_and_what_is_stored_stays() {
+    let mut world = World::new();
+    world.kafka.create("orders", 3, &[]);
+    (0..2).for_each(|partition| world.append("orders", partition, 5));
+    world.drain().await;
+    world.later_refresh().await;
+    assert_eq!(world.snapshot().await.registers.topics["orders"].chains.len(), 3);
+    world.kafka.delete("orders");
+    world.kafka.create("orders", 1, &[]);
+    world.append("orders", 0, 2);
+    world.drain().await;
+    world.carry().await;
+    for _ in 0..2 {
+        world.later_refresh().await;
+    }
+    let registers = world.snapshot().await.registers.topics.remove("orders").unwrap();
+    let said: Vec<_> = registers.chains.iter().map(|((n, p), chain)| (*n, p.0, chain.job.is_some())).collect();
+    assert_eq!(said, [(1, 0, false), (1, 1, false), (2, 0, true)], "of (1, 2) nothing was ever stored");
+    assert_eq!(world.view_of("orders").await.unwrap().totals.records, 12);
+}
+
+#[tokio::test]
+async fn the_word_of_an_owner_whose_clock_is_ahead_is_taken_out_so_that_others_are_heard() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append("orders", 0, 5);
+    let hour = Millis(3_600_000);
+    world.clock.advance(hour);
+    world.drain().await;
+    world.clock.set(Millis(world.now().0 - hour.0));
+    world.later_refresh().await;
+    world.later_refresh().await;
+    let job = |registers: TopicRegisters| registers.chains[&(1, Partition(0))].job.clone();
+    assert_eq!(job(world.snapshot().await.registers.topics.remove("orders").unwrap()), None);
+    world.append("orders", 0, 1);
+    world.drain().await;
+    world.carry().await;
+    let heard = job(world.snapshot().await.registers.topics.remove("orders").unwrap()).unwrap();
+    assert!(heard.owner_epoch <= world.now().0.unsigned_abs(), "{heard:?}");
 }

@@ -162,3 +162,23 @@ async fn a_run_whose_time_is_over_says_how_far_it_came_and_an_event_comes_again(
     handle_within(event, &world.context(), Duration::from_secs(60)).await.unwrap();
     assert_eq!(world.pending("a").await.as_deref(), Some("6"));
 }
+
+#[tokio::test]
+async fn a_topic_that_is_created_again_before_it_is_read_is_counted_once_under_its_own_id() {
+    let world = World::new(3, 1);
+    world.append(0, &queued("a", 1));
+    let kafka = world.kafka.clone();
+    // Between the look at its id and the reading.
+    *world.aggregator.at_first.lock().unwrap() = Some(Box::new(move || {
+        kafka.delete(TOPIC);
+        kafka.create(TOPIC, 1, &[]);
+        for _ in 0..5 {
+            kafka.append(&tp(0), record(&queued("a", 1)));
+        }
+    }));
+    let error = handle(Input::Drain, &world.context()).await.unwrap_err();
+    assert!(matches!(error, CountError::TopicChanged(_)), "{error}");
+    assert_eq!(world.pending("a").await, None);
+    handle(Input::Drain, &world.context()).await.unwrap();
+    assert_eq!(world.pending("a").await.as_deref(), Some("5"));
+}

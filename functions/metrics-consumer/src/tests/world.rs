@@ -41,6 +41,8 @@ pub struct Aggregator {
     pub faults: Mutex<(u32, u32)>,
     rng: Mutex<StdRng>,
     pub calls: AtomicUsize,
+    /// What happens at the first call.
+    pub at_first: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl World {
@@ -54,6 +56,7 @@ impl World {
             faults: Mutex::default(),
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
             calls: AtomicUsize::new(0),
+            at_first: Mutex::default(),
         });
         World { kafka, store, aggregator, clock }
     }
@@ -123,6 +126,9 @@ impl Invoker for Aggregator {
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, InvokeError> {
         assert_eq!(function, metrics_aggregator::NAME);
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if let Some(happen) = self.at_first.lock().unwrap().take() {
+            happen();
+        }
         let draw = self.rng.lock().unwrap().random_range(0..100_u32);
         let (before, after) = *self.faults.lock().unwrap();
         let unreachable =

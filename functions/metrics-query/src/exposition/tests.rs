@@ -64,6 +64,7 @@ fn world(mood: Mood, backups: &[&str]) -> (Arc<Moody>, Context) {
         locations: vec![],
         windows: Windows::default(),
         counts_changes: false,
+        partition_series_max: 1_000,
         allowed: vec![],
     };
     (store, context)

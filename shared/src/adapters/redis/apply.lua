@@ -11,6 +11,36 @@ for i = 1, n do
 end
 if elsewhere then return stored end
 
+-- A user who lacks a command is refused before anything is written, not in the middle. Redis before 7 cannot tell.
+local needs = {
+  add = { { 'INCRBY', '1' }, { 'GET' }, { 'SET', '1', 'KEEPTTL' }, { 'PEXPIREAT', '1' } },
+  max = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' }, { 'DEL' } },
+  remove = { { 'HDEL', 'f' } },
+}
+local function lacks(key, command)
+  local name, rest = command[1], { unpack(command, 2) }
+  return not redis.acl_check_cmd(name, key, unpack(rest)) and name
+end
+if redis.acl_check_cmd then
+  for i = 1, n do
+    local name = lacks(KEYS[i], { 'SET', '1' })
+    if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. KEYS[i]) end
+  end
+  local here, seen = 2 * n + 2, {}
+  for i = n + 1, #KEYS do
+    local kind = ARGV[here]
+    -- All commands of a kind once, and each key.
+    for j = 1, seen[kind] and 1 or #needs[kind] do
+      local name = lacks(KEYS[i], needs[kind][j])
+      if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. KEYS[i]) end
+    end
+    seen[kind] = true
+    if kind == 'add' then here = here + 3
+    elseif kind == 'max' then here = here + 4
+    else here = here + 2 + tonumber(ARGV[here + 1]) end
+  end
+end
+
 -- Before anything else is written: a server that refuses writes refuses here.
 for i = 1, n do take(); redis.call('SET', KEYS[i], take()) end
 

@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -32,8 +32,8 @@ pub(super) struct Link {
 #[derive(Clone)]
 pub(super) struct Connected {
     pub(super) connection: MultiplexedConnection,
-    /// The server's run id: a connection does not outlive it. `None` where this user may not ask.
-    pub(super) run: Option<Arc<str>>,
+    /// Whether this user may ask the server which run of it this is.
+    pub(super) tells_run: bool,
 }
 
 enum Target {
@@ -83,8 +83,8 @@ impl Link {
             return Ok(connected.clone());
         }
         let mut connection = target.connect(self.timeout).await?;
-        let run = inspect(&mut connection, &self.shown_url).await?;
-        Ok(self.held().insert(Connected { connection, run }).clone())
+        let tells_run = inspect(&mut connection, &self.shown_url).await?;
+        Ok(self.held().insert(Connected { connection, tells_run }).clone())
     }
 }
 
@@ -129,18 +129,23 @@ fn invalid(error: &RedisError) -> String {
     )
 }
 
-/// Looks at what kind of server this is: refuses Redis Cluster, warns where keys may be evicted. Answers its run id.
-async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> RedisResult<Option<Arc<str>>> {
+/// What `INFO` tells under a name.
+pub(super) fn told<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// Looks at what kind of server this is: refuses Redis Cluster, warns where keys may be evicted. Answers whether it may be
+/// asked.
+async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> RedisResult<bool> {
     let info: String = match redis::cmd("INFO").query_async(connection).await {
-        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(false),
         info => info?,
     };
-    let value = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
-    if value("cluster_enabled") == Some("1") {
+    if told(&info, "cluster_enabled") == Some("1") {
         return Err((ErrorKind::InvalidClientConfig, "refused", CLUSTER.to_owned()).into());
     }
-    if let Some(policy) = value("maxmemory_policy").filter(|policy| *policy != "noeviction") {
+    if let Some(policy) = told(&info, "maxmemory_policy").filter(|policy| *policy != "noeviction") {
         tracing::warn!(redis = shown_url, policy, "redis may evict figures: set maxmemory-policy to noeviction");
     }
-    Ok(value("run_id").map(Into::into))
+    Ok(true)
 }

@@ -7,8 +7,6 @@ mod link;
 mod script;
 mod sentinel;
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use redis::{RedisError, RedisResult};
 
@@ -17,6 +15,9 @@ use crate::{
     ports::store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
 };
 use link::Link;
+
+/// Where `INFO` tells the run, one section a call: Redis before 7 takes no more.
+const RUN_SECTIONS: [&str; 2] = ["server", "replication"];
 
 /// A store in Redis. It connects at the first call and again after a failure.
 pub struct RedisStore {
@@ -60,15 +61,14 @@ impl Store for RedisStore {
         if queries.is_empty() {
             return Ok(Vec::new());
         }
-        let pipeline = pipeline(queries);
-        let (run, answers): (Option<Arc<str>>, Vec<RedisResult<redis::Value>>) = self
+        let (tells_run, answers): (bool, Vec<RedisResult<redis::Value>>) = self
             .link
-            .run("read", |mut connected| {
-                let pipeline = &pipeline;
-                async move { Ok((connected.run, pipeline.query_async(&mut connected.connection).await?)) }
+            .run("read", |mut connected| async move {
+                let pipeline = pipeline(queries, connected.tells_run);
+                Ok((connected.tells_run, pipeline.query_async(&mut connected.connection).await?))
             })
             .await?;
-        values(queries, run.as_deref(), answers).map_err(|e| error::store_error("read", &self.link.shown_url, e))
+        values(queries, tells_run, answers).map_err(|e| error::store_error("read", &self.link.shown_url, e))
     }
 }
 
@@ -88,8 +88,9 @@ impl RedisStore {
     }
 }
 
-/// All texts in one `MGET`, which takes a key of another type for none; then each hash.
-fn pipeline(queries: &[Query]) -> redis::Pipeline {
+/// All texts in one `MGET`, which takes a key of another type for none; then each hash; then which run this is, in the same
+/// transaction, since a proxy or a failover may put another server behind the same connection.
+fn pipeline(queries: &[Query], tells_run: bool) -> redis::Pipeline {
     let mut pipeline = redis::pipe();
     pipeline.atomic().ignore_errors();
     let texts: Vec<&String> =
@@ -102,14 +103,23 @@ fn pipeline(queries: &[Query]) -> redis::Pipeline {
             pipeline.cmd("HGETALL").arg(key);
         }
     }
+    if tells_run && queries.contains(&Query::Run) {
+        for section in RUN_SECTIONS {
+            pipeline.cmd("INFO").arg(section);
+        }
+    }
     pipeline
 }
 
 fn values(
     queries: &[Query],
-    run: Option<&str>,
-    answers: Vec<RedisResult<redis::Value>>,
+    tells_run: bool,
+    mut answers: Vec<RedisResult<redis::Value>>,
 ) -> Result<Vec<Value>, RedisError> {
+    let run = match tells_run && queries.contains(&Query::Run) {
+        true => run(answers.split_off(answers.len().saturating_sub(RUN_SECTIONS.len())))?,
+        false => None,
+    };
     let mut answers = answers.into_iter();
     let has_texts = queries.iter().any(|q| matches!(q, Query::Text(_)));
     let mut texts = if has_texts { texts(answers.next())? } else { Vec::new() }.into_iter();
@@ -117,10 +127,20 @@ fn values(
         Ok(match query {
             Query::Text(_) => Value::Text(texts.next().flatten()),
             Query::Registers(_) => Value::Registers(registers(answers.next())?),
-            Query::Run => Value::Text(run.map(str::to_owned)),
+            Query::Run => Value::Text(run.clone()),
         })
     };
     queries.iter().map(value).collect()
+}
+
+/// The run of a server: its process, and the history of its data, which is another one each time it begins to lead.
+fn run(sections: Vec<RedisResult<redis::Value>>) -> Result<Option<String>, RedisError> {
+    let mut info = String::new();
+    for section in sections {
+        info.push_str(&redis::from_redis_value::<String>(section?)?);
+    }
+    let part = |name| link::told(&info, name);
+    Ok(part("run_id").map(|process| format!("{process} {}", part("master_replid").unwrap_or_default())))
 }
 
 fn texts(answer: Option<RedisResult<redis::Value>>) -> Result<Vec<Option<String>>, RedisError> {

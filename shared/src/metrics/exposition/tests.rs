@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -11,6 +11,7 @@ use crate::{
         standing::{Ends, Instance, Job, Message, Standing},
         view::view,
     },
+    ports::objects::{ErrorKind, Operation},
     record::{Millis, Offset, Partition},
 };
 
@@ -97,7 +98,7 @@ fn sample_world() -> Vec<Message> {
 
 fn page_of(names: &[&str], messages: &[Message]) -> String {
     let topics = view(&registers_after(messages), NOW);
-    page(&names.iter().map(|name| ((*name).into(), topics.clone())).collect::<Vec<_>>())
+    page(&names.iter().map(|name| ((*name).into(), topics.clone())).collect::<Vec<_>>(), 100)
 }
 
 fn series(text: &str) -> BTreeSet<&str> {
@@ -138,7 +139,7 @@ fn the_backup_is_a_label_only_when_there_are_several() {
 #[test]
 fn label_values_are_escaped() {
     let topics = view(&registers_after(&[ends(("a\"b\\c\nd", 0, 0, 0, 10, [0; 3]))]), NOW);
-    let text = page(&[("main".into(), topics)]);
+    let text = page(&[("main".into(), topics)], 100);
     assert!(text.contains("backup_state{topic=\"a\\\"b\\\\c\\nd\"} 0\n"), "{text}");
 }
 
@@ -153,10 +154,10 @@ fn a_family_is_named_once_and_its_series_follow_it() {
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             assert_eq!(rest.split_once(' ').unwrap().0, current);
         } else {
-            assert_eq!(line.split_once('{').unwrap().0, current);
+            assert_eq!(line.split(['{', ' ']).next().unwrap(), current);
         }
     }
-    assert_eq!(seen.len(), 24);
+    assert_eq!(seen.len(), 25);
 }
 
 #[test]
@@ -166,6 +167,40 @@ fn messages_passed_over_are_a_series_for_each_reason() {
     let lines = [format!("{name}{{reason=\"not_json\"}} 3"), format!("{name}{{reason=\"null\"}} 0")];
     assert_eq!(series(&text), lines.iter().map(String::as_str).collect());
     assert!(text.contains(&format!("# TYPE {name} counter\n")), "{text}");
+}
+
+#[test]
+fn with_too_many_partitions_lag_is_by_topic_what_cannot_be_put_together_is_left_out_and_a_series_says_so() {
+    let topics = view(&registers_after(&sample_world()), NOW);
+    let page = |max| page(&[("main".into(), topics.clone())], max);
+    assert!(page(6).contains("highwater_partition_series_left_out 0\n"));
+    let text = page(5);
+    let series = series(&text);
+    assert!(series.contains("highwater_partition_series_left_out 6"), "{text}");
+    assert!(series.contains("highwater_backup_lag_records{topic=\"std-1\"} 47"), "{text}");
+    assert!(series.contains("backup_topic_progress{topic=\"std-1\"} 0.961842550327361"), "{text}");
+    assert!(series.iter().all(|line| !line.contains("partition=")), "{text}");
+}
+
+#[test]
+fn running_processes_are_a_few_series_together_and_none_without_any() {
+    assert_eq!(of_processes(&Processes::default()), "");
+    let processes = Processes {
+        count: 2,
+        memory_used_bytes: 20,
+        memory_limit_bytes: 200,
+        requests: BTreeMap::from([(Operation::Put, 6), (Operation::List, 2)]),
+        errors: BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]),
+    };
+    let text = of_processes(&processes);
+    let expected = [
+        "highwater_memory_budget_limit_bytes 200",
+        "highwater_memory_budget_used_bytes 20",
+        "highwater_storage_errors_total{kind=\"unavailable\",operation=\"put\"} 4",
+        "highwater_storage_requests_total{operation=\"list\"} 2",
+        "highwater_storage_requests_total{operation=\"put\"} 6",
+    ];
+    assert_eq!(series(&text), expected.into());
 }
 
 proptest! {

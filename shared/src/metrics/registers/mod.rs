@@ -31,7 +31,10 @@ pub use read::{Chain, Floor, Head, LogEnds, Registers, TopicRegisters, Unreadabl
 use serde::Serialize;
 
 use self::values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue};
-use super::standing::{Ends, Instance, Message, Standing};
+use super::{
+    processes,
+    standing::{Ends, Instance, Message, Standing},
+};
 use crate::{chain::ChainIdentity, ports::store::Operation, record::Millis};
 
 /// What a message changes in the store.
@@ -41,6 +44,7 @@ pub fn operations(message: &Message) -> Vec<Operation> {
         Message::Standing(standing) => of_standing(standing),
         Message::Ends(ends) => vec![of_ends(ends)],
         Message::Instance(instance) => vec![of_instance(instance)],
+        Message::Process(process) => vec![processes::operation(process)],
     }
 }
 

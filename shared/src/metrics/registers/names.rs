@@ -74,7 +74,7 @@ pub(in crate::metrics) fn join(parts: &[&str]) -> String {
 }
 
 /// The parts of a field, if it has exactly `N` and this is how they are joined.
-pub(super) fn split<const N: usize>(field: &str) -> Option<[&str; N]> {
+pub(in crate::metrics) fn split<const N: usize>(field: &str) -> Option<[&str; N]> {
     let mut rest = field;
     let mut parts = [""; N];
     for part in &mut parts {

@@ -101,6 +101,14 @@ pub struct Unreadable {
     pub field: String,
 }
 
+impl TopicRegisters {
+    /// Whether somebody observes its log, or says how the work on it is: it is not deleted, as far as is known.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        !self.ends.is_empty() || self.chains.values().any(|chain| chain.job.is_some())
+    }
+}
+
 impl Registers {
     /// The facts behind one backup's hashes, given in the order of [`Kind::ALL`].
     #[must_use]

@@ -7,26 +7,18 @@ use crate::{
     record::Partition,
 };
 
-/// Takes out everything of a topic: its series end. A message that comes late can bring a part back, until the next
-/// refresh takes it out again.
+/// Takes out what is alive of a topic: log ends, and what owners and programs say. Its live series end; what is stored of
+/// it is counted still. A message that comes late can bring a part back, until the next refresh takes it out again.
 #[must_use]
-pub fn topic(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Operation> {
-    let chains: Vec<String> =
-        registers.chains.keys().map(|(n, partition)| names::chain_field(topic, *n, *partition)).collect();
-    let incarnations = registers.incarnations.keys().map(|n| names::topic_field(topic, &n.to_string())).collect();
-    let ends = registers.ends.keys().map(|partition| names::topic_field(topic, &partition.to_string())).collect();
+pub fn live(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Operation> {
     let instances = registers.instances.keys().map(|name| names::topic_field(topic, name)).collect();
     [
-        (Kind::Heads, chains.clone()),
-        (Kind::Floors, chains.clone()),
-        (Kind::Jobs, chains.clone()),
-        (Kind::Damaged, chains),
-        (Kind::Incarnations, incarnations),
-        (Kind::Ends, ends),
-        (Kind::Instances, instances),
+        ends(backup, topic, registers, |_, _| true),
+        jobs(backup, topic, registers, |_, _| true),
+        remove(Kind::Instances, backup, instances),
     ]
     .into_iter()
-    .filter_map(|(kind, fields)| remove(kind, backup, fields))
+    .flatten()
     .collect()
 }
 

@@ -37,7 +37,11 @@ fn standing(next: i64, epoch: u64, position: i64) -> Message {
 }
 
 fn chain(registers: &Registers) -> &Chain {
-    &registers.topics["orders"].chains[&(1, Partition(0))]
+    chain_of(&registers.topics["orders"])
+}
+
+fn chain_of(topic: &TopicRegisters) -> &Chain {
+    &topic.chains[&(1, Partition(0))]
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn what_something_else_wrote_into_a_hash_is_named_and_can_be_taken_out() {
 }
 
 #[test]
-fn a_deleted_topic_leaves_nothing_in_the_store_and_others_are_untouched() {
+fn what_is_alive_of_a_deleted_topic_leaves_the_store_what_is_stored_stays_and_others_are_untouched() {
     let mut messages: Vec<Message> = Vec::new();
     for topic in ["orders", "gone"] {
         let Message::Standing(mut it) = standing(389, 5, 392) else { unreachable!() };
@@ -134,9 +138,11 @@ fn a_deleted_topic_leaves_nothing_in_the_store_and_others_are_untouched() {
     }
     let mut operations: Vec<Operation> = messages.iter().flat_map(super::operations).collect();
     let registers = registers_in(&hashes(operations.clone()));
-    operations.extend(remove::topic("main", "gone", &registers.topics["gone"]));
+    operations.extend(remove::live("main", "gone", &registers.topics["gone"]));
     let left = registers_in(&hashes(operations));
-    assert_eq!(left.topics.keys().map(|topic| &**topic).collect::<Vec<_>>(), ["orders"]);
+    let gone = &left.topics["gone"];
+    assert!(gone.ends.is_empty() && gone.instances.is_empty() && !gone.is_live());
+    assert_eq!((chain_of(gone).head, &chain_of(gone).job), (chain_of(&registers.topics["gone"]).head, &None));
     assert_eq!(left.topics["orders"], registers.topics["orders"]);
 }
 

@@ -7,6 +7,7 @@ const STANDING: &str = include_str!("../../../fixtures/metrics/standing.json");
 const STANDING_WITHOUT_JOB: &str = include_str!("../../../fixtures/metrics/standing-without-job.json");
 const ENDS: &str = include_str!("../../../fixtures/metrics/ends.json");
 const INSTANCE: &str = include_str!("../../../fixtures/metrics/instance.json");
+const PROCESS: &str = include_str!("../../../fixtures/metrics/process.json");
 const STANDING_WITH_MARKS: &str = include_str!("../../../fixtures/metrics/standing-with-marks.json");
 const ENDS_WITH_OUTLOOK: &str = include_str!("../../../fixtures/metrics/ends-with-outlook.json");
 const GOLDEN: [&str; 4] = [STANDING, STANDING_WITHOUT_JOB, ENDS, INSTANCE];
@@ -84,7 +85,7 @@ fn what_else_is_known_of_a_chain_and_its_log_is_read_as_what_it_says() {
 
 #[test]
 fn the_format_of_every_message_is_the_golden_one_and_cannot_move() {
-    for golden in GOLDEN.into_iter().chain([STANDING_WITH_MARKS, ENDS_WITH_OUTLOOK]) {
+    for golden in GOLDEN.into_iter().chain([STANDING_WITH_MARKS, ENDS_WITH_OUTLOOK, PROCESS]) {
         let encoded = decode(golden).encode();
         assert_eq!(std::str::from_utf8(&encoded.value.unwrap()).unwrap(), golden.trim_end());
         assert!(encoded.headers.is_empty() && encoded.partition.is_none());
