@@ -21,7 +21,7 @@ check:
 
 # All tests with the full number of rounds and seeds
 soak:
-    HIGHWATER_TEST_ROUNDS="${HIGHWATER_TEST_ROUNDS:-30}" HIGHWATER_TEST_SEEDS="${HIGHWATER_TEST_SEEDS:-1000}" infra/test.sh
+    HIGHWATER_TEST_ROUNDS="${HIGHWATER_TEST_ROUNDS:-30}" HIGHWATER_TEST_SEEDS="${HIGHWATER_TEST_SEEDS:-100000}" infra/test.sh
 
 # What it costs: backup against a raw drain, and counting into Redis, each compared within the run
 bench *args:

@@ -2,7 +2,7 @@
 //!
 //! `HIGHWATER_TEST_SEEDS=1000` runs more seeds, `HIGHWATER_TEST_SEED=17` replays one.
 
-use integration_tests::simulation::{Guards, run};
+use integration_tests::simulation::{Expired, Guards, run};
 use segment_writer::Protections;
 
 /// Seeds for which a missing protection must show, at least one of them.
@@ -18,13 +18,30 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
-    let failed: Vec<String> = seeds()
-        .filter_map(|seed| {
-            run(seed, Guards::ALL).err().map(|violation| format!("HIGHWATER_TEST_SEED={seed}: {violation}"))
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let of_thread = move |first: u64| -> Vec<_> {
+        seeds().filter(|seed| seed % threads == first).map(|seed| (seed, run(seed, Guards::ALL))).collect()
+    };
+    let workers: Vec<_> = (0..threads).map(|first| std::thread::spawn(move || of_thread(first))).collect();
+    let runs: Vec<_> =
+        workers.into_iter().flat_map(|worker| worker.join().expect("a history does not panic")).collect();
+    let failed: Vec<String> = runs
+        .iter()
+        .filter_map(|(seed, run)| {
+            run.as_ref().err().map(|violation| format!("HIGHWATER_TEST_SEED={seed}: {violation}"))
         })
         .collect();
-    println!("{} seeds ran", seeds().count());
+    let sum = |of: fn(&Expired) -> usize| runs.iter().filter_map(|(_, run)| run.as_ref().ok()).map(of).sum::<usize>();
+    let (floors, deleted) = (sum(|it| it.floors), sum(|it| it.deleted));
+    let (late, read) = (sum(|it| it.late), sum(|it| it.read));
+    println!(
+        "{} seeds ran: floors moved {floors} times, {deleted} segments were deleted, {late} came too late, {read} were read",
+        runs.len()
+    );
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
+    if runs.len() > 100 {
+        assert!([floors, deleted, late, read].iter().all(|count| *count > 0), "nothing expires here");
+    }
 }
 
 /// The first seed that notices that a protection is missing.
@@ -52,6 +69,28 @@ fn without_the_topic_id_check_the_simulation_fails() {
 #[test]
 fn without_commits_behind_durable_segments_the_simulation_fails() {
     bites(Guards { writer: Protections { commit_after_durable: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_a_floor_that_is_read_again_behind_a_segment_the_simulation_fails() {
+    bites(Guards { writer: Protections { floor_check: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_commits_behind_that_reading_the_simulation_fails() {
+    bites(Guards { writer: Protections { commit_after_floor_check: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_a_floor_that_moves_before_anything_is_deleted_the_simulation_fails() {
+    use segment_expirer::Protections;
+    bites(Guards { expirer: Protections { floor_first: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
+fn without_pins_that_are_respected_the_simulation_fails() {
+    use segment_expirer::Protections;
+    bites(Guards { expirer: Protections { pins: false, ..Protections::ALL }, ..Guards::ALL });
 }
 
 #[test]

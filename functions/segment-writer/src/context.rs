@@ -141,11 +141,21 @@ pub struct Protections {
     pub topic_id_check: bool,
     /// Offsets are committed behind durable segments only.
     pub commit_after_durable: bool,
+    /// The floor is read again behind a segment: one that was put below it is none.
+    pub floor_check: bool,
+    /// Offsets are committed behind that reading only.
+    pub commit_after_floor_check: bool,
 }
 
 impl Protections {
     /// Every one.
-    pub const ALL: Protections = Protections { frontier_check: true, topic_id_check: true, commit_after_durable: true };
+    pub const ALL: Protections = Protections {
+        frontier_check: true,
+        topic_id_check: true,
+        commit_after_durable: true,
+        floor_check: true,
+        commit_after_floor_check: true,
+    };
 }
 
 /// A chain's hint, and which incarnation it is of.

@@ -43,6 +43,9 @@ pub async fn seal(
     crash::point("before-put");
     put(context, open, &segment, &partition).await?;
     crash::point("after-put");
+    if !context.protections.commit_after_floor_check {
+        commit(context, backup, &partition, segment.metadata.next).await;
+    }
     let newer = check_floor(context, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
     context.remember(open);
@@ -95,10 +98,12 @@ async fn check_floor(
 ) -> Result<bool, WriteError> {
     let newer = archive::newer_than(&*context.objects, &open.chain, base).await?;
     if newer.segments || newer.floor_etag != open.floor.etag {
-        open.floor = archive::read_floor(&*context.objects, &open.chain).await?;
-    }
-    if base < open.floor.floor.base {
-        return Err(WriteError::LostRace { partition: partition.clone(), base });
+        let floor = archive::read_floor(&*context.objects, &open.chain).await?;
+        if base < floor.floor.base && context.protections.floor_check {
+            // What is known of the chain stays as it is: a floor above its frontier would be no standing.
+            return Err(WriteError::LostRace { partition: partition.clone(), base });
+        }
+        open.floor = floor;
     }
     // Who accepted a loss meanwhile made it another chain: it is to be opened anew.
     Ok(newer.segments || newer.accepted_etag != open.accepted.etag)

@@ -27,7 +27,8 @@ use super::{
 };
 
 /// One process of the meter: it lives until it is done, killed, or too old.
-pub async fn process(world: &Arc<World>, seed: u64) {
+pub async fn process(world: Arc<World>, seed: u64) {
+    let world = &world;
     let mut rng = StdRng::seed_from_u64(seed);
     let faults = processes::luck(&mut rng, seed);
     let life = async {

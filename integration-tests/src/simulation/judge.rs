@@ -6,9 +6,10 @@ use rand::{rngs::StdRng, seq::SliceRandom};
 use shared::{
     adapters::memory::store::MemoryStore,
     archive::{self, SegmentEntry},
-    chain::{ChainIdentity, Totals, keys},
+    chain::{ChainIdentity, Floor, Totals, keys},
     metrics::{registers::epoch, standing},
     ports::{
+        objects::Objects,
         records::{Fetched, Log as _},
         store::Store,
     },
@@ -24,25 +25,29 @@ use super::{
     world::{PARTITIONS, TOPICS, World},
 };
 
-/// What a chain holds.
-struct Stored {
+/// What a chain holds from its floor on, or a part of that.
+pub struct Stored {
+    start: Offset,
     records: BTreeMap<Offset, Record>,
+    filtered: u64,
     gaps: Vec<Gap>,
-    next: Offset,
-    point: ChainPoint,
+    pub next: Offset,
+    pub point: ChainPoint,
+    /// Segments below the floor.
+    below: usize,
 }
 
 /// Every chain is whole, and holds exactly what was produced.
 pub async fn storage(world: &World) -> Result<(), String> {
     for topic in TOPICS {
         let current = world.id(topic);
-        for claim in text(archive::claims(&*world.objects, "main", topic).await)? {
+        for claim in text(archive::claims(&*world.stored, "main", topic).await)? {
             for chain in chains(world, topic, &claim).await? {
-                let stored = read(world, &chain)
+                let stored = read(&*world.stored, &chain)
                     .await
                     .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
                 let log = world.model().log(topic, &claim.topic_id, chain.partition).clone();
-                compare(world, &stored, &log, claim.topic_id == current)
+                compare(|offset| world.keeps(offset), &stored, &log, claim.topic_id == current)
                     .map_err(|e| format!("{topic} {}-{}: {e}", claim.incarnation, chain.partition))?;
             }
         }
@@ -52,7 +57,7 @@ pub async fn storage(world: &World) -> Result<(), String> {
 }
 
 async fn every_partition_is_there(world: &World, topic: &str) -> Result<(), String> {
-    let claims = text(archive::claims(&*world.objects, "main", topic).await)?;
+    let claims = text(archive::claims(&*world.stored, "main", topic).await)?;
     let current = world.id(topic);
     let claim =
         claims.iter().find(|claim| claim.topic_id == current).ok_or("the topic that is there now was never claimed")?;
@@ -69,17 +74,43 @@ async fn every_partition_is_there(world: &World, topic: &str) -> Result<(), Stri
 
 async fn chains(world: &World, topic: &str, claim: &archive::Claim) -> Result<Vec<ChainIdentity>, String> {
     let cluster = text(world.kafka.cluster_id().await)?;
-    text(archive::chains(&*world.objects, &cluster, "main", topic, claim).await)
+    text(archive::chains(&*world.stored, &cluster, "main", topic, claim).await)
 }
 
-/// Reads a chain from its first segment on, and checks that each goes on where the one before it ended.
-async fn read(world: &World, chain: &ChainIdentity) -> Result<Stored, String> {
+/// Reads a chain from its floor on. Where there is a floor, something lies there.
+async fn read(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Stored, String> {
+    let floor = text(archive::read_floor(objects, chain).await)?.floor;
+    let stored = read_part(objects, chain, &floor, Offset(i64::MAX)).await?;
+    if stored.next == floor.base && floor.base > Offset(0) {
+        return Err(format!("the floor is at {} and nothing lies there", floor.base));
+    }
+    Ok(stored)
+}
+
+/// Reads the segments from a floor on and before `to`, and checks that each goes on where the one before it ended.
+pub async fn read_part(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    floor: &Floor,
+    to: Offset,
+) -> Result<Stored, String> {
     let folder = keys::chain_folder(chain);
-    let (objects, _) = text(archive::chain_objects(&*world.objects, chain, "").await)?;
-    let mut stored =
-        Stored { records: BTreeMap::new(), gaps: vec![], next: Offset(0), point: ChainPoint::start(chain) };
-    for segment in objects.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)) {
-        let reader = text(archive::read_segment(&*world.objects, &segment.key).await)?;
+    let (entries, _) = text(archive::chain_objects(objects, chain, "").await)?;
+    let mut stored = Stored {
+        start: floor.base,
+        records: BTreeMap::new(),
+        filtered: 0,
+        gaps: vec![],
+        next: floor.base,
+        point: floor.before,
+        below: 0,
+    };
+    for segment in entries.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)).filter(|it| it.base < to) {
+        if segment.base < floor.base {
+            stored.below += 1;
+            continue;
+        }
+        let reader = text(archive::read_segment(objects, &segment.key).await)?;
         let metadata = reader.metadata().clone();
         if metadata.base != stored.next || segment.base != stored.next {
             return Err(format!("segment {} follows {}", segment.base, stored.next));
@@ -95,21 +126,22 @@ async fn read(world: &World, chain: &ChainIdentity) -> Result<Stored, String> {
                 return Err(format!("record {} is there twice", record.offset));
             }
         }
+        stored.filtered += metadata.own.filtered;
         stored.gaps.extend(metadata.gaps.iter().cloned());
         stored.next = metadata.next;
         stored.point = metadata.after(segment.size_bytes);
     }
-    let digest = ChainPoint::start(chain).digest.after_all(stored.records.values());
+    let digest = floor.before.digest.after_all(stored.records.values());
     if digest != stored.point.digest {
         return Err("the chain digest is not that of its records".to_owned());
     }
     Ok(stored)
 }
 
-fn compare(world: &World, stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
+pub fn compare(keeps: impl Fn(Offset) -> bool, stored: &Stored, log: &Log, is_current: bool) -> Result<(), String> {
     for (offset, record) in &stored.records {
         match log.visible.get(offset) {
-            Some(_) if !world.keeps(*offset) => return Err(format!("record {offset} is stored against the filter")),
+            Some(_) if !keeps(*offset) => return Err(format!("record {offset} is stored against the filter")),
             Some(produced) if produced == record => {}
             Some(_) => return Err(format!("record {offset} is stored otherwise than it was produced")),
             None => return Err(format!("record {offset} was never produced, or never committed")),
@@ -124,16 +156,16 @@ fn compare(world: &World, stored: &Stored, log: &Log, is_current: bool) -> Resul
         true => offset < stored.next || offset >= log.trimmed_to,
         false => offset < stored.next,
     };
-    for offset in log.visible.keys().filter(|offset| due(**offset) && world.keeps(**offset)) {
+    for offset in log.visible.range(stored.start..).map(|(offset, _)| offset).filter(|it| due(**it) && keeps(**it)) {
         if !stored.records.contains_key(offset) && !log.compacted.contains(offset) && !in_gap(*offset) {
             return Err(format!("record {offset} is lost (frontier {})", stored.next));
         }
     }
     // What was compacted or lost may have been read before.
     let left_out: Vec<Offset> =
-        log.visible.range(..stored.next).map(|(offset, _)| *offset).filter(|offset| !world.keeps(*offset)).collect();
+        log.visible.range(stored.start..stored.next).map(|(at, _)| *at).filter(|at| !keeps(*at)).collect();
     let surely = left_out.iter().filter(|offset| !log.compacted.contains(offset) && !in_gap(**offset)).count() as u64;
-    let filtered = stored.point.totals.filtered;
+    let filtered = stored.filtered;
     if filtered < surely || filtered > left_out.len() as u64 {
         return Err(format!("{filtered} records are counted as filtered, not {surely} to {}", left_out.len()));
     }
@@ -158,12 +190,12 @@ pub async fn standings(world: &World, rng: &mut StdRng) -> Result<(), String> {
     let answers = text(store.read(&epoch::queries(&backups)).await)?;
     let snapshot = epoch::snapshots(&backups, answers).remove(0);
     for topic in TOPICS {
-        for claim in text(archive::claims(&*world.objects, "main", topic).await)? {
+        for claim in text(archive::claims(&*world.stored, "main", topic).await)? {
             for chain in chains(world, topic, &claim).await? {
                 if claim.topic_id != world.id(topic) {
                     continue;
                 }
-                let stored = read(world, &chain).await?;
+                let stored = read(&*world.stored, &chain).await?;
                 let shown = snapshot
                     .registers
                     .topics
@@ -214,10 +246,9 @@ pub async fn meter(world: &World) -> Result<(), String> {
     all_is_counted(world).await?;
     let mut expected = BTreeMap::new();
     for topic in TOPICS {
-        let totals = questions::durable(world, topic).await?;
-        for (series, figure) in questions::series_of_totals(topic, &totals) {
-            expected.insert(series, figure);
-        }
+        let durable = questions::durable(world, topic).await?;
+        expected.extend(questions::series_of_totals(topic, &durable.totals));
+        expected.extend(questions::series_of_present(topic, &durable.present));
         for (partition, last) in last_offsets(world, topic).await? {
             expected
                 .insert(format!("backup_sink_offset{{topic=\"{topic}\",partition=\"{partition}\"}}"), last.0 as f64);
@@ -252,12 +283,28 @@ async fn all_is_counted(world: &World) -> Result<(), String> {
 /// The last stored offset of each partition of the topic that is there now.
 async fn last_offsets(world: &World, topic: &str) -> Result<BTreeMap<Partition, Offset>, String> {
     let mut last = BTreeMap::new();
-    for (chain, next, point) in questions::chain_ends(world, topic).await? {
-        if chain.topic_id == world.id(topic) && point.totals != Totals::default() {
-            last.insert(chain.partition, Offset(next.0 - 1));
+    for end in questions::chain_ends(world, topic).await? {
+        if end.chain.topic_id == world.id(topic) && end.point.totals != Totals::default() {
+            last.insert(end.chain.partition, Offset(end.next.0 - 1));
         }
     }
     Ok(last)
+}
+
+/// When nobody holds anything and the grace is over, nothing lies below a floor.
+pub async fn swept(world: &World) -> Result<(), String> {
+    for topic in TOPICS {
+        for claim in text(archive::claims(&*world.stored, "main", topic).await)? {
+            for chain in chains(world, topic, &claim).await? {
+                let stored = read(&*world.stored, &chain).await?;
+                if stored.below > 0 {
+                    let place = format!("{topic} {}-{}", claim.incarnation, chain.partition);
+                    return Err(format!("{place}: {} segments lie below the floor for ever", stored.below));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// After a drain that ends here every topic is done, to the last record.

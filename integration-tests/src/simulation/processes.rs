@@ -1,35 +1,54 @@
 //! What runs against the world: drains, followers, events, each a process of its own luck.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use segment_writer::{Arrived, Backup, Context, Drain, Event, Input, Limits, Output};
 use shared::{
     adapters::memory::faults::{Faults, FaultyKafka, FaultyObjects, Odds},
     config::selection::TopicSelection,
-    ports::{objects::Objects, records::Kafka},
-    record::{Offset, Record, TopicPartition, filter::Filter},
+    ports::{clock::Clock, objects::Objects, records::Kafka},
+    record::{Millis, Offset, Record, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    changes, counting, meter, questions,
+    changes, counting, expiry, meter, questions, readers,
     world::{METRICS_TOPIC, World},
 };
 
 /// How often somebody looks at the figures while processes run.
 const ASKED_EVERY: Duration = Duration::from_millis(1_300);
+/// Longer than segments live here, and any time-out.
+const STALL_MS_MAX: u64 = 150_000;
+/// How far clocks are off.
+const SKEW_MS_MAX: i64 = 600_000;
 /// No process works longer than this, in the world's time.
 const LIFE_MAX: Duration = Duration::from_secs(600);
 
 /// Runs a few processes at once, while records keep coming, the store has its misfortunes and somebody asks.
 pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
-    let writers: Vec<u64> = (0..rng.random_range(0..3)).map(|_| rng.random()).collect();
-    let counters: Vec<u64> = (0..rng.random_range(u64::from(writers.is_empty())..3)).map(|_| rng.random()).collect();
-    let writers = futures::future::join_all(writers.into_iter().map(|seed| process(world, seed)));
-    let counters = futures::future::join_all(counters.into_iter().map(|seed| counting::process(world, seed)));
+    let mut running = std::mem::take(&mut *world.running());
+    for _ in 0..rng.random_range(0..4) {
+        running.spawn(process(world.clone(), rng.random()));
+    }
+    for _ in 0..rng.random_range(u64::from(running.is_empty())..3) {
+        running.spawn(counting::process(world.clone(), rng.random()));
+    }
+    for _ in 0..rng.random_range(0..3) {
+        running.spawn(expiry::process(world.clone(), rng.random()));
+    }
+    for _ in 0..rng.random_range(0..2) {
+        running.spawn(readers::process(world.clone(), rng.random()));
+    }
+    // Who has stalled by then is left behind, and wakes among others.
+    let patience = Duration::from_millis(rng.random_range(4_000..30_000));
     let happening = async {
         for _ in 0..rng.random_range(0..6) {
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..4_000))).await;
@@ -43,22 +62,44 @@ pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
             questions::ask(world).await;
         }
     };
-    let asking = async {
-        loop {
-            tokio::time::sleep(ASKED_EVERY).await;
-            questions::ask(world).await;
-        }
-    };
     tokio::select! {
-        _ = futures::future::join3(writers, counters, happening) => {}
-        () = asking => {}
+        biased;
+        _ = futures::future::join(all_end(&mut running), happening) => {}
+        () = asking(world, ASKED_EVERY) => {}
+        () = tokio::time::sleep(patience) => {}
+    }
+    *world.running() = running;
+}
+
+/// Waits for everybody that is left.
+pub async fn quiet(world: &Arc<World>) {
+    let mut running = std::mem::take(&mut *world.running());
+    tokio::select! {
+        biased;
+        () = all_end(&mut running) => {}
+        () = asking(world, ASKED_EVERY * 8) => {}
+    }
+}
+
+async fn all_end(running: &mut JoinSet<()>) {
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+async fn asking(world: &Arc<World>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        questions::ask(world).await;
     }
 }
 
 /// What happens to a process: half of them are lucky.
 pub fn luck(rng: &mut StdRng, seed: u64) -> Arc<Faults> {
     let crash = rng.random_bool(0.4).then(|| rng.random_range(1..80));
-    let odds = Odds { fail_before: 0.02, fail_after: 0.02, delay_ms_max: 40 };
+    let odds = Odds { fail_before: 0.02, fail_after: 0.02, delay_ms_max: 40, stall: 0.01, stall_ms_max: STALL_MS_MAX };
     Arc::new(Faults::new(seed, if rng.random_bool(0.5) { odds } else { Odds::NONE }, crash))
 }
 
@@ -72,10 +113,10 @@ pub async fn live(faults: &Faults, life: impl Future<Output = ()>) {
 }
 
 /// One process that writes.
-async fn process(world: &Arc<World>, seed: u64) {
+async fn process(world: Arc<World>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let faults = luck(&mut rng, seed);
-    let context = context(world, &faults);
+    let context = context(&world, &faults, &mut rng);
     let life = async {
         // A warm function is invoked more than once.
         for _ in 0..rng.random_range(1..4) {
@@ -83,7 +124,7 @@ async fn process(world: &Arc<World>, seed: u64) {
                 0 => follow(&context, Duration::from_millis(rng.random_range(0..20_000))).await,
                 1 => drop(segment_writer::handle(Input::Drain(drain(&mut rng)), &context).await),
                 _ => {
-                    let event = event(world, &mut rng);
+                    let event = event(&world, &mut rng);
                     drop(segment_writer::handle(Input::Event(event), &context).await);
                 }
             }
@@ -108,7 +149,7 @@ fn drain(rng: &mut StdRng) -> Drain {
 /// The drain after which everything must be stored.
 pub async fn last_drain(world: &Arc<World>) -> Result<(), String> {
     let faults = Arc::new(Faults::new(world.seed, Odds::NONE, None));
-    let context = context(world, &faults);
+    let context = context_with(world, world.objects.clone(), &faults, world.clock.clone(), 300);
     let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: true };
     let report = segment_writer::handle(Input::Drain(drain), &context);
     let report = tokio::time::timeout(LIFE_MAX, report).await.map_err(|_| "the last drain hangs".to_owned())?;
@@ -121,17 +162,52 @@ pub async fn last_drain(world: &Arc<World>) -> Result<(), String> {
     }
 }
 
-fn context(world: &Arc<World>, faults: &Arc<Faults>) -> Arc<Context> {
+/// Processes differ: in where they cut segments, and in their clocks.
+fn context(world: &Arc<World>, faults: &Arc<Faults>, rng: &mut StdRng) -> Arc<Context> {
+    let bytes_max = rng.random_range(100..700);
+    let clock = clock(world, rng);
+    world.saw_writer(clock.now());
+    let rng_of_naps = Mutex::new(StdRng::seed_from_u64(rng.random()));
+    let objects = world.objects.clone();
+    let objects =
+        if rng.random_bool(0.3) { Arc::new(expiry::Drowsy { inner: objects, rng: rng_of_naps }) } else { objects };
+    context_with(world, objects, faults, clock, bytes_max)
+}
+
+/// The clock of a process: off by minutes, one time in four.
+pub fn clock(world: &Arc<World>, rng: &mut StdRng) -> Arc<dyn Clock> {
+    let skew_ms = if rng.random_bool(0.25) { rng.random_range(-SKEW_MS_MAX..=SKEW_MS_MAX) } else { 0 };
+    Arc::new(SkewedClock { clock: world.clock.clone(), skew_ms })
+}
+
+struct SkewedClock {
+    clock: Arc<dyn Clock>,
+    skew_ms: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Millis {
+        Millis(self.clock.now().0 + self.skew_ms)
+    }
+}
+
+fn context_with(
+    world: &Arc<World>,
+    objects: Arc<dyn Objects>,
+    faults: &Arc<Faults>,
+    clock: Arc<dyn Clock>,
+    bytes_max: u64,
+) -> Arc<Context> {
     let kafka: Arc<dyn Kafka> = Arc::new(FaultyKafka::new(Arc::new(world.kafka.clone()), faults.clone()));
-    let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone()));
+    let objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(objects, faults.clone()));
     let topics = selection();
-    let rollover = Rollover { bytes_max: 300, age_max: Duration::from_secs(3) };
+    let rollover = Rollover { bytes_max, age_max: Duration::from_secs(3) };
     let filter = |keep| ("*".parse().expect("a glob"), Arc::new(Filter::compile(keep).expect("a filter")));
     let filters = world.filter().into_iter().map(filter).collect();
     let backup =
         Backup { name: "main".into(), topics, rollover, compression: Compression::None, filters, seal_key: None };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
-    let context = Context::new(kafka, objects, world.clock.clone(), vec![backup], METRICS_TOPIC, "simulation", limits);
+    let context = Context::new(kafka, objects, clock, vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)
 }
 

@@ -1,6 +1,9 @@
 //! Kafka, storage and what is known of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use rand::{RngExt, rngs::StdRng};
@@ -11,13 +14,20 @@ use shared::{
         store::MemoryStore,
     },
     archive,
-    ports::{clock::Clock, objects::Objects, records::Log as _, store::Store},
+    ports::{
+        clock::Clock,
+        objects::{LIST_LIMIT_MAX, Objects},
+        records::Log as _,
+        store::Store,
+    },
     record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
+use tokio::task::JoinSet;
 
 use super::{
     Guards,
     changes::{self, Changes},
+    expiry::{SmallPages, Watched},
     meter::Meter,
     model::Model,
     unprotected::{ForgetfulStore, OverwritingObjects, RunlessStore, UncheckedStore},
@@ -28,6 +38,16 @@ pub const PARTITIONS: i32 = 2;
 pub const METRICS_TOPIC: &str = "backbeat-metrics";
 pub const METRICS_PARTITIONS: i32 = 2;
 const START: Millis = Millis(1_700_000_000_000);
+
+/// Every third history has a filter.
+fn has_filter(seed: u64) -> bool {
+    seed % 3 == 1
+}
+
+/// What the filter of a history must say of the record at an offset.
+pub fn keeps(seed: u64, offset: Offset) -> bool {
+    !has_filter(seed) || offset.0 % 3 != 1
+}
 
 /// The store without the protections that are taken out.
 fn guarded(figures: Arc<MemoryStore>, guards: Guards) -> Arc<dyn Store> {
@@ -64,14 +84,22 @@ pub struct World {
     pub guards: Guards,
     pub clock: Arc<PausedClock>,
     pub kafka: MemoryKafka,
+    /// The storage, as functions meet it: its pages may be small.
     pub objects: Arc<dyn Objects>,
+    /// The storage, as it is.
+    pub stored: Arc<dyn Objects>,
+    /// What left the storage, judged as it left.
+    pub watched: Arc<Watched>,
     /// The store of figures, as it is.
     pub figures: Arc<MemoryStore>,
     /// The store of figures, as functions meet it.
     pub store: Arc<dyn Store>,
     changes: Mutex<Changes>,
     meter: Mutex<Meter>,
-    model: Mutex<Model>,
+    model: Arc<Mutex<Model>>,
+    /// Processes that are not done.
+    running: Mutex<JoinSet<()>>,
+    writers_ahead: AtomicBool,
     open: Mutex<Vec<Open>>,
 }
 
@@ -84,7 +112,12 @@ impl World {
         }
         kafka.create(METRICS_TOPIC, METRICS_PARTITIONS, &[]);
         let stored: Arc<dyn Objects> = Arc::new(MemoryObjects::new(clock.clone()));
-        let objects = if guards.compare_and_set { stored } else { Arc::new(OverwritingObjects(stored)) };
+        let inner = if guards.compare_and_set { stored.clone() } else { Arc::new(OverwritingObjects(stored.clone())) };
+        let model = Arc::new(Mutex::default());
+        let watched = Arc::new(Watched::new(inner, clock.clone(), model.clone(), seed));
+        let page_max =
+            if seed.is_multiple_of(2) { LIST_LIMIT_MAX } else { 2 + usize::try_from(seed / 2 % 4).unwrap_or(0) };
+        let objects: Arc<dyn Objects> = Arc::new(SmallPages { inner: watched.clone(), page_max });
         let figures = Arc::new(MemoryStore::new(clock.clone()));
         World {
             seed,
@@ -92,11 +125,15 @@ impl World {
             clock,
             kafka,
             objects,
+            stored,
+            watched,
             store: guarded(figures.clone(), guards),
             figures,
             changes: Mutex::default(),
             meter: Mutex::default(),
-            model: Mutex::default(),
+            model,
+            running: Mutex::default(),
+            writers_ahead: AtomicBool::new(false),
             open: Mutex::default(),
         }
     }
@@ -118,14 +155,29 @@ impl World {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The backup's filter: every third history has one.
+    /// A writer whose clock says this has begun.
+    pub fn saw_writer(&self, now: Millis) {
+        self.writers_ahead.fetch_or(now > self.clock.now(), Ordering::Relaxed);
+    }
+
+    /// Whether the clock of some writer was ahead.
+    pub fn had_writers_ahead(&self) -> bool {
+        self.writers_ahead.load(Ordering::Relaxed)
+    }
+
+    /// Processes that are not done.
+    pub fn running(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The backup's filter, if it has one.
     pub fn filter(&self) -> Option<&'static str> {
-        (self.seed % 3 == 1).then_some("offset % 3 != 1")
+        has_filter(self.seed).then_some("offset % 3 != 1")
     }
 
     /// What the filter must say of the record at an offset.
     pub fn keeps(&self, offset: Offset) -> bool {
-        self.filter().is_none() || offset.0 % 3 != 1
+        keeps(self.seed, offset)
     }
 
     /// Pauses the backup or a topic of it, or ends such a pause.
@@ -170,7 +222,7 @@ impl World {
                 self.kafka.skip(partition, rng.random_range(1..4));
             }
             let mut record = record(rng);
-            record.timestamp = self.clock.now();
+            record.timestamp = timestamp(self.clock.now(), rng);
             record.offset = match transaction {
                 Some(transaction) => self.kafka.append_in(transaction, partition, record.clone()),
                 None => self.kafka.append(partition, record.clone()),
@@ -257,6 +309,17 @@ impl World {
         let id = self.id(topic);
         let mut model = self.model();
         change(self, &partition, model.log(topic, &id, partition.partition), rng);
+    }
+}
+
+/// Now, most often; or none, or one that is far off.
+fn timestamp(now: Millis, rng: &mut StdRng) -> Millis {
+    match rng.random_range(0..40) {
+        0 => Millis(-1),
+        1 => Millis(0),
+        2 => Millis(4_080_000_000_000),
+        3..8 => Millis(now.0 - rng.random_range(0..120_000)),
+        _ => now,
     }
 }
 

@@ -31,11 +31,15 @@ pub struct Odds {
     pub fail_after: f64,
     /// The longest a call takes, in milliseconds.
     pub delay_ms_max: u64,
+    /// A call takes longer than anybody waits: the process was suspended there, and wakes.
+    pub stall: f64,
+    /// The longest it is suspended, in milliseconds.
+    pub stall_ms_max: u64,
 }
 
 impl Odds {
     /// Nothing goes wrong.
-    pub const NONE: Odds = Odds { fail_before: 0.0, fail_after: 0.0, delay_ms_max: 3 };
+    pub const NONE: Odds = Odds { fail_before: 0.0, fail_after: 0.0, delay_ms_max: 3, stall: 0.0, stall_ms_max: 0 };
 }
 
 /// What happens to one process.
@@ -82,7 +86,9 @@ impl Faults {
 
     fn draw(&self, odds: f64) -> (Duration, Fate) {
         let mut dice = self.dice();
-        let delay = Duration::from_millis(dice.rng.random_range(0..=self.odds.delay_ms_max));
+        let stalls = dice.rng.random_bool(self.odds.stall);
+        let longest = if stalls { self.odds.stall_ms_max } else { self.odds.delay_ms_max };
+        let delay = Duration::from_millis(dice.rng.random_range(0..=longest));
         let fails = dice.rng.random_bool(odds);
         if let Some(left) = &mut dice.calls_before_crash {
             *left = left.saturating_sub(1);
