@@ -49,7 +49,7 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>, clock: Arc<dyn Clock>) -> C
     Context {
         objects: Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone())),
         clock,
-        backups: vec![Backup { name: "main".into(), retention: Some(RETENTION) }],
+        backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seal_key: None }],
         limits: Limits { footers_max: 5, footers_at_once_max: 3, ..Limits::default() },
         protections: world.guards.expirer,
     }
@@ -214,7 +214,7 @@ impl Watched {
         let reader = archive::read_segment(&*self.inner, &first.key).await.map_err(|e| e.to_string())?;
         let chain = reader.metadata().chain.clone();
         let start = ChainPoint::start(&chain);
-        let from = from.unwrap_or(Floor { format_version: 1, base: Offset(0), before: start });
+        let from = from.unwrap_or(Floor { format_version: 1, base: Offset(0), before: start, seal: None });
         if to.base <= from.base {
             return Err(format!("the floor goes from {} to {}", from.base, to.base));
         }
