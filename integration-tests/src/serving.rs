@@ -45,6 +45,10 @@ pub struct Serving {
     pub backup: String,
     /// The topic that is backed up.
     pub topic: String,
+    /// Which topics are backed up: a literal name or a pattern.
+    pub include: String,
+    /// A pattern of topics that are not; empty: none.
+    pub exclude: String,
     /// The metrics topic.
     pub metrics_topic: String,
     /// The bucket of the backup.
@@ -84,6 +88,8 @@ impl Serving {
         let s3 = S3Server::shared().await;
         let cluster = KafkaCluster::connect(KafkaSettings::at(kafka.bootstrap_servers())).await.expect("a client");
         Serving {
+            include: topic.clone(),
+            exclude: String::new(),
             topic,
             metrics_topic,
             bucket: s3.new_bucket(&backup).await,
@@ -104,7 +110,7 @@ impl Serving {
              [storage]\nurl = \"s3://{}/backups\"\nendpoint_url = {:?}\nregion = {REGION:?}\n\
              access_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}\n\
              [redis]\nurl = {:?}\n\
-             [backups.{}]\ntopics = {{ include = [{:?}] }}\nsegment = {{ bytes_max = \"64KiB\", age_max = \"2s\" }}\n\
+             [backups.{}]\ntopics = {{ include = [{:?}], exclude = {:?} }}\nsegment = {{ bytes_max = \"64KiB\", age_max = \"2s\" }}\n\
              [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
              [metrics]\ntopic = {:?}\nrefresh_s = {}\n{}",
             self.bootstrap_servers,
@@ -112,7 +118,8 @@ impl Serving {
             self.s3_url,
             self.redis_url,
             self.backup,
-            self.topic,
+            self.include,
+            Some(&self.exclude).filter(|pattern| !pattern.is_empty()).as_slice(),
             self.bucket,
             self.metrics_topic,
             self.refresh.as_secs(),

@@ -20,6 +20,7 @@ use shared::{
         verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
     },
     config::Settings,
+    metrics::registers::Registers,
     ports::objects::Objects,
     record::Offset,
 };
@@ -117,7 +118,13 @@ async fn verify(
     let Walked { chains, mut findings } = walk::walk(&backup.owner, &reader).await?;
     bar.finish_and_clear();
     let figures = witnesses.figures(name).await?;
-    for (report, floor) in figures.iter().flat_map(|_| &chains) {
+    let live = witnesses.live(name).await?;
+    // Of a topic that was deleted, or is taken no more, the data stays and the figures end.
+    let ended = |topic: &str, figures: &Registers| {
+        !figures.topics.contains_key(topic) && live.as_ref().is_some_and(|live| !live.contains(topic))
+    };
+    let compared = |figures| chains.iter().filter(move |(report, _)| !ended(&report.chain.topic, figures));
+    for (report, floor) in figures.iter().flat_map(compared) {
         findings.extend(compare_figures(report, floor, figures_of(figures.as_ref(), &report.chain)));
     }
     let chains: Vec<_> = chains.into_iter().map(|(report, _)| report).collect();

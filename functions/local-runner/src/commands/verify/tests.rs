@@ -23,7 +23,7 @@ async fn verify(test: &TestBackup, witnesses: &Witnesses) -> Verified {
 }
 
 fn nobody() -> Witnesses {
-    Witnesses { store: None, kafka: None }
+    Witnesses::default()
 }
 
 fn kinds(verified: &Verified) -> Vec<String> {

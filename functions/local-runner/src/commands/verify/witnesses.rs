@@ -1,6 +1,9 @@
 //! Who else knows how far a backup went: the group's committed offsets in Kafka, and the standings in Redis.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use shared::{
     archive::{self, ArchiveError, Owner},
@@ -9,7 +12,7 @@ use shared::{
         keys::{backup_folder, chain_folder},
         verify::Figures,
     },
-    config::Settings,
+    config::{Settings, selection::TopicSelection},
     metrics::registers::{Registers, epoch},
     ports::{
         objects::Objects,
@@ -27,9 +30,12 @@ use crate::{
 };
 
 /// Those that are configured.
+#[derive(Default)]
 pub(super) struct Witnesses {
     pub store: Option<Arc<dyn Store>>,
     pub kafka: Option<Arc<dyn Kafka>>,
+    /// Which topics each backup takes.
+    pub selects: BTreeMap<String, TopicSelection>,
 }
 
 /// Somebody's word for how far a chain goes.
@@ -48,7 +54,9 @@ impl Witnesses {
             Some(kafka) => Some(connect::kafka(kafka).await?),
             None => None,
         };
-        Ok(Witnesses { store: redis.map(connect::redis).transpose()?, kafka })
+        let backups = settings.into_iter().flat_map(|settings| &settings.backups);
+        let selects = backups.map(|(name, backup)| (name.to_string(), backup.topics.clone())).collect();
+        Ok(Witnesses { store: redis.map(connect::redis).transpose()?, kafka, selects })
     }
 
     /// The figures of a backup, if there is a store of figures.
@@ -57,6 +65,13 @@ impl Witnesses {
         let backups = [Arc::from(backup)];
         let answers = store.read(&epoch::queries(&backups)).await?;
         Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
+    }
+
+    /// The topics that have live figures: those in Kafka that the backup takes. `None` where nobody can say.
+    pub async fn live(&self, backup: &str) -> Result<Option<BTreeSet<Arc<str>>>, Failure> {
+        let (Some(kafka), Some(selection)) = (&self.kafka, self.selects.get(backup)) else { return Ok(None) };
+        let names = kafka.topics(None).await?.into_iter().map(|topic| topic.name);
+        Ok(Some(names.filter(|name| selection.selects(name, &[])).collect()))
     }
 
     /// Every word about a backup's chains.

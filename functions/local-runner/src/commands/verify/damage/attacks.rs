@@ -52,7 +52,7 @@ async fn the_attacker_is_found_exactly_where_the_matrix_says() {
 
 /// Plays a variant of an attack; whether there is such a variant.
 async fn attack(world: &mut World<'_>, attack: Attack, variant: usize) -> bool {
-    let whole_witnesses = Witnesses { store: world.witnesses.store.take(), kafka: world.witnesses.kafka.take() };
+    let whole_witnesses = std::mem::take(&mut world.witnesses);
     match attack {
         Attack::EncodedAnew => encode_anew(world, &[MIDDLE, LAST], None, true).await,
         Attack::EncodedAnewOwnKey => encode_anew(world, &[MIDDLE, LAST], Some(ATTACKERS), true).await,
@@ -139,7 +139,7 @@ async fn raise_floor(world: &World<'_>, seal: impl Fn(&ChainIdentity, &ChainPoin
 async fn a_floor_sealed_by_the_key_is_right_and_one_without_it_is_told() {
     let whole = Whole::sealed_with([Some(KEY); 3]).await;
     let mut world = World::of(&whole).await;
-    world.witnesses = Witnesses { store: None, kafka: None };
+    world.witnesses = Witnesses::default();
     raise_floor(&world, |chain, before| Some(SealKey::new(KEY).floor(chain, Offset(5), before))).await;
     assert_eq!(told(&world, &how(true, &[KEY], None)).await, Vec::<String>::new());
 }

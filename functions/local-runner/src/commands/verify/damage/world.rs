@@ -60,7 +60,11 @@ impl<'a> World<'a> {
         }
         let store = figures::of(&whole.messages).await;
         let kafka = whole.backup.kafka.clone();
-        World { objects, witnesses: Witnesses { store: Some(store), kafka: Some(kafka) }, whole }
+        World {
+            objects,
+            witnesses: Witnesses { store: Some(store), kafka: Some(kafka), ..Witnesses::default() },
+            whole,
+        }
     }
 
     /// Does a variant of the damage; whether there is such a variant.
@@ -119,7 +123,7 @@ impl<'a> World<'a> {
             | Damage::FloorMiscounts
             | Damage::FloorDamaged
             | Damage::ClaimMissing
-            | Damage::ClaimDamaged => self.witnesses = Witnesses { store: None, kafka: None },
+            | Damage::ClaimDamaged => self.witnesses = Witnesses::default(),
             _ => {}
         }
         let has_variants = matches!(
