@@ -32,6 +32,7 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
     let (kafka, storage, redis) = ("kafka.bootstrap_servers", "storage.url", "redis.url");
     for (name, needed) in [
         ("segment-writer", vec![kafka, storage]),
+        ("segment-expirer", vec![storage]),
         ("lag-monitor", vec![kafka, storage, redis]),
         ("metrics-consumer", vec![kafka]),
         ("metrics-aggregator", vec![redis]),
@@ -104,6 +105,7 @@ async fn a_payload_that_is_no_input_is_told_and_the_next_one_is_taken() {
             "eventSource is \"aws:sqs\"",
             json!({"backup": "main"}),
         ),
+        (deployment.start("segment-expirer").await, json!({"backups": "main"}), "unknown field `backups`", json!({})),
         (deployment.start("lag-monitor").await, json!({"backup": 7}), "backup: invalid type: integer `7`", json!({})),
         (deployment.start_consumer(aggregator).await, sqs, "eventSource is \"aws:sqs\"", json!({})),
     ] {
