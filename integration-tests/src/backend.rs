@@ -3,9 +3,13 @@
 use std::{
     future::Future,
     io::Write as _,
+    net::TcpListener,
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -80,6 +84,22 @@ fn remove_containers_at_exit() {
             .spawn()
             .expect("a shell that removes the containers at the end")
     });
+}
+
+/// A port of the loopback that is free now and that the system gives to nobody by itself: a container that is published
+/// there is found there again after a restart.
+pub(crate) fn lasting_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).expect("less than a hundred") * 100;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(100);
+    ports.find(free).unwrap_or_else(|| panic!("no port of the hundred from {first} on is free"))
+}
+
+/// Ends a container's processes where they stand, and starts them again on what they had written.
+pub(crate) async fn restart<I: Image>(container: &ContainerAsync<I>) {
+    container.stop_with_timeout(Some(0)).await.expect("the container can be stopped");
+    container.start().await.expect("the container can be started again");
 }
 
 fn engine_version() -> String {

@@ -45,10 +45,22 @@ impl Kafka {
 
     /// A broker of one's own, for a test that pauses it; it goes when dropped.
     pub async fn start() -> Kafka {
+        Kafka::published(None).await
+    }
+
+    /// A broker of one's own that may be restarted: it keeps its address.
+    pub async fn start_restartable() -> Kafka {
+        Kafka::published(Some(backend::lasting_port())).await
+    }
+
+    async fn published(port: Option<u16>) -> Kafka {
         let (_, tag) = backend::image("kafka");
         let mut request = apache::Kafka::default().with_jvm_image().with_tag(tag);
         for (name, value) in SETTINGS {
             request = request.with_env_var(name, value);
+        }
+        if let Some(port) = port {
+            request = request.with_mapped_port(port, apache::KAFKA_PORT);
         }
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(apache::KAFKA_PORT).await.expect("kafka's port is published");
@@ -102,6 +114,11 @@ impl Kafka {
         let deleted = deleted.unwrap_or_else(|error| panic!("cannot delete records of {topic}: {error}"));
         let wrong = deleted.elements().iter().any(|element| element.error().is_err());
         assert!(!wrong, "cannot delete records of {topic}-{partition} before {offset}: {deleted:?}");
+    }
+
+    /// Kills the broker and starts it again; it answers some seconds later.
+    pub async fn restart(&self) {
+        backend::restart(&self.container).await;
     }
 
     /// The broker answers nothing until [`Kafka::unpause`]. Only for a broker of one's own.

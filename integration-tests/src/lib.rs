@@ -22,6 +22,7 @@ pub mod load;
 pub mod process;
 pub mod programs;
 pub mod redis_server;
+pub mod replay;
 pub mod runtime_api;
 pub mod s3_server;
 pub mod serving;

@@ -59,7 +59,8 @@ impl Load {
     pub async fn start(kafka: &Kafka, serving: &Serving, seed: u64) -> Load {
         let (produced, stop) = (Arc::new(Mutex::new(Produced::default())), CancellationToken::new());
         let work = Work {
-            producer: kafka.producer(&[]).await,
+            // A broker that is restarted would else give records that it had stored already a second place.
+            producer: kafka.producer(&[("enable.idempotence", "true")]).await,
             topic: serving.topic.clone(),
             metrics_topic: serving.metrics_topic.clone(),
             rng: StdRng::seed_from_u64(seed),

@@ -46,7 +46,8 @@ impl RedisServer {
         let usual =
             ["redis-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "", "--databases", &databases];
         let (_, tag) = backend::image("redis");
-        let request = Redis::default().with_tag(tag).with_cmd(usual.iter().chain(arguments).copied());
+        let request = Redis::default().with_tag(tag).with_mapped_port(backend::lasting_port(), 6379.tcp());
+        let request = request.with_cmd(usual.iter().chain(arguments).copied());
         let request = files.iter().fold(request, |request, (path, bytes)| request.with_copy_to(*path, bytes.to_vec()));
         Self::of(backend::start(request).await).await
     }
@@ -94,6 +95,11 @@ impl RedisServer {
         let mut connection = self.new_database().connect().await;
         let wiped: Result<(), _> = redis::cmd("FLUSHALL").query_async(&mut connection).await;
         wiped.unwrap_or_else(|error| panic!("cannot wipe redis at {}: {error}", self.address));
+    }
+
+    /// Kills the server and starts it again: it has forgotten everything. Only for a server of one's own.
+    pub async fn restart(&self) {
+        backend::restart(&self.container).await;
     }
 
     /// The server answers nothing until [`RedisServer::unpause`]. Only for a server of one's own.

@@ -146,6 +146,11 @@ impl Serving {
         Process::start(command.env(CRASH_POINT, format!("{crash_point}:{times}")))
     }
 
+    /// Starts `highwater` with these arguments.
+    pub fn start(&self, args: &[&str]) -> Process {
+        Process::start(&mut self.command(args))
+    }
+
     /// What `highwater verify` says.
     pub async fn verify(&self) -> Output {
         self.run(&["verify"]).await
@@ -169,6 +174,19 @@ impl Serving {
         let backups = [Arc::from(self.backup.as_str())];
         let answers = store.read(&queries(&backups)).await.expect("redis answers");
         snapshots(&backups, answers).remove(0).registers
+    }
+
+    /// By partition whose owner began after `since_ms`: up to where that owner has consumed by its own word, and the
+    /// frontier as the meter has it.
+    pub async fn consumed(&self, since_ms: u64) -> Vec<(Partition, i64, i64)> {
+        let registers = self.registers().await;
+        let chains = registers.topics.get(self.topic.as_str()).into_iter().flat_map(|topic| &topic.chains);
+        chains
+            .filter_map(|((_, partition), chain)| {
+                let (job, head) = (chain.job.as_ref()?, chain.head?);
+                (job.owner_epoch >= since_ms).then_some((*partition, job.position.0, head.next.0))
+            })
+            .collect()
     }
 
     /// Deletes an object of the backup, as nobody should.

@@ -28,6 +28,7 @@ mod objects_faults;
 mod pausing;
 mod redis_faults;
 mod retention;
+mod restarts;
 mod segment_compressions;
 mod selection;
 mod servers;

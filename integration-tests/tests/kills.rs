@@ -8,10 +8,10 @@ use std::{os::unix::process::ExitStatusExt as _, time::Duration};
 use futures::future::join_all;
 use integration_tests::{
     agreement::assert_nothing_lost_and_the_meter_agrees, eventually::eventually, kafka::Kafka, load::Load,
-    redis_server::RedisServer, serving::Serving,
+    redis_server::RedisServer, replay, serving::Serving,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _, record::Partition};
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
 
 /// Points, and at which passing to crash: within the first seconds of a load.
 const POINTS: [(&str, u32); 5] =
@@ -60,29 +60,13 @@ async fn a_crash_at_any_named_step_loses_nothing_and_repeats_nothing() {
     join_all(POINTS.map(|(point, times)| crash_at(point, times, &kafka))).await;
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
-}
-
-/// By partition: up to where the process of these owners had consumed, by its own word.
-async fn consumed(serving: &Serving, since_ms: u64) -> Vec<(Partition, i64, i64)> {
-    let registers = serving.registers().await;
-    let chains = registers.topics.get(serving.topic.as_str()).into_iter().flat_map(|topic| &topic.chains);
-    chains
-        .filter_map(|((_, partition), chain)| {
-            let (job, head) = (chain.job.as_ref()?, chain.head?);
-            (job.owner_epoch >= since_ms).then_some((*partition, job.position.0, head.next.0))
-        })
-        .collect()
-}
-
 /// Serves, and kills it at a random moment after it was seen with an unfinished segment. Answers how many records it had
 /// consumed, by its own word, that are in no segment.
 async fn kill(serving: &Serving, load: &Load, rng: &mut StdRng) -> i64 {
     let (since_ms, before) = (SystemClock.now().0.unsigned_abs(), load.records());
     let mut served = serving.serve().await;
     eventually("a segment that is not finished", ROUND_WITHIN, || async {
-        let consumed = consumed(serving, since_ms).await;
+        let consumed = serving.consumed(since_ms).await;
         let unfinished = consumed.iter().any(|(_, position, next)| position > next);
         if unfinished { Ok(()) } else { Err(format!("(partition, consumed, stored): {consumed:?}")) }
     })
@@ -91,14 +75,14 @@ async fn kill(serving: &Serving, load: &Load, rng: &mut StdRng) -> i64 {
     tokio::time::sleep(Duration::from_millis(rng.random_range(0..MOMENT_MS_MAX))).await;
     served.process.kill();
 
-    let (consumed, frontiers) = (consumed(serving, since_ms).await, serving.frontiers().await);
+    let (consumed, frontiers) = (serving.consumed(since_ms).await, serving.frontiers().await);
     consumed.iter().map(|(partition, position, _)| (position - frontiers[partition]).max(0)).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_at_random_moments_under_load_lose_nothing_and_repeat_nothing() {
-    let rounds = number("HIGHWATER_TEST_ROUNDS").unwrap_or(5);
-    let seed = number("HIGHWATER_TEST_SEED").unwrap_or_else(|| SystemClock.now().0.unsigned_abs());
+    let rounds = replay::rounds(5);
+    let seed = replay::seed();
     println!("HIGHWATER_TEST_SEED={seed} HIGHWATER_TEST_ROUNDS={rounds}");
     let mut rng = StdRng::seed_from_u64(seed);
     let kafka = Kafka::start().await;

@@ -1,0 +1,131 @@
+//! The broker is killed in the middle of a drain, instances of `serve` come and go, Redis is restarted under them: every
+//! record is stored exactly once, and the meter agrees with the storage.
+//!
+//! `HIGHWATER_TEST_ROUNDS=30` does each as often.
+
+use std::time::Duration;
+
+use integration_tests::{
+    agreement::assert_nothing_lost_and_the_meter_agrees,
+    eventually::eventually,
+    kafka::Kafka,
+    kafka_producer::NewRecord,
+    load::{Load, Produced, ProducedRecord},
+    redis_server::RedisServer,
+    replay,
+    serving::{PARTITIONS, Served, Serving},
+};
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
+
+const ROUNDS: u64 = 3;
+const ROUND_WITHIN: Duration = Duration::from_secs(60);
+/// Enough for a drain to go on for seconds, at some hundred records a segment.
+const DRAINED_RECORDS: usize = 120_000;
+const DRAINED_WITHIN: Duration = Duration::from_secs(120);
+
+async fn serving(base: &str, kafka: &Kafka, redis: &RedisServer) -> Serving {
+    Serving::new(base, kafka, &redis.new_database().url).await
+}
+
+async fn produce(kafka: &Kafka, serving: &Serving, produced: &mut Produced) {
+    let first = produced.records.len();
+    let value = |n: usize| format!("{n}-{}", "x".repeat(n % 200));
+    let partition = |n: usize| i32::try_from(n).expect("a small number") % PARTITIONS;
+    let numbers = first..first + DRAINED_RECORDS;
+    let records = numbers.clone().map(|n| NewRecord::new(value(n)).partition(partition(n))).collect();
+    let placed = kafka.produce(&serving.topic, records).await;
+    produced.records.extend(numbers.zip(placed).map(|(n, placed)| {
+        let value = value(n);
+        let size_bytes = value.len() as u64;
+        ProducedRecord { partition: placed.partition, offset: placed.offset, value, size_bytes }
+    }));
+}
+
+/// Waits until a part of what was produced since `before` is stored.
+async fn has_begun(serving: &Serving, before: i64) {
+    eventually("the drain to have stored something", ROUND_WITHIN, || async {
+        let stored: i64 = serving.frontiers().await.values().sum();
+        if stored > before { Ok(()) } else { Err(format!("{stored} so far")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_killed_in_the_middle_of_a_drain_is_waited_for() {
+    let (kafka, redis) = (Kafka::start_restartable().await, RedisServer::shared().await);
+    let serving = serving("drained", &kafka, redis).await;
+    let mut produced = Produced::default();
+    for round in 1..=replay::rounds(ROUNDS) {
+        let before = i64::try_from(produced.records.len()).expect("a small number");
+        produce(&kafka, &serving, &mut produced).await;
+        let mut drain = serving.start(&["backup"]);
+        has_begun(&serving, before).await;
+        kafka.restart().await;
+        let stored: i64 = serving.frontiers().await.values().sum();
+        let all = i64::try_from(produced.records.len()).expect("a small number");
+        assert!(drain.is_running() && stored < all, "round {round}: the drain was over before the broker was killed");
+        let status = drain.ended(DRAINED_WITHIN).await;
+        assert!(status.success(), "round {round}: {status}: {}", drain.output().join("\n"));
+        println!(
+            "round {round}: {} records were stored when the broker was killed, of {DRAINED_RECORDS}",
+            stored - before
+        );
+    }
+    let served = serving.serve().await;
+    assert_nothing_lost_and_the_meter_agrees(&serving, &served, &produced).await;
+    served.end().await;
+}
+
+/// A second instance, once it owns some of the partitions and not all.
+async fn joined(serving: &Serving) -> Served {
+    let since_ms = SystemClock.now().0.unsigned_abs();
+    let served = serving.serve().await;
+    eventually("the partitions to be shared", ROUND_WITHIN, || async {
+        let owned = serving.consumed(since_ms).await.len();
+        let shared = owned > 0 && owned < usize::try_from(PARTITIONS).expect("a small number");
+        if shared { Ok(()) } else { Err(format!("{owned} of {PARTITIONS} are with owners that began since")) }
+    })
+    .await;
+    served
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn instances_that_come_and_go_under_load_repeat_nothing_and_lose_nothing() {
+    let (kafka, redis) = (Kafka::start().await, RedisServer::shared().await);
+    let serving = serving("instances", &kafka, redis).await;
+    let load = Load::start(&kafka, &serving, 3).await;
+    let first = serving.serve().await;
+    for round in 1..=replay::rounds(ROUNDS) {
+        let mut second = joined(&serving).await;
+        let stored: i64 = serving.frontiers().await.values().sum();
+        // In turn it goes as it should, and as it should not.
+        if round % 2 == 1 {
+            second.end().await;
+        } else {
+            second.process.kill();
+        }
+        has_begun(&serving, stored).await;
+    }
+    let produced = load.end().await;
+    assert_nothing_lost_and_the_meter_agrees(&serving, &first, &produced).await;
+    println!("{} records exactly once", produced.records.len());
+    first.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_restarts_empty_under_load_is_filled_again() {
+    let (kafka, redis) = (Kafka::start().await, RedisServer::start().await);
+    let serving = serving("restarted", &kafka, &redis).await;
+    let load = Load::start(&kafka, &serving, 4).await;
+    let served = serving.serve().await;
+    for _ in 0..replay::rounds(ROUNDS) {
+        eventually("figures", ROUND_WITHIN, || async { served.series().await.map(drop) }).await;
+        redis.restart().await;
+        let stored: i64 = serving.frontiers().await.values().sum();
+        has_begun(&serving, stored).await;
+    }
+    let produced = load.end().await;
+    assert_nothing_lost_and_the_meter_agrees(&serving, &served, &produced).await;
+    println!("{} records exactly once", produced.records.len());
+    served.end().await;
+}
