@@ -1,7 +1,8 @@
 //! `./just bench`: what the parts cost, each compared with its like within the same run, because machines are noisy.
 //!
 //! ```text
-//! bench backup  [RECORDS]    600,000 records of 1 KB in 4 partitions: a raw drain and backups of one topic, in turn
+//! bench backup  [RECORDS]    600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions: a raw
+//!                            drain, backups and their verification, in turn
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
 //! ```
