@@ -12,6 +12,7 @@ pub fn seed() -> u64 {
     number("HIGHWATER_TEST_SEED").unwrap_or_else(|| SystemClock.now().0.unsigned_abs())
 }
 
-fn number(name: &str) -> Option<u64> {
+/// The number in a variable of the environment, if it is set.
+pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
 }

@@ -2,14 +2,16 @@
 //!
 //! `HIGHWATER_TEST_SEEDS=1000` runs more seeds, `HIGHWATER_TEST_SEED=17` replays one.
 
-use integration_tests::simulation::{Expired, Guards, run};
+use integration_tests::{
+    replay::number,
+    simulation::{Expired, Guards, run},
+};
 use segment_writer::Protections;
 
 /// Seeds for which a missing protection must show, at least one of them.
 const BITES_WITHIN: u64 = 300;
 
 fn seeds() -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     match number("HIGHWATER_TEST_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("HIGHWATER_TEST_SEEDS").unwrap_or(200),
