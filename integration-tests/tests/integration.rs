@@ -27,6 +27,7 @@ mod losses;
 mod objects_faults;
 mod pausing;
 mod redis_faults;
+mod repair;
 mod restarts;
 mod retention;
 mod segment_compressions;

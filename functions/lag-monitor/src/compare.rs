@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use shared::{
-    archive::ChainEnd,
-    chain::ChainIdentity,
     metrics::{
         registers::{Chain, Registers, names},
         standing::{Ends, Standing},
@@ -21,28 +19,10 @@ use crate::{
 pub(crate) fn standings(chains: &[StoredChain], known: &Registers, now: Millis) -> Vec<Standing> {
     let behind = |chain: &&StoredChain| !Required::of(chain, known).is_met_by(known);
     let standing = |chain: &StoredChain| match &chain.end {
-        End::Read(end) => Some(standing(&chain.identity, end, now)),
+        End::Read(end) => Some(end.standing(&chain.identity, now)),
         End::AsKnown => None,
     };
     chains.iter().filter(behind).filter_map(standing).collect()
-}
-
-fn standing(identity: &ChainIdentity, end: &ChainEnd, now: Millis) -> Standing {
-    Standing {
-        timestamp: now,
-        backup: identity.backup.as_str().into(),
-        topic: identity.topic.clone(),
-        topic_id: identity.topic_id.clone(),
-        incarnation: identity.incarnation,
-        partition: identity.partition,
-        start: end.floor.floor.base,
-        next: end.frontier.next,
-        totals: end.frontier.point.totals,
-        totals_before_start: end.floor.floor.before.totals,
-        digest: end.frontier.point.digest,
-        marks: end.frontier.marks,
-        job: None,
-    }
 }
 
 /// What the store must hold at least of a chain to agree with the storage.

@@ -222,8 +222,11 @@ pub struct VerifyArgs {
     /// Reads every record too, and counts everything anew: as many bytes as the backup has.
     #[arg(long)]
     pub deep: bool,
+    /// Puts the metrics in Redis right where they are not what the storage says. Never touches the storage.
+    #[arg(long)]
+    pub repair: bool,
     /// Prints which damage each mode finds, and as what, and checks nothing.
-    #[arg(long, conflicts_with_all = ["deep", "data_dir", "backup"])]
+    #[arg(long, conflicts_with_all = ["deep", "repair", "data_dir", "backup"])]
     pub matrix: bool,
     #[command(flatten)]
     /// Which storage.

@@ -46,6 +46,7 @@ macro_rules! store_conformance {
             a_field_that_another_program_wrote_gives_way
             a_text_in_the_place_of_registers_gives_way
             registers_are_removed
+            a_register_is_replaced_only_while_it_is_what_it_was
             names_and_values_may_hold_anything
             answers_come_in_the_order_of_the_questions
             a_key_of_another_kind_reads_as_nothing
@@ -288,6 +289,25 @@ pub async fn a_text_in_the_place_of_registers_gives_way(s: &dyn Subject) {
     apply(s, &[max("h", "f", &[1], "ours"), add("after", 1)]).await;
     assert_eq!(registers(s, "h").await, [register("f", &[1], "ours")]);
     assert_eq!(text(s, "after").await, Some("1".into()));
+}
+
+/// Check.
+pub async fn a_register_is_replaced_only_while_it_is_what_it_was(s: &dyn Subject) {
+    let replace = |was: (&[u64], &str), now: (&[u64], &str)| Operation::Replace {
+        key: "h".into(),
+        field: "f".into(),
+        was_order: was.0.to_vec(),
+        was_value: was.1.into(),
+        order: now.0.to_vec(),
+        value: now.1.into(),
+    };
+    apply(s, &[replace((&[1, 2], "a"), (&[1, 1], "b"))]).await;
+    assert_eq!(registers(s, "h").await, [], "there is nothing to replace");
+    apply(s, &[max("h", "f", &[1, u64::MAX], "a")]).await;
+    apply(s, &[replace((&[1, 2], "a"), (&[1, 1], "b")), replace((&[1, u64::MAX], "c"), (&[1, 1], "b"))]).await;
+    assert_eq!(registers(s, "h").await, [register("f", &[1, u64::MAX], "a")]);
+    apply(s, &[replace((&[1, u64::MAX], "a"), (&[1, 1], "b"))]).await;
+    assert_eq!(registers(s, "h").await, [register("f", &[1, 1], "b")], "whatever its order");
 }
 
 /// Check.

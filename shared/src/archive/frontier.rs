@@ -7,8 +7,9 @@
 use super::{AcceptedLosses, ArchiveError, SegmentEntry, StoredFloor, read_accepted_losses, read_floor, read_metadata};
 use crate::{
     chain::{ChainIdentity, Frontier, keys},
+    metrics::standing::Standing,
     ports::objects::{ETag, ListPage, ListRequest, Objects},
-    record::Offset,
+    record::{Millis, Offset},
 };
 
 /// How often an end is looked for that expires while it is read.
@@ -32,6 +33,28 @@ pub struct ChainHint {
     pub base: Offset,
     /// The floor and the accepted losses as they were read last: they hold as long as their objects have the same tags.
     pub known: Option<(StoredFloor, AcceptedLosses)>,
+}
+
+impl ChainEnd {
+    /// The standing of a chain that somebody says who only read the storage.
+    #[must_use]
+    pub fn standing(&self, chain: &ChainIdentity, now: Millis) -> Standing {
+        Standing {
+            timestamp: now,
+            backup: chain.backup.as_str().into(),
+            topic: chain.topic.clone(),
+            topic_id: chain.topic_id.clone(),
+            incarnation: chain.incarnation,
+            partition: chain.partition,
+            start: self.floor.floor.base,
+            next: self.frontier.next,
+            totals: self.frontier.point.totals,
+            totals_before_start: self.floor.floor.before.totals,
+            digest: self.frontier.point.digest,
+            marks: self.frontier.marks,
+            job: None,
+        }
+    }
 }
 
 /// Finds the end of a chain.

@@ -4,6 +4,7 @@
 //! Each segment says what the chain had counted before it (protocol C1 and the totals), so walking the chain once finds a
 //! missing, doubled, replaced or foreign segment without reading a record.
 
+pub mod figures;
 pub mod matrix;
 pub mod seals;
 
@@ -239,7 +240,7 @@ impl ChainCheck {
     }
 }
 
-fn text_of(totals: &Totals) -> String {
+pub(super) fn text_of(totals: &Totals) -> String {
     serde_json::to_string(totals).unwrap_or_default()
 }
 
@@ -276,54 +277,6 @@ pub fn missing_tail(folder: &str, stored_next: Offset, witness: Witness<'_>) -> 
         let detail = format!("the backup ends at {stored_next}, and {who} is {next}");
         Finding::of_object(Kind::MissingTail, folder, detail).with_range(stored_next, next)
     })
-}
-
-/// A chain's figures in the store of figures, read **after** the storage was listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Figures {
-    /// The frontier and what the chain counts there.
-    pub head: Option<(Offset, ChainPoint)>,
-    /// The floor and what the chain counts below it.
-    pub floor: Option<(Offset, Totals)>,
-}
-
-/// Whether the figures are at least as far as the storage was, and the same where they stand at the same place.
-#[must_use]
-pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) -> Vec<Finding> {
-    let folder = keys::chain_folder(&report.chain);
-    let finding = |detail: String| Finding::of_object(Kind::Metrics, folder.clone(), detail);
-    let mut findings = vec![];
-    match figures.head {
-        None if report.next > Offset(0) => {
-            findings.push(finding(format!("no figures, and the backup ends at {}", report.next)))
-        }
-        Some((next, _)) if next < report.next => {
-            let detail = format!("the figures end at {next}, and the backup at {}", report.next);
-            findings.push(finding(detail).with_range(next, report.next));
-        }
-        Some((next, point)) if next == report.next && point.digest != report.point.digest => {
-            let detail = format!(
-                "at {next} the figures have the digest {}, and the backup {}: its last segment was replaced, or the figures were",
-                point.digest, report.point.digest
-            );
-            findings.push(Finding::of_object(Kind::Digest, folder.clone(), detail));
-        }
-        Some((next, point)) if next == report.next && point != report.point => {
-            let (theirs, ours) = (text_of(&point.totals), text_of(&report.point.totals));
-            findings.push(finding(format!("at {next} the figures are {theirs}, and the backup says {ours}")));
-        }
-        _ => {}
-    }
-    if let Some((start, totals)) = figures.floor
-        && (start < floor.base || (start == floor.base && totals != floor.before.totals))
-    {
-        findings.push(finding(format!(
-            "the figures begin at {start} after {}, and the backup at {}",
-            text_of(&totals),
-            floor.base
-        )));
-    }
-    findings
 }
 
 #[cfg(test)]

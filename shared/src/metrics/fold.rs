@@ -71,7 +71,7 @@ impl Folded {
         match operation {
             Operation::Add { key, .. } => self.counters.get(key).copied(),
             Operation::Max { key, field, .. } => self.registers.get(key)?.get(field).copied(),
-            Operation::Remove { .. } => None,
+            Operation::Replace { .. } | Operation::Remove { .. } => None,
         }
     }
 
@@ -89,8 +89,8 @@ impl Folded {
             Operation::Max { key, field, .. } => {
                 self.registers.entry(key.clone()).or_default().insert(field.clone(), place);
             }
-            // What comes after a removal must be done after it.
-            Operation::Remove { key, .. } => drop(self.registers.remove(key)),
+            // What comes after one of these must be done after it.
+            Operation::Replace { key, .. } | Operation::Remove { key, .. } => drop(self.registers.remove(key)),
         }
         self.bytes += bytes_at_most(&operation);
         self.operations.push(operation);
@@ -132,6 +132,10 @@ fn bytes_at_most(operation: &Operation) -> usize {
             Operation::Add { key, .. } => 6 * key.len(),
             Operation::Max { key, field, order, value } => {
                 6 * (key.len() + field.len() + value.len()) + 21 * order.len()
+            }
+            Operation::Replace { key, field, was_order, was_value, order, value } => {
+                let texts = key.len() + field.len() + was_value.len() + value.len();
+                6 * texts + 21 * (was_order.len() + order.len())
             }
             Operation::Remove { key, fields } => {
                 6 * key.len() + fields.iter().map(|field| 6 * field.len() + 3).sum::<usize>()

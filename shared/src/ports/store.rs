@@ -59,6 +59,21 @@ pub enum Operation {
         /// Its value.
         value: String,
     },
+    /// Sets a register whatever its order, if it is still what it was when it was read: puts right what is wrong.
+    Replace {
+        /// The hash's key.
+        key: String,
+        /// The register.
+        field: String,
+        /// The order it must have.
+        was_order: Vec<u64>,
+        /// The value it must have.
+        was_value: String,
+        /// Its order from now on.
+        order: Vec<u64>,
+        /// Its value from now on.
+        value: String,
+    },
     /// Removes registers of a hash.
     Remove {
         /// The hash's key.

@@ -155,6 +155,12 @@ impl Contents {
         match operation {
             Operation::Add { key, by, expires } => self.add(key, *by, *expires),
             Operation::Max { key, field, order, value } => self.max(key, field, order, value),
+            Operation::Replace { key, field, was_order, was_value, order, value } => {
+                let Some(Entry { held: Held::Registers(fields), .. }) = self.0.get_mut(key) else { return };
+                if let Some(held) = fields.get_mut(field).filter(|held| (&held.0, &held.1) == (was_order, was_value)) {
+                    *held = (order.clone(), value.clone());
+                }
+            }
             Operation::Remove { key, fields } => self.remove(key, fields),
         }
     }

@@ -69,6 +69,9 @@ for i = n + 1, #KEYS do
     if expires ~= '' then redis.call('PEXPIREAT', KEYS[i], expires) end
   elseif operation == 'max' then
     max(KEYS[i], take(), take(), take())
+  elseif operation == 'replace' then
+    local field, was, now = take(), take(), take()
+    if redis.pcall('HGET', KEYS[i], field) == was then redis.call('HSET', KEYS[i], field, now) end
   else
     for _ = 1, tonumber(take()) do redis.pcall('HDEL', KEYS[i], take()) end
   end

@@ -32,6 +32,10 @@ fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
         Operation::Max { key, field, order, value } => {
             call.key(key).arg("max").arg(field).arg(order_text(order)).arg(value);
         }
+        Operation::Replace { key, field, was_order, was_value, order, value } => {
+            let text = |order: &[u64], value: &str| format!("{}|{value}", order_text(order));
+            call.key(key).arg("replace").arg(field).arg(text(was_order, was_value)).arg(text(order, value));
+        }
         Operation::Remove { key, fields } => {
             call.key(key).arg("remove").arg(fields.len()).arg(fields);
         }

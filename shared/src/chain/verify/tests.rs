@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    figures::{Figures, compare_figures},
+    *,
+};
 use crate::{
     chain::ChainDigest,
     record::{Record, TimestampType},
@@ -162,14 +165,21 @@ fn a_chain_that_ends_below_a_witness_has_lost_its_tail() {
 #[test]
 fn figures_must_not_be_behind_the_storage_nor_differ_from_it() {
     let report = check(&floor(), chain(&[0, 10, 25]));
-    let head =
-        |next: i64, point| Figures { head: Some((Offset(next), point)), floor: Some((Offset(0), Totals::default())) };
+    let head = |next: i64, point| Figures {
+        topic_id: Some(ChainIdentity::example().topic_id),
+        head: Some((Offset(next), point)),
+        floor: Some((Offset(0), Totals::default())),
+    };
     assert_eq!(compare_figures(&report, &floor(), head(25, report.point)), []);
     assert_eq!(compare_figures(&report, &floor(), head(26, floor().before)), [], "written since it was listed");
     let behind = compare_figures(&report, &floor(), head(10, report.point));
     assert_eq!(kinds(&behind), [(Kind::Metrics, Some(10), Some(25))]);
     assert_eq!(compare_figures(&report, &floor(), head(25, floor().before)).len(), 1);
-    assert_eq!(compare_figures(&report, &floor(), Figures { head: None, floor: None }).len(), 1);
+    assert_eq!(compare_figures(&report, &floor(), Figures::default()).len(), 1);
+    let of_another = Figures { topic_id: Some("other".into()), ..head(25, report.point) };
+    assert_eq!(compare_figures(&report, &floor(), of_another).len(), 1);
+    let without_floor = Figures { floor: None, ..head(25, report.point) };
+    assert_eq!(compare_figures(&report, &floor(), without_floor).len(), 1);
     let lower = Figures { floor: Some((Offset(0), report.point.totals)), ..head(25, report.point) };
     assert_eq!(compare_figures(&report, &floor(), lower).len(), 1);
 }

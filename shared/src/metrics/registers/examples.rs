@@ -136,7 +136,7 @@ pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMa
                 let hash = hashes.entry(key).or_default();
                 fields.iter().for_each(|field| drop(hash.remove(field)));
             }
-            Operation::Add { .. } => panic!("standings are never added up"),
+            Operation::Add { .. } | Operation::Replace { .. } => panic!("no standing asks for this"),
         }
     }
     hashes

@@ -22,6 +22,7 @@ pub(crate) mod examples;
 pub mod names;
 pub mod read;
 pub mod remove;
+pub mod repair;
 mod values;
 
 pub use epoch::{Epoch, Scope, Seen};

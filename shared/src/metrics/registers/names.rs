@@ -64,7 +64,8 @@ pub fn chain_field(topic: &str, n: u32, partition: Partition) -> String {
 }
 
 /// The field of what a topic has by number or name.
-pub(super) fn topic_field(topic: &str, which: &str) -> String {
+#[must_use]
+pub fn topic_field(topic: &str, which: &str) -> String {
     join(&[topic, which])
 }
 

@@ -2,32 +2,33 @@
 //! against the backup.
 
 mod matrix;
+mod repair;
 mod report;
 mod witnesses;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use tokio::time::Instant;
 
 use shared::{
-    archive,
+    archive::{self, ArchiveError},
     chain::{
-        SealRule,
-        keys::chain_folder,
-        verify::{ChainReport, Finding, Witness, compare_figures, missing_tail},
+        Floor, SealRule,
+        keys::{self, chain_folder},
+        verify::{ChainReport, Finding, Kind, Witness, figures::compare_figures, missing_tail},
     },
     config::Settings,
-    metrics::registers::Registers,
+    metrics::registers::Unreadable,
     ports::objects::Objects,
     record::Offset,
 };
 
 use self::{
     report::{Checked, Verified},
-    witnesses::{Witnesses, Word, figures_of},
+    witnesses::{Witnesses, Word, figures_of, has_ended},
 };
 use crate::{
     cli::VerifyArgs,
@@ -48,7 +49,7 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
     }
     let storage = storage::open(config, &args.storage).await?;
     let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
-    let how = How::new(args.deep, storage.settings.as_ref());
+    let how = How { repair: args.repair, ..How::new(args.deep, storage.settings.as_ref()) };
     let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses, &how).await?;
     output::print(&verified, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
@@ -57,6 +58,8 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
 /// What is looked at, and what seals are checked by.
 struct How {
     depth: Depth,
+    /// Whether the metrics are put right.
+    repair: bool,
     /// By backup.
     rules: BTreeMap<String, SealRule>,
 }
@@ -66,7 +69,7 @@ impl How {
         let depth = if deep { Depth::Records } else { Depth::Footers };
         let backups = settings.into_iter().flat_map(|settings| &settings.backups);
         let rules = backups.filter_map(|(name, backup)| Some((name.to_string(), backup.integrity.rule()?))).collect();
-        How { depth, rules }
+        How { depth, repair: false, rules }
     }
 }
 
@@ -117,25 +120,78 @@ async fn verify(
     reader.rule = how.rules.get(name).cloned();
     let Walked { chains, mut findings } = walk::walk(&backup.owner, &reader).await?;
     bar.finish_and_clear();
-    let figures = witnesses.figures(name).await?;
-    let live = witnesses.live(name).await?;
-    // Of a topic that was deleted, or is taken no more, the data stays and the figures end.
-    let ended = |topic: &str, figures: &Registers| {
-        !figures.topics.contains_key(topic) && live.as_ref().is_some_and(|live| !live.contains(topic))
+    let of_storage = findings.len();
+    findings.extend(judge(objects, name, witnesses, &chains, &words).await?);
+    let mut checked = Checked {
+        backup: name.to_owned(),
+        bytes_read: read.bytes(),
+        sealed: reader.rule.is_some(),
+        repairs: vec![],
+        chains: vec![],
+        findings,
     };
-    let compared = |figures| chains.iter().filter(move |(report, _)| !ended(&report.chain.topic, figures));
-    for (report, floor) in figures.iter().flat_map(compared) {
-        findings.extend(compare_figures(report, floor, figures_of(figures.as_ref(), &report.chain)));
+    if how.repair {
+        let sealed: HashSet<_> = chains
+            .iter()
+            .filter(|(it, _)| it.seals.valid > 0 && it.findings.is_empty())
+            .map(|(it, _)| &it.chain)
+            .collect();
+        checked.repairs = repair::repair(objects, backup, witnesses, &chains, |chain| sealed.contains(chain)).await?;
+        checked.findings.truncate(of_storage);
+        let words = witnesses.words(objects, backup).await?;
+        checked.findings.extend(judge(objects, name, witnesses, &chains, &words).await?);
     }
-    let chains: Vec<_> = chains.into_iter().map(|(report, _)| report).collect();
-    for word in &words {
-        if let Some(finding) = contradicted(word, &chains)
-            && !is_accepted(objects, word, &chains).await?
+    checked.chains = chains.into_iter().map(|(report, _)| report).collect();
+    Ok(checked)
+}
+
+/// What the witnesses and the figures say against the storage. `words` may be from before it was listed, or from now.
+async fn judge(
+    objects: &dyn Objects,
+    backup: &str,
+    witnesses: &Witnesses,
+    chains: &[(ChainReport, Floor)],
+    words: &[Word],
+) -> Result<Vec<Finding>, Failure> {
+    let mut findings = vec![];
+    if let Some(figures) = witnesses.figures(backup).await? {
+        findings.extend(figures.unreadable.iter().map(|it| unreadable(backup, it)));
+        let live = witnesses.live(backup).await?;
+        for (report, floor) in chains.iter().filter(|(it, _)| !has_ended(&it.chain.topic, &figures, live.as_ref())) {
+            let of_chain = figures_of(&figures, &report.chain);
+            // It may have moved since the chain was looked at.
+            let is_ahead = of_chain.floor.is_some_and(|(start, _)| start > floor.base);
+            let now = if is_ahead { Some(archive::read_floor(objects, &report.chain).await?.floor) } else { None };
+            findings.extend(compare_figures(report, now.as_ref().unwrap_or(floor), of_chain));
+        }
+    }
+    for word in words {
+        let report = chains.iter().map(|(report, _)| report).find(|report| chain_folder(&report.chain) == word.folder);
+        let stored = report.map_or_else(Offset::default, |report| report.next);
+        let witness = Witness { who: &word.who, next: word.next };
+        if let Some(finding) = missing_tail(&word.folder, stored, witness)
+            && !archive::accepted_losses_in(objects, &word.folder).await?.cover(stored, word.next)
+            && !has_grown(objects, report, word).await?
         {
             findings.push(finding);
         }
     }
-    Ok(Checked { backup: name.to_owned(), bytes_read: read.bytes(), sealed: reader.rule.is_some(), chains, findings })
+    Ok(findings)
+}
+
+fn unreadable(backup: &str, register: &Unreadable) -> Finding {
+    let detail = format!("field {:?} of {} in redis cannot be read", register.field, register.kind.key(backup));
+    Finding::of_object(Kind::Metrics, keys::backup_folder(backup), detail)
+}
+
+/// Whether a chain has come to where a witness saw it since it was listed.
+async fn has_grown(objects: &dyn Objects, report: Option<&ChainReport>, word: &Word) -> Result<bool, Failure> {
+    let Some(report) = report else { return Ok(false) };
+    match archive::chain_end(objects, &report.chain, None).await {
+        Ok(end) => Ok(end.frontier.next >= word.next),
+        Err(ArchiveError::Damaged { .. } | ArchiveError::Foreign { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// How many bytes of segments were read.
@@ -150,22 +206,6 @@ impl Read {
     fn bytes(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
-}
-
-fn contradicted(word: &Word, chains: &[ChainReport]) -> Option<Finding> {
-    let stored = stored(word, chains);
-    missing_tail(&word.folder, stored, Witness { who: &word.who, next: word.next })
-}
-
-/// Whether somebody has accepted already that this is missing.
-async fn is_accepted(objects: &dyn Objects, word: &Word, chains: &[ChainReport]) -> Result<bool, Failure> {
-    let accepted = archive::accepted_losses_in(objects, &word.folder).await?;
-    Ok(accepted.cover(stored(word, chains), word.next))
-}
-
-fn stored(word: &Word, chains: &[ChainReport]) -> Offset {
-    let report = chains.iter().find(|report| chain_folder(&report.chain) == word.folder);
-    report.map_or_else(Default::default, |report| report.next)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use shared::chain::{
     verify::{ChainReport, Finding, Kind, seals::Seals},
 };
 
-use super::witnesses::Witnesses;
+use super::{repair::Repair, witnesses::Witnesses};
 use crate::{
     output::{Report, table, time::utc},
     storage::walk::Depth,
@@ -34,6 +34,9 @@ pub(super) struct Checked {
     pub bytes_read: u64,
     /// Whether seals were checked; only where a key is configured.
     pub sealed: bool,
+    /// What `--repair` did to the metrics, and what it left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repairs: Vec<Repair>,
     pub chains: Vec<ChainReport>,
     /// What is wrong outside of the chains, or with how others see them.
     pub findings: Vec<Finding>,
@@ -44,7 +47,7 @@ impl Checked {
     pub fn ownerless(backup: String) -> Self {
         let detail = "it is missing, and objects of a backup lie beside it";
         let finding = Finding::of_object(Kind::Damaged, keys::owner(&backup), detail);
-        Checked { backup, bytes_read: 0, sealed: false, chains: vec![], findings: vec![finding] }
+        Checked { backup, bytes_read: 0, sealed: false, repairs: vec![], chains: vec![], findings: vec![finding] }
     }
 }
 
@@ -141,6 +144,14 @@ pub(super) fn name_of(kind: impl Serialize) -> String {
     serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
+fn repair_line(repair: &Repair) -> String {
+    let Repair { hash, field, what, left_because } = repair;
+    match left_because {
+        None => format!("repaired: {hash} {field}: {what}\n"),
+        Some(why) => format!("left: {hash} {field}: {what}, and {why}\n"),
+    }
+}
+
 fn line(finding: &Finding) -> String {
     let range = match (finding.from, finding.to) {
         (Some(from), Some(to)) => format!(" [{from}, {to})"),
@@ -157,6 +168,7 @@ impl Report for Verified {
         let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
         let gaps: String = self.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
         let findings: String = self.findings().map(line).collect();
-        format!("{}{gaps}{findings}{}", table::layout(heads, &rows), self.conclusion())
+        let repairs: String = self.backups.iter().flat_map(|backup| &backup.repairs).map(repair_line).collect();
+        format!("{}{gaps}{repairs}{findings}{}", table::layout(heads, &rows), self.conclusion())
     }
 }

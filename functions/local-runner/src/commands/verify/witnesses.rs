@@ -10,7 +10,7 @@ use shared::{
     chain::{
         ChainIdentity,
         keys::{backup_folder, chain_folder},
-        verify::Figures,
+        verify::figures::Figures,
     },
     config::{Settings, selection::TopicSelection},
     metrics::registers::{Registers, epoch},
@@ -120,7 +120,7 @@ async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup
     };
     let chains: Vec<_> = held.iter().filter(is_live).flat_map(|topic| topic.chains.clone()).collect();
     let partitions: Vec<_> = chains.iter().map(ChainIdentity::topic_partition).collect();
-    let group = format!("highwater.{}", backup.owner.backup);
+    let group = group_of(&backup.owner.backup);
     let offsets = kafka.committed(&group, &partitions).await?;
     let who = format!("the committed offset of group {group}");
     let word = |(chain, offset): (ChainIdentity, Option<Offset>)| {
@@ -129,6 +129,11 @@ async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup
     let mut words: Vec<Word> = chains.into_iter().zip(offsets).filter_map(word).collect();
     words.extend(of_missing(kafka, &backup.owner.backup, &group, &held, &live).await?);
     Ok(words)
+}
+
+/// The consumer group of a backup.
+pub(super) fn group_of(backup: &str) -> String {
+    format!("highwater.{backup}")
 }
 
 /// The topics that the storage holds, and the names of those whose claims cannot be read, as the walk reports.
@@ -175,13 +180,21 @@ async fn of_missing(
     Ok(committed.map(word).collect())
 }
 
+/// Whether a topic has no figures and is to have none: of one that was deleted, or is taken no more, the data stays and the
+/// figures end.
+pub(super) fn has_ended(topic: &str, figures: &Registers, live: Option<&BTreeSet<Arc<str>>>) -> bool {
+    !figures.topics.contains_key(topic) && live.is_some_and(|live| !live.contains(topic))
+}
+
 /// What the figures say of a chain.
-pub(super) fn figures_of(figures: Option<&Registers>, chain: &ChainIdentity) -> Figures {
-    let topic = figures.and_then(|figures| figures.topics.get(&chain.topic));
+pub(super) fn figures_of(figures: &Registers, chain: &ChainIdentity) -> Figures {
+    let topic = figures.topics.get(&chain.topic);
     let registers = topic.and_then(|topic| topic.chains.get(&(chain.incarnation, chain.partition)));
     let head = registers.and_then(|registers| registers.head);
     let floor = registers.and_then(|registers| registers.floor);
+    let topic_id = topic.and_then(|topic| topic.incarnations.get(&chain.incarnation)).cloned();
     Figures {
+        topic_id,
         head: head.map(|head| (head.next, ChainPoint { totals: head.totals, digest: head.digest })),
         floor: floor.map(|floor| (floor.start, floor.totals)),
     }

@@ -31,7 +31,7 @@ pub async fn messages(test: &TestBackup) -> Vec<Message> {
 }
 
 /// The last standing of partition 0 of orders that ends there.
-fn standing<'m>(messages: &'m [Message], next: i64) -> Standing {
+pub fn standing<'m>(messages: &'m [Message], next: i64) -> Standing {
     let of_chain = |message: &'m Message| match message {
         Message::Standing(it) if &*it.topic == "orders" && it.partition == Partition(0) => Some(it),
         _ => None,

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod figures;
+mod repairs;
 mod world;
 
 use std::collections::BTreeSet;

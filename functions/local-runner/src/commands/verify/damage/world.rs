@@ -6,7 +6,7 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects},
     chain::{ChainIdentity, Floor, keys, verify::matrix::Damage},
-    metrics::standing::Message,
+    metrics::standing::{Message, Standing},
     ports::objects::{GetRange, ListRequest, Objects, PutCondition},
     record::{Offset, Record},
     segment::{Compression, SegmentEncoder, SegmentMetadata, SegmentStart, decoder, footer},
@@ -65,6 +65,11 @@ impl<'a> World<'a> {
             witnesses: Witnesses { store: Some(store), kafka: Some(kafka), ..Witnesses::default() },
             whole,
         }
+    }
+
+    /// The last standing of partition 0 of orders.
+    pub fn standing(&self) -> Standing {
+        figures::standing(&self.whole.messages, 15)
     }
 
     /// Does a variant of the damage; whether there is such a variant.
