@@ -7,6 +7,8 @@
 //! | `before-put` | with a finished segment in memory that nobody has seen |
 //! | `after-put` | with a durable segment that nobody was told of |
 //! | `before-commit` | with a durable segment whose standing is acknowledged, and its offset not committed |
+//! | `before-floor` | with a chain looked through, and its floor where it was |
+//! | `after-floor` | with a floor moved, and all that expired still there |
 //! | `before-apply` | between a message of the metrics topic and its figures |
 //! | `after-apply` | with figures in the store, and their offset not committed |
 #![allow(clippy::disallowed_methods, reason = "the arming is for tests, outside every configuration")]

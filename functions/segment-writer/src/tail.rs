@@ -74,7 +74,7 @@ impl MissingTail {
 }
 
 /// Whether the tail of a chain is missing: the group committed more than there is, which it does only behind durable
-/// segments. Where that loss was accepted, the commit is taken back first, so that it excuses no later one.
+/// segments; or nothing lies behind a floor, where the last segment never expires. Where that loss was accepted, the commit is taken back first, so that it excuses no later one.
 pub(crate) async fn missing(
     context: &Context,
     backup: &Backup,
@@ -83,13 +83,17 @@ pub(crate) async fn missing(
     committed: Option<Offset>,
 ) -> Result<Option<WriteError>, WriteError> {
     let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
-    let Some(committed) = committed.filter(|committed| *committed > frontier) else { return Ok(None) };
+    let nothing_behind_floor = end.floor.etag.is_some() && end.frontier.last_base.is_none();
+    let at_least = nothing_behind_floor.then(|| frontier.next());
+    let Some(committed) = committed.filter(|committed| *committed > frontier).or(at_least) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
     if context.topic_now(&partition).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
-    if is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
+    if !nothing_behind_floor && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
         tracing::warn!(%partition, %committed, "the group's committed offset is of an earlier topic of that name");
+        // Now, since the segment that tells it will expire.
+        context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
         return Ok(None);
     }
     if end.accepted.cover(frontier, committed) {
@@ -99,7 +103,7 @@ pub(crate) async fn missing(
     }
     // Somebody else may have taken it back since it was read.
     let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
-    match now.first().copied().flatten().filter(|committed| *committed > frontier) {
+    match now.first().copied().flatten().filter(|committed| *committed > frontier).or(at_least) {
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }

@@ -1,14 +1,17 @@
+use std::sync::Arc;
+
 use shared::{
     archive,
     chain::Totals,
     ports::{
         clock::Clock as _,
         objects::{GetRange, PutCondition},
+        records::Groups as _,
     },
-    record::{Millis, Offset},
+    record::{Millis, Offset, TopicPartition},
 };
 
-use super::world::{DAY, START, World, run};
+use super::world::{Counted, CountingObjects, DAY, START, World, run};
 use crate::{Context, Expire, ExpireError, Limits, handle};
 
 #[tokio::test]
@@ -130,6 +133,35 @@ async fn a_process_whose_clock_is_ahead_of_the_stores_expires_nothing_early() {
     let ahead = shared::adapters::memory::clock::ManualClock::at(Millis(START.0 + 10_000 * DAY));
     let report = run(&Context { clock: std::sync::Arc::new(ahead), ..world.context() }).await;
     assert!(report.changed.is_empty() && report.now == Some(Millis(START.0 + 3 * DAY)), "{report:?}");
+}
+
+#[tokio::test]
+async fn of_files_that_are_old_enough_no_footer_is_read_however_many_there_are() {
+    let world = World::new();
+    world.segments_of_one_record(2_500).await;
+    world.days(60);
+    let counting = Arc::new(CountingObjects::new(world.objects.clone()));
+    let report = run(&Context { objects: counting.clone(), ..world.context() }).await;
+    assert_eq!((report.changed[0].expired_segments, report.complete), (2_499, true));
+    let Counted { lists, gets, footers } = counting.counted();
+    assert_eq!((lists, gets, footers), (8, 6, 1), "three pages of the chain, and the footer of the segment that stays");
+    world.hours(2);
+    assert_eq!(world.run().await.changed[0].deleted_segments, 2_499);
+    assert_eq!(world.bases().await, [2_499]);
+}
+
+#[tokio::test]
+async fn a_chain_whose_last_segment_was_deleted_by_somebody_is_not_written_on() {
+    let world = World::new();
+    world.a_segment_a_day(3).await;
+    world.days(60);
+    world.expire().await;
+    world.objects.delete(&world.key(4).await).await.unwrap();
+    // The group has forgotten what it committed.
+    let partition = TopicPartition::new("orders", 0);
+    world.kafka.commit("highwater.main", &[(partition, Offset(0))]).await.unwrap();
+    let error = world.drain().await.unwrap_err();
+    assert!(error.contains("the backup ends at 4, but 5 was committed"), "{error}");
 }
 
 #[tokio::test]

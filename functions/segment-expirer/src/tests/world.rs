@@ -1,7 +1,12 @@
 //! A Kafka, a storage and a clock in memory, with the shipping writer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive::{self, SegmentEntry, StoredFloor},
@@ -9,7 +14,7 @@ use shared::{
     config::selection::TopicSelection,
     ports::{
         clock::Clock as _,
-        objects::{ListRequest, Objects},
+        objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
@@ -41,24 +46,44 @@ impl World {
 
     /// A segment of two records with this timestamp, written now.
     pub async fn segment(&self, timestamp: Millis) {
-        let partition = TopicPartition::new("orders", 0);
-        for _ in 0..2 {
-            let record = Record {
-                offset: Offset(0),
-                timestamp,
-                timestamp_type: TimestampType::CreateTime,
-                key: None,
-                value: Some("value".into()),
-                headers: vec![],
-            };
-            self.kafka.append(&partition, record);
+        self.append(timestamp);
+        self.append(timestamp);
+        self.drain().await.unwrap();
+    }
+
+    /// So many segments written now, each of one record.
+    pub async fn segments_of_one_record(&self, count: usize) {
+        for _ in 0..count {
+            self.append(self.clock.now());
         }
-        let context = self.writer();
+        self.drain_with(1).await.unwrap();
+    }
+
+    fn append(&self, timestamp: Millis) {
+        let record = Record {
+            offset: Offset(0),
+            timestamp,
+            timestamp_type: TimestampType::CreateTime,
+            key: None,
+            value: Some("value".into()),
+            headers: vec![],
+        };
+        self.kafka.append(&TopicPartition::new("orders", 0), record);
+    }
+
+    /// One drain; what fails for a partition is its error.
+    pub async fn drain(&self) -> Result<(), String> {
+        self.drain_with(1 << 20).await
+    }
+
+    async fn drain_with(&self, bytes_max: u64) -> Result<(), String> {
         let drain =
             segment_writer::Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
-        let output = segment_writer::handle(segment_writer::Input::Drain(drain), &context).await.unwrap();
+        let output =
+            segment_writer::handle(segment_writer::Input::Drain(drain), &self.writer(bytes_max)).await.unwrap();
         let segment_writer::Output::Drain(report) = output else { panic!("a drain answers a drain") };
-        assert!(report.complete(), "{report:?}");
+        let error = report.partitions.iter().find_map(|partition| partition.error.as_ref());
+        error.map_or(Ok(()), |error| Err(error.to_string()))
     }
 
     /// Segments written one a day, each with records of its day; then it is the day after the last.
@@ -69,11 +94,11 @@ impl World {
         }
     }
 
-    pub fn writer(&self) -> Arc<segment_writer::Context> {
+    fn writer(&self, bytes_max: u64) -> Arc<segment_writer::Context> {
         let backup = segment_writer::Backup {
             name: "main".into(),
             topics: TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
-            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+            rollover: Rollover { bytes_max, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
             filters: vec![],
             seal_key: None,
@@ -147,4 +172,56 @@ pub(super) async fn run(context: &Context) -> BackupReport {
     let mut report = handle(Expire::default(), context).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     report.backups.remove(0)
+}
+
+/// A storage that counts what is asked of it.
+pub(super) struct CountingObjects {
+    inner: Arc<dyn Objects>,
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Counted {
+    pub lists: usize,
+    pub gets: usize,
+    /// Reads of segments.
+    pub footers: usize,
+}
+
+impl CountingObjects {
+    pub fn new(inner: Arc<dyn Objects>) -> Self {
+        CountingObjects { inner, counted: Mutex::default() }
+    }
+
+    fn count(&self, more: impl FnOnce(&mut Counted)) {
+        more(&mut self.counted.lock().unwrap());
+    }
+
+    pub fn counted(&self) -> Counted {
+        *self.counted.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Objects for CountingObjects {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        self.inner.put(key, body, condition).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.count(|counted| {
+            counted.gets += 1;
+            counted.footers += usize::from(key.ends_with(keys::SEGMENT_SUFFIX));
+        });
+        self.inner.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        self.count(|counted| counted.lists += 1);
+        self.inner.list(request).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.inner.delete(key).await
+    }
 }
