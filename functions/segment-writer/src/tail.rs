@@ -1,8 +1,8 @@
 //! A missing tail (C5): the storage ends below what was said to be stored. Nothing is written until somebody accepts it.
 
 use shared::{
-    archive::{self, AcceptedLoss, ArchiveError, ChainEnd},
-    chain::{ChainIdentity, keys},
+    archive::{self, AcceptedLoss, AcceptedLosses, ArchiveError, ChainEnd},
+    chain::{ChainIdentity, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ListRequest, Objects},
     record::{Offset, Partition, TopicPartition},
 };
@@ -54,7 +54,8 @@ pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteEr
     let objects = &*context.objects;
     let known = archive::read_accepted_losses(objects, &tail.chain).await?;
     let loss = AcceptedLoss { frontier: tail.frontier, witness: tail.witness, accepted_at: context.clock.now() };
-    archive::accept_loss(objects, &tail.chain, known, loss).await?;
+    let seal_key = context.backup(&tail.chain.backup).and_then(|backup| backup.seal_key.as_deref());
+    archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?;
     tracing::warn!(partition = %tail.chain.topic_partition(), frontier = %tail.frontier, witness = %tail.witness, "the loss of the backup's tail was accepted");
     Ok(())
 }
@@ -96,7 +97,7 @@ pub(crate) async fn missing(
         context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
         return Ok(None);
     }
-    if end.accepted.cover(frontier, committed) {
+    if end.accepted.cover(frontier, committed) && is_believed(backup, chain, &end.accepted) {
         tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");
         context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
         return Ok(None);
@@ -107,6 +108,17 @@ pub(crate) async fn missing(
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }
+}
+
+/// Whether it was somebody with the key who accepted, where there is one.
+fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &AcceptedLosses) -> bool {
+    let Some(key) = &backup.seal_key else { return true };
+    let rule = SealRule { keys: vec![SealKey::clone(key)], since: None };
+    let is_sealed = accepted.worth(chain, &rule) == Worth::Valid;
+    if !is_sealed {
+        tracing::warn!(partition = %chain.topic_partition(), "a loss was accepted without the key of the backup: it is passed over");
+    }
+    is_sealed
 }
 
 /// Whether an offset is one that was committed for an earlier topic of that name. Groups commit by name: a commit that was

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
-    archive,
+    archive::{self, AcceptedLoss, AcceptedLosses},
     chain::SealKey,
     ports::{
         clock::Clock as _,
@@ -170,6 +170,27 @@ async fn a_chain_that_is_sealed_is_not_written_without_a_key() {
     let report = world.drain().await;
     assert!(matches!(report.partitions[0].error, Some(WriteError::KeyMissing { .. })), "{report:?}");
     assert!(world.drain_in(&keyed("the next key")).await.complete(), "another key goes on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let mut context = world.context(&["main"]);
+    let key = Arc::new(SealKey::new("the key"));
+    let backup = Backup { seal_key: Some(key.clone()), ..(*context.backups[0]).clone() };
+    Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
+    assert!(world.drain_in(&context).await.complete());
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9))]).await.unwrap();
+    let missing = || async { missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap() };
+    let tail = missing().await.remove(0);
+    let loss = AcceptedLoss { frontier: tail.frontier, witness: tail.witness, accepted_at: Millis(1) };
+    let objects = &*world.objects;
+    archive::accept_loss(objects, &tail.chain, AcceptedLosses::default(), loss, None).await.unwrap();
+    assert_eq!(missing().await, std::slice::from_ref(&tail));
+    accept(&context, &tail).await.unwrap();
+    assert_eq!(missing().await, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ArchiveError, json};
 use crate::{
-    chain::{ChainIdentity, keys},
+    chain::{ChainIdentity, Seal, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ETag, Objects, PutCondition},
     record::{Millis, Offset},
     segment::metadata::FORMAT_VERSION,
@@ -43,6 +43,8 @@ pub struct AcceptedLosses {
     pub losses: Vec<AcceptedLoss>,
     /// Their object's tag; `None` where there is no object.
     pub etag: Option<ETag>,
+    /// The seal of whoever accepted the last of them with a key.
+    pub seal: Option<Seal>,
 }
 
 /// The content of the object.
@@ -50,9 +52,17 @@ pub struct AcceptedLosses {
 struct Content {
     format_version: u32,
     losses: Vec<AcceptedLoss>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal: Option<Seal>,
 }
 
 impl AcceptedLosses {
+    /// What the seal on them is worth.
+    #[must_use]
+    pub fn worth(&self, chain: &ChainIdentity, rule: &SealRule) -> Worth {
+        rule.of_losses(chain, &text_of(&self.losses), self.seal.as_ref())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {
@@ -80,21 +90,29 @@ pub async fn accepted_losses_in(objects: &dyn Objects, folder: &str) -> Result<A
     Ok(read.map_or_else(AcceptedLosses::default, |(content, etag)| AcceptedLosses {
         losses: content.losses,
         etag: Some(etag),
+        seal: content.seal,
     }))
 }
 
-/// Adds a loss to those that were read. When somebody else accepted meanwhile nothing changes, and the store's refusal is
+/// What a seal is over. A field that a later version adds must be left out where it is absent.
+fn text_of(losses: &[AcceptedLoss]) -> String {
+    serde_json::to_string(losses).unwrap_or_default()
+}
+
+/// Adds a loss to those that were read, sealed where there is a key. When somebody else accepted meanwhile nothing changes, and the store's refusal is
 /// the answer.
 pub async fn accept_loss(
     objects: &dyn Objects,
     chain: &ChainIdentity,
     known: AcceptedLosses,
     loss: AcceptedLoss,
+    seal_key: Option<&SealKey>,
 ) -> Result<(), ArchiveError> {
     let key = keys::accepted_loss(chain);
     let condition = known.etag.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
-    let losses = known.losses.into_iter().chain([loss]).collect();
-    let content = Content { format_version: FORMAT_VERSION, losses };
+    let losses: Vec<_> = known.losses.into_iter().chain([loss]).collect();
+    let seal = seal_key.map(|seal_key| seal_key.losses(chain, &text_of(&losses)));
+    let content = Content { format_version: FORMAT_VERSION, losses, seal };
     objects.put(&key, json::bytes(&key, &content)?, condition).await?;
     Ok(())
 }
@@ -120,7 +138,7 @@ mod tests {
     async fn the_object_is_the_golden_one_and_fields_that_a_later_version_adds_are_passed_over() {
         let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
         assert_eq!(read_accepted_losses(&objects, &chain).await.unwrap(), AcceptedLosses::default());
-        accept_loss(&objects, &chain, AcceptedLosses::default(), loss()).await.unwrap();
+        accept_loss(&objects, &chain, AcceptedLosses::default(), loss(), None).await.unwrap();
         let key = "main/orders/1/0/=accepted-loss.json";
         let object = objects.get(key, GetRange::Whole).await.unwrap().unwrap();
         assert_eq!(std::str::from_utf8(&object.body).unwrap(), GOLDEN);
@@ -136,8 +154,8 @@ mod tests {
         for before in 0..2 {
             let known = read_accepted_losses(&objects, &chain).await.unwrap();
             assert_eq!(known.losses.len(), before);
-            accept_loss(&objects, &chain, known.clone(), loss()).await.unwrap();
-            let refused = accept_loss(&objects, &chain, known, loss()).await.unwrap_err();
+            accept_loss(&objects, &chain, known.clone(), loss(), None).await.unwrap();
+            let refused = accept_loss(&objects, &chain, known, loss(), None).await.unwrap_err();
             assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");
         }
     }

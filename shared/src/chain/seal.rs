@@ -5,6 +5,8 @@
 //! [`SEGMENT_SEAL_KEY`]. That of a floor is over [`floor_text`]. Records are not read again for it: the chain digest binds
 //! them, and with it a valid seal binds **everything before it in its chain**, sealed or not.
 //!
+//! The losses that were accepted (`=accepted-loss.json`) are sealed likewise: without that seal they excuse nothing.
+//!
 //! So who can write to the bucket and has no key can change nothing before the last sealed segment unnoticed. What is behind
 //! must be sealed itself: unless the store says that it is older than the key (a date that who writes to a bucket
 //! cannot choose), an unsealed segment that no sealed one follows is reported. What a seal cannot show is that there
@@ -26,6 +28,7 @@ use crate::{
 pub const SEGMENT_SEAL_KEY: &str = "highwater.seal";
 const SEGMENT: &str = "highwater-seal-segment-1";
 const FLOOR: &str = "highwater-seal-floor-1";
+const LOSSES: &str = "highwater-seal-losses-1";
 
 /// A seal as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +72,12 @@ impl SealKey {
         self.seal(FLOOR, &floor_text(chain, base, before))
     }
 
+    /// Seals the accepted losses of a chain, given as JSON.
+    #[must_use]
+    pub fn losses(&self, chain: &ChainIdentity, losses: &str) -> Seal {
+        self.seal(LOSSES, &losses_text(chain, losses))
+    }
+
     fn seal(&self, domain: &str, text: &str) -> Seal {
         Seal { key: self.id.clone(), mac: hex::encode(self.mac(domain, text).finalize().into_bytes()) }
     }
@@ -98,6 +107,12 @@ pub fn floor_text(chain: &ChainIdentity, base: Offset, before: &ChainPoint) -> S
         "{cluster_id}\n{backup}\n{topic}\n{topic_id}\n{incarnation}\n{partition}\n{base}\n{}\n{totals}\n",
         before.digest
     )
+}
+
+/// What the seal of accepted losses is over: names and numbers, one a line, and the losses as JSON.
+fn losses_text(chain: &ChainIdentity, losses: &str) -> String {
+    let ChainIdentity { cluster_id, backup, topic, topic_id, incarnation, partition } = chain;
+    format!("{cluster_id}\n{backup}\n{topic}\n{topic_id}\n{incarnation}\n{partition}\n{losses}\n")
 }
 
 /// What a seal is worth.
@@ -133,6 +148,12 @@ impl SealRule {
     #[must_use]
     pub fn of_floor(&self, chain: &ChainIdentity, base: Offset, before: &ChainPoint, seal: Option<&Seal>) -> Worth {
         self.worth(FLOOR, &floor_text(chain, base, before), seal)
+    }
+
+    /// What the seal of accepted losses is worth.
+    #[must_use]
+    pub fn of_losses(&self, chain: &ChainIdentity, losses: &str, seal: Option<&Seal>) -> Worth {
+        self.worth(LOSSES, &losses_text(chain, losses), seal)
     }
 
     /// Whether an object of that date may be unsealed.

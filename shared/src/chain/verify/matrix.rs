@@ -40,6 +40,7 @@ pub enum Damage {
     ClaimMissing,
     ClaimDamaged,
     OwnerMissing,
+    BackupMissing,
     FiguresMissing,
     FiguresBehind,
     FiguresWrong,
@@ -117,6 +118,7 @@ pub const MATRIX: &[Row] = &[
     both(Damage::ClaimMissing, "the claim of an incarnation is missing", &[Kind::Foreign]),
     both(Damage::ClaimDamaged, "the claim of an incarnation cannot be read", &[Kind::Damaged, Kind::Foreign]),
     both(Damage::OwnerMissing, "the owner of the backup is missing", &[Kind::Damaged]),
+    both(Damage::BackupMissing, "a configured backup is missing as a whole; Redis knows of it", &[Kind::MissingTail]),
     both(Damage::FiguresMissing, "Redis has no head of a chain", &[Kind::Metrics]),
     both(Damage::FiguresBehind, "Redis has an older head of a chain", &[Kind::Metrics]),
     both(Damage::FiguresWrong, "Redis has other counts for a chain", &[Kind::Metrics]),
@@ -139,6 +141,7 @@ pub enum Attack {
     FloorSetBack,
     TailCut,
     TailCutUnknown,
+    TailCutExcused,
 }
 
 /// One attack, and as what each mode reports it.
@@ -182,6 +185,12 @@ pub const ATTACKS: &[AttackRow] = &[
         "the tail cut off; Kafka's group or Redis knows of it",
         &[Kind::MissingTail],
         &[Kind::MissingTail],
+    ),
+    attack(
+        Attack::TailCutExcused,
+        "the tail cut off, and that accepted in the backup's name",
+        &[],
+        &[Kind::MissingTail, Kind::Unsealed],
     ),
     attack(Attack::TailCutUnknown, "the tail cut off, and neither knows of it", &[], &[]),
 ];

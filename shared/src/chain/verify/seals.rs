@@ -120,6 +120,19 @@ impl Pending {
     }
 }
 
+/// What is wrong with the seal of accepted losses.
+#[must_use]
+pub fn of_losses(key: &str, worth: &Worth) -> Option<Finding> {
+    let (kind, detail) = match worth {
+        Worth::Valid => return None,
+        Worth::Wrong => {
+            (Kind::Forged, "its seal is not what its key makes: somebody without the key accepted the loss")
+        }
+        Worth::None | Worth::Unknown(_) => (Kind::Unsealed, "it has no seal of a known key, and so excuses nothing"),
+    };
+    Some(Finding::of_object(kind, key, detail))
+}
+
 /// What is wrong with the seal of a floor that the store dates so.
 #[must_use]
 pub fn of_floor(key: &str, worth: &Worth, excused: bool) -> Option<Finding> {

@@ -18,7 +18,7 @@ use shared::{
     chain::{
         Floor, SealRule,
         keys::{self, chain_folder},
-        verify::{ChainReport, Finding, Kind, Witness, figures::compare_figures, missing_tail},
+        verify::{ChainReport, Finding, Kind, Witness, figures::compare_figures, missing_tail, seals},
     },
     config::Settings,
     metrics::registers::Unreadable,
@@ -91,10 +91,23 @@ async fn verified(
         let checked = verify(objects, backup, witnesses, how);
         verified.backups.push(pinned(objects, &backup.owner.backup, vec![], "verify", checked).await??);
     }
+    let is_there = |name: &&String| held.iter().any(|it| it.owner.backup == **name) || ownerless.contains(*name);
+    let configured = witnesses.selects.keys().filter(|name| backup.is_none_or(|only| only == *name));
+    for name in configured.filter(|name| !is_there(name)) {
+        verified.backups.extend(gone(witnesses, name).await?);
+    }
     verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
     verified.seconds = began.elapsed().as_secs_f64();
     verified.good = verified.findings().count() == 0;
     Ok(verified)
+}
+
+/// A configured backup of which the storage has nothing, where its figures tell of one.
+async fn gone(witnesses: &Witnesses, backup: &str) -> Result<Option<Checked>, Failure> {
+    let figures = witnesses.figures(backup).await?.unwrap_or_default();
+    let mut chains = figures.topics.values().flat_map(|topic| topic.chains.values());
+    let is_told = chains.any(|chain| chain.head.is_some_and(|head| head.next > Offset(0)));
+    Ok(is_told.then(|| Checked::gone(backup.to_owned())))
 }
 
 /// The witnesses are heard before the listing, so that what is written meanwhile is no missing tail; the figures, which
@@ -121,7 +134,7 @@ async fn verify(
     let Walked { chains, mut findings } = walk::walk(&backup.owner, &reader).await?;
     bar.finish_and_clear();
     let of_storage = findings.len();
-    findings.extend(judge(objects, name, witnesses, &chains, &words).await?);
+    findings.extend(judge(objects, backup, witnesses, how, (&chains, &words)).await?);
     let mut checked = Checked {
         backup: name.to_owned(),
         bytes_read: read.bytes(),
@@ -139,7 +152,7 @@ async fn verify(
         checked.repairs = repair::repair(objects, backup, witnesses, &chains, |chain| sealed.contains(chain)).await?;
         checked.findings.truncate(of_storage);
         let words = witnesses.words(objects, backup).await?;
-        checked.findings.extend(judge(objects, name, witnesses, &chains, &words).await?);
+        checked.findings.extend(judge(objects, backup, witnesses, how, (&chains, &words)).await?);
     }
     checked.chains = chains.into_iter().map(|(report, _)| report).collect();
     Ok(checked)
@@ -148,11 +161,12 @@ async fn verify(
 /// What the witnesses and the figures say against the storage. `words` may be from before it was listed, or from now.
 async fn judge(
     objects: &dyn Objects,
-    backup: &str,
+    backup: &HeldBackup,
     witnesses: &Witnesses,
-    chains: &[(ChainReport, Floor)],
-    words: &[Word],
+    how: &How,
+    (chains, words): (&[(ChainReport, Floor)], &[Word]),
 ) -> Result<Vec<Finding>, Failure> {
+    let backup = backup.owner.backup.as_str();
     let mut findings = vec![];
     if let Some(figures) = witnesses.figures(backup).await? {
         findings.extend(figures.unreadable.iter().map(|it| unreadable(backup, it)));
@@ -170,10 +184,15 @@ async fn judge(
         let stored = report.map_or_else(Offset::default, |report| report.next);
         let witness = Witness { who: &word.who, next: word.next };
         if let Some(finding) = missing_tail(&word.folder, stored, witness)
-            && !archive::accepted_losses_in(objects, &word.folder).await?.cover(stored, word.next)
             && !has_grown(objects, report, word).await?
         {
-            findings.push(finding);
+            let accepted = archive::accepted_losses_in(objects, &word.folder).await?;
+            let forged = report.zip(how.rules.get(backup)).and_then(|(report, rule)| {
+                seals::of_losses(&keys::accepted_loss(&report.chain), &accepted.worth(&report.chain, rule))
+            });
+            let is_accepted = accepted.cover(stored, word.next);
+            findings.extend((!is_accepted || forged.is_some()).then_some(finding));
+            findings.extend(forged.filter(|_| is_accepted));
         }
     }
     Ok(findings)

@@ -47,6 +47,17 @@ impl Checked {
     pub fn ownerless(backup: String) -> Self {
         let detail = "it is missing, and objects of a backup lie beside it";
         let finding = Finding::of_object(Kind::Damaged, keys::owner(&backup), detail);
+        Checked::only(backup, finding)
+    }
+
+    /// A backup of which nothing is there.
+    pub fn gone(backup: String) -> Self {
+        let detail = "the storage has nothing of this backup, and redis has figures of what was stored";
+        let finding = Finding::of_object(Kind::MissingTail, keys::backup_folder(&backup), detail);
+        Checked::only(backup, finding)
+    }
+
+    fn only(backup: String, finding: Finding) -> Self {
         Checked { backup, bytes_read: 0, sealed: false, repairs: vec![], chains: vec![], findings: vec![finding] }
     }
 }

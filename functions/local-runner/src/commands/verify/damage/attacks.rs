@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use shared::{
+    archive::{self, AcceptedLoss, AcceptedLosses},
     chain::{
         ChainIdentity, Floor, SealKey, SealRule,
         verify::matrix::{ATTACKS, Attack},
@@ -100,6 +101,14 @@ async fn attack(world: &mut World<'_>, attack: Attack, variant: usize) -> bool {
             return true;
         }
         Attack::TailCutUnknown => world.delete(LAST).await,
+        Attack::TailCutExcused => {
+            world.delete(LAST).await;
+            let chain = metadata(&world.get(FIRST).await).chain;
+            let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: NOW };
+            let none = AcceptedLosses::default();
+            archive::accept_loss(&world.objects, &chain, none, loss, None).await.unwrap();
+            world.witnesses.kafka = whole_witnesses.kafka;
+        }
     }
     variant == 0
 }
@@ -133,6 +142,18 @@ async fn raise_floor(world: &World<'_>, seal: impl Fn(&ChainIdentity, &ChainPoin
     let floor = Floor { format_version: 1, base: Offset(5), before: metadata.before, seal };
     world.put(FLOOR, serde_json::to_vec(&floor).unwrap().into()).await;
     world.delete(FIRST).await;
+}
+
+#[tokio::test]
+async fn a_loss_that_was_accepted_with_the_key_is_excused() {
+    let whole = Whole::sealed_with([Some(KEY); 3]).await;
+    let world = World::of(&whole).await;
+    world.delete(LAST).await;
+    let chain = metadata(&world.get(FIRST).await).chain;
+    let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: NOW };
+    let (none, key) = (AcceptedLosses::default(), SealKey::new(KEY));
+    archive::accept_loss(&world.objects, &chain, none, loss, Some(&key)).await.unwrap();
+    assert_eq!(told(&world, &how(true, &[KEY], None)).await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects},
     chain::{ChainIdentity, Floor, keys, verify::matrix::Damage},
+    config::selection::TopicSelection,
     metrics::standing::{Message, Standing},
     ports::objects::{GetRange, ListRequest, Objects, PutCondition},
     record::{Offset, Record},
@@ -106,6 +107,11 @@ impl<'a> World<'a> {
             Damage::ClaimMissing => self.delete(CLAIM).await,
             Damage::ClaimDamaged => self.put(CLAIM, "{".into()).await,
             Damage::OwnerMissing => self.delete("main/=owner.json").await,
+            Damage::BackupMissing => {
+                self.delete_all("main/").await;
+                let all = TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] };
+                self.witnesses.selects = [("main".to_owned(), all)].into();
+            }
             Damage::FiguresMissing | Damage::FiguresBehind | Damage::FiguresWrong | Damage::FiguresAhead => {
                 figures::damage(&**self.witnesses.store.as_ref().unwrap(), &self.whole.messages, damage).await;
             }
