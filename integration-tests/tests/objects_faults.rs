@@ -15,7 +15,9 @@ use shared::{
         system_clock::SystemClock,
     },
     config::{secret::Secret, storage::StorageSettings},
-    ports::objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+    ports::objects::{
+        ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition, clock_warning,
+    },
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -327,4 +329,28 @@ async fn what_the_embedded_s3_holds_is_there_after_a_restart() {
     let object = connect(&settings_of(&second)).await.get("a/b", GetRange::Whole).await.expect("an answer");
     let object = object.expect("an object");
     assert_eq!((object.body.as_ref(), object.etag), (&b"body"[..], etag));
+}
+
+#[tokio::test]
+async fn a_store_whose_clock_is_another_is_noticed_by_its_answers() {
+    let absent = "<Error><Code>NoSuchKey</Code></Error>";
+    let router = Router::new()
+        .fallback(move || async move { (StatusCode::NOT_FOUND, [("date", "Tue, 14 Nov 2023 22:13:20 GMT")], absent) });
+    let listener = TcpListener::bind(loopback()).await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let store = connect(&settings_at(address)).await;
+    assert_eq!(store.clock_ahead_ms(), None, "nothing was asked yet");
+    assert!(store.get("k", GetRange::Whole).await.expect("an answer").is_none());
+    let ahead = store.clock_ahead_ms().expect("it answered");
+    assert!(ahead > 86_400_000, "{ahead}");
+    let warning = clock_warning(Some(ahead)).expect("a warning");
+    assert!(warning.contains(&format!("{} s ahead of the store's", ahead / 1_000)), "{warning}");
+    assert!(clock_warning(Some(-3_600_000)).expect("a warning").contains("3600 s behind the store's"));
+    assert_eq!((clock_warning(Some(4_000)), clock_warning(None)), (None, None));
+
+    let server = S3Server::shared().await;
+    let right = connect(&server.storage(&format!("s3://{}/x", server.new_bucket("clock").await))).await;
+    assert!(right.get("k", GetRange::Whole).await.expect("an answer").is_none());
+    assert_eq!(clock_warning(right.clock_ahead_ms()), None);
 }

@@ -15,7 +15,7 @@ use shared::{
     },
     ports::{
         clock::Clock,
-        objects::Objects,
+        objects::{CLOCKS_APART_MS, Objects},
         records::{Kafka, Topic},
     },
     record::{Millis, TopicId, TopicPartition, filter::Filter},
@@ -259,6 +259,13 @@ impl Context {
         sum.records += more.records;
         sum.busy_ms += more.busy_ms;
         *sum
+    }
+
+    /// The epoch of an owner that begins now. The next owner's word must count more, on whatever machine, so that a clock that
+    /// is off is put right by the store's.
+    pub(crate) fn owner_epoch(&self, now: Millis) -> u64 {
+        let ahead = self.objects.clock_ahead_ms().filter(|ahead| ahead.abs() > CLOCKS_APART_MS);
+        u64::try_from(now.0.saturating_sub(ahead.unwrap_or(0))).unwrap_or(0)
     }
 
     pub(crate) fn backup(&self, name: &str) -> Option<&Arc<Backup>> {

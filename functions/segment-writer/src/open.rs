@@ -63,7 +63,7 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
         return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
     }
     let missing = tail::missing(context, backup, &chain, &end, committed).await?;
-    let owner_epoch = u64::try_from(now.0).unwrap_or(0);
+    let owner_epoch = context.owner_epoch(now);
     let open = OpenChain { chain, frontier: end.frontier, floor: end.floor, accepted: end.accepted, owner_epoch };
     context.remember(&open);
     Ok(Opened { open, missing })

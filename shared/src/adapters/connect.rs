@@ -21,7 +21,7 @@ use crate::{
     ports::{
         clock::Clock as _,
         invoker::{InvokeError, Invoker},
-        objects::{Objects, ObjectsError},
+        objects::{Objects, ObjectsError, clock_warning},
         records::{Kafka, Log as _, RecordsError},
         store::{Store, StoreError},
     },
@@ -129,6 +129,9 @@ pub async fn storage(settings: &Settings) -> Result<Arc<dyn Objects>, StartError
     let connect = async {
         let objects = S3Objects::connect("storage", settings).await.map_err(StartError::Storage)?;
         probe::probe(&objects, &objects.describe(), nonce).await.map_err(StartError::Storage)?;
+        if let Some(warning) = clock_warning(objects.clock_ahead_ms()) {
+            tracing::warn!("{warning}");
+        }
         Ok(Arc::new(CountingObjects::new(Arc::new(objects))) as Arc<dyn Objects>)
     };
     in_time(&format!("the storage {}", settings.url), STORAGE_REMEDY, Box::pin(connect)).await

@@ -67,6 +67,10 @@ impl Objects for CountingObjects {
         });
         Some(RequestCounts { requests: requests.collect(), errors: errors.filter(|(_, count)| *count > 0).collect() })
     }
+
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        self.inner.clock_ahead_ms()
+    }
 }
 
 #[cfg(test)]

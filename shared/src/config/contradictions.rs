@@ -148,7 +148,8 @@ mod tests {
         let problem = error(&backup("include = [\"*\"]", "bytes_max = \"1GiB\", compression = \"none\""));
         assert!(problem.starts_with("backups.main.segment.bytes_max = 1GiB: is more than a process has"), "{problem}");
         let warning = warnings(&backup("include = [\"*\"]", "bytes_max = \"1GiB\""));
-        assert!(warning[0].contains("bytes_max = 1GiB: a process has 96MiB"), "{warning:?}");
+        let budget = super::ByteSize(super::MEMORY_BYTES_MAX);
+        assert!(warning[0].contains(&format!("bytes_max = 1GiB: a process has {budget}")), "{warning:?}");
         let warning = warnings(&backup("include = [\"*\"]", "age_max = \"2days\""));
         assert!(warning[0].contains("age_max = 2days"), "{warning:?}");
     }

@@ -35,6 +35,12 @@ pub trait Objects: Send + Sync {
     fn counts(&self) -> Option<RequestCounts> {
         None
     }
+
+    /// By how many milliseconds this machine's clock is ahead of the store's (behind: negative), by its last answer. `None`
+    /// where nobody knows.
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// What can be asked of a store.
@@ -105,6 +111,20 @@ pub struct RequestCounts {
     pub requests: BTreeMap<Operation, u64>,
     /// The failed ones; kinds that never occurred are left out.
     pub errors: BTreeMap<(Operation, ErrorKind), u64>,
+}
+
+/// Two clocks that are closer than this are not told apart: a store's dates are of whole seconds.
+pub const CLOCKS_APART_MS: i64 = 5_000;
+
+/// What to say of a clock that is off.
+#[must_use]
+pub fn clock_warning(ahead_ms: Option<i64>) -> Option<String> {
+    let ahead = ahead_ms.filter(|ahead| ahead.abs() > CLOCKS_APART_MS)?;
+    let (seconds, side) = (ahead.abs() / 1_000, if ahead > 0 { "ahead of" } else { "behind" });
+    Some(format!(
+        "this machine's clock is {seconds} s {side} the store's: times, ages and lags that are shown are off by as much, and states may look \
+         as if nobody renewed them. Nothing is lost: segments are closed by intervals and expire by the store's dates. Set the clock (NTP)"
+    ))
 }
 
 /// When a PUT may take effect.

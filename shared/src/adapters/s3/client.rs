@@ -10,7 +10,7 @@ use aws_sdk_s3::{Client, config::Credentials};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::fault::Place;
+use super::{clock::StoreClock, fault::Place};
 use crate::{config::storage::StorageSettings, ports::objects::ObjectsError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,8 +38,11 @@ pub(crate) fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
-/// The client, and the place that its errors speak of. `section` is the settings' name, as in `storage`.
-pub(super) async fn connect(section: &str, settings: &StorageSettings) -> Result<(Client, Place), ObjectsError> {
+/// The client, the place that its errors speak of, and what its answers tell of the store's clock. `section` is the settings' name, as in `storage`.
+pub(super) async fn connect(
+    section: &str,
+    settings: &StorageSettings,
+) -> Result<(Client, Place, StoreClock), ObjectsError> {
     let credentials = static_credentials(section, settings)?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
@@ -55,7 +58,10 @@ pub(super) async fn connect(section: &str, settings: &StorageSettings) -> Result
         let message = format!("the region of {} is not known: set {section}.region, or AWS_REGION", settings.url);
         return Err(refused(settings, message));
     };
-    let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(settings.is_path_style());
+    let clock = StoreClock::default();
+    let mut config = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(settings.is_path_style())
+        .interceptor(clock.clone());
     if let Some(endpoint_url) = &settings.endpoint_url {
         config = config.endpoint_url(endpoint_url.to_string());
     }
@@ -66,7 +72,7 @@ pub(super) async fn connect(section: &str, settings: &StorageSettings) -> Result
         region,
         access_key_id: settings.access_key_id.clone(),
     };
-    Ok((Client::from_conf(config.build()), place))
+    Ok((Client::from_conf(config.build()), place, clock))
 }
 
 fn with_region(loader: ConfigLoader, settings: &StorageSettings) -> ConfigLoader {

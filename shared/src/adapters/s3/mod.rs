@@ -1,6 +1,7 @@
 //! Object storage that speaks S3: the client, the probe of a store at start, and the server that `highwater dev` embeds.
 
 mod client;
+mod clock;
 pub mod embedded;
 mod errors;
 mod fault;

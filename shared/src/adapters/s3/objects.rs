@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::{
     client,
+    clock::StoreClock,
     errors::{Call, Failure},
     fault::Place,
     page,
@@ -29,6 +30,7 @@ const DELETES_MAX: usize = 1_000;
 pub struct S3Objects {
     client: Client,
     place: Place,
+    clock: StoreClock,
 }
 
 impl S3Objects {
@@ -37,8 +39,8 @@ impl S3Objects {
     /// # Errors
     /// Refused when half a pair of keys is set, or no region is found.
     pub async fn connect(section: &str, settings: &StorageSettings) -> Result<Self, ObjectsError> {
-        let (client, place) = client::connect(section, settings).await?;
-        Ok(S3Objects { client, place })
+        let (client, place, clock) = client::connect(section, settings).await?;
+        Ok(S3Objects { client, place, clock })
     }
 
     /// The store as messages call it: its url and where that is.
@@ -183,6 +185,10 @@ impl Objects for S3Objects {
             self.delete_part(part).await?;
         }
         Ok(())
+    }
+
+    fn clock_ahead_ms(&self) -> Option<i64> {
+        self.clock.ahead_ms()
     }
 }
 
