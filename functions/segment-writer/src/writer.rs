@@ -216,6 +216,9 @@ impl PartitionWriter {
         let position = self.position;
         let result = seal(&self.context, &self.backup, &mut self.open, encoded, reporter, position).await;
         self.held.set(0);
+        if let Err(WriteError::Gone { .. }) = &result {
+            tracing::warn!(partition = %self.partition(), records, "its topic is gone, and with it the records that were read and not stored yet");
+        }
         result?;
         self.sealed_records += records;
         self.sealed_segments += 1;
