@@ -35,14 +35,14 @@ fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
         .collect();
     let sum = |of: fn(&Expired) -> usize| runs.iter().filter_map(|(_, run)| run.as_ref().ok()).map(of).sum::<usize>();
     let (floors, deleted) = (sum(|it| it.floors), sum(|it| it.deleted));
-    let (late, read) = (sum(|it| it.late), sum(|it| it.read));
+    let (late, read, verified) = (sum(|it| it.late), sum(|it| it.read), sum(|it| it.verified));
     println!(
-        "{} seeds ran: floors moved {floors} times, {deleted} segments were deleted, {late} came too late, {read} were read",
+        "{} seeds ran: floors moved {floors} times, {deleted} segments were deleted, {late} came too late, {read} were read, verified {verified} times",
         runs.len()
     );
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
     if runs.len() > 100 {
-        assert!([floors, deleted, late, read].iter().all(|count| *count > 0), "nothing expires here");
+        assert!([floors, deleted, late, read, verified].iter().all(|count| *count > 0), "nothing expires here");
     }
 }
 

@@ -162,6 +162,8 @@ pub struct Expired {
     pub late: usize,
     /// How many a reader found, one after the other.
     pub read: usize,
+    /// How often somebody verified all of it meanwhile.
+    pub verified: usize,
 }
 
 #[derive(Default)]
@@ -184,6 +186,11 @@ impl Watched {
     /// A reader has read a segment.
     pub fn was_read(&self) {
         self.seen().expired.read += 1;
+    }
+
+    /// Somebody has verified the backup.
+    pub fn was_verified(&self) {
+        self.seen().expired.verified += 1;
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -1,7 +1,7 @@
 //! The simulation: the shipping handlers over the ports in memory, under schedules that a seed decides.
 //!
 //! One seed is one history: records, transactions, compaction, retention and topics created again on one side; drains,
-//! followers and Kafka events of segment-writer and of metrics-consumer, lag-monitor, segment-expirer and readers on the
+//! followers and Kafka events of segment-writer and of metrics-consumer, lag-monitor, segment-expirer, verify and readers on the
 //! other, several of each at once, each of which may be killed at any call of its ports, get 503s, lose answers, have a
 //! clock that is off, or be suspended there for longer than segments live, and wake. Pages of listings are small.
 //! Backbeat's messages lie between the standings; events and parts come again, late; the store of figures is wiped, or goes
@@ -20,6 +20,7 @@ mod processes;
 mod questions;
 mod readers;
 mod unprotected;
+mod verifier;
 mod world;
 
 use std::sync::Arc;
@@ -116,6 +117,7 @@ async fn quiet_moment(world: &Arc<World>) -> Result<(), String> {
     processes::quiet(world).await;
     world.close_transactions();
     counting::settle(world).await?;
+    verifier::in_quiet(world).await?;
     world.watched.verdict()?;
     judge::meter(world).await?;
     questions::verdict(world)

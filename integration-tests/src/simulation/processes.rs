@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    changes, counting, expiry, meter, questions, readers,
+    changes, counting, expiry, meter, questions, readers, verifier,
     world::{METRICS_TOPIC, World},
 };
 
@@ -47,6 +47,8 @@ pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
     for _ in 0..rng.random_range(0..2) {
         running.spawn(readers::process(world.clone(), rng.random()));
     }
+    let verifier = rng.random_bool(0.3).then(|| verifier::process(world, rng.random()));
+    let verifying = futures::future::OptionFuture::from(verifier);
     // Who has stalled by then is left behind, and wakes among others.
     let patience = Duration::from_millis(rng.random_range(4_000..30_000));
     let happening = async {
@@ -64,7 +66,7 @@ pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
     };
     tokio::select! {
         biased;
-        _ = futures::future::join(all_end(&mut running), happening) => {}
+        _ = futures::future::join3(all_end(&mut running), happening, verifying) => {}
         () = asking(world, ASKED_EVERY) => {}
         () = tokio::time::sleep(patience) => {}
     }

@@ -119,7 +119,7 @@ impl Reader {
         let now = self.world.clock.now();
         let age_ms = now.0 - began.0;
         let (what, is_held) = match is_pinned {
-            true => ("its pin", self.pin_holds(now).await),
+            true => ("its pin", pin_holds(&self.world, &self.id).await),
             false => ("the grace period", u128::try_from(age_ms).unwrap_or(0) < RETENTION.grace.as_millis()),
         };
         if is_held {
@@ -128,11 +128,12 @@ impl Reader {
             Ok(())
         }
     }
+}
 
-    async fn pin_holds(&self, now: Millis) -> bool {
-        let object = self.world.stored.get(&keys::pin("main", &self.id), GetRange::Whole).await;
-        let Ok(Some(object)) = object else { return false };
-        let pin: Pin = serde_json::from_slice(&object.body).expect("a pin is JSON");
-        !pin.revoked && now.0 <= object.modified.0 + i64::try_from(pin.lease_ms).unwrap_or(0)
-    }
+/// Whether a pin is in force.
+pub async fn pin_holds(world: &World, id: &str) -> bool {
+    let object = world.stored.get(&keys::pin("main", id), GetRange::Whole).await;
+    let Ok(Some(object)) = object else { return false };
+    let pin: Pin = serde_json::from_slice(&object.body).expect("a pin is JSON");
+    !pin.revoked && world.clock.now().0 <= object.modified.0 + i64::try_from(pin.lease_ms).unwrap_or(0)
 }
