@@ -9,7 +9,7 @@ use integration_tests::{
 use segment_writer::Protections;
 
 /// Seeds for which a missing protection must show, at least one of them.
-const BITES_WITHIN: u64 = 300;
+const BITES_WITHIN: u64 = 1_000;
 
 fn seeds() -> std::ops::Range<u64> {
     match number("HIGHWATER_TEST_SEED") {
