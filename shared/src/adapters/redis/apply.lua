@@ -15,6 +15,7 @@ if elsewhere then return stored end
 local needs = {
   add = { { 'INCRBY', '1' }, { 'GET' }, { 'SET', '1', 'KEEPTTL' }, { 'PEXPIREAT', '1' } },
   max = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' }, { 'DEL' } },
+  replace = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' } },
   remove = { { 'HDEL', 'f' } },
 }
 local function lacks(key, command)
@@ -36,7 +37,7 @@ if redis.acl_check_cmd then
     end
     seen[kind] = true
     if kind == 'add' then here = here + 3
-    elseif kind == 'max' then here = here + 4
+    elseif kind == 'max' or kind == 'replace' then here = here + 4
     else here = here + 2 + tonumber(ARGV[here + 1]) end
   end
 end
