@@ -1,6 +1,10 @@
 //! What is not backed up yet, how long Kafka keeps it, and what is said when it did not: on a real Kafka.
 
-use std::{collections::BTreeMap, process::Output, time::Duration};
+use std::{
+    collections::BTreeMap,
+    process::Output,
+    time::{Duration, Instant},
+};
 
 use integration_tests::{
     eventually::eventually,
@@ -19,10 +23,10 @@ const RETENTION_S: f64 = 600.0;
 /// How old the records are that a test writes.
 const AGE_S: i64 = 100;
 
-async fn serving(base: &str) -> (&'static Kafka, Serving) {
+async fn serving(base: &str, retention_ms: &str) -> (&'static Kafka, Serving) {
     let kafka = Kafka::shared().await;
     let redis = RedisServer::shared().await.new_database().url;
-    (kafka, Serving::of_topic_with(&[("retention.ms", "600000")], base, kafka, &redis).await)
+    (kafka, Serving::of_topic_with(&[("retention.ms", retention_ms)], base, kafka, &redis).await)
 }
 
 /// Writes so many records of 5 bytes to partition 0, each as old as a test likes it.
@@ -55,7 +59,7 @@ fn is(name: &'static str, value: f64) -> impl Fn(&Series) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_long_until_kafka_deletes_what_is_not_stored_is_told_before_and_the_loss_after() {
-    let (kafka, serving) = serving("losses").await;
+    let (kafka, serving) = serving("losses", "600000").await;
     produce(kafka, &serving, 5, AGE_S).await;
     let meter = serving.serve_with(&METER).await;
     let seen = series_when(&meter, "what is at risk", |series| series.contains_key("seconds_to_loss")).await;
@@ -109,6 +113,20 @@ async fn how_long_until_kafka_deletes_what_is_not_stored_is_told_before_and_the_
     assert!(gaps[0]["declared_at"].as_f64().is_some_and(|at| at >= began_s * 1_000.0), "{gaps:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_deletes_nothing_before_the_time_that_was_told() {
+    let (kafka, serving) = serving("retention", "10000").await;
+    produce(kafka, &serving, 5, 0).await;
+    let meter = serving.serve_with(&METER).await;
+    let told = series_when(&meter, "what is at risk", |series| series.contains_key("seconds_to_loss")).await;
+    let told_at = Instant::now();
+    assert!((0.0..=10.0).contains(&told["seconds_to_loss"]) && told["lag_records"] == 5.0, "{told:?}");
+    let gone = series_when(&meter, "kafka to delete them", is("lag_records", 0.0)).await;
+    assert_eq!(gone["seconds_to_loss"], f64::INFINITY, "nothing is left to lose");
+    assert!(told_at.elapsed().as_secs_f64() >= told["seconds_to_loss"], "{told:?} after {:?}", told_at.elapsed());
+    meter.end().await;
+}
+
 fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
@@ -123,7 +141,7 @@ async fn stored_offsets(serving: &Serving) -> Vec<i64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_tail_is_said_everywhere_and_the_backup_goes_on_when_it_is_accepted() {
-    let (kafka, serving) = serving("tails").await;
+    let (kafka, serving) = serving("tails", "600000").await;
     let served = serving.serve().await;
     for (count, stored) in [(5, 5.0), (7, 12.0)] {
         produce(kafka, &serving, count, AGE_S).await;

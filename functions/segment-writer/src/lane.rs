@@ -311,6 +311,7 @@ impl Lane {
     ) -> Result<bool, WriteError> {
         match item {
             Item::Records(mut records, held) => {
+                reporter.at_end(false);
                 let beyond = self.leave_what_is_beyond(&mut records);
                 writer.append(records, reporter).await?;
                 drop(held);
@@ -320,6 +321,7 @@ impl Lane {
                 Ok(self.reached(writer.position()))
             }
             Item::End(position) => {
+                reporter.at_end(true);
                 writer.pass(position);
                 // While something is unfinished nobody knows whether it can be stored.
                 if !reporter.in_trouble() || writer.due_at().is_none() {

@@ -43,6 +43,25 @@ impl Opened {
 /// Opens the chain of a partition of the topic that has this name now. Where its tail is missing (C5), that is the error,
 /// and the chain beside it, for whoever must say so.
 pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<Opened, WriteError> {
+    open_to(Purpose::Write, context, backup, partition).await
+}
+
+/// What a chain is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To go on writing it, also behind a loss that was accepted.
+    Write,
+    /// To look at it.
+    Look,
+}
+
+/// The same, for a purpose.
+pub(crate) async fn open_to(
+    purpose: Purpose,
+    context: &Context,
+    backup: &Backup,
+    partition: &TopicPartition,
+) -> Result<Opened, WriteError> {
     let topic = context.topic_now(partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
     let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
@@ -58,11 +77,11 @@ pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition
         incarnation,
         partition: partition.partition,
     };
-    let end = archive::chain_end(objects, &chain, context.hint(&chain).as_ref()).await?;
+    let mut end = archive::chain_end(objects, &chain, context.hint(&chain).as_ref()).await?;
     if end.frontier.sealed && backup.seal_key.is_none() {
         return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
     }
-    let missing = tail::missing(context, backup, &chain, &end, committed).await?;
+    let missing = tail::missing(context, backup, &chain, &mut end, committed, purpose).await?;
     let owner_epoch = context.owner_epoch(now);
     let open = OpenChain { chain, frontier: end.frontier, floor: end.floor, accepted: end.accepted, owner_epoch };
     context.remember(&open);

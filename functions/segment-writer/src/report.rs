@@ -20,19 +20,21 @@ pub struct Reporter {
     since: Millis,
     attempt: u32,
     sequence: u64,
+    /// Whether the reading has come to the end of the log.
+    at_end: bool,
 }
 
 impl Reporter {
     /// A reporter that has said nothing yet.
     #[must_use]
     pub fn new(now: Millis) -> Self {
-        Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0 }
+        Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0, at_end: false }
     }
 
     /// A reporter that goes on saying what is the matter, until [`Reporter::recover`].
     #[must_use]
     pub fn still(voice: &Voice) -> Self {
-        Reporter { sequence: 0, ..voice.reporter.clone() }
+        Reporter { sequence: 0, at_end: false, ..voice.reporter.clone() }
     }
 
     /// Whether it says that something is the matter.
@@ -45,9 +47,14 @@ impl Reporter {
     pub fn recover(&mut self, now: Millis) -> bool {
         let was = self.in_trouble();
         if was {
-            self.set(State::CATCHING_UP, 0, now);
+            self.set(if self.at_end { State::STREAMING } else { State::CATCHING_UP }, 0, now);
         }
         was
+    }
+
+    /// Notes whether the reading has come to the end of the log: what it is like when what is the matter is over.
+    pub fn at_end(&mut self, at_end: bool) {
+        self.at_end = at_end;
     }
 
     /// Says what the work is like from now on.

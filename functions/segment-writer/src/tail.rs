@@ -3,13 +3,13 @@
 use shared::{
     archive::{self, AcceptedLoss, AcceptedLosses, ArchiveError, ChainEnd},
     chain::{ChainIdentity, SealKey, SealRule, keys, seal::Worth},
-    ports::objects::{ListRequest, Objects},
+    ports::objects::{ListRequest, Objects, ObjectsError},
     record::{Offset, Partition, TopicPartition},
 };
 
 use crate::{
     Backup, Context, WriteError,
-    open::{Opened, open},
+    open::{Opened, Purpose, open_to},
 };
 
 /// A tail that is missing.
@@ -36,7 +36,7 @@ pub async fn missing_tails(
 ) -> Result<Vec<MissingTail>, WriteError> {
     let mut tails = vec![];
     for partition in partitions {
-        let Opened { open, missing } = open(context, backup, partition).await?;
+        let Opened { open, missing } = open_to(Purpose::Look, context, backup, partition).await?;
         let Some(WriteError::TailMissing { frontier, committed: witness, .. }) = missing else { continue };
         let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
         let gone = || WriteError::Gone { partition: partition.clone() };
@@ -53,7 +53,7 @@ pub async fn missing_tails(
 pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteError> {
     let objects = &*context.objects;
     let known = archive::read_accepted_losses(objects, &tail.chain).await?;
-    let loss = AcceptedLoss { frontier: tail.frontier, witness: tail.witness, accepted_at: context.clock.now() };
+    let loss = AcceptedLoss::new(tail.frontier, tail.witness, context.clock.now());
     let seal_key = context.backup(&tail.chain.backup).and_then(|backup| backup.seal_key.as_deref());
     archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?;
     tracing::warn!(partition = %tail.chain.topic_partition(), frontier = %tail.frontier, witness = %tail.witness, "the loss of the backup's tail was accepted");
@@ -75,18 +75,44 @@ impl MissingTail {
 }
 
 /// Whether the tail of a chain is missing: the group committed more than there is, which it does only behind durable
-/// segments; or nothing lies behind a floor, where the last segment never expires. Where that loss was accepted, the commit is taken back first, so that it excuses no later one.
+/// segments; or nothing lies behind a floor, where the last segment never expires. Where that loss was accepted, the commit
+/// is taken back, and it is noted that writing goes on, before it does: so that no later loss is excused.
 pub(crate) async fn missing(
+    context: &Context,
+    backup: &Backup,
+    chain: &ChainIdentity,
+    end: &mut ChainEnd,
+    committed: Option<Offset>,
+    purpose: Purpose,
+) -> Result<Option<WriteError>, WriteError> {
+    let missing = not_excused(context, backup, chain, end, committed, purpose).await?;
+    if missing.is_none() && purpose == Purpose::Write && end.accepted.is_pending() {
+        let (known, key) = (std::mem::take(&mut end.accepted), backup.seal_key.as_deref());
+        let resumed = archive::resume_writing(&*context.objects, chain, known, context.clock.now(), key).await;
+        end.accepted = match resumed {
+            Err(ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })) => {
+                let (partition, base) = (chain.topic_partition(), end.frontier.next);
+                return Err(WriteError::LostRace { partition, base });
+            }
+            resumed => resumed?,
+        };
+    }
+    Ok(missing)
+}
+
+async fn not_excused(
     context: &Context,
     backup: &Backup,
     chain: &ChainIdentity,
     end: &ChainEnd,
     committed: Option<Offset>,
+    purpose: Purpose,
 ) -> Result<Option<WriteError>, WriteError> {
     let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
     let nothing_behind_floor = end.floor.etag.is_some() && end.frontier.last_base.is_none();
     let at_least = nothing_behind_floor.then(|| frontier.next());
-    let Some(committed) = committed.filter(|committed| *committed > frontier).or(at_least) else { return Ok(None) };
+    let beyond = committed.filter(|committed| *committed > frontier);
+    let Some(committed) = beyond.or(at_least) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
     if context.topic_now(&partition).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
@@ -94,12 +120,19 @@ pub(crate) async fn missing(
     if !nothing_behind_floor && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
         tracing::warn!(%partition, %committed, "the group's committed offset is of an earlier topic of that name");
         // Now, since the segment that tells it will expire.
-        context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
+        take_back(context, backup, &partition, frontier, purpose).await?;
         return Ok(None);
     }
-    if end.accepted.cover(frontier, committed) && is_believed(backup, chain, &end.accepted) {
+    // What nothing but the floor tells is excused until there is a segment again: there may be no record for long.
+    let is_excused = match beyond {
+        Some(committed) => end.accepted.cover(frontier, committed),
+        None => end.accepted.losses.iter().any(|loss| loss.frontier == frontier),
+    };
+    if is_excused && is_believed(backup, chain, &end.accepted) {
         tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");
-        context.kafka.commit(&backup.group(), &[(partition, frontier)]).await?;
+        if beyond.is_some() {
+            take_back(context, backup, &partition, frontier, purpose).await?;
+        }
         return Ok(None);
     }
     // Somebody else may have taken it back since it was read.
@@ -108,6 +141,20 @@ pub(crate) async fn missing(
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }
+}
+
+/// Commits what the storage has; who only looks does not.
+async fn take_back(
+    context: &Context,
+    backup: &Backup,
+    partition: &TopicPartition,
+    frontier: Offset,
+    purpose: Purpose,
+) -> Result<(), WriteError> {
+    if purpose == Purpose::Write {
+        context.kafka.commit(&backup.group(), &[(partition.clone(), frontier)]).await?;
+    }
+    Ok(())
 }
 
 /// Whether it was somebody with the key who accepted, where there is one.

@@ -1,11 +1,12 @@
 //! Missing tails that somebody has accepted (C5): `=accepted-loss.json` in a chain's folder.
 //!
 //! ```json
-//! { "format_version": 1, "losses": [ { "frontier": 100, "witness": 200, "accepted_at": 1700000000000 } ] }
+//! { "format_version": 1, "losses": [ { "frontier": 100, "witness": 200, "accepted_at": 1700000000000, "resumed_at": 1700000001000 } ] }
 //! ```
 //! It lies in the storage, so that everybody who writes obeys it, and changes by compare-and-set only: losses are added at
 //! the end and never taken away. How many there are is part of the order of a chain's figures, since behind a loss the
-//! frontier is lower than it was.
+//! frontier is lower than it was. The first writer that goes on notes it before it writes (`resumed_at`): from then on the
+//! acceptance excuses nothing more, also not the same tail going missing again.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,13 +27,22 @@ pub struct AcceptedLoss {
     pub witness: Offset,
     /// When it was accepted, by the clock of whoever did.
     pub accepted_at: Millis,
+    /// When writing went on, by the writer's clock; absent as long as it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed_at: Option<Millis>,
 }
 
 impl AcceptedLoss {
-    /// Whether it is this loss: of a chain that ends at `frontier`, where everything below `witness` was stored.
+    /// A loss that is accepted now.
+    #[must_use]
+    pub fn new(frontier: Offset, witness: Offset, accepted_at: Millis) -> Self {
+        AcceptedLoss { frontier, witness, accepted_at, resumed_at: None }
+    }
+
+    /// Whether it excuses this loss: of a chain that ends at `frontier`, where everything below `witness` was stored.
     #[must_use]
     pub fn covers(&self, frontier: Offset, witness: Offset) -> bool {
-        self.frontier == frontier && witness <= self.witness
+        self.resumed_at.is_none() && self.frontier == frontier && witness <= self.witness
     }
 }
 
@@ -61,6 +71,12 @@ impl AcceptedLosses {
     #[must_use]
     pub fn worth(&self, chain: &ChainIdentity, rule: &SealRule) -> Worth {
         rule.of_losses(chain, &text_of(&self.losses), self.seal.as_ref())
+    }
+
+    /// Whether one was accepted and nobody has gone on since.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.losses.iter().any(|loss| loss.resumed_at.is_none())
     }
 
     /// How many there are.
@@ -108,13 +124,36 @@ pub async fn accept_loss(
     loss: AcceptedLoss,
     seal_key: Option<&SealKey>,
 ) -> Result<(), ArchiveError> {
+    let losses = known.losses.into_iter().chain([loss]).collect();
+    put(objects, chain, losses, known.etag, seal_key).await.map(drop)
+}
+
+/// Notes that writing goes on behind all losses that were read; answers what is there then. Refused as above.
+pub async fn resume_writing(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    known: AcceptedLosses,
+    now: Millis,
+    seal_key: Option<&SealKey>,
+) -> Result<AcceptedLosses, ArchiveError> {
+    let resumed = |loss: AcceptedLoss| AcceptedLoss { resumed_at: loss.resumed_at.or(Some(now)), ..loss };
+    let losses = known.losses.into_iter().map(resumed).collect();
+    put(objects, chain, losses, known.etag, seal_key).await
+}
+
+async fn put(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    losses: Vec<AcceptedLoss>,
+    from: Option<ETag>,
+    seal_key: Option<&SealKey>,
+) -> Result<AcceptedLosses, ArchiveError> {
     let key = keys::accepted_loss(chain);
-    let condition = known.etag.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
-    let losses: Vec<_> = known.losses.into_iter().chain([loss]).collect();
+    let condition = from.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
     let seal = seal_key.map(|seal_key| seal_key.losses(chain, &text_of(&losses)));
     let content = Content { format_version: FORMAT_VERSION, losses, seal };
-    objects.put(&key, json::bytes(&key, &content)?, condition).await?;
-    Ok(())
+    let etag = objects.put(&key, json::bytes(&key, &content)?, condition).await?;
+    Ok(AcceptedLosses { losses: content.losses, etag: Some(etag), seal: content.seal })
 }
 
 #[cfg(test)]
@@ -131,7 +170,7 @@ mod tests {
                           \"accepted_at\": 1700000000000\n    }\n  ]\n}\n";
 
     fn loss() -> AcceptedLoss {
-        AcceptedLoss { frontier: Offset(100), witness: Offset(200), accepted_at: Millis(1_700_000_000_000) }
+        AcceptedLoss::new(Offset(100), Offset(200), Millis(1_700_000_000_000))
     }
 
     #[tokio::test]
@@ -158,6 +197,19 @@ mod tests {
             let refused = accept_loss(&objects, &chain, known, loss(), None).await.unwrap_err();
             assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_acceptance_is_used_up_when_writing_goes_on() {
+        let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
+        accept_loss(&objects, &chain, AcceptedLosses::default(), loss(), None).await.unwrap();
+        let known = read_accepted_losses(&objects, &chain).await.unwrap();
+        assert!(known.is_pending() && known.cover(Offset(100), Offset(200)));
+        let resumed = resume_writing(&objects, &chain, known.clone(), Millis(7), None).await.unwrap();
+        assert_eq!(read_accepted_losses(&objects, &chain).await.unwrap(), resumed);
+        assert!(!resumed.is_pending() && !resumed.cover(Offset(100), Offset(200)));
+        let refused = resume_writing(&objects, &chain, known, Millis(8), None).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");
     }
 
     #[test]

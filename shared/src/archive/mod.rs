@@ -15,7 +15,9 @@ pub mod pins;
 mod segments;
 mod tree;
 
-pub use accepted::{AcceptedLoss, AcceptedLosses, accept_loss, accepted_losses_in, read_accepted_losses};
+pub use accepted::{
+    AcceptedLoss, AcceptedLosses, accept_loss, accepted_losses_in, read_accepted_losses, resume_writing,
+};
 pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;
 pub use error::ArchiveError;

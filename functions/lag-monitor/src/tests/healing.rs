@@ -238,7 +238,7 @@ async fn accept_the_loss(world: &World) {
     let (cluster_id, backup, topic) = ("memory".into(), "main".into(), "orders".into());
     let chain = ChainIdentity { cluster_id, backup, topic, topic_id, incarnation: 1, partition: Partition(1) };
     let known = archive::read_accepted_losses(objects, &chain).await.unwrap();
-    let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: world.now() };
+    let loss = AcceptedLoss::new(Offset(10), Offset(15), world.now());
     archive::accept_loss(objects, &chain, known, loss, None).await.unwrap();
 }
 

@@ -104,7 +104,7 @@ async fn attack(world: &mut World<'_>, attack: Attack, variant: usize) -> bool {
         Attack::TailCutExcused => {
             world.delete(LAST).await;
             let chain = metadata(&world.get(FIRST).await).chain;
-            let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: NOW };
+            let loss = AcceptedLoss::new(Offset(10), Offset(15), NOW);
             let none = AcceptedLosses::default();
             archive::accept_loss(&world.objects, &chain, none, loss, None).await.unwrap();
             world.witnesses.kafka = whole_witnesses.kafka;
@@ -150,7 +150,7 @@ async fn a_loss_that_was_accepted_with_the_key_is_excused() {
     let world = World::of(&whole).await;
     world.delete(LAST).await;
     let chain = metadata(&world.get(FIRST).await).chain;
-    let loss = AcceptedLoss { frontier: Offset(10), witness: Offset(15), accepted_at: NOW };
+    let loss = AcceptedLoss::new(Offset(10), Offset(15), NOW);
     let (none, key) = (AcceptedLosses::default(), SealKey::new(KEY));
     archive::accept_loss(&world.objects, &chain, none, loss, Some(&key)).await.unwrap();
     assert_eq!(told(&world, &how(true, &[KEY], None)).await, Vec::<String>::new());
