@@ -69,7 +69,13 @@ async fn new_topics_are_found_deleted_ones_keep_their_data_and_excluded_ones_are
     counted(&served, &first, Some(5.0), WITHIN).await;
 
     kafka.delete_topic(&first).await;
-    counted(&served, &first, None, WITHIN).await;
+    let live = format!("backup_topic_progress{{topic={first:?}}}");
+    eventually(&format!("{live} to end"), WITHIN, || async {
+        let found = served.series().await?.get(&live).copied();
+        if found.is_none() { Ok(()) } else { Err(format!("it is {found:?}")) }
+    })
+    .await;
+    counted(&served, &first, Some(5.0), WITHIN).await;
     produce(kafka, &second, 3).await;
     counted(&served, &second, Some(10.0), WITHIN).await;
     let folder = format!("backups/{}/{first}/1/0/", serving.backup);
