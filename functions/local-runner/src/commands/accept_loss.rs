@@ -20,8 +20,6 @@ use crate::{
     host::{
         Host,
         hosted::{Function, Hosted},
-        instance,
-        ports::Ports,
     },
     output::{self, Report, table},
 };
@@ -55,9 +53,7 @@ pub(super) struct Loss {
 pub(super) async fn run(config: Option<&str>, args: AcceptLossArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
     let hosted = Hosted::only(&[Function::SegmentWriter]);
-    let ports = Ports::connect(&settings, &hosted).await?;
-    let instance = instance::name(&*ports.clock);
-    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let host = Host::connect(&settings, &hosted).await?;
     let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
         return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
     };

@@ -14,18 +14,13 @@ use shared::{
     record::{Offset, TopicPartition},
 };
 
-use super::{
-    accept_loss::{self, Loss},
-    serve,
-};
+use super::accept_loss::{self, Loss};
 use crate::{
     cli::BackupArgs,
     failure::{Failure, Verdict},
     host::{
         Host,
         hosted::{Function, Hosted},
-        instance,
-        ports::Ports,
     },
     output::{self, Report, progress, table},
 };
@@ -51,10 +46,7 @@ struct Done {
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
     let hosted = Hosted::only(&[Function::SegmentWriter]);
-    let ports = Ports::connect(&settings, &hosted).await?;
-    serve::prepare(&settings, &ports).await?;
-    let instance = instance::name(&*ports.clock);
-    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let host = Host::connect(&settings, &hosted).await?;
     let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
         return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
     };

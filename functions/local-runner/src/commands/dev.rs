@@ -21,7 +21,7 @@ use crate::{
         samples::{LOCATION, REPLICATION, SHOP},
     },
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted, instance, listeners::Listeners, ports::Ports},
+    host::{Host, hosted::Hosted, listeners::Listeners, ports::Ports},
     output::{self, Report},
     storage::data_dir,
 };
@@ -43,8 +43,7 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     announce(&args.data_dir, &s3).await?;
     print_banner(&args.data_dir, &kafka, &s3, &listeners)?;
     let ports = ports(kafka, &s3).await?;
-    let name = instance::name(&*ports.clock);
-    let host = Host::new(&settings, &hosted, ports, &name)?;
+    let host = Host::new(&settings, &hosted, ports);
     host_with_samples(&settings, &host, listeners, args.seed, &stop).await;
     summary(&host).await?;
     s3.stop().await;

@@ -3,11 +3,10 @@
 use serde_json::{Value, json};
 use shared::adapters::settings;
 
-use super::serve;
 use crate::{
     cli::InvokeArgs,
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted, instance, ports::Ports},
+    host::{Host, hosted::Hosted},
     output,
 };
 
@@ -15,10 +14,7 @@ pub(super) async fn run(config: Option<&str>, args: InvokeArgs) -> Result<Verdic
     let payload = payload(&args.payload).await?;
     let settings = settings::load(config).await?;
     let hosted = Hosted::only(&[args.function]);
-    let ports = Ports::connect(&settings, &hosted).await?;
-    serve::prepare(&settings, &ports).await?;
-    let instance = instance::name(&*ports.clock);
-    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let host = Host::connect(&settings, &hosted).await?;
     let name = args.function.name();
     let answer = host.functions.call(name, payload).await;
     match answer.ok_or_else(|| Failure::Usage(format!("{name} is not hosted")))? {

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use shared::{
-    adapters::{connect, settings},
-    config::Settings,
-};
+use shared::adapters::settings;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::ServeArgs,
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted, instance, listeners::Listeners, ports::Ports, signals, triggers},
+    host::{Host, hosted::Hosted, listeners::Listeners, signals, triggers},
 };
 
 /// How long unfinished segments have to be written when it stops.
@@ -23,14 +20,11 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
     let hosted = Hosted::only(&args.only);
     let stop = stop_signal()?;
     let listeners = Listeners::open(&settings.listen, &hosted).await?;
-    let ports = Ports::connect(&settings, &hosted).await?;
-    prepare(&settings, &ports).await?;
-    let instance = instance::name(&*ports.clock);
-    let host = Host::new(&settings, &hosted, ports, &instance)?;
+    let host = Host::connect(&settings, &hosted).await?;
     for (name, address) in listeners.addresses() {
         tracing::info!("{name}: http://{address}");
     }
-    tracing::info!(instance, "highwater serves");
+    tracing::info!(instance = host.instance, "highwater serves");
     host_until(&host, listeners, &stop).await;
     Ok(Verdict::Good)
 }
@@ -47,12 +41,6 @@ pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &Cancell
             "not everything ended within {STOP_TIMEOUT:?}: what is unfinished is read again by the next run"
         );
     }
-}
-
-/// Makes the metrics topic where it is not there.
-pub(super) async fn prepare(settings: &Settings, ports: &Ports) -> Result<(), Failure> {
-    let Some(kafka) = &ports.kafka else { return Ok(()) };
-    Ok(connect::create_metrics_topic(settings, &**kafka).await?)
 }
 
 pub(super) fn stop_signal() -> Result<CancellationToken, Failure> {

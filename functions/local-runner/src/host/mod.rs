@@ -8,11 +8,10 @@ pub mod ports;
 pub mod signals;
 pub mod triggers;
 
-pub use shared::adapters::instance;
-
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    adapters::{connect, instance},
     config::{BackupSettings, Settings},
     function::answer,
     ports::store::Store,
@@ -27,6 +26,8 @@ use crate::failure::Failure;
 
 /// The hosted functions.
 pub struct Host {
+    /// The name of this process, which no other run of it has.
+    pub instance: String,
     /// The table.
     pub functions: Arc<Functions>,
     /// segment-writer's context, where it is hosted.
@@ -46,10 +47,23 @@ pub struct Host {
 }
 
 impl Host {
-    /// Makes the contexts of the hosted functions and their table. `instance` is this process's name, which no other run of
-    /// it has.
-    pub fn new(settings: &Settings, hosted: &Hosted, ports: Ports, instance: &str) -> Result<Self, Failure> {
-        let writer = hosted.has(Function::SegmentWriter).then(|| writer(settings, &ports, instance)).flatten();
+    /// Connects to what the hosted functions need, and hosts them. The metrics topic is made where it is not there.
+    ///
+    /// # Errors
+    /// When a service is not configured, or cannot be reached.
+    pub async fn connect(settings: &Settings, hosted: &Hosted) -> Result<Self, Failure> {
+        let ports = Ports::connect(settings, hosted).await?;
+        if let Some(kafka) = &ports.kafka {
+            connect::create_metrics_topic(settings, &**kafka).await?;
+        }
+        Ok(Host::new(settings, hosted, ports))
+    }
+
+    /// Makes the contexts of the hosted functions and their table.
+    #[must_use]
+    pub fn new(settings: &Settings, hosted: &Hosted, ports: Ports) -> Self {
+        let instance = instance::name(&*ports.clock);
+        let writer = hosted.has(Function::SegmentWriter).then(|| writer(settings, &ports, &instance)).flatten();
         let query = hosted.has(Function::MetricsQuery).then(|| query(settings, &ports)).flatten();
         let expirer = hosted.has(Function::SegmentExpirer).then(|| expirer(settings, &ports)).flatten();
         let expiries = if expirer.is_some() { expiries(settings) } else { vec![] };
@@ -62,7 +76,7 @@ impl Host {
         let functions = Arc::new(with_control(functions, control.clone()));
         invoker.set(&functions);
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
-        Ok(Host { functions, writer, expiries, consumer, refresh, query, control, ports })
+        Host { instance, functions, writer, expiries, consumer, refresh, query, control, ports }
     }
 }
 
