@@ -84,7 +84,8 @@ fn is_backoff(state: f64) -> bool {
 async fn streams(serving: &Serving, served: &Served) {
     eventually("the job to stream again", RECOVERED_WITHIN, || async {
         let found = state(serving, served).await?;
-        if found == (100.0, false) { Ok(()) } else { Err(format!("(state, stale) is {found:?}")) }
+        let said = || served.process.output().join("\n");
+        if found == (100.0, false) { Ok(()) } else { Err(format!("(state, stale) is {found:?}; {}", said())) }
     })
     .await;
 }
