@@ -14,8 +14,8 @@ use super::{
     admin::{Admin, Failed},
     errors,
     fetch::ReadClient,
-    group_offsets::{self, COMMIT},
-    native::{Event, Queue},
+    group_offsets::{self, COMMIT, COMMITTED},
+    native::{self, Event, Queue},
     partitions::{self, Answers, PartitionList},
 };
 use crate::{
@@ -56,6 +56,30 @@ pub(super) fn commit(
         outcome => outcome,
     };
     Ok(admin.retrying(|code| is_not_in(code) || errors::is_passing(code), attempt)?)
+}
+
+/// The committed offsets in the order asked for, asked by a member. Not by the admin client where there is a member:
+/// librdkafka 2.12 corrupts its memory when such a request fails while the coordinator is away (its issue 4605).
+pub(super) fn committed(
+    admin: &Admin,
+    member: &ReadClient,
+    group: &str,
+    asked: &[TopicPartition],
+) -> Result<Vec<Option<Offset>>, RecordsError> {
+    let timeout_ms = native::millis(admin.errors().request_timeout);
+    let answers = admin.retrying(errors::is_passing, || {
+        let list = partitions::list(asked.iter().map(|partition| (partition, 0)));
+        // SAFETY: client and list are valid during the call, which writes its answers to the list.
+        let (code, answers) = unsafe {
+            let code = Code::from(sys::rd_kafka_committed(member.ptr(), list.ptr(), timeout_ms));
+            (code, partitions::answers(list.ptr()))
+        };
+        match code {
+            Code::NoError => Ok(answers),
+            code => Err(admin.failed(COMMITTED, &format!("group {group}"), code, "")),
+        }
+    })?;
+    group_offsets::offsets_of(admin, group, asked, &answers)
 }
 
 /// The group does not know the member, or not in its present generation.

@@ -16,7 +16,7 @@ use crate::{
     record::{Offset, TopicPartition},
 };
 
-const COMMITTED: &str = "read committed offsets";
+pub(super) const COMMITTED: &str = "read committed offsets";
 pub(super) const COMMIT: &str = "commit offsets";
 
 /// The committed offsets in the order asked for.
@@ -36,6 +36,16 @@ pub(super) fn committed(
         Owned::new(request, sys::rd_kafka_ListConsumerGroupOffsets_destroy).expect("librdkafka always makes a request")
     };
     let answers = admin.retrying(errors::is_passing, || ask_committed(admin, group, &request))?;
+    offsets_of(admin, group, asked, &answers)
+}
+
+/// What was answered, in the order asked for.
+pub(super) fn offsets_of(
+    admin: &Admin,
+    group: &str,
+    asked: &[TopicPartition],
+    answers: &Answers,
+) -> Result<Vec<Option<Offset>>, RecordsError> {
     let offset_of = |partition: &TopicPartition| match answers.get(partition) {
         None => Ok(None),
         Some(Ok(offset)) => Ok((*offset >= 0).then_some(Offset(*offset))),

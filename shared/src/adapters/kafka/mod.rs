@@ -165,8 +165,13 @@ impl Groups for KafkaCluster {
     }
 
     async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+        let member = self.members.of(group);
         let (group, partitions) = (group.to_owned(), partitions.to_vec());
-        self.admin.ask(move |admin| group_offsets::committed(admin, &group, &partitions)).await
+        let committed = move |admin: &Admin| match member {
+            Some(member) => assigned_groups::committed(admin, &member, &group, &partitions),
+            None => group_offsets::committed(admin, &group, &partitions),
+        };
+        self.admin.ask(committed).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
