@@ -8,6 +8,7 @@
 //! [`writer`] holds one partition's unfinished segment of what `sift` leaves of the records, [`seal`] makes it durable, [`lane`] runs one partition,
 //! [`session`] feeds the lanes from one consumer.
 
+mod aside;
 pub mod context;
 mod drain;
 mod error;

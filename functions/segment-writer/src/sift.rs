@@ -10,8 +10,7 @@ use shared::{
     segment::Gap,
 };
 
-/// More than this is judged on a thread of its own, so that the fetching goes on.
-const INLINE_BYTES_MAX: u64 = 256 << 10;
+use crate::aside;
 
 /// Records after the filter, ascending.
 #[derive(Debug, Default)]
@@ -43,14 +42,7 @@ impl Sifted {
         let Some(filter) = filter else { return Sifted { records, next, ..Sifted::default() } };
         let bytes: u64 = records.iter().map(Record::size_bytes).sum();
         let (filter, at) = (filter.clone(), at.clone());
-        let judge = move || sift(&filter, &at, records, next);
-        if bytes <= INLINE_BYTES_MAX {
-            return judge();
-        }
-        match tokio::task::spawn_blocking(judge).await {
-            Ok(sifted) => sifted,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        aside::run(bytes, move || sift(&filter, &at, records, next)).await
     }
 
     /// Takes the first `count` of what is kept, and what was left out before their end; with the last of them, all.

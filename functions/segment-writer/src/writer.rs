@@ -15,7 +15,7 @@ use shared::{
 use tokio::time::Instant;
 
 use crate::{
-    Backup, Context, WriteError,
+    Backup, Context, WriteError, aside,
     context::Work,
     memory::{self, Held},
     open::OpenChain,
@@ -27,8 +27,6 @@ use crate::{
 
 /// Bytes of records that make a row group.
 const ROW_GROUP_BYTES: u64 = 8 << 20;
-/// More than this is encoded on a thread of its own, so that the fetching goes on.
-const INLINE_BYTES_MAX: u64 = 256 << 10;
 
 /// Appends records to a chain, a segment at a time.
 pub struct PartitionWriter {
@@ -236,15 +234,7 @@ impl Unfinished {
     async fn encode_pending(mut self, turns: &Turns) -> Result<Self, EncodeError> {
         let bytes = std::mem::take(&mut self.pending_bytes);
         let records = std::mem::take(&mut self.pending);
-        if bytes <= INLINE_BYTES_MAX {
-            self.encoder.append(&records)?;
-            return Ok(self);
-        }
-        let _turn = turns.to_encode().await;
-        let encode = move || self.encoder.append(&records).map(|()| self);
-        match tokio::task::spawn_blocking(encode).await {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        let _turn = if aside::is_large(bytes) { turns.to_encode().await } else { None };
+        aside::run(bytes, move || self.encoder.append(&records).map(|()| self)).await
     }
 }
