@@ -231,7 +231,8 @@ impl Lane {
                 feed = self.feed.recv() => {
                     let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
                     fed_at = Instant::now();
-                    if feed.generation == self.generation && self.take(feed.item, writer, reporter).await? {
+                    let asked_for = feed.generation == self.generation || matches!(feed.item, Item::Close);
+                    if asked_for && self.take(feed.item, writer, reporter).await? {
                         return self.finish(writer, reporter).await;
                     }
                 }

@@ -1,7 +1,7 @@
 //! One memory budget for the whole process.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub struct Memory {
     limit_bytes: u64,
     held_bytes: AtomicU64,
+    /// Of these, in segments that nobody closes yet: what closing early gives back.
+    unfinished_bytes: AtomicU64,
     freed: Notify,
 }
 
@@ -20,7 +22,8 @@ impl Memory {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(limit_bytes: u64) -> Arc<Self> {
-        Arc::new(Memory { limit_bytes, held_bytes: AtomicU64::new(0), freed: Notify::new() })
+        let (held_bytes, unfinished_bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Memory { limit_bytes, held_bytes, unfinished_bytes, freed: Notify::new() })
     }
 
     /// Counts bytes as used until the answer is dropped. It may go beyond the limit: who fetches asks [`Memory::full`] first.
@@ -47,11 +50,11 @@ impl Memory {
         self.held_bytes.load(Ordering::Relaxed) >= self.limit_bytes
     }
 
-    /// Whether it will still be short when so many bytes, which are on their way out, were given back. It is short some
-    /// time before it is full, so that segments are encoded and stored while the fetching goes on.
+    /// Whether segments should be closed early. That is some time before the budget is full, so that the fetching goes on
+    /// while they are stored. Records that were fetched and are in no segment yet do not count: closing frees none of them.
     #[must_use]
-    pub fn short_without(&self, leaving_bytes: u64) -> bool {
-        self.held_bytes.load(Ordering::Relaxed).saturating_sub(leaving_bytes) >= self.limit_bytes / 4 * 3
+    pub fn short(&self) -> bool {
+        self.unfinished_bytes.load(Ordering::Relaxed) >= self.limit_bytes / 4 * 3
     }
 
     /// Returns when something was given back.
@@ -66,37 +69,64 @@ pub fn of_records(records: &[Record]) -> u64 {
     records.iter().map(|record| record.size_bytes() + size_of::<Record>() as u64).sum()
 }
 
-/// How large a lane's unfinished segment is, and how much of it will be given back because it was asked to close.
-#[derive(Debug, Default)]
+/// How large a lane's unfinished segment is, as whoever must choose one to close sees it.
+#[derive(Debug)]
 pub struct LaneSize {
-    buffered_bytes: AtomicU64,
-    leaving_bytes: AtomicU64,
+    memory: Arc<Memory>,
+    size: Mutex<Size>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    bytes: u64,
+    /// Whether the lane was asked to close it, and did not yet.
+    leaving: bool,
+}
+
+impl Size {
+    fn unfinished_bytes(self) -> u64 {
+        if self.leaving { 0 } else { self.bytes }
+    }
 }
 
 impl LaneSize {
-    /// Bytes in memory, none of which are on their way out.
+    /// The size of a lane that has no segment.
     #[must_use]
-    pub fn buffered_bytes(&self) -> u64 {
-        self.buffered_bytes.load(Ordering::Relaxed)
+    pub fn new(memory: &Arc<Memory>) -> Self {
+        LaneSize { memory: memory.clone(), size: Mutex::default() }
     }
 
-    /// Bytes on their way out.
+    /// Bytes of a segment that nobody closes yet.
     #[must_use]
-    pub fn leaving_bytes(&self) -> u64 {
-        self.leaving_bytes.load(Ordering::Relaxed)
+    pub fn unfinished_bytes(&self) -> u64 {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner).unfinished_bytes()
     }
 
-    /// The lane says how much it holds, after it did what it was asked for.
-    pub fn set(&self, buffered_bytes: u64) {
-        self.buffered_bytes.store(buffered_bytes, Ordering::Relaxed);
-        self.leaving_bytes.store(0, Ordering::Relaxed);
+    /// The lane says how much it holds. Less than before means that it closed what it had.
+    pub fn set(&self, bytes: u64) {
+        self.change(|size| Size { bytes, leaving: size.leaving && bytes >= size.bytes });
     }
 
     /// The lane is asked to close its segment; `false` where there is nothing to close.
     pub fn leave(&self) -> bool {
-        let bytes = self.buffered_bytes.swap(0, Ordering::Relaxed);
-        self.leaving_bytes.store(bytes, Ordering::Relaxed);
-        bytes > 0
+        self.change(|size| Size { leaving: size.bytes > 0, ..size }).unfinished_bytes() > 0
+    }
+
+    /// Makes a change and gives what was before.
+    fn change(&self, change: impl FnOnce(Size) -> Size) -> Size {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *size;
+        *size = change(before);
+        // Added first, so that the sum is never below zero.
+        self.memory.unfinished_bytes.fetch_add(size.unfinished_bytes(), Ordering::Relaxed);
+        self.memory.unfinished_bytes.fetch_sub(before.unfinished_bytes(), Ordering::Relaxed);
+        before
+    }
+}
+
+impl Drop for LaneSize {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -132,12 +162,35 @@ mod tests {
 
     #[test]
     fn a_lane_that_was_asked_to_close_is_not_asked_again_before_it_did() {
-        let size = LaneSize::default();
+        let size = LaneSize::new(&Memory::new(100));
         assert!(!size.leave());
         size.set(10);
         assert!(size.leave());
-        assert_eq!((size.buffered_bytes(), size.leaving_bytes()), (0, 10));
+        size.set(12); // it takes what came before the question
         assert!(!size.leave());
+        assert_eq!(size.unfinished_bytes(), 0);
+        size.set(3);
+        assert!(size.leave());
+    }
+
+    #[test]
+    fn memory_is_short_by_the_segments_of_all_lanes_that_are_not_being_closed() {
+        let memory = Memory::new(100);
+        let _fetched = memory.hold(100);
+        let (first, second) = (LaneSize::new(&memory), LaneSize::new(&memory));
+        first.set(40);
+        second.set(34);
+        assert!(memory.full() && !memory.short());
+        second.set(35);
+        assert!(memory.short());
+        assert!(first.leave());
+        assert!(!memory.short());
+        first.set(45);
+        assert!(!memory.short());
+        first.set(40);
+        assert!(memory.short());
+        drop(first);
+        assert!(!memory.short());
     }
 
     #[test]
@@ -148,7 +201,7 @@ mod tests {
         first.set(59);
         assert!(!memory.full());
         first.set(60);
-        assert!(memory.full() && memory.short_without(25) && !memory.short_without(26));
+        assert!(memory.full());
         drop(second);
         assert!(!memory.full());
     }

@@ -96,7 +96,7 @@ impl Session {
     pub fn add(&mut self, partition: TopicPartition, until: Until) {
         self.lanes_made += 1;
         let (feed, fed) = mpsc::unbounded_channel();
-        let (stop, size) = (CancellationToken::new(), Arc::new(LaneSize::default()));
+        let (stop, size) = (CancellationToken::new(), Arc::new(LaneSize::new(&self.context.memory)));
         let lane = Lane {
             id: self.lanes_made,
             context: self.context.clone(),
@@ -232,15 +232,12 @@ impl Session {
 
     /// Where memory is short the largest unfinished segments are closed early, one a round, no more than it takes.
     fn relieve(&self) {
-        if !self.context.memory.short_without(0) {
+        if !self.context.memory.short() {
             return;
         }
-        let leaving: u64 = self.lanes.values().map(|lane| lane.size.leaving_bytes()).sum();
-        if self.context.memory.short_without(leaving) {
-            let largest = self.lanes.values().max_by_key(|lane| (lane.size.buffered_bytes(), lane.id));
-            if let Some(lane) = largest.filter(|lane| lane.size.leave()) {
-                lane.give(Item::Close);
-            }
+        let largest = self.lanes.values().max_by_key(|lane| (lane.size.unfinished_bytes(), lane.id));
+        if let Some(lane) = largest.filter(|lane| lane.size.leave()) {
+            lane.give(Item::Close);
         }
     }
 

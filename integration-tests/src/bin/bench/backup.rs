@@ -35,9 +35,9 @@ const WORDS: [&str; 12] = [
     "invoice",
 ];
 
-/// Measures topics of every form, each with as many bytes as `records` of 1 KB.
-pub async fn run(records: usize) {
-    for form in FORMS {
+/// Measures topics of every form, or of those with so many partitions, each with as many bytes as `records` of 1 KB.
+pub async fn run(records: usize, partitions: Option<usize>) {
+    for form in FORMS.into_iter().filter(|form| partitions.is_none_or(|only| only == form.partitions)) {
         measure(form, records * FORMS[0].record_bytes / form.record_bytes).await;
     }
 }

@@ -1,8 +1,9 @@
 //! `./just bench`: what the parts cost, each compared with its like within the same run, because machines are noisy.
 //!
 //! ```text
-//! bench backup  [RECORDS]    600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions: a raw
-//!                            drain, backups and their verification, in turn
+//! bench backup  [RECORDS [PARTITIONS]]
+//!                            600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions, or in so
+//!                            many only: a raw drain, backups and their verification, in turn
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
 //! ```
@@ -24,10 +25,13 @@ async fn main() {
     let number = |text: &str| text.parse().unwrap_or_else(|error| panic!("{text:?} is no number: {error}"));
     match arguments[..] {
         ["drain", servers, topic] => drain::run(servers, topic),
-        ["backup"] => backup::run(RECORDS).await,
-        ["backup", records] => backup::run(number(records)).await,
+        ["backup"] => backup::run(RECORDS, None).await,
+        ["backup", records] => backup::run(number(records), None).await,
+        ["backup", records, partitions] => backup::run(number(records), Some(number(partitions))).await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
-        _ => panic!("bench {arguments:?} is no measurement: there are `backup [RECORDS]` and `metrics [EVENTS]`"),
+        _ => panic!(
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]` and `metrics [EVENTS]`"
+        ),
     }
 }
