@@ -196,7 +196,10 @@ impl Lane {
             return Err(error);
         }
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
-        let result = self.work(&mut writer, &mut reporter).await;
+        let mut result = self.work(&mut writer, &mut reporter).await;
+        if let Err(error) = writer.settle().await {
+            result = result.and(Err(error));
+        }
         let (records, segments) = writer.sealed();
         self.summary.records += records;
         self.summary.segments += segments;
@@ -219,7 +222,8 @@ impl Lane {
         let mut said_at = Instant::now();
         let mut fed_at = said_at;
         loop {
-            let refresh_at = said_at + self.context.limits.refresh;
+            let said_or_storing_at = if writer.is_storing() { Instant::now() } else { said_at };
+            let refresh_at = said_or_storing_at + self.context.limits.refresh;
             let wake_at = writer.due_at().map_or(refresh_at, |due| due.min(refresh_at));
             let stop = self.stop.clone();
             tokio::select! {
@@ -228,6 +232,10 @@ impl Lane {
                 Ok(()) = self.pauses.changed() => if let Some(since) = self.paused_since() {
                     return self.pause(since, writer, reporter).await;
                 },
+                stored = writer.settle(), if writer.is_storing() => {
+                    stored?;
+                    fed_at = Instant::now(); // short of memory, nothing comes before
+                }
                 feed = self.feed.recv() => {
                     let feed = feed.ok_or_else(|| WriteError::Abandoned(self.partition.clone()))?;
                     fed_at = Instant::now();
@@ -240,19 +248,20 @@ impl Lane {
             }
             let now = Instant::now();
             if writer.due_at().is_some_and(|due| due <= now) {
-                writer.seal(reporter).await?;
+                writer.close(reporter).await?;
             }
             let stored = writer.sealed().1 > 0;
             if stored {
                 self.attempt = 0;
             }
-            if stored && reporter.recover(self.context.clock.now()) {
+            if stored && !writer.is_storing() && reporter.recover(self.context.clock.now()) {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
             }
-            if self.until != Until::Stopped && fed_at + SILENCE_MAX <= now {
+            if self.until != Until::Stopped && !writer.is_storing() && fed_at + SILENCE_MAX <= now {
                 return Err(self.silent());
             }
-            if said_at + self.context.limits.refresh <= now {
+            // What is being stored says a standing itself.
+            if !writer.is_storing() && said_at + self.context.limits.refresh <= now {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
                 said_at = now;
             }
@@ -325,12 +334,14 @@ impl Lane {
                 reporter.at_end(true);
                 writer.pass(position);
                 // While something is unfinished nobody knows whether it can be stored.
-                if !reporter.in_trouble() || writer.due_at().is_none() {
+                if !reporter.in_trouble() || (writer.due_at().is_none() && !writer.is_storing()) {
                     reporter.set(State::STREAMING, 0, self.context.clock.now());
                 }
                 Ok(self.until != Until::Stopped)
             }
-            Item::Close => writer.seal(reporter).await.map(|()| false),
+            // Asked since, it may have filled up and closed by itself.
+            Item::Close if self.size.is_leaving() => writer.close(reporter).await.map(|()| false),
+            Item::Close => Ok(false),
             Item::Failed(error) => Err(RecordsError::clone(&error).into()),
             Item::OutOfRange => self.out_of_range(writer).await.map(|()| false),
         }

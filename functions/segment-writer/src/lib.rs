@@ -1,12 +1,11 @@
 //! segment-writer: Kafka records become the segments of a chain.
 //!
-//! Two sources feed the one planner of [`shared::chain::planner`]: a **drain** pulls every selected partition from its
-//! frontier to the end of the log ([`handle`] with [`Input::Drain`]; [`follow`] does not stop there), and a **Kafka event**
-//! brings records ([`Input::Event`]), which are used as they are only where they begin at the frontier. [`input`] tells one
+//! A **drain** pulls every selected partition from its frontier to the end of the log ([`handle`] with [`Input::Drain`];
+//! [`follow`] does not stop there). A **Kafka event** ([`Input::Event`]) is a hint up to where to pull. [`input`] tells one
 //! from the other.
 //!
-//! [`writer`] holds one partition's unfinished segment of what `sift` leaves of the records, [`seal`] makes it durable, [`lane`] runs one partition,
-//! [`session`] feeds the lanes from one consumer.
+//! [`session`] feeds the lanes from one consumer, [`lane`] runs one partition, [`writer`] holds its unfinished segment of what
+//! `sift` leaves of the records, [`storing`] has a closed one on its way to the storage, [`seal`] makes it durable.
 
 mod aside;
 pub mod context;
@@ -24,6 +23,7 @@ mod seal;
 mod session;
 mod settings;
 mod sift;
+mod storing;
 mod tail;
 #[cfg(test)]
 mod tests;

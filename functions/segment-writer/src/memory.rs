@@ -50,11 +50,11 @@ impl Memory {
         self.held_bytes.load(Ordering::Relaxed) >= self.limit_bytes
     }
 
-    /// Whether segments should be closed early. That is some time before the budget is full, so that the fetching goes on
-    /// while they are stored. Records that were fetched and are in no segment yet do not count: closing frees none of them.
+    /// Whether segments should be closed early: at half of the budget, so that as much can be filled while they are
+    /// stored. Records that were fetched and are in no segment yet do not count: closing frees none of them.
     #[must_use]
     pub fn short(&self) -> bool {
-        self.unfinished_bytes.load(Ordering::Relaxed) >= self.limit_bytes / 4 * 3
+        self.unfinished_bytes.load(Ordering::Relaxed) >= self.limit_bytes / 2
     }
 
     /// Returns when something was given back.
@@ -100,6 +100,12 @@ impl LaneSize {
     #[must_use]
     pub fn unfinished_bytes(&self) -> u64 {
         self.size.lock().unwrap_or_else(PoisonError::into_inner).unfinished_bytes()
+    }
+
+    /// Whether the lane was asked to close it, and did not yet.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner).leaving
     }
 
     /// The lane says how much it holds. Less than before means that it closed what it had.
@@ -168,8 +174,9 @@ mod tests {
         assert!(size.leave());
         size.set(12); // it takes what came before the question
         assert!(!size.leave());
-        assert_eq!(size.unfinished_bytes(), 0);
+        assert!(size.is_leaving() && size.unfinished_bytes() == 0);
         size.set(3);
+        assert!(!size.is_leaving());
         assert!(size.leave());
     }
 
@@ -178,16 +185,16 @@ mod tests {
         let memory = Memory::new(100);
         let _fetched = memory.hold(100);
         let (first, second) = (LaneSize::new(&memory), LaneSize::new(&memory));
-        first.set(40);
-        second.set(34);
+        first.set(30);
+        second.set(19);
         assert!(memory.full() && !memory.short());
-        second.set(35);
+        second.set(20);
         assert!(memory.short());
         assert!(first.leave());
         assert!(!memory.short());
-        first.set(45);
-        assert!(!memory.short());
         first.set(40);
+        assert!(!memory.short());
+        first.set(30);
         assert!(memory.short());
         drop(first);
         assert!(!memory.short());

@@ -70,6 +70,14 @@ impl Reporter {
         (self.state, self.attempt, self.since) = (State::PAUSED, 0, since);
     }
 
+    /// Another that says one standing. What this one says after it counts more, whichever comes first.
+    #[must_use]
+    pub fn fork(&mut self) -> Self {
+        let fork = self.clone();
+        self.sequence += 1;
+        fork
+    }
+
     /// Publishes a standing of the chain; returns when it is acknowledged.
     pub async fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) -> Result<(), WriteError> {
         self.sequence += 1;

@@ -23,6 +23,8 @@ mod clocks;
 mod filtering;
 mod pausing;
 mod states;
+mod storage;
+mod storing;
 
 struct World {
     kafka: MemoryKafka,

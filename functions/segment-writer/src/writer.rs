@@ -1,4 +1,4 @@
-//! One partition's unfinished segment.
+//! One partition's unfinished segment, and the one before it as long as that is on its way to the storage.
 #![allow(
     clippy::disallowed_methods,
     reason = "the age of a segment is an interval, which a clock that is set must not change"
@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use shared::{
-    chain::planner,
-    record::{Millis, Offset, Record, TopicPartition, filter::Undecided},
+    chain::{Frontier, planner},
+    record::{Offset, Record, TopicPartition, filter::Undecided},
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
 
@@ -16,25 +16,28 @@ use tokio::time::Instant;
 
 use crate::{
     Backup, Context, WriteError, aside,
-    context::Work,
     memory::{self, Held},
     open::OpenChain,
     report::Reporter,
-    seal::seal,
     sift::{Batch, Sifted},
+    storing::{Storing, count},
     turns::Turns,
 };
 
 /// Bytes of records that make a row group.
 const ROW_GROUP_BYTES: u64 = 8 << 20;
 
-/// Appends records to a chain, a segment at a time.
+/// Appends records to a chain, a segment at a time. After an error it is of no use any more.
 pub struct PartitionWriter {
     context: Arc<Context>,
     backup: Arc<Backup>,
+    /// The chain as far as it is stored.
     open: OpenChain,
+    /// Where it ends with the segment that is being stored: where the next begins.
+    ahead: Frontier,
     position: Offset,
     segment: Option<Unfinished>,
+    storing: Option<Storing>,
     held: Held,
     sealed_records: u64,
     sealed_segments: u64,
@@ -61,8 +64,10 @@ impl PartitionWriter {
             context: context.clone(),
             backup: backup.clone(),
             position: open.frontier.next,
+            ahead: open.frontier,
             open,
             segment: None,
+            storing: None,
             held: context.memory.hold(0),
             sealed_records: 0,
             sealed_segments: 0,
@@ -93,7 +98,13 @@ impl PartitionWriter {
         self.segment.as_ref()?.opened_at.checked_add(self.backup.rollover.age_max)
     }
 
-    /// Bytes in memory.
+    /// Whether a segment is being stored.
+    #[must_use]
+    pub fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
+    /// Bytes of the unfinished segment in memory.
     #[must_use]
     pub fn buffered_bytes(&self) -> u64 {
         self.segment.as_ref().map_or(0, |s| memory::of_records(&s.pending) + s.encoder.encoded_bytes())
@@ -132,15 +143,15 @@ impl PartitionWriter {
             if sifted.records.is_empty() {
                 break;
             }
-            self.seal(reporter).await?;
+            self.close(reporter).await?;
         }
-        self.count(started, 0);
+        count(&self.context, &self.open, started, 0);
         Ok(())
     }
 
     /// The offset after the last record taken. Offsets passed at the end of the log belong to the records behind them.
     fn expected(&self) -> Offset {
-        self.segment.as_ref().map_or(self.open.frontier.next, |segment| segment.next)
+        self.segment.as_ref().map_or(self.ahead.next, |segment| segment.next)
     }
 
     /// The log's start where offsets are left out, read now: after the records were fetched.
@@ -181,16 +192,16 @@ impl PartitionWriter {
     fn begin(&self) -> Result<Unfinished, EncodeError> {
         let start = SegmentStart {
             chain: self.open.chain.clone(),
-            base: self.open.frontier.next,
-            before: self.open.frontier.point,
-            last_gap_at: self.open.frontier.marks.last_gap_at,
+            base: self.ahead.next,
+            before: self.ahead.point,
+            last_gap_at: self.ahead.marks.last_gap_at,
         };
         Ok(Unfinished {
             encoder: SegmentEncoder::new(start, self.backup.compression)?.sealed_with(self.backup.seal_key.clone()),
             pending: vec![],
             pending_bytes: 0,
             record_bytes: 0,
-            next: self.open.frontier.next,
+            next: self.ahead.next,
             opened_at: Instant::now(),
             undecided: None,
         })
@@ -198,9 +209,13 @@ impl PartitionWriter {
 
     /// Closes the unfinished segment and makes it durable; nothing to do where there is none.
     pub async fn seal(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
+        self.close(reporter).await?;
+        self.settle().await
+    }
+
+    /// Closes the unfinished segment and begins to store it, as soon as the one before it is durable.
+    pub async fn close(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
         let Some(segment) = self.segment.take() else { return Ok(()) };
-        let context = self.context.clone();
-        let _turn = context.turns.at_the_store().await;
         let started = self.context.clock.now();
         let segment = segment.encode_pending(&self.context.turns).await?;
         let undecided = segment.undecided;
@@ -209,24 +224,29 @@ impl PartitionWriter {
             let records = encoded.metadata.own.filter_errors;
             tracing::warn!(partition = %self.partition(), records, %offset, "the filter could not judge records, which are kept; the first: {why}");
         }
-        self.held.set(encoded.body.len() as u64);
-        let records = encoded.metadata.own.records;
-        let position = self.position;
-        let result = seal(&self.context, &self.backup, &mut self.open, encoded, reporter, position).await;
+        let size_bytes = encoded.body.len() as u64;
+        self.held.set(size_bytes);
+        count(&self.context, &self.open, started, 0);
+        self.settle().await?;
+        self.ahead = Frontier::behind(&encoded.metadata, size_bytes, self.open.accepted.count());
+        let open = self.open.clone();
+        let storing = Storing::begin(&self.context, &self.backup, open, encoded, reporter.fork(), self.position);
+        self.storing = Some(storing);
         self.held.set(0);
-        if let Err(WriteError::Gone { .. }) = &result {
-            tracing::warn!(partition = %self.partition(), records, "its topic is gone, and with it the records that were read and not stored yet");
-        }
-        result?;
-        self.sealed_records += records;
-        self.sealed_segments += 1;
-        self.count(started, records);
         Ok(())
     }
 
-    fn count(&self, started: Millis, records: u64) {
-        let busy_ms = u64::try_from(self.context.clock.now().0 - started.0).unwrap_or(0);
-        self.context.worked(&self.backup.name, &self.open.chain.topic, Work { records, busy_ms });
+    /// Waits until the segment that is being stored is durable; nothing to do where there is none. May be given up and
+    /// asked again.
+    pub async fn settle(&mut self) -> Result<(), WriteError> {
+        let Some(storing) = &mut self.storing else { return Ok(()) };
+        let stored = storing.end().await;
+        self.storing = None;
+        self.open = stored.open;
+        stored.result?;
+        self.sealed_records += stored.records;
+        self.sealed_segments += 1;
+        Ok(())
     }
 }
 

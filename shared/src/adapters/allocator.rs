@@ -6,7 +6,7 @@
 
 /// Larger blocks are given back as soon as they are free.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const GIVE_BACK_BYTES: libc::c_int = 1 << 20;
+const GIVE_BACK_BYTES: libc::c_int = 512 << 10;
 /// Heaps; more of them waste more.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const HEAPS_MAX: libc::c_int = 2;

@@ -75,7 +75,7 @@ impl Default for KafkaSettings {
             client_id: "highwater".to_owned(),
             session_timeout: Span::seconds(45),
             request_timeout: Span::seconds(8),
-            fetch_ahead_bytes_max: ByteSize::mib(32),
+            fetch_ahead_bytes_max: ByteSize::mib(8),
         }
     }
 }

@@ -1,39 +1,8 @@
 //! Time that is up, and clocks that are set.
 
-use bytes::Bytes;
-use shared::ports::{
-    clock::Clock as _,
-    objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-    records::Log as _,
-};
+use shared::ports::records::Log as _;
 
-use super::*;
-
-/// A storage where writing a segment takes all the time there is.
-struct Slow(Arc<MemoryObjects>, Arc<ManualClock>);
-
-#[async_trait::async_trait]
-impl Objects for Slow {
-    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
-        if key.ends_with(".kan") {
-            self.1.advance(Millis(60_000));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        self.0.put(key, body, condition).await
-    }
-
-    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
-        self.0.get(key, range).await
-    }
-
-    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
-        self.0.list(request).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
-        self.0.delete(key).await
-    }
-}
+use super::{storage::Storage, *};
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_that_runs_out_of_time_says_what_it_stored() {
@@ -44,7 +13,14 @@ async fn a_drain_that_runs_out_of_time_says_what_it_stored() {
     let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline, one_shot: false };
     let mut backup = Backup::clone(&world.context(&["main"]).backups[0]);
     backup.rollover.bytes_max = 50;
-    let objects = Arc::new(Slow(world.objects.clone(), world.clock.clone()));
+    let time = world.clock.clone();
+    let objects = Storage::of(&world, move |_| {
+        time.advance(Millis(60_000));
+        async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(())
+        }
+    });
     let kafka = Arc::new(world.kafka.clone());
     let (clock, limits) = (world.clock.clone(), Limits::default());
     let context = Context::new(kafka, objects, clock, vec![backup], "metrics", "test", limits);
