@@ -141,8 +141,10 @@ impl Backup<'_> {
         let mut requests = self.s3.requests();
         requests.iter_mut().for_each(|(kind, count)| *count -= before.get(kind).copied().unwrap_or(0));
         requests.retain(|_, count| *count > 0);
-        let verify = self.verify(&["verify", "--json"], records);
-        let deep = self.verify(&["verify", "--deep", "--json"], records);
+        // Not the other rounds' backups beside it.
+        let of_this = ["--json", "--backup", &self.name()];
+        let verify = self.verify(&[&["verify"], &of_this[..]].concat(), records);
+        let deep = self.verify(&[&["verify", "--deep"], &of_this[..]].concat(), records);
         Run { backup, requests, verify, deep }
     }
 
@@ -155,10 +157,14 @@ impl Backup<'_> {
         verify
     }
 
+    /// A backup's name is its consumer group's too, so each has its own.
+    fn name(&self) -> String {
+        format!("{}{}", self.compression.replace(':', ""), self.round)
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = highwater(arguments.iter().copied());
-        // A backup's name is its consumer group's too, so each has its own.
-        let name = format!("{}{}", self.compression.replace(':', ""), self.round).to_uppercase();
+        let name = self.name().to_uppercase();
         command
             .env("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers())
             .env("STORAGE_URL", format!("s3://{BUCKET}/bench"))
