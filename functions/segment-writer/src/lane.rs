@@ -7,7 +7,7 @@ use shared::{
     archive::Pauses,
     job::State,
     ports::records::RecordsError,
-    record::{Millis, Offset, Record, TopicPartition},
+    record::{Offset, Record, TopicPartition},
 };
 use tokio::{
     sync::{
@@ -20,70 +20,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Backup, Context, WriteError,
-    error::Remedy,
-    memory::{Held, LaneSize},
+    memory::LaneSize,
     open::{Opened, open},
     report::{Reporter, Voice},
     writer::PartitionWriter,
 };
 
+mod feed;
+mod pausing;
+mod recovery;
+
+pub use feed::LaneSummary;
+pub(crate) use feed::{Command, Feed, Item, Until};
+
 /// A drain's lane that gets nothing for so long asks Kafka anew, so that a dead broker cannot hang it.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
-
-/// What the session feeds a lane with. `generation` tells what was asked for last from what came before.
-#[derive(Debug)]
-pub(crate) struct Feed {
-    pub generation: u64,
-    pub item: Item,
-}
-
-/// What came for the partition.
-#[derive(Debug)]
-pub(crate) enum Item {
-    /// Records, counted in the memory budget.
-    Records(Vec<Record>, Held),
-    /// The end of the log.
-    End(Offset),
-    /// The offset asked for is not in the log.
-    OutOfRange,
-    /// It cannot be read.
-    Failed(Arc<RecordsError>),
-    /// Memory is short: close the segment early.
-    Close,
-}
-
-/// What a lane asks the session for.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Fetch from here on.
-    Start { lane: u64, partition: TopicPartition, from: Offset, generation: u64 },
-    /// Fetch nothing for now.
-    Stop { lane: u64, partition: TopicPartition },
-}
-
-/// Until when a lane works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// The end of the log, or this offset of it if it comes first. `finished` says that nothing follows: the job is done.
-    End { target: Offset, finished: bool },
-    /// Stopped from outside.
-    Stopped,
-}
-
-/// What a lane did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LaneSummary {
-    /// Records stored.
-    pub records: u64,
-    /// Segments stored.
-    pub segments: u64,
-    /// The frontier at the end.
-    pub next: Offset,
-    /// The consumed position at the end.
-    pub position: Offset,
-    /// Whether the topic is paused.
-    pub paused: bool,
-}
 
 pub(crate) struct Lane {
     pub id: u64,
@@ -105,82 +56,6 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Works until the end, whatever happens on the way. Answers what was done, and why that was not all.
-    pub async fn run(mut self) -> (LaneSummary, Option<WriteError>) {
-        let ended = self.attempts().await;
-        (self.summary, ended.err())
-    }
-
-    async fn attempts(&mut self) -> Result<(), WriteError> {
-        loop {
-            let Err(error) = self.attempt().await else { return Ok(()) };
-            self.size.set(0);
-            self.say_trouble(&error).await;
-            let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
-            if self.stop.is_cancelled() {
-                return Err(error);
-            }
-            let Some(wait) = self.plan_retry(&error) else { return Err(error) };
-            self.wait(wait, error.remedy() != Remedy::Reopen).await;
-        }
-    }
-
-    /// Says that the work is interrupted, as far as there is anything to say: that it could not be said changes nothing.
-    async fn say_trouble(&mut self, error: &WriteError) {
-        if error.remedy() == Remedy::Reopen {
-            return;
-        }
-        let state = if error.retry() { State::backoff(self.attempt + 1) } else { error.failed_state() };
-        if let Some(voice) = &mut self.voice {
-            voice.set(state, self.attempt + 1, self.context.clock.now());
-            voice.say(&self.context).await;
-        }
-    }
-
-    /// How long to wait before the next attempt; `None`: there is none.
-    fn plan_retry(&mut self, error: &WriteError) -> Option<Duration> {
-        let (remedy, limits) = (error.remedy(), self.context.limits);
-        if remedy == Remedy::Reopen {
-            tracing::info!(partition = %self.partition, reason = %error, "looking at the storage again");
-            return Some(limits.wait_after(remedy, 0));
-        }
-        self.attempt += 1;
-        if self.until != Until::Stopped && (remedy == Remedy::Fail || self.attempt >= limits.attempts_max) {
-            return None;
-        }
-        let wait = limits.wait_after(remedy, self.attempt);
-        tracing::warn!(
-            partition = %self.partition, attempt = self.attempt, wait_ms = wait.as_millis() as u64,
-            error = error as &dyn std::error::Error, "{error}; trying again"
-        );
-        Some(match error {
-            // Whoever accepts the loss waits for it to go on.
-            WriteError::TailMissing { .. } => wait.min(limits.refresh),
-            _ => wait,
-        })
-    }
-
-    /// Waits; what was still fed is dropped, so that it holds no memory. In trouble that is said again at every refresh,
-    /// since a state that nobody renews is taken for a dead owner's.
-    async fn wait(&mut self, wait: Duration, in_trouble: bool) {
-        let over = tokio::time::sleep(wait);
-        tokio::pin!(over);
-        let mut refresh = tokio::time::interval(self.context.limits.refresh);
-        refresh.tick().await; // the first is at once
-        let stop = self.stop.clone();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = &mut over => return,
-                _ = refresh.tick(), if in_trouble => if let Some(voice) = &mut self.voice {
-                    let _ = stop.run_until_cancelled(voice.say(&self.context)).await;
-                },
-                feed = self.feed.recv() => if feed.is_none() { return },
-            }
-        }
-    }
-
     async fn attempt(&mut self) -> Result<(), WriteError> {
         let turn = self.context.turns.at_the_store().await;
         let Opened { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
@@ -266,49 +141,6 @@ impl Lane {
                 said_at = now;
             }
             self.size.set(writer.buffered_bytes());
-        }
-    }
-
-    /// Since when the topic is paused, as it was last read.
-    fn paused_since(&mut self) -> Option<Millis> {
-        self.pauses.borrow_and_update().since(&self.partition.topic)
-    }
-
-    /// Closes the segment, fetches nothing any more, and says so until the pause is over: then the work begins anew, as much may
-    /// have happened meanwhile. A drain does not wait for that.
-    async fn pause(
-        &mut self,
-        since: Millis,
-        writer: &mut PartitionWriter,
-        reporter: &mut Reporter,
-    ) -> Result<(), WriteError> {
-        tracing::info!(partition = %self.partition, "paused");
-        let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
-        writer.seal(reporter).await?;
-        self.size.set(0);
-        reporter.pause(since);
-        self.summary.paused = true;
-        let stop = self.stop.clone();
-        let mut refresh = tokio::time::interval(self.context.limits.refresh);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                _ = refresh.tick() => {
-                    reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
-                    if self.until != Until::Stopped {
-                        return Ok(());
-                    }
-                }
-                Ok(()) = self.pauses.changed() => if self.paused_since().is_none() {
-                    self.summary.paused = false;
-                    return Err(WriteError::Resumed { partition: self.partition.clone() });
-                },
-                // What was still under way is read again.
-                feed = self.feed.recv() => if feed.is_none() {
-                    return Err(WriteError::Abandoned(self.partition.clone()));
-                },
-            }
         }
     }
 
