@@ -66,7 +66,13 @@ impl Memory {
 /// What records take in memory: their bytes, and what describes them.
 #[must_use]
 pub fn of_records(records: &[Record]) -> u64 {
-    records.iter().map(|record| record.size_bytes() + size_of::<Record>() as u64).sum()
+    of_count(records.len(), records.iter().map(Record::size_bytes).sum())
+}
+
+/// The same of so many records with so many bytes.
+#[must_use]
+pub fn of_count(records: usize, size_bytes: u64) -> u64 {
+    size_bytes + (records * size_of::<Record>()) as u64
 }
 
 /// How large a lane's unfinished segment is, as whoever must choose one to close sees it.

@@ -107,7 +107,8 @@ impl PartitionWriter {
     /// Bytes of the unfinished segment in memory.
     #[must_use]
     pub fn buffered_bytes(&self) -> u64 {
-        self.segment.as_ref().map_or(0, |s| memory::of_records(&s.pending) + s.encoder.encoded_bytes())
+        let pending = |s: &Unfinished| memory::of_count(s.pending.len(), s.pending_bytes);
+        self.segment.as_ref().map_or(0, |s| pending(s) + s.encoder.encoded_bytes())
     }
 
     /// Records stored so far, and segments.
