@@ -5,7 +5,7 @@
 use futures::{StreamExt as _, stream};
 use shared::{
     archive::{self, ArchiveError, ChainEnd, ChainHint, Claim},
-    chain::ChainIdentity,
+    chain::{ChainIdentity, Cuts},
     metrics::registers::{Chain, Registers},
     ports::{objects::Objects, records::Topic},
     record::Offset,
@@ -150,7 +150,7 @@ async fn end_of(objects: &dyn Objects, identity: &ChainIdentity, known: Option<&
     let known = known.and_then(|chain| Some((chain.head?, chain.floor?.start)));
     let hint = known.map(|(head, _)| Offset(head.next.0 - 1)).filter(|last| last.0 >= 0);
     if let (Some((head, start)), Some(last)) = (known, hint) {
-        let newer = archive::newer_than(objects, identity, last).await?;
+        let newer = archive::newer_than(objects, identity, last, &Cuts::default()).await?;
         let floor = match newer.floor_etag {
             Some(_) if !newer.segments => archive::read_floor(objects, identity).await?.floor.base,
             _ => Offset(0),

@@ -2,7 +2,7 @@
 
 use shared::{
     archive::{self, SegmentEntry, StoredFloor, pins},
-    chain::{ChainIdentity, Totals, keys},
+    chain::{ChainIdentity, Cuts, Totals, keys},
     crash,
     record::Offset,
     segment::SegmentMetadata,
@@ -32,6 +32,38 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
     if floor.moved_at.is_some_and(|moved_at| !run.retention.grace_is_over(moved_at, run.now)) {
         return Ok(Done { complete: true, changed: None });
     }
+    let (mut prefix, mut deleted) = look(run, chain, &floor, &Cuts::default()).await?;
+    if prefix.new_first().is_some() && floor.floor.losses > 0 {
+        // Whoever accepts a loss from now on writes the floor anew, and it does not move.
+        let accepted = archive::read_accepted_losses(&*run.context.objects, chain).await?;
+        if accepted.is_proposed() {
+            return Ok(Done {
+                complete: true,
+                changed: (deleted > 0).then(|| report(chain, floor.floor.base, Totals::default(), deleted)),
+            });
+        }
+        let cuts = accepted.cuts();
+        if cuts.count() > 0 {
+            let (whole, more) = look(run, chain, &floor, &cuts).await?;
+            (prefix, deleted) = (whole, deleted + more);
+        }
+    }
+    let moved = match prefix.new_first() {
+        Some(first) => raise(run, chain, &floor, first, prefix.expired).await?,
+        None => None,
+    };
+    let (start, expired) = moved.unwrap_or((floor.floor.base, Totals::default()));
+    let changed = (deleted > 0 || moved.is_some()).then(|| report(chain, start, expired, deleted));
+    Ok(Done { complete: !prefix.cut_short, changed })
+}
+
+/// What has expired of a chain with these cuts. Deletes what lies below its floor, and tells how many.
+async fn look<'a>(
+    run: &'a Run<'_>,
+    chain: &'a ChainIdentity,
+    floor: &StoredFloor,
+    cuts: &Cuts,
+) -> Result<(Prefix<'a>, u64), ExpireError> {
     let held_from = run.held_from(chain);
     let mut deleted = 0;
     let mut prefix = Prefix::new(run, chain, held_from);
@@ -42,20 +74,14 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
         let segments = page.iter().filter_map(|entry| Listed::of(&keys::chain_folder(chain), entry));
         let (below, above): (Vec<_>, Vec<_>) = segments.partition(|listed| listed.entry.base < floor.floor.base);
         deleted += sweep(run, below).await?;
-        prefix.take(above).await?;
+        prefix.take(above.into_iter().filter(|listed| !listed.entry.is_stale(cuts)).collect()).await?;
         match next {
             Some(next) if !prefix.ended && !run.is_over() => after = next,
             Some(_) if !prefix.ended => break prefix.cut_short = true,
             _ => break,
         }
     }
-    let moved = match prefix.new_first() {
-        Some(first) => raise(run, chain, &floor, first, prefix.expired).await?,
-        None => None,
-    };
-    let (start, expired) = moved.unwrap_or((floor.floor.base, Totals::default()));
-    let changed = (deleted > 0 || moved.is_some()).then(|| report(chain, start, expired, deleted));
-    Ok(Done { complete: !prefix.cut_short, changed })
+    Ok((prefix, deleted))
 }
 
 fn report(chain: &ChainIdentity, start: Offset, expired: Totals, deleted_segments: u64) -> ChainReport {

@@ -145,6 +145,8 @@ pub struct Protections {
     pub floor_check: bool,
     /// Offsets are committed behind that reading only.
     pub commit_after_floor_check: bool,
+    /// What was stored without knowing of an accepted loss does not exist, and is not acknowledged.
+    pub cuts: bool,
 }
 
 impl Protections {
@@ -155,6 +157,7 @@ impl Protections {
         commit_after_durable: true,
         floor_check: true,
         commit_after_floor_check: true,
+        cuts: true,
     };
 }
 

@@ -102,6 +102,19 @@ pub enum WriteError {
         /// The backup.
         backup: String,
     },
+    /// Segments were cut off by an accepted loss that is not sealed with the configured key.
+    #[error(
+        "{partition}: a loss was accepted that cuts off {key}, and not with the key of backups.{backup}.integrity.hmac_key: nothing is \
+         written; let `highwater verify` tell what is there, and remove what is not yours"
+    )]
+    CutWithoutKey {
+        /// Which partition.
+        partition: TopicPartition,
+        /// A segment that is cut off.
+        key: String,
+        /// The backup.
+        backup: String,
+    },
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),

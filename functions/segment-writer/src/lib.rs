@@ -23,6 +23,7 @@ mod seal;
 mod session;
 mod settings;
 mod sift;
+mod stale;
 mod storing;
 mod tail;
 #[cfg(test)]

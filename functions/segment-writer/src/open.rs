@@ -7,7 +7,7 @@ use shared::{
     record::TopicPartition,
 };
 
-use crate::{Backup, Context, WriteError, tail};
+use crate::{Backup, Context, WriteError, stale, tail};
 
 /// A chain that may be written.
 #[derive(Debug, Clone)]
@@ -83,7 +83,15 @@ pub(crate) async fn open_to(
     }
     let missing = tail::missing(context, backup, &chain, &mut end, committed, purpose).await?;
     let owner_epoch = context.owner_epoch(now);
+    let stale = end.stale;
     let open = OpenChain { chain, frontier: end.frontier, floor: end.floor, accepted: end.accepted, owner_epoch };
+    if stale::is_cut_by_others(backup, &open, &stale) {
+        let (partition, first) = (partition.clone(), stale.into_iter().next().unwrap_or_default());
+        return Err(WriteError::CutWithoutKey { partition, key: first, backup: backup.name.clone() });
+    }
+    if purpose == Purpose::Write && missing.is_none() {
+        stale::sweep(context, backup, &open, &stale).await;
+    }
     context.remember(&open);
     Ok(Opened { open, missing })
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. the topic still has the id under which the records were read (C4);
 //! 2. the segment is created if absent (C2); nothing before this is visible to anyone;
-//! 3. the listing behind it shows whether the floor passed it meanwhile (C6) and whether others went on;
+//! 3. the listing behind it shows whether a floor (C6) or a cut passed it meanwhile and whether others went on;
 //! 4. its standing is acknowledged by the metrics topic;
 //! 5. only then the offset is committed, as a report for others (C5).
 
@@ -17,7 +17,7 @@ use shared::{
     segment::EncodedSegment,
 };
 
-use crate::{Backup, Context, WriteError, open::OpenChain, report::Reporter};
+use crate::{Backup, Context, WriteError, open::OpenChain, report::Reporter, stale};
 
 /// How often a PUT is tried again that met a concurrent write (409).
 const CONFLICTS_MAX: u32 = 5;
@@ -46,7 +46,7 @@ pub async fn seal(
     if !context.protections.commit_after_floor_check {
         commit(context, backup, &partition, segment.metadata.next).await;
     }
-    let newer = check_floor(context, open, base, &partition).await?;
+    let newer = look_behind(context, backup, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
     context.remember(open);
     reporter.standing(context, open, position).await?;
@@ -73,7 +73,7 @@ async fn put(
     partition: &TopicPartition,
 ) -> Result<(), WriteError> {
     let base = segment.metadata.base;
-    let key = keys::segment(&open.chain, base);
+    let key = keys::segment_behind(&open.chain, base, segment.metadata.cuts);
     for attempt in 1.. {
         match context.objects.put(&key, segment.body.clone(), PutCondition::IfAbsent).await {
             Ok(_) => return Ok(()),
@@ -89,14 +89,20 @@ async fn put(
     unreachable!("the loop above has no end")
 }
 
-/// Whether others went on behind the segment. A floor that passed it makes it a lost race: it does not exist.
-async fn check_floor(
+/// Whether others went on behind the segment. A floor that passed it makes it a lost race: it does not exist. So do losses
+/// that were accepted meanwhile, or are about to be.
+async fn look_behind(
     context: &Context,
+    backup: &Backup,
     open: &mut OpenChain,
     base: Offset,
     partition: &TopicPartition,
 ) -> Result<bool, WriteError> {
-    let newer = archive::newer_than(&*context.objects, &open.chain, base).await?;
+    let newer = archive::newer_than(&*context.objects, &open.chain, base, &open.accepted.cuts()).await?;
+    if context.protections.cuts && (newer.segments || newer.accepted_etag != open.accepted.etag) {
+        stale::check(context, backup, open, base).await?;
+    }
+    stale::sweep(context, backup, open, &newer.stale).await;
     if newer.segments || newer.floor_etag != open.floor.etag {
         let floor = archive::read_floor(&*context.objects, &open.chain).await?;
         if base < floor.floor.base && context.protections.floor_check {
@@ -105,7 +111,6 @@ async fn check_floor(
         }
         open.floor = floor;
     }
-    // Who accepted a loss meanwhile made it another chain: it is to be opened anew.
     Ok(newer.segments || newer.accepted_etag != open.accepted.etag)
 }
 

@@ -49,13 +49,16 @@ pub async fn missing_tails(
 /// Accepts that a tail is missing: whoever writes goes on from the frontier.
 ///
 /// # Errors
-/// When the storage does not answer, or somebody else accepted meanwhile.
+/// When the storage does not answer, or somebody else accepted or went on meanwhile.
 pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteError> {
     let objects = &*context.objects;
     let known = archive::read_accepted_losses(objects, &tail.chain).await?;
     let loss = AcceptedLoss::new(tail.frontier, tail.witness, context.clock.now());
     let seal_key = context.backup(&tail.chain.backup).and_then(|backup| backup.seal_key.as_deref());
-    archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?;
+    match context.protections.cuts {
+        true => archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?,
+        false => drop(archive::note_loss(objects, &tail.chain, known, loss, seal_key).await?),
+    }
     tracing::warn!(partition = %tail.chain.topic_partition(), frontier = %tail.frontier, witness = %tail.witness, "the loss of the backup's tail was accepted");
     Ok(())
 }
@@ -75,7 +78,7 @@ impl MissingTail {
 }
 
 /// Whether the tail of a chain is missing: the group committed more than there is, which it does only behind durable
-/// segments; or nothing lies behind a floor, where the last segment never expires. Where that loss was accepted, the commit
+/// segments; or nothing lies behind a floor, where the last segment never expires; or it ends below where it was once cut. Where that loss was accepted, the commit
 /// is taken back, and it is noted that writing goes on, before it does: so that no later loss is excused.
 pub(crate) async fn missing(
     context: &Context,
@@ -85,9 +88,22 @@ pub(crate) async fn missing(
     committed: Option<Offset>,
     purpose: Purpose,
 ) -> Result<Option<WriteError>, WriteError> {
+    if purpose == Purpose::Write && end.accepted.is_proposed() {
+        // Whoever proposed it may have died, and nobody may go on before that is decided.
+        let (known, key) = (std::mem::take(&mut end.accepted), backup.seal_key.as_deref());
+        let key = key.filter(|_| is_believed(backup, chain, &known));
+        return match archive::decide_losses(&*context.objects, chain, known, key).await {
+            Ok(_) | Err(ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })) => {
+                Err(WriteError::LostRace { partition: chain.topic_partition(), base: end.frontier.next })
+            }
+            Err(error) => Err(error.into()),
+        };
+    }
     let missing = not_excused(context, backup, chain, end, committed, purpose).await?;
     if missing.is_none() && purpose == Purpose::Write && end.accepted.is_pending() {
-        let (known, key) = (std::mem::take(&mut end.accepted), backup.seal_key.as_deref());
+        let known = std::mem::take(&mut end.accepted);
+        // What somebody without the key wrote is not vouched for.
+        let key = backup.seal_key.as_deref().filter(|_| is_believed(backup, chain, &known));
         let resumed = archive::resume_writing(&*context.objects, chain, known, context.clock.now(), key).await;
         end.accepted = match resumed {
             Err(ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })) => {
@@ -109,15 +125,16 @@ async fn not_excused(
     purpose: Purpose,
 ) -> Result<Option<WriteError>, WriteError> {
     let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
-    let nothing_behind_floor = end.floor.etag.is_some() && end.frontier.last_base.is_none();
+    let nothing_behind_floor = end.floor.floor.base > Offset(0) && end.frontier.last_base.is_none();
     let at_least = nothing_behind_floor.then(|| frontier.next());
-    let beyond = committed.filter(|committed| *committed > frontier);
+    let cut = end.accepted.cuts().last().filter(|cut| *cut > frontier);
+    let beyond = committed.filter(|committed| *committed > frontier).max(cut);
     let Some(committed) = beyond.or(at_least) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
     if context.topic_now(&partition).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
-    if !nothing_behind_floor && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
+    if !nothing_behind_floor && cut.is_none() && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
         tracing::warn!(%partition, %committed, "the group's committed offset is of an earlier topic of that name");
         // Now, since the segment that tells it will expire.
         take_back(context, backup, &partition, frontier, purpose).await?;
@@ -126,7 +143,7 @@ async fn not_excused(
     // What nothing but the floor tells is excused until there is a segment again: there may be no record for long.
     let is_excused = match beyond {
         Some(committed) => end.accepted.cover(frontier, committed),
-        None => end.accepted.losses.iter().any(|loss| loss.frontier == frontier),
+        None => end.accepted.has_one_at(frontier),
     };
     if is_excused && is_believed(backup, chain, &end.accepted) {
         tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");
@@ -137,7 +154,7 @@ async fn not_excused(
     }
     // Somebody else may have taken it back since it was read.
     let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
-    match now.first().copied().flatten().filter(|committed| *committed > frontier).or(at_least) {
+    match now.first().copied().flatten().filter(|committed| *committed > frontier).max(cut).or(at_least) {
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }
@@ -158,7 +175,7 @@ async fn take_back(
 }
 
 /// Whether it was somebody with the key who accepted, where there is one.
-fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &AcceptedLosses) -> bool {
+pub(crate) fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &AcceptedLosses) -> bool {
     let Some(key) = &backup.seal_key else { return true };
     let rule = SealRule { keys: vec![SealKey::clone(key)], since: None };
     let is_sealed = accepted.worth(chain, &rule) == Worth::Valid;
@@ -179,7 +196,7 @@ async fn is_of_an_earlier_topic(
     for claim in claims.into_iter().filter(|claim| claim.incarnation < chain.incarnation) {
         let earlier = ChainIdentity { topic_id: claim.topic_id, incarnation: claim.incarnation, ..chain.clone() };
         let end = archive::chain_end(objects, &earlier, None).await?;
-        let key = keys::segment(&earlier, committed);
+        let key = keys::before_segment(&earlier, committed);
         if end.frontier.next == committed || !objects.list(ListRequest::prefix(&key)).await?.objects.is_empty() {
             return Ok(true);
         }

@@ -25,6 +25,7 @@ mod pausing;
 mod states;
 mod storage;
 mod storing;
+mod zombies;
 
 struct World {
     kafka: MemoryKafka,
@@ -339,7 +340,7 @@ async fn what_kafka_has_no_more_either_becomes_a_gap_of_its_own_cause() {
     assert_eq!(tail.lost_to(), Offset(15));
     assert!(world.drain().await.complete());
     assert_eq!(world.stored().await, (0..10).chain([17]).collect::<Vec<_>>());
-    let body = world.objects.get("main/orders/1/0/00000000000000000010.kan", GetRange::Whole).await.unwrap().unwrap();
+    let body = world.objects.get("main/orders/1/0/00000000000000000010-1.kan", GetRange::Whole).await.unwrap().unwrap();
     let metadata = shared::segment::decoder::records(body.body).unwrap().0;
     let gaps: Vec<_> = metadata.gaps.iter().map(|gap| (gap.from.0, gap.to.0, gap.cause)).collect();
     assert_eq!(gaps, [(10, 15, GapCause::TailMissingAccepted), (15, 17, GapCause::BelowLogStart)]);
@@ -352,7 +353,7 @@ async fn an_acceptance_excuses_one_loss_and_no_later_one() {
     accept_the_loss(&world).await;
     // Writing goes on, and the very same goes missing again.
     assert!(world.drain().await.complete());
-    world.objects.delete("main/orders/1/0/00000000000000000010.kan").await.unwrap();
+    world.objects.delete("main/orders/1/0/00000000000000000010-1.kan").await.unwrap();
     let report = world.drain().await;
     assert!(matches!(report.partitions[0].error, Some(WriteError::TailMissing { .. })), "{report:?}");
     accept_the_loss(&world).await;
@@ -360,7 +361,7 @@ async fn an_acceptance_excuses_one_loss_and_no_later_one() {
     world.kafka.trim(&orders(), Offset(13));
     assert!(world.drain().await.complete());
     world.objects.delete("main/orders/1/0/00000000000000000000.kan").await.unwrap();
-    world.objects.delete("main/orders/1/0/00000000000000000010.kan").await.unwrap();
+    world.objects.delete("main/orders/1/0/00000000000000000010-2.kan").await.unwrap();
     let report = world.drain().await;
     let error = report.partitions[0].error.as_ref().unwrap();
     assert!(matches!(error, WriteError::TailMissing { frontier: Offset(0), committed: Offset(15), .. }), "{error}");

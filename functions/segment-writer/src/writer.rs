@@ -197,8 +197,9 @@ impl PartitionWriter {
             before: self.ahead.point,
             last_gap_at: self.ahead.marks.last_gap_at,
         };
+        let encoder = SegmentEncoder::new(start, self.backup.compression)?.sealed_with(self.backup.seal_key.clone());
         Ok(Unfinished {
-            encoder: SegmentEncoder::new(start, self.backup.compression)?.sealed_with(self.backup.seal_key.clone()),
+            encoder: encoder.behind_cuts(self.open.accepted.cuts().count()),
             pending: vec![],
             pending_bytes: 0,
             record_bytes: 0,

@@ -221,7 +221,7 @@ impl Watched {
         let reader = archive::read_segment(&*self.inner, &first.key).await.map_err(|e| e.to_string())?;
         let chain = reader.metadata().chain.clone();
         let start = ChainPoint::start(&chain);
-        let from = from.unwrap_or(Floor { format_version: 1, base: Offset(0), before: start, seal: None });
+        let from = from.unwrap_or(Floor { format_version: 1, base: Offset(0), before: start, seal: None, losses: 0 });
         if to.base <= from.base {
             return Err(format!("the floor goes from {} to {}", from.base, to.base));
         }
@@ -265,7 +265,7 @@ impl Watched {
     }
 
     async fn is_below_the_floor(&self, folder: &str, key: &str) -> Result<(), String> {
-        let keys::ChainKey::Segment(base) = keys::parse(folder, key) else { return Ok(()) };
+        let keys::ChainKey::Segment(base, _) = keys::parse(folder, key) else { return Ok(()) };
         self.seen().expired.deleted += 1;
         let floor = self.floor(&format!("{folder}=floor.json")).await.map_or(Offset(0), |floor| floor.base);
         if base < floor { Ok(()) } else { Err(format!("it is deleted, and the floor is at {floor}")) }
@@ -286,7 +286,7 @@ impl Objects for Watched {
             self.seen().expired.floors += 1;
             self.judged(key, self.floor_moved(folder(key), before, floor).await);
         }
-        if let keys::ChainKey::Segment(base) = keys::parse(folder(key), key) {
+        if let keys::ChainKey::Segment(base, _) = keys::parse(folder(key), key) {
             let floor = self.floor(&format!("{}=floor.json", folder(key))).await;
             self.seen().expired.late += usize::from(floor.is_some_and(|floor| base < floor.base));
         }

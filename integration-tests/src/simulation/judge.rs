@@ -105,7 +105,9 @@ pub async fn read_part(
         point: floor.before,
         below: 0,
     };
-    for segment in entries.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)).filter(|it| it.base < to) {
+    let cuts = text(archive::read_accepted_losses(objects, chain).await)?.cuts();
+    let segments = entries.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
+    for segment in segments.filter(|it| it.base < to && !it.is_stale(&cuts)) {
         if segment.base < floor.base {
             stored.below += 1;
             continue;

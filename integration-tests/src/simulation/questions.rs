@@ -257,7 +257,9 @@ pub async fn chain_ends(world: &World, topic: &str) -> Result<Vec<End>, String> 
 async fn chain_end(world: &World, chain: &ChainIdentity) -> Result<(Offset, ChainPoint), String> {
     let folder = keys::chain_folder(chain);
     let (objects, _) = archive::chain_objects(&*world.stored, chain, "").await.map_err(|e| e.to_string())?;
-    let Some(last) = objects.iter().rev().find_map(|entry| SegmentEntry::of(&folder, entry)) else {
+    let cuts = archive::read_accepted_losses(&*world.stored, chain).await.map_err(|e| e.to_string())?.cuts();
+    let mut segments = objects.iter().rev().filter_map(|entry| SegmentEntry::of(&folder, entry));
+    let Some(last) = segments.find(|segment| !segment.is_stale(&cuts)) else {
         return Ok((Offset(0), ChainPoint::start(chain)));
     };
     if let Some(known) = world.meter().points.get(&last.key) {

@@ -89,10 +89,12 @@ impl Reader {
         let began = self.world.clock.now();
         let mut floor = archive::read_floor(&self.objects, chain).await?.floor;
         let folder = keys::chain_folder(chain);
+        let cuts = archive::read_accepted_losses(&self.objects, chain).await?.cuts();
         let mut after = keys::before_segment(chain, floor.base);
         loop {
             let (page, next) = archive::chain_objects(&self.objects, chain, &after).await?;
-            for entry in page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)) {
+            let segments = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
+            for entry in segments.filter(|entry| !entry.is_stale(&cuts)) {
                 tokio::time::sleep(Duration::from_millis(rng.random_range(0..PAUSE_MS_MAX))).await;
                 match archive::read_segment(&self.objects, &entry.key).await {
                     Err(ArchiveError::Missing { key }) => return self.missing(&key, is_pinned, began).await,

@@ -4,19 +4,31 @@
 //! { "format_version": 1, "losses": [ { "frontier": 100, "witness": 200, "accepted_at": 1700000000000, "resumed_at": 1700000001000 } ] }
 //! ```
 //! It lies in the storage, so that everybody who writes obeys it, and changes by compare-and-set only: losses are added at
-//! the end and never taken away. How many there are is part of the order of a chain's figures, since behind a loss the
+//! the end and never taken away, and so are the cuts that they make. How many there are is part of the order of a chain's figures, since behind a loss the
 //! frontier is lower than it was. The first writer that goes on notes it before it writes (`resumed_at`): from then on the
 //! acceptance excuses nothing more, also not the same tail going missing again.
+//!
+//! Accepting is two steps. The loss is noted as `"cut": "proposed"`: since a writer looks at this object behind every PUT and
+//! acknowledges nothing where it has changed, what is put from then on was acknowledged by nobody. Then somebody decides,
+//! whoever accepts or else the next writer: the floor is written anew, so that nobody moves it to where it would have been;
+//! and where nothing begins at the frontier or above that was there before, the chain is cut ([`crate::chain::cuts`]): `"made"`.
+//! Where something was there the chain had gone on, and the acceptance is void: `"refused"`. What came in the same moment may
+//! have been acknowledged and is cut off all the same: Kafka has it still, and its commit is above what was accepted, so that
+//! is asked for again. A loss that is proposed or refused excuses nothing. One without `cut` was accepted by an earlier
+//! version: it excuses, and cuts nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{ArchiveError, floor::touch_floor, json, segments::is_any_from};
 use crate::{
-    chain::{ChainIdentity, Seal, SealKey, SealRule, keys, seal::Worth},
+    chain::{ChainIdentity, Cuts, Seal, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ETag, Objects, PutCondition},
     record::{Millis, Offset},
     segment::metadata::FORMAT_VERSION,
 };
+
+/// A store's dates are of whole seconds: what is no further apart may have been written in either order.
+const SAME_MOMENT_MS: i64 = 2_000;
 
 /// A tail that is missing from the storage, as it was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,19 +42,38 @@ pub struct AcceptedLoss {
     /// When writing went on, by the writer's clock; absent as long as it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed_at: Option<Millis>,
+    /// Whether the chain is cut at the frontier; absent where an earlier version accepted it: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Cut>,
+}
+
+/// How far a chain is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// It is not decided yet.
+    Proposed,
+    /// It is not: the chain had gone on.
+    Refused,
+    /// What begins at the frontier or above, of a writer that does not know of it, does not exist.
+    Made,
 }
 
 impl AcceptedLoss {
-    /// A loss that is accepted now.
+    /// A loss as it is noted now.
     #[must_use]
     pub fn new(frontier: Offset, witness: Offset, accepted_at: Millis) -> Self {
-        AcceptedLoss { frontier, witness, accepted_at, resumed_at: None }
+        AcceptedLoss { frontier, witness, accepted_at, resumed_at: None, cut: None }
     }
 
     /// Whether it excuses this loss: of a chain that ends at `frontier`, where everything below `witness` was stored.
     #[must_use]
     pub fn covers(&self, frontier: Offset, witness: Offset) -> bool {
-        self.resumed_at.is_none() && self.frontier == frontier && witness <= self.witness
+        self.resumed_at.is_none() && self.is_accepted_at(frontier) && witness <= self.witness
+    }
+
+    fn is_accepted_at(&self, frontier: Offset) -> bool {
+        !matches!(self.cut, Some(Cut::Proposed | Cut::Refused)) && self.frontier == frontier
     }
 }
 
@@ -55,6 +86,8 @@ pub struct AcceptedLosses {
     pub etag: Option<ETag>,
     /// The seal of whoever accepted the last of them with a key.
     pub seal: Option<Seal>,
+    /// When they were last written, by the store's clock, where they were read.
+    pub modified: Option<Millis>,
 }
 
 /// The content of the object.
@@ -76,13 +109,32 @@ impl AcceptedLosses {
     /// Whether one was accepted and nobody has gone on since.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.losses.iter().any(|loss| loss.resumed_at.is_none())
+        self.losses.iter().any(|loss| loss.resumed_at.is_none() && loss.is_accepted_at(loss.frontier))
+    }
+
+    /// Whether one is proposed, and nobody has decided about it.
+    #[must_use]
+    pub fn is_proposed(&self) -> bool {
+        self.losses.iter().any(|loss| loss.cut == Some(Cut::Proposed))
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {
         u32::try_from(self.losses.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Where they have cut the chain.
+    #[must_use]
+    pub fn cuts(&self) -> Cuts {
+        let made = self.losses.iter().filter(|loss| loss.cut == Some(Cut::Made));
+        Cuts::at(made.map(|loss| loss.frontier).collect())
+    }
+
+    /// Whether one was accepted of a chain that ends at `frontier`, used up or not.
+    #[must_use]
+    pub fn has_one_at(&self, frontier: Offset) -> bool {
+        self.losses.iter().any(|loss| loss.is_accepted_at(frontier))
     }
 
     /// Whether one of them is of a chain that ends at `frontier`, where everything below `witness` was stored.
@@ -102,11 +154,12 @@ pub async fn read_accepted_losses(
 
 /// The same of the chain in this folder.
 pub async fn accepted_losses_in(objects: &dyn Objects, folder: &str) -> Result<AcceptedLosses, ArchiveError> {
-    let read: Option<(Content, ETag)> = json::read(objects, &keys::accepted_loss_in(folder)).await?;
-    Ok(read.map_or_else(AcceptedLosses::default, |(content, etag)| AcceptedLosses {
+    let read: Option<(Content, ETag, Millis)> = json::read_dated(objects, &keys::accepted_loss_in(folder)).await?;
+    Ok(read.map_or_else(AcceptedLosses::default, |(content, etag, modified)| AcceptedLosses {
         losses: content.losses,
         etag: Some(etag),
         seal: content.seal,
+        modified: Some(modified),
     }))
 }
 
@@ -115,8 +168,8 @@ fn text_of(losses: &[AcceptedLoss]) -> String {
     serde_json::to_string(losses).unwrap_or_default()
 }
 
-/// Adds a loss to those that were read, sealed where there is a key. When somebody else accepted meanwhile nothing changes, and the store's refusal is
-/// the answer.
+/// Accepts a loss beside those that were read, sealed where there is a key, and cuts the chain there. When somebody else
+/// accepted meanwhile nothing changes, and the store's refusal is the answer; where the chain had gone on nothing is cut.
 pub async fn accept_loss(
     objects: &dyn Objects,
     chain: &ChainIdentity,
@@ -124,8 +177,45 @@ pub async fn accept_loss(
     loss: AcceptedLoss,
     seal_key: Option<&SealKey>,
 ) -> Result<(), ArchiveError> {
+    let (frontier, at) = (loss.frontier, known.losses.len());
+    let proposed = AcceptedLoss { cut: Some(Cut::Proposed), ..loss };
+    note_loss(objects, chain, known, proposed, seal_key).await?;
+    let noted = read_accepted_losses(objects, chain).await?;
+    let decided = if noted.is_proposed() { decide_losses(objects, chain, noted, seal_key).await? } else { noted };
+    match decided.losses.get(at).and_then(|loss| loss.cut) {
+        Some(Cut::Made) => Ok(()),
+        _ => Err(ArchiveError::WentOn { folder: keys::chain_folder(chain), frontier }),
+    }
+}
+
+/// Decides about the losses that are proposed, as they were read; answers what is there then. Refused as above.
+pub async fn decide_losses(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    known: AcceptedLosses,
+    seal_key: Option<&SealKey>,
+) -> Result<AcceptedLosses, ArchiveError> {
+    touch_floor(objects, chain, known.count(), seal_key).await?;
+    let (cuts, mut losses) = (known.cuts(), known.losses);
+    let noted_at = known.modified.map_or(i64::MAX, |modified| modified.0);
+    for loss in losses.iter_mut().filter(|loss| loss.cut == Some(Cut::Proposed)) {
+        let is_older = |modified: Millis| modified.0.saturating_add(SAME_MOMENT_MS) < noted_at;
+        let went_on = is_any_from(objects, chain, loss.frontier, &cuts, is_older).await?;
+        loss.cut = Some(if went_on { Cut::Refused } else { Cut::Made });
+    }
+    put(objects, chain, losses, known.etag, seal_key).await
+}
+
+/// Adds a loss as it is, and answers what is there then. Refused as above.
+pub async fn note_loss(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    known: AcceptedLosses,
+    loss: AcceptedLoss,
+    seal_key: Option<&SealKey>,
+) -> Result<AcceptedLosses, ArchiveError> {
     let losses = known.losses.into_iter().chain([loss]).collect();
-    put(objects, chain, losses, known.etag, seal_key).await.map(drop)
+    put(objects, chain, losses, known.etag, seal_key).await
 }
 
 /// Notes that writing goes on behind all losses that were read; answers what is there then. Refused as above.
@@ -153,7 +243,7 @@ async fn put(
     let seal = seal_key.map(|seal_key| seal_key.losses(chain, &text_of(&losses)));
     let content = Content { format_version: FORMAT_VERSION, losses, seal };
     let etag = objects.put(&key, json::bytes(&key, &content)?, condition).await?;
-    Ok(AcceptedLosses { losses: content.losses, etag: Some(etag), seal: content.seal })
+    Ok(AcceptedLosses { losses: content.losses, etag: Some(etag), seal: content.seal, modified: None })
 }
 
 #[cfg(test)]
@@ -167,7 +257,7 @@ mod tests {
     };
 
     const GOLDEN: &str = "{\n  \"format_version\": 1,\n  \"losses\": [\n    {\n      \"frontier\": 100,\n      \"witness\": 200,\n      \
-                          \"accepted_at\": 1700000000000\n    }\n  ]\n}\n";
+                          \"accepted_at\": 1700000000000,\n      \"cut\": \"made\"\n    }\n  ]\n}\n";
 
     fn loss() -> AcceptedLoss {
         AcceptedLoss::new(Offset(100), Offset(200), Millis(1_700_000_000_000))
@@ -184,7 +274,60 @@ mod tests {
 
         let later = GOLDEN.replace("\"witness\"", "\"by\": \"me\", \"witness\"").replacen('{', "{\"more\": 1,", 1);
         objects.put(key, later.into(), PutCondition::IfMatch(object.etag)).await.unwrap();
-        assert_eq!(read_accepted_losses(&objects, &chain).await.unwrap().losses, [loss()]);
+        let read = read_accepted_losses(&objects, &chain).await.unwrap();
+        assert_eq!(read.losses, [AcceptedLoss { cut: Some(Cut::Made), ..loss() }]);
+        assert_eq!(read.cuts(), Cuts::at(vec![Offset(100)]));
+    }
+
+    #[tokio::test]
+    async fn a_loss_that_was_accepted_by_an_earlier_version_excuses_and_cuts_nothing() {
+        let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
+        let known = note_loss(&objects, &chain, AcceptedLosses::default(), loss(), None).await.unwrap();
+        assert!(known.cover(Offset(100), Offset(200)) && known.cuts() == Cuts::default());
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_had_gone_on_is_not_cut_and_what_comes_in_the_same_moment_hinders_nothing() {
+        for (later_ms, is_cut) in [(0, true), (SAME_MOMENT_MS, true), (SAME_MOMENT_MS + 1, false)] {
+            let clock = Arc::new(ManualClock::at(Millis(0)));
+            let (objects, chain) = (MemoryObjects::new(clock.clone()), ChainIdentity::example());
+            objects.put(&keys::segment(&chain, Offset(100)), "-".into(), PutCondition::IfAbsent).await.unwrap();
+            clock.advance(Millis(later_ms));
+            let accepted = accept_loss(&objects, &chain, AcceptedLosses::default(), loss(), None).await;
+            let known = read_accepted_losses(&objects, &chain).await.unwrap();
+            assert_eq!((accepted.is_ok(), known.cover(Offset(100), Offset(200))), (is_cut, is_cut));
+            assert_eq!((known.cuts().count(), known.is_pending()), (u32::from(is_cut), is_cut));
+            assert!(matches!(accepted, Ok(()) | Err(ArchiveError::WentOn { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_who_decide_about_a_loss_one_is_refused_and_it_is_cut_once() {
+        let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
+        let proposed = AcceptedLoss { cut: Some(Cut::Proposed), ..loss() };
+        note_loss(&objects, &chain, AcceptedLosses::default(), proposed, None).await.unwrap();
+        let known = read_accepted_losses(&objects, &chain).await.unwrap();
+        assert!(known.is_proposed() && !known.is_pending() && !known.cover(Offset(100), Offset(200)));
+        let decided = decide_losses(&objects, &chain, known.clone(), None).await.unwrap();
+        assert!(!decided.is_proposed() && decided.cuts() == Cuts::at(vec![Offset(100)]));
+        let refused = decide_losses(&objects, &chain, known, None).await.unwrap_err();
+        assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_floor_that_was_read_before_a_loss_was_accepted_does_not_move_any_more() {
+        use crate::archive::{move_floor, read_floor};
+        let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
+        for base in [7, 9] {
+            let floor = read_floor(&objects, &chain).await.unwrap();
+            let known = read_accepted_losses(&objects, &chain).await.unwrap();
+            accept_loss(&objects, &chain, known, loss(), None).await.unwrap();
+            let to = (Offset(base), floor.floor.before);
+            assert!(!move_floor(&objects, &chain, &floor, to, None).await.unwrap());
+            let again = read_floor(&objects, &chain).await.unwrap();
+            assert_eq!(again.floor.base, floor.floor.base);
+            assert!(move_floor(&objects, &chain, &again, to, None).await.unwrap());
+        }
     }
 
     #[tokio::test]
@@ -206,7 +349,7 @@ mod tests {
         let known = read_accepted_losses(&objects, &chain).await.unwrap();
         assert!(known.is_pending() && known.cover(Offset(100), Offset(200)));
         let resumed = resume_writing(&objects, &chain, known.clone(), Millis(7), None).await.unwrap();
-        assert_eq!(read_accepted_losses(&objects, &chain).await.unwrap(), resumed);
+        assert_eq!(read_accepted_losses(&objects, &chain).await.unwrap().losses, resumed.losses);
         assert!(!resumed.is_pending() && !resumed.cover(Offset(100), Offset(200)));
         let refused = resume_writing(&objects, &chain, known, Millis(8), None).await.unwrap_err();
         assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");

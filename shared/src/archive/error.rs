@@ -1,6 +1,10 @@
 //! Why a backup could not be read or written.
 
-use crate::{ports::objects::ObjectsError, record::TopicId, segment::decoder::DecodeError};
+use crate::{
+    ports::objects::ObjectsError,
+    record::{Offset, TopicId},
+    segment::decoder::DecodeError,
+};
 
 /// Why a backup could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +51,17 @@ pub enum ArchiveError {
     Missing {
         /// Its key.
         key: String,
+    },
+    /// A chain of which a missing tail was to be accepted had gone on.
+    #[error(
+        "accept that what lay in {folder} from {frontier} on is missing: segments lie there, so the chain went on or they came back \
+         meanwhile; nothing was changed, look again"
+    )]
+    WentOn {
+        /// The chain's folder.
+        folder: String,
+        /// Where the chain ended.
+        frontier: Offset,
     },
     /// A pin was not renewed in time, so what it held may have been deleted.
     #[error(

@@ -23,8 +23,13 @@ impl StoredFloor {
     /// The floor of a chain from which nothing expired.
     #[must_use]
     pub fn ground(chain: &ChainIdentity) -> Self {
-        let floor =
-            Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(chain), seal: None };
+        let floor = Floor {
+            format_version: FORMAT_VERSION,
+            base: Offset(0),
+            before: ChainPoint::start(chain),
+            seal: None,
+            losses: 0,
+        };
         StoredFloor { floor, etag: None, moved_at: None }
     }
 }
@@ -35,6 +40,27 @@ pub async fn read_floor(objects: &dyn Objects, chain: &ChainIdentity) -> Result<
         Some((floor, etag, moved_at)) => StoredFloor { floor, etag: Some(etag), moved_at: Some(moved_at) },
         None => StoredFloor::ground(chain),
     })
+}
+
+/// Writes a chain's floor anew, where it lies, so that who has read it cannot move it any more: what it read may have
+/// gone missing since.
+pub(super) async fn touch_floor(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    losses: u32,
+    seal_key: Option<&SealKey>,
+) -> Result<(), ArchiveError> {
+    let stored = read_floor(objects, chain).await?;
+    if stored.floor.losses >= losses {
+        return Ok(());
+    }
+    let key = keys::floor(chain);
+    let Floor { base, before, seal, .. } = stored.floor;
+    let seal = seal.or_else(|| seal_key.filter(|_| stored.etag.is_none()).map(|key| key.floor(chain, base, &before)));
+    let floor = Floor { format_version: FORMAT_VERSION, base, before, seal, losses };
+    let condition = stored.etag.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
+    objects.put(&key, json::bytes(&key, &floor)?, condition).await?;
+    Ok(())
 }
 
 /// Moves a chain's floor up from where it was read to `base`, before which the chain had counted `before`, sealed
@@ -49,7 +75,7 @@ pub async fn move_floor(
 ) -> Result<bool, ArchiveError> {
     let key = keys::floor(chain);
     let seal = seal_key.map(|key| key.floor(chain, base, &before));
-    let floor = Floor { format_version: FORMAT_VERSION, base, before, seal };
+    let floor = Floor { format_version: FORMAT_VERSION, base, before, seal, losses: from.floor.losses };
     let condition = from.etag.clone().map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
     match objects.put(&key, json::bytes(&key, &floor)?, condition).await {
         Ok(_) => Ok(true),

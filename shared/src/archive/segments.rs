@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::{ArchiveError, error::undecodable};
 use crate::{
-    chain::{ChainIdentity, keys},
+    chain::{ChainIdentity, Cuts, keys},
     ports::objects::{GetRange, ListRequest, ObjectEntry, Objects},
-    record::Offset,
+    record::{Millis, Offset},
     segment::{
         SegmentMetadata,
         decoder::{self, DecodeError, FOOTER_BYTES_GUESS},
@@ -21,6 +21,8 @@ pub struct SegmentEntry {
     pub key: String,
     /// Its base, from the key.
     pub base: Offset,
+    /// How many cuts its writer knew of, from the key.
+    pub cuts: u32,
     /// Its size.
     pub size_bytes: u64,
 }
@@ -30,11 +32,17 @@ impl SegmentEntry {
     #[must_use]
     pub fn of(folder: &str, entry: &ObjectEntry) -> Option<Self> {
         match keys::parse(folder, &entry.key) {
-            keys::ChainKey::Segment(base) => {
-                Some(SegmentEntry { key: entry.key.clone(), base, size_bytes: entry.size_bytes })
+            keys::ChainKey::Segment(base, cuts) => {
+                Some(SegmentEntry { key: entry.key.clone(), base, cuts, size_bytes: entry.size_bytes })
             }
             _ => None,
         }
+    }
+
+    /// Whether it does not exist, in a chain with these cuts.
+    #[must_use]
+    pub fn is_stale(&self, cuts: &Cuts) -> bool {
+        cuts.is_stale(self.base, self.cuts)
     }
 }
 
@@ -48,6 +56,26 @@ pub async fn chain_objects(
     let folder = keys::chain_folder(chain);
     let page = objects.list(ListRequest { after, ..ListRequest::prefix(&folder) }).await?;
     Ok((page.objects, page.next_after))
+}
+
+/// Whether any segment of a chain begins at `from` or above, is not stale, and is of such a date.
+pub(super) async fn is_any_from(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    from: Offset,
+    cuts: &Cuts,
+    is_of_date: impl Fn(Millis) -> bool,
+) -> Result<bool, ArchiveError> {
+    let (folder, mut after) = (keys::chain_folder(chain), keys::before_segment(chain, from));
+    loop {
+        let (page, next) = chain_objects(objects, chain, &after).await?;
+        let mut dated = page.iter().filter(|entry| is_of_date(entry.modified));
+        let found = dated.any(|entry| SegmentEntry::of(&folder, entry).is_some_and(|segment| !segment.is_stale(cuts)));
+        match next {
+            Some(next) if !found => after = next,
+            _ => return Ok(found),
+        }
+    }
 }
 
 /// Reads what a segment says of itself, and checks that it says it of this place.
@@ -90,11 +118,11 @@ pub async fn read_whole(
 
 fn check_place(footer: Footer, chain: &ChainIdentity, segment: &SegmentEntry) -> Result<Footer, ArchiveError> {
     let metadata = &footer.metadata;
-    if metadata.chain != *chain || metadata.base != segment.base {
+    if metadata.chain != *chain || (metadata.base, metadata.cuts) != (segment.base, segment.cuts) {
         let of = &metadata.chain;
         let found = format!(
-            "the segment at {} of partition {} of topic {:?} ({}, incarnation {}) in backup {:?} of cluster {:?}",
-            metadata.base, of.partition, of.topic, of.topic_id, of.incarnation, of.backup, of.cluster_id
+            "the segment at {} behind {} cuts of partition {} of topic {:?} ({}, incarnation {}) in backup {:?} of cluster {:?}",
+            metadata.base, metadata.cuts, of.partition, of.topic, of.topic_id, of.incarnation, of.backup, of.cluster_id
         );
         return Err(ArchiveError::Foreign { key: segment.key.clone(), found });
     }

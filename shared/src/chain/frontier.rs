@@ -20,13 +20,8 @@ pub struct Marks {
     pub last_gap_at: Option<Millis>,
     /// How many losses of its tail were accepted. Behind each of them the chain is another one: what was said of it
     /// before may lie above, and holds no longer.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::totals::is_zero")]
     pub losses: u32,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// The end of a chain as the storage has it: the next segment begins here.

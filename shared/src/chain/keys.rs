@@ -4,10 +4,12 @@
 //! <backup>/=owner.json
 //! <backup>/<topic>/=incarnations/<n>.json
 //! <backup>/<topic>/<n>/<partition>/<base, 20 digits>.kan
+//! <backup>/<topic>/<n>/<partition>/<base, 20 digits>-<cuts>.kan
 //! <backup>/<topic>/<n>/<partition>/=accepted-loss.json
 //! <backup>/<topic>/<n>/<partition>/=floor.json
 //! ```
-//! and beside them those of [`CONTROL`]. `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
+//! and beside them those of [`CONTROL`]. The longer name is that of a segment whose writer knew of cuts of the chain ([`super::cuts`]),
+//! in decimal; without any it is the short one. `=` cannot be in a topic's name, and sorts behind every digit: a listing gives a partition's segments by offset,
 //! then its floor.
 
 use super::identity::ChainIdentity;
@@ -147,10 +149,19 @@ pub fn chain_folder(chain: &ChainIdentity) -> String {
     format!("{}/{}/{}/{}/", chain.backup, chain.topic, chain.incarnation, chain.partition)
 }
 
-/// The segment of a chain that begins at `base`.
+/// The segment of a chain that begins at `base`, where it was never cut. It sorts behind all others that begin there.
 #[must_use]
 pub fn segment(chain: &ChainIdentity, base: Offset) -> String {
     format!("{}{:0width$}{SEGMENT_SUFFIX}", chain_folder(chain), base.0, width = OFFSET_DIGITS)
+}
+
+/// The segment of a chain that begins at `base`, of a writer that knows of so many of its cuts.
+#[must_use]
+pub fn segment_behind(chain: &ChainIdentity, base: Offset, cuts: u32) -> String {
+    match cuts {
+        0 => segment(chain, base),
+        _ => format!("{}-{cuts}{SEGMENT_SUFFIX}", before_segment(chain, base)),
+    }
 }
 
 /// Where a listing of a chain must begin so that its first segment is the first with a base of `base` or more.
@@ -186,8 +197,8 @@ pub fn is_behind_segments(folder: &str, key: &str) -> bool {
 /// What an object in a chain's folder is, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainKey {
-    /// The segment that begins at this offset.
-    Segment(Offset),
+    /// The segment that begins at this offset, of a writer that knew of so many cuts.
+    Segment(Offset, u32),
     /// The floor.
     Floor,
     /// The losses of its tail that were accepted.
@@ -206,11 +217,22 @@ pub fn parse(folder: &str, key: &str) -> ChainKey {
     if name == ACCEPTED_LOSS_NAME {
         return ChainKey::AcceptedLoss;
     }
-    let digits = name.strip_suffix(SEGMENT_SUFFIX).filter(|d| d.len() == OFFSET_DIGITS);
-    match digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse().ok()) {
-        Some(base) => ChainKey::Segment(Offset(base)),
-        None => ChainKey::Foreign,
-    }
+    name.strip_suffix(SEGMENT_SUFFIX).and_then(parse_segment).unwrap_or(ChainKey::Foreign)
+}
+
+fn parse_segment(name: &str) -> Option<ChainKey> {
+    let (digits, cuts) = match name.split_once('-') {
+        Some((digits, cuts)) => (digits, parse_cuts(cuts)?),
+        None => (name, 0),
+    };
+    let is_plain = digits.len() == OFFSET_DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
+    let base = if is_plain { digits.parse().ok()? } else { return None };
+    Some(ChainKey::Segment(Offset(base), cuts))
+}
+
+/// At least one, and one spelling.
+fn parse_cuts(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|cuts: &u32| *cuts > 0 && cuts.to_string() == text)
 }
 
 #[cfg(test)]
@@ -225,6 +247,8 @@ mod tests {
         assert_eq!(owner("main"), "main/=owner.json");
         assert_eq!(incarnation("main", "orders", 1), "main/orders/=incarnations/1.json");
         assert_eq!(segment(&chain, Offset(408)), "main/orders/1/0/00000000000000000408.kan");
+        assert_eq!(segment_behind(&chain, Offset(408), 0), segment(&chain, Offset(408)));
+        assert_eq!(segment_behind(&chain, Offset(408), 12), "main/orders/1/0/00000000000000000408-12.kan");
         assert_eq!(floor(&chain), "main/orders/1/0/=floor.json");
         assert_eq!(accepted_loss(&chain), "main/orders/1/0/=accepted-loss.json");
     }
@@ -239,6 +263,11 @@ mod tests {
             "00000000000000000408.kan.bak",
             "x",
             "00000000000000000408.KAN",
+            "00000000000000000408-0.kan",
+            "00000000000000000408-01.kan",
+            "00000000000000000408-+1.kan",
+            "00000000000000000408-1-1.kan",
+            "00000000000000000408-.kan",
         ] {
             assert_eq!(parse(&folder, &format!("{folder}{name}")), ChainKey::Foreign, "{name}");
         }
@@ -273,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn segments_sort_by_offset_and_before_the_floor(a in 0..i64::MAX, b in 0..i64::MAX) {
+        fn segments_sort_by_offset_and_before_the_floor(a in 0..i64::MAX, b in 0..i64::MAX, cuts in 1..u32::MAX) {
             let chain = ChainIdentity::example();
             let (key_a, key_b) = (segment(&chain, Offset(a)), segment(&chain, Offset(b)));
             prop_assert_eq!(a.cmp(&b), key_a.cmp(&key_b));
@@ -281,7 +310,11 @@ mod tests {
             prop_assert!(is_behind_segments(&chain_folder(&chain), &floor(&chain)));
             prop_assert!(!is_behind_segments(&chain_folder(&chain), &key_a));
             prop_assert!(before_segment(&chain, Offset(a)) < key_a);
-            prop_assert_eq!(parse(&chain_folder(&chain), &key_a), ChainKey::Segment(Offset(a)));
+            prop_assert_eq!(parse(&chain_folder(&chain), &key_a), ChainKey::Segment(Offset(a), 0));
+            let behind = segment_behind(&chain, Offset(a), cuts);
+            prop_assert_eq!(parse(&chain_folder(&chain), &behind), ChainKey::Segment(Offset(a), cuts));
+            prop_assert!(before_segment(&chain, Offset(a)) < behind && behind < key_a);
+            prop_assert!(a >= b || behind < segment_behind(&chain, Offset(b), 1));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The segment chain: what it is called, what it counts, where it ends, and what may be added to it.
 
+pub mod cuts;
 pub mod digest;
 pub mod floor;
 pub mod frontier;
@@ -12,6 +13,7 @@ pub mod seal;
 pub mod totals;
 pub mod verify;
 
+pub use cuts::Cuts;
 pub use digest::ChainDigest;
 pub use floor::Floor;
 pub use frontier::{Frontier, Marks};

@@ -12,8 +12,8 @@ pub enum Place {
     Owner,
     /// The claim of an incarnation of this topic.
     Claim(Arc<str>),
-    /// A segment of a chain.
-    Segment(ChainPlace, Offset),
+    /// A segment of a chain that begins at this offset, of a writer that knew of so many cuts.
+    Segment(ChainPlace, Offset, u32),
     /// The floor of a chain.
     Floor(ChainPlace),
     /// The accepted losses of a chain.
@@ -66,7 +66,7 @@ fn of_chain(topic: &str, n: &str, partition: &str) -> Option<ChainPlace> {
 fn in_chain(chain: ChainPlace, key: &str) -> Place {
     let folder = &key[..=key.rfind('/').unwrap_or(0)];
     match keys::parse(folder, key) {
-        keys::ChainKey::Segment(base) => Place::Segment(chain, base),
+        keys::ChainKey::Segment(base, cuts) => Place::Segment(chain, base, cuts),
         keys::ChainKey::Floor => Place::Floor(chain),
         keys::ChainKey::AcceptedLoss => Place::AcceptedLoss(chain),
         keys::ChainKey::Foreign => Place::Foreign,
@@ -85,7 +85,12 @@ mod tests {
         assert_eq!(classify("main", &keys::owner("main")), Place::Owner);
         assert_eq!(classify("main", &keys::incarnation("main", "orders", 12)), Place::Claim("orders".into()));
         assert_eq!(classify("main", "main/=pins/verify.json"), Place::Control);
-        assert_eq!(classify("main", &keys::segment(&chain, Offset(408))), Place::Segment(place.clone(), Offset(408)));
+        assert_eq!(
+            classify("main", &keys::segment(&chain, Offset(408))),
+            Place::Segment(place.clone(), Offset(408), 0)
+        );
+        let behind = keys::segment_behind(&chain, Offset(408), 2);
+        assert_eq!(classify("main", &behind), Place::Segment(place.clone(), Offset(408), 2));
         assert_eq!(classify("main", &keys::floor(&chain)), Place::Floor(place.clone()));
         assert_eq!(classify("main", &keys::accepted_loss(&chain)), Place::AcceptedLoss(place));
     }

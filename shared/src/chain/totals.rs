@@ -52,7 +52,6 @@ impl Totals {
 }
 
 /// For numbers that a later version added: where they are 0 everything reads as before.
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this form")]
-pub(crate) fn is_zero(number: &u64) -> bool {
-    *number == 0
+pub(crate) fn is_zero<N: PartialEq + Default>(number: &N) -> bool {
+    *number == N::default()
 }

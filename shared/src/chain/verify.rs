@@ -11,7 +11,7 @@ pub mod seals;
 use serde::Serialize;
 
 use self::seals::{SealCheck, SealSeen, Seals};
-use super::{ChainIdentity, Floor, Totals, keys};
+use super::{ChainIdentity, Cuts, Floor, Totals, keys};
 use crate::{
     record::{Millis, Offset},
     segment::{ChainPoint, Gap, SegmentMetadata, content, metadata::TimestampRange},
@@ -45,6 +45,8 @@ pub enum Kind {
     Unsealed,
     /// The metrics do not say what the storage says.
     Metrics,
+    /// A segment that does not exist, since its writer did not know of an accepted loss: a note, and nothing that is wrong.
+    Stale,
 }
 
 /// One thing that is wrong.
@@ -85,6 +87,8 @@ pub struct Listed {
     pub key: String,
     /// Its base, from the key.
     pub base: Offset,
+    /// How many cuts its writer knew of, from the key.
+    pub cuts: u32,
     /// Its size.
     pub size_bytes: u64,
     /// Its footer.
@@ -122,6 +126,9 @@ pub struct ChainReport {
     pub seals: Seals,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// What is not, and should be known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
 }
 
 /// Walks one chain, segment by segment in the order of their bases.
@@ -133,12 +140,13 @@ pub struct ChainCheck {
     expected: Option<(Offset, ChainPoint)>,
     seen: bool,
     seals: SealCheck,
+    cuts: Cuts,
 }
 
 impl ChainCheck {
-    /// Begins at the chain's floor.
+    /// Begins at the floor of a chain with these cuts.
     #[must_use]
-    pub fn new(chain: ChainIdentity, floor: Floor) -> Self {
+    pub fn new(chain: ChainIdentity, floor: Floor, cuts: Cuts) -> Self {
         let report = ChainReport {
             chain,
             start: floor.base,
@@ -151,15 +159,20 @@ impl ChainCheck {
             gaps: vec![],
             seals: Seals::default(),
             findings: vec![],
+            notes: vec![],
         };
         let expected = Some((floor.base, floor.before));
-        ChainCheck { report, expected, floor, seen: false, seals: SealCheck::default() }
+        ChainCheck { report, expected, floor, seen: false, seals: SealCheck::default(), cuts }
     }
 
     /// The next segment.
     pub fn segment(&mut self, listed: Listed) {
         if listed.base < self.floor.base {
             self.report.expired_segments += 1;
+            return;
+        }
+        if self.cuts.is_stale(listed.base, listed.cuts) {
+            self.report.notes.push(stale(listed));
             return;
         }
         self.joins(listed.base, &listed.key);
@@ -238,6 +251,13 @@ impl ChainCheck {
         }
         self.expected = Some((self.report.next, point));
     }
+}
+
+fn stale(listed: Listed) -> Finding {
+    let next = listed.metadata.as_ref().map_or(listed.base.next(), |metadata| metadata.next);
+    let detail = "its writer did not know of a loss that was accepted: it is no part of the backup, nothing of it is needed, and \
+                  it may be deleted";
+    Finding::of_object(Kind::Stale, listed.key, detail).with_range(listed.base, next)
 }
 
 pub(super) fn text_of(totals: &Totals) -> String {

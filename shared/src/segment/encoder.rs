@@ -68,6 +68,7 @@ pub struct SegmentEncoder {
     timestamps: Option<TimestampRange>,
     gaps: Vec<Gap>,
     seal_key: Option<Arc<SealKey>>,
+    cuts: u32,
 }
 
 /// A finished segment.
@@ -88,13 +89,20 @@ impl SegmentEncoder {
                 .map_err(|source| EncodeError::Parquet { base, source })?;
         let own = Totals { segments: 1, ..Totals::default() };
         let digest = start.before.digest;
-        Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![], seal_key: None })
+        Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![], seal_key: None, cuts: 0 })
     }
 
     /// Seals it with a key.
     #[must_use]
     pub fn sealed_with(mut self, key: Option<Arc<SealKey>>) -> Self {
         self.seal_key = key;
+        self
+    }
+
+    /// Its writer knows of so many cuts of the chain.
+    #[must_use]
+    pub fn behind_cuts(mut self, cuts: u32) -> Self {
+        self.cuts = cuts;
         self
     }
 
@@ -159,6 +167,7 @@ impl SegmentEncoder {
             gaps: self.gaps,
             last_gap_at: self.start.last_gap_at,
             sealed_by: self.seal_key.as_ref().map(|key| key.id().to_owned()),
+            cuts: self.cuts,
         };
         let external = |error: serde_json::Error| parquet(ParquetError::External(Box::new(error)));
         let json = serde_json::to_string(&metadata).map_err(external)?;

@@ -44,6 +44,9 @@ pub struct SegmentMetadata {
     /// The id of the key that the segment is sealed with; absent where it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sealed_by: Option<String>,
+    /// How many cuts of the chain its writer knew of, as its key says too ([`crate::chain::cuts`]); left out where it is 0.
+    #[serde(default, skip_serializing_if = "crate::chain::totals::is_zero")]
+    pub cuts: u32,
     /// CRC-32C of the file's first `body_bytes` bytes: its magic and its row groups.
     pub body_crc32c: u32,
     /// How many bytes the checksum covers.

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     fn entry(base: i64) -> SegmentEntry {
-        SegmentEntry { key: base.to_string(), base: Offset(base), size_bytes: 0 }
+        SegmentEntry { key: base.to_string(), base: Offset(base), cuts: 0, size_bytes: 0 }
     }
 
     fn bases(from: i64, to: Option<i64>) -> Vec<i64> {

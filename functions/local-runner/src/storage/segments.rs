@@ -13,19 +13,25 @@ use crate::failure::Failure;
 /// How many footers are read at a time.
 pub const READS_MAX: usize = 16;
 
-/// Every segment of a chain that is part of the backup, as the listing shows it: none below the floor.
+/// Every segment of a chain that is part of the backup, as the listing shows it: none below the floor, and no stale one.
 pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, Failure> {
     let folder = keys::chain_folder(chain);
-    let floor = archive::read_floor(objects, chain).await?.floor.base;
-    let (mut found, mut after) = (vec![], keys::before_segment(chain, floor));
+    let floor = archive::read_floor(objects, chain).await?.floor;
+    let (mut found, mut after) = (vec![], keys::before_segment(chain, floor.base));
     loop {
         let (page, next) = archive::chain_objects(objects, chain, &after).await?;
         found.extend(page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)));
         match next {
             Some(next) => after = next,
-            None => return Ok(found),
+            None => break,
         }
     }
+    // A loss that is accepted is noted there too.
+    if floor.losses > 0 {
+        let cuts = archive::read_accepted_losses(objects, chain).await?.cuts();
+        found.retain(|entry| !entry.is_stale(&cuts));
+    }
+    Ok(found)
 }
 
 /// The segments with what they say of themselves, in order.

@@ -12,7 +12,7 @@ const SIZE_BYTES: u64 = 1_000;
 
 fn floor() -> Floor {
     let chain = ChainIdentity::example();
-    Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(&chain), seal: None }
+    Floor { format_version: FORMAT_VERSION, base: Offset(0), before: ChainPoint::start(&chain), seal: None, losses: 0 }
 }
 
 fn digest_after(digest: ChainDigest, base: i64, next: i64) -> ChainDigest {
@@ -48,6 +48,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
                 gaps: vec![],
                 last_gap_at: None,
                 sealed_by: None,
+                cuts: 0,
                 body_crc32c: 0,
                 body_bytes: 900,
             };
@@ -56,6 +57,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
             Listed {
                 key,
                 base: Offset(base),
+                cuts: 0,
                 size_bytes: SIZE_BYTES,
                 metadata: Ok(metadata),
                 content: vec![],
@@ -66,7 +68,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
 }
 
 fn check(floor: &Floor, segments: Vec<Listed>) -> ChainReport {
-    let mut check = ChainCheck::new(ChainIdentity::example(), floor.clone());
+    let mut check = ChainCheck::new(ChainIdentity::example(), floor.clone(), Cuts::default());
     segments.into_iter().for_each(|segment| check.segment(segment));
     check.finish()
 }
@@ -143,6 +145,22 @@ fn what_lies_below_the_floor_is_expired_and_the_chain_begins_at_the_floor() {
     let report = check(&raised, segments);
     assert_eq!(report.findings, []);
     assert_eq!((report.expired_segments, report.present.records, report.point.totals.records), (1, 30, 40));
+}
+
+#[test]
+fn a_stale_segment_is_noted_and_counts_nothing_wherever_it_lies() {
+    let stale = chain(&[0, 20, 37]).remove(1);
+    for at in [25, 37, 40] {
+        let mut check = ChainCheck::new(ChainIdentity::example(), floor(), Cuts::at(vec![Offset(10)]));
+        let mut segments = chain(&[0, 10, 25, 40]);
+        segments.iter_mut().skip(1).for_each(|listed| listed.cuts = 1);
+        segments.push(Listed { base: Offset(at), ..stale.clone() });
+        segments.sort_by_key(|listed| listed.base);
+        segments.into_iter().for_each(|listed| check.segment(listed));
+        let report = check.finish();
+        assert_eq!((report.findings, report.next, report.present.records), (vec![], Offset(40), 40));
+        assert_eq!(kinds(&report.notes), [(Kind::Stale, Some(at), Some(37))]);
+    }
 }
 
 #[test]

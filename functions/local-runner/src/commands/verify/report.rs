@@ -79,6 +79,11 @@ impl Verified {
         self.backups.iter().flat_map(|backup| &backup.findings).chain(of_chains)
     }
 
+    /// What is not wrong, and should be known.
+    fn notes(&self) -> impl Iterator<Item = &Finding> {
+        self.backups.iter().flat_map(|backup| backup.chains.iter().flat_map(|chain| &chain.notes))
+    }
+
     fn how(&self) -> String {
         if !self.deep {
             return format!("by listings and footers, in {:.1} s", self.seconds);
@@ -179,7 +184,8 @@ impl Report for Verified {
         let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
         let gaps: String = self.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
         let findings: String = self.findings().map(line).collect();
+        let notes: String = self.notes().map(line).collect();
         let repairs: String = self.backups.iter().flat_map(|backup| &backup.repairs).map(repair_line).collect();
-        format!("{}{gaps}{repairs}{findings}{}", table::layout(heads, &rows), self.conclusion())
+        format!("{}{gaps}{notes}{repairs}{findings}{}", table::layout(heads, &rows), self.conclusion())
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::{
-    archive::{self, ArchiveError, Claim, Owner, StoredFloor},
+    archive::{self, AcceptedLosses, ArchiveError, Claim, Owner, StoredFloor},
     chain::{
         ChainIdentity, Floor,
         keys::{self, backup_folder, chain_folder},
@@ -74,6 +74,12 @@ struct Walk<'a> {
     walked: Walked,
 }
 
+/// Where a chain begins, and where it was cut.
+struct Limits {
+    floor: StoredFloor,
+    accepted: AcceptedLosses,
+}
+
 /// The chain whose objects are being judged.
 struct Current {
     place: ChainPlace,
@@ -86,7 +92,7 @@ impl Walk<'_> {
         let placed: Vec<(Place, &ObjectEntry)> =
             objects.iter().map(|entry| (classify(&self.owner.backup, &entry.key), entry)).collect();
         self.learn_claims(placed.iter().filter_map(|(place, _)| topic_of(place))).await?;
-        let mut floors = self.floors(placed.iter().filter_map(|(place, _)| chain_of(place))).await?;
+        let mut limits = self.limits(placed.iter().filter_map(|(place, _)| chain_of(place))).await?;
 
         let (owner, reader) = (self.owner, self.reader);
         let claims = std::mem::take(&mut self.claims);
@@ -100,7 +106,7 @@ impl Walk<'_> {
                 Some(chain) => {
                     if self.current.as_ref().is_none_or(|current| current.place != *chain) {
                         self.finish_chain();
-                        self.begin(entry, chain, identity(owner, &claims, chain), &mut floors);
+                        self.begin(entry, chain, identity(owner, &claims, chain), &mut limits);
                     }
                     if let (Some(segment), Some((_, check, _))) =
                         (segment, self.current.as_mut().and_then(|current| current.check.as_mut()))
@@ -133,11 +139,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reads the floors of chains that begin in a page; one that is damaged counts as none.
-    async fn floors<'p>(
+    /// Reads the floors and accepted losses of chains that begin in a page; what is damaged counts as none.
+    async fn limits<'p>(
         &mut self,
         places: impl Iterator<Item = &'p ChainPlace>,
-    ) -> Result<BTreeMap<String, StoredFloor>, Failure> {
+    ) -> Result<BTreeMap<String, Limits>, Failure> {
         let current = self.current.as_ref().map(|current| current.place.clone());
         let mut chains: Vec<ChainIdentity> = places
             .filter(|place| Some(*place) != current.as_ref())
@@ -145,14 +151,23 @@ impl Walk<'_> {
             .collect();
         chains.dedup();
         let objects = self.reader.objects;
-        let read = |chain: ChainIdentity| async move { (archive::read_floor(objects, &chain).await, chain) };
+        let read = |chain: ChainIdentity| async move {
+            let floor = archive::read_floor(objects, &chain).await;
+            // A loss that is accepted is noted in the floor too.
+            let accepted = match &floor {
+                Ok(floor) if floor.floor.losses == 0 => Ok(AcceptedLosses::default()),
+                _ => archive::read_accepted_losses(objects, &chain).await,
+            };
+            (floor, accepted, chain)
+        };
         let mut read = stream::iter(chains).map(read).buffered(READS_MAX);
-        let mut floors = BTreeMap::new();
-        while let Some((floor, chain)) = read.next().await {
-            let floor = or_finding(floor, &mut self.walked.findings)?;
-            floors.insert(chain_folder(&chain), floor.unwrap_or_else(|| StoredFloor::ground(&chain)));
+        let mut limits = BTreeMap::new();
+        while let Some((floor, accepted, chain)) = read.next().await {
+            let floor = or_finding(floor, &mut self.walked.findings)?.unwrap_or_else(|| StoredFloor::ground(&chain));
+            let accepted = or_finding(accepted, &mut self.walked.findings)?.unwrap_or_default();
+            limits.insert(chain_folder(&chain), Limits { floor, accepted });
         }
-        Ok(floors)
+        Ok(limits)
     }
 
     fn begin(
@@ -160,15 +175,21 @@ impl Walk<'_> {
         first: &ObjectEntry,
         place: &ChainPlace,
         chain: Option<ChainIdentity>,
-        floors: &mut BTreeMap<String, StoredFloor>,
+        limits: &mut BTreeMap<String, Limits>,
     ) {
         let check = chain.and_then(|chain| {
-            let stored = floors.remove(&chain_folder(&chain))?;
-            let mut check = ChainCheck::new(chain.clone(), stored.floor.clone());
+            let Limits { floor: stored, accepted } = limits.remove(&chain_folder(&chain))?;
+            let mut check = ChainCheck::new(chain.clone(), stored.floor.clone(), accepted.cuts());
             if let (Some(rule), Some(moved_at)) = (&self.reader.rule, stored.moved_at) {
                 let Floor { base, before, seal, .. } = &stored.floor;
                 let worth = rule.of_floor(&chain, *base, before, seal.as_ref());
                 let found = seals::of_floor(&keys::floor(&chain), &worth, rule.excuses(moved_at));
+                found.into_iter().for_each(|finding| check.found(finding));
+            }
+            if let (Some(rule), true) = (&self.reader.rule, accepted.cuts().count() > 0)
+                && !accepted.modified.is_some_and(|modified| rule.excuses(modified))
+            {
+                let found = seals::of_losses(&keys::accepted_loss(&chain), &accepted.worth(&chain, rule));
                 found.into_iter().for_each(|finding| check.found(finding));
             }
             Some((chain, check, stored.floor))
@@ -189,14 +210,14 @@ impl Walk<'_> {
 
 fn chain_of(place: &Place) -> Option<&ChainPlace> {
     match place {
-        Place::Segment(chain, _) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain),
+        Place::Segment(chain, ..) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain),
         Place::Owner | Place::Claim(_) | Place::Control | Place::Foreign => None,
     }
 }
 
 fn topic_of(place: &Place) -> Option<Arc<str>> {
     match place {
-        Place::Segment(chain, _) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain.topic.clone()),
+        Place::Segment(chain, ..) | Place::Floor(chain) | Place::AcceptedLoss(chain) => Some(chain.topic.clone()),
         Place::Claim(topic) => Some(topic.clone()),
         Place::Owner | Place::Control | Place::Foreign => None,
     }

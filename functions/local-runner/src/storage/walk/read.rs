@@ -63,9 +63,9 @@ impl<'a> Reader<'a> {
         chain: Option<ChainIdentity>,
         entry: &ObjectEntry,
     ) -> Result<Option<Listed>, Failure> {
-        let (Place::Segment(_, base), Some(chain)) = (place, chain) else { return Ok(None) };
+        let (Place::Segment(_, base, cuts), Some(chain)) = (place, chain) else { return Ok(None) };
         let modified = entry.modified;
-        let entry = SegmentEntry { key: entry.key.clone(), base: *base, size_bytes: entry.size_bytes };
+        let entry = SegmentEntry { key: entry.key.clone(), base: *base, cuts: *cuts, size_bytes: entry.size_bytes };
         let read = match self.depth {
             Depth::Footers => self.footer(&chain, &entry).await.map(|footer| (footer, vec![])),
             Depth::Records => self.records(&chain, &entry).await,
@@ -90,7 +90,8 @@ impl<'a> Reader<'a> {
             Err(error @ ArchiveError::Damaged { .. }) => wrong(Kind::Damaged, &error),
             Err(error) => return Err(error.into()),
         };
-        Ok(Some(Listed { key: entry.key, base: entry.base, size_bytes: entry.size_bytes, metadata, content, seal }))
+        let (key, base, cuts) = (entry.key, entry.base, entry.cuts);
+        Ok(Some(Listed { key, base, cuts, size_bytes: entry.size_bytes, metadata, content, seal }))
     }
 
     async fn footer(&self, chain: &ChainIdentity, entry: &SegmentEntry) -> Result<Footer, ArchiveError> {

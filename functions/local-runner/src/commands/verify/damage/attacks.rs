@@ -139,7 +139,7 @@ fn encode(like: &shared::segment::SegmentMetadata, before: ChainPoint, records: 
 async fn raise_floor(world: &World<'_>, seal: impl Fn(&ChainIdentity, &ChainPoint) -> Option<shared::chain::Seal>) {
     let metadata = metadata(&world.get(MIDDLE).await);
     let seal = seal(&metadata.chain, &metadata.before);
-    let floor = Floor { format_version: 1, base: Offset(5), before: metadata.before, seal };
+    let floor = Floor { format_version: 1, base: Offset(5), before: metadata.before, seal, losses: 0 };
     world.put(FLOOR, serde_json::to_vec(&floor).unwrap().into()).await;
     world.delete(FIRST).await;
 }

@@ -272,7 +272,7 @@ impl<'a> World<'a> {
 
     async fn floor(&self, base: i64, change: impl Fn(&mut Floor)) {
         let before = metadata(&self.get(MIDDLE).await).before;
-        let mut floor = Floor { format_version: 1, base: Offset(base), before, seal: None };
+        let mut floor = Floor { format_version: 1, base: Offset(base), before, seal: None, losses: 0 };
         change(&mut floor);
         self.put(FLOOR, serde_json::to_vec(&floor).unwrap().into()).await;
     }
