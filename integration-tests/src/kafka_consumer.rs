@@ -40,6 +40,26 @@ impl Kafka {
             tokio::task::spawn_blocking(work).await.expect("asking did not panic").expect("committed offsets");
         committed.elements()[0].offset().to_raw().filter(|offset| *offset >= 0)
     }
+
+    /// The members of a consumer group, each with how many partitions of its first topic it has.
+    pub async fn members(&self, group: &str) -> BTreeMap<String, i32> {
+        let consumer: BaseConsumer = self.client_config().create().expect("a consumer");
+        let group = group.to_owned();
+        let work = move || {
+            let groups = consumer.fetch_group_list(Some(&group), PATIENCE).expect("the group's members");
+            let members = groups.groups().iter().flat_map(|group| group.members());
+            members.map(|member| (member.id().to_owned(), partitions_of(member.assignment()))).collect()
+        };
+        tokio::task::spawn_blocking(work).await.expect("asking did not panic")
+    }
+}
+
+/// How many partitions of its first topic an assignment has, as members write it: a version (2 bytes), the number of
+/// topics (4), the first one's name behind its length (2), the number of its partitions (4).
+fn partitions_of(assignment: Option<&[u8]>) -> i32 {
+    let number = |at: usize| Some(i32::from_be_bytes(assignment?.get(at..at + 4)?.try_into().ok()?));
+    let length = || Some(usize::from(u16::from_be_bytes(assignment?.get(6..8)?.try_into().ok()?)));
+    number(2).filter(|topics| *topics > 0).and_then(|_| number(8 + length()?)).unwrap_or(0)
 }
 
 fn read_to_the_end(consumer: &BaseConsumer, topic: &str) -> BTreeMap<i32, Vec<Record>> {

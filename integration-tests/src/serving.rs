@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use shared::{
     adapters::{kafka::KafkaCluster, redis::RedisStore, s3::S3Objects},
-    archive,
+    archive::{self, ChainEnd},
     chain::ChainIdentity,
     config::{kafka::KafkaSettings, redis::RedisSettings},
     metrics::registers::{
@@ -59,6 +59,8 @@ pub struct Serving {
     pub redis_url: String,
     /// The time between two looks of lag-monitor, in whole seconds.
     pub refresh: Duration,
+    /// More settings of section kafka.
+    pub kafka: String,
     /// More of the configuration, behind the rest.
     pub more: String,
     bootstrap_servers: String,
@@ -97,6 +99,7 @@ impl Serving {
             s3_url: s3.endpoint_url().to_owned(),
             redis_url: redis_url.to_owned(),
             refresh: Duration::from_secs(1),
+            kafka: String::new(),
             more: String::new(),
             bootstrap_servers: kafka.bootstrap_servers().to_owned(),
             cluster_id: cluster.cluster_id().await.expect("the cluster's id"),
@@ -106,7 +109,7 @@ impl Serving {
     /// The configuration: small segments, and the shortest session that a broker allows.
     pub fn config(&self) -> String {
         format!(
-            "[kafka]\nbootstrap_servers = {:?}\nsession_timeout = \"6s\"\n\
+            "[kafka]\nbootstrap_servers = {:?}\nsession_timeout = \"6s\"\n{}\
              [storage]\nurl = \"s3://{}/backups\"\nendpoint_url = {:?}\nregion = {REGION:?}\n\
              access_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}\n\
              [redis]\nurl = {:?}\n\
@@ -114,6 +117,7 @@ impl Serving {
              [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
              [metrics]\ntopic = {:?}\nrefresh_s = {}\n{}",
             self.bootstrap_servers,
+            self.kafka,
             self.bucket,
             self.s3_url,
             self.redis_url,
@@ -198,10 +202,15 @@ impl Serving {
 
     /// How far each partition is in the storage, by listing and reading footers.
     pub async fn frontiers(&self) -> BTreeMap<Partition, i64> {
+        self.ends().await.into_iter().map(|(partition, end)| (partition, end.frontier.next.0)).collect()
+    }
+
+    /// Where each partition's chain begins and ends in the storage.
+    pub async fn ends(&self) -> BTreeMap<Partition, ChainEnd> {
         let settings = S3Server::shared().await.storage(&format!("s3://{}/backups", self.bucket));
         let objects = S3Objects::connect("storage", &settings).await.expect("a client");
         let claims = archive::claims(&objects, &self.backup, &self.topic).await.expect("the claims");
-        let mut frontiers = BTreeMap::new();
+        let mut ends = BTreeMap::new();
         for (claim, partition) in claims.iter().flat_map(|claim| (0..PARTITIONS).map(move |number| (claim, number))) {
             let chain = ChainIdentity {
                 cluster_id: self.cluster_id.clone(),
@@ -212,9 +221,9 @@ impl Serving {
                 partition: Partition(partition),
             };
             let end = archive::chain_end(&objects, &chain, None).await.expect("a readable chain");
-            frontiers.insert(Partition(partition), end.frontier.next.0);
+            ends.insert(Partition(partition), end);
         }
-        frontiers
+        ends
     }
 }
 

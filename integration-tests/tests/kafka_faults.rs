@@ -12,6 +12,7 @@ use integration_tests::{
     kafka::Kafka as Broker,
     kafka_wire,
 };
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 use shared::{
     adapters::kafka::{KafkaCluster, mock::MockKafka},
     config::{
@@ -253,4 +254,34 @@ async fn a_mock_cluster_started_again_has_other_topics() {
         topics[0].id.clone()
     };
     assert_ne!(id_of_a_new_topic().await, id_of_a_new_topic().await);
+}
+
+/// All but the group's coordinator answer. Requests that fail meanwhile must not harm the client: it works again afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_of_a_group_whose_coordinator_is_away_are_an_error_and_come_back_with_it() {
+    const COORDINATOR: i32 = 2;
+    let mock = MockCluster::new(3).expect("the mock cluster starts");
+    mock.create_topic("topic", 1, 1).expect("create topic");
+    let group = "group";
+    mock.coordinator(MockCoordinator::Group(group.to_owned()), COORDINATOR).expect("a coordinator");
+    mock.partition_leader("topic", 0, Some(1)).expect("a leader that stays");
+    let settings = KafkaSettings { request_timeout: Span::seconds(1), ..KafkaSettings::at(&*mock.bootstrap_servers()) };
+    let kafka = connect(settings).await;
+    let partitions = [p0()];
+    for round in 0..3 {
+        let offsets = [(p0(), Offset(round))];
+        let commit = || async { kafka.commit(group, &offsets).await.map_err(|error| error.to_string()) };
+        eventually("a commit to arrive", PATIENCE, commit).await;
+        assert_eq!(kafka.committed(group, &partitions).await, Ok(vec![Some(Offset(round))]));
+
+        mock.broker_down(COORDINATOR).expect("the coordinator goes away");
+        let unheard = [(p0(), Offset(100))];
+        let (committed, commit) =
+            tokio::join!(error_of(kafka.committed(group, &partitions)), error_of(kafka.commit(group, &unheard)));
+        for error in [committed, commit] {
+            assert!(matches!(error, RecordsError::Unavailable { .. }) && error.retry(), "{error:?}");
+        }
+        kafka.bounds(&partitions).await.expect("the others answer");
+        mock.broker_up(COORDINATOR).expect("the coordinator is back");
+    }
 }

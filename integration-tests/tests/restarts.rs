@@ -6,22 +6,25 @@
 use std::time::Duration;
 
 use integration_tests::{
-    agreement::assert_nothing_lost_and_the_meter_agrees,
+    agreement::{assert_exactly_once, assert_nothing_lost_and_the_meter_agrees},
     eventually::eventually,
     kafka::Kafka,
     kafka_producer::NewRecord,
     load::{Load, Produced, ProducedRecord},
     redis_server::RedisServer,
     replay,
+    runtime_api::Function,
     serving::{PARTITIONS, Served, Serving},
 };
-use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
+use serde_json::json;
 
 const ROUNDS: u64 = 3;
 const ROUND_WITHIN: Duration = Duration::from_secs(60);
 /// Enough for a drain to go on for seconds, at some hundred records a segment.
 const DRAINED_RECORDS: usize = 120_000;
 const DRAINED_WITHIN: Duration = Duration::from_secs(120);
+/// Ten of these seconds it keeps for closing what it has begun.
+const FUNCTION_WITHIN: Duration = Duration::from_secs(13);
 
 async fn serving(base: &str, kafka: &Kafka, redis: &RedisServer) -> Serving {
     Serving::new(base, kafka, &redis.new_database().url).await
@@ -76,14 +79,48 @@ async fn a_broker_that_is_killed_in_the_middle_of_a_drain_is_waited_for() {
     served.end().await;
 }
 
-/// A second instance, once partitions went to other hands.
-async fn joined(serving: &Serving) -> Served {
-    let since_ms = SystemClock.now().0.unsigned_abs();
+/// What asks the brokers meanwhile says so and survives, be it a process of its own or a function that stays warm.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_hang_for_long_end_a_run_with_an_error_and_the_next_one_goes_on() {
+    let (kafka, redis) = (Kafka::start().await, RedisServer::shared().await);
+    let mut serving = serving("hung", &kafka, redis).await;
+    serving.kafka = "request_timeout = \"2s\"\n".to_owned();
+    let function = Function::start("segment-writer", &[("HIGHWATER_CONFIG", &serving.config())]).await;
+    let invoke = || function.invoke_within(FUNCTION_WITHIN, json!({"backup": serving.backup}));
+    let mut produced = Produced::default();
+    produce(&kafka, &serving, &mut produced).await;
+    let mut drain = serving.start(&["backup"]);
+    let paused = async {
+        has_begun(&serving, 0).await;
+        kafka.pause().await;
+    };
+    let (invoked, ()) = tokio::join!(invoke(), paused);
+    let status = drain.ended(DRAINED_WITHIN).await;
+    let output = drain.output().join("\n");
+    assert_eq!(status.code(), Some(2), "{status}: {output}");
+    assert!(output.contains("highwater: ") && output.contains("does not answer"), "{output}");
+    let told = format!("{invoked:?}");
+    assert!(told.contains("does not answer") || told.contains("time was up"), "{told}");
+    let error = invoke().await.expect_err("the brokers hang");
+    assert!(error.error_message.contains("does not answer"), "{error}");
+
+    kafka.unpause().await;
+    let again = || async { invoke().await.map_err(|error| error.to_string()) };
+    eventually("the function to work again", DRAINED_WITHIN, again).await;
+    let drained = serving.run(&["backup"]).await;
+    assert!(drained.status.success(), "{drained:?}");
+    assert_exactly_once(&serving, &produced).await;
+}
+
+/// A second instance, once the group gave it partitions: to a member that was none before, whoever else is there.
+async fn joined(kafka: &Kafka, serving: &Serving) -> Served {
+    let group = format!("highwater.{}", serving.backup);
+    let before = kafka.members(&group).await;
     let served = serving.serve().await;
-    eventually("the partitions to be given out anew", ROUND_WITHIN, || async {
-        // What the first had is with it still, or was opened anew: what the second has was opened since.
-        let owned = serving.consumed(since_ms).await.len();
-        if owned > 0 { Ok(()) } else { Err("no partition has an owner that began since".to_owned()) }
+    eventually("a new member of the group to have partitions", ROUND_WITHIN, || async {
+        let now = kafka.members(&group).await;
+        let has_some = now.iter().any(|(member, partitions)| *partitions > 0 && !before.contains_key(member));
+        if has_some { Ok(()) } else { Err(format!("{now:?} after {before:?}")) }
     })
     .await;
     served
@@ -96,7 +133,7 @@ async fn instances_that_come_and_go_under_load_repeat_nothing_and_lose_nothing()
     let load = Load::start(&kafka, &serving, 3).await;
     let first = serving.serve().await;
     for round in 1..=replay::rounds(ROUNDS) {
-        let mut second = joined(&serving).await;
+        let mut second = joined(&kafka, &serving).await;
         let stored: i64 = serving.frontiers().await.values().sum();
         // In turn it goes as it should, and as it should not.
         if round % 2 == 1 {

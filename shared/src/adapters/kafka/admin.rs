@@ -27,8 +27,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The client that asks.
 pub(super) struct Admin {
-    /// A consumer that reads nothing and is in no group. Not a producer, which is lighter: asking it for a group's
-    /// offsets while the group's coordinator moves ends the process (librdkafka 2.12 follows a null pointer there).
+    /// A consumer that reads nothing and joins no group.
     client: BaseConsumer<ClientState>,
     errors: Errors,
     timeout: Duration,
@@ -46,6 +45,14 @@ pub(super) struct Failed {
 impl From<Failed> for RecordsError {
     fn from(failed: Failed) -> Self {
         failed.error
+    }
+}
+
+/// Does what may block on a thread that may.
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -77,10 +84,7 @@ impl Admin {
         question: impl FnOnce(&Admin) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, RecordsError> {
         let admin = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || question(&admin)).await {
-            Ok(answer) => answer,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        aside(move || question(&admin)).await
     }
 
     /// Options for a kind of request, with the time an answer may take.
@@ -112,8 +116,13 @@ impl Admin {
         if code != Code::NoError {
             return Err(self.failed(operation, name, code, &detail));
         }
-        self.client.context().clear();
+        self.was_answered();
         Ok(event)
+    }
+
+    /// A broker answered this client: whatever was wrong is over.
+    pub(super) fn was_answered(&self) {
+        self.client.context().clear();
     }
 
     /// Tries again what fails in passing, as long as an answer may take.
@@ -150,7 +159,7 @@ impl Admin {
     }
 
     /// Refused, or nobody there for half the time: waiting on would not help.
-    fn give_up_early(&self, operation: &'static str, name: &str, waited: Duration) -> Result<(), Failed> {
+    pub(super) fn give_up_early(&self, operation: &'static str, name: &str, waited: Duration) -> Result<(), Failed> {
         let trouble = self.trouble();
         if let Some((code, said)) = trouble.refused {
             return Err(Failed { code, error: self.errors.of(operation, name, code, &said) });

@@ -31,8 +31,13 @@ const POLL_INTERVAL_MAX: Duration = Duration::from_secs(300);
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role<'a> {
-    /// Asks about the cluster and its groups.
+    /// Asks about the cluster.
     Admin,
+    /// Reads and writes a group's committed offsets, and never joins it.
+    Outsider {
+        /// Which group.
+        group: &'a str,
+    },
     /// Publishes: acknowledged by all in-sync replicas, each message once and in order.
     Publisher,
     /// Reads given partitions.
@@ -56,6 +61,7 @@ pub(super) fn config(settings: &KafkaSettings, bootstrap_servers: &str, role: Ro
         Role::Admin => {
             config.set("group.id", NO_GROUP);
         }
+        Role::Outsider { group } => outsider(&mut config, settings, group),
         Role::Publisher => publisher(&mut config, settings),
         Role::Reader => reader(&mut config, settings, NO_GROUP),
         Role::Peeker => {
@@ -148,6 +154,16 @@ fn reader(config: &mut ClientConfig, settings: &KafkaSettings, group: &str) {
         .set("fetch.message.max.bytes", FETCH_PARTITION_BYTES_MAX.to_string())
         .set("fetch.queue.backoff.ms", "5")
         .set("queued.max.messages.kbytes", (settings.fetch_ahead_bytes_max.0 >> 10).to_string());
+}
+
+/// It has no session; a commit that waits for the group's coordinator is given up after this time, when nobody waits for
+/// its answer any more.
+fn outsider(config: &mut ClientConfig, settings: &KafkaSettings, group: &str) {
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("session.timeout.ms", millis(settings.request_timeout.0.clamp(Duration::from_secs(1), POLL_INTERVAL_MAX)))
+        .set("max.poll.interval.ms", millis(POLL_INTERVAL_MAX));
 }
 
 /// Cooperative: at a rebalance only the partitions that move are stopped; the others' segments go on.

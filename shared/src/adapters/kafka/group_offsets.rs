@@ -1,6 +1,10 @@
-//! A group's committed offsets, read and written without being a member of it.
+//! A group's committed offsets, read and written by a client that speaks for the group.
+#![allow(clippy::disallowed_methods, reason = "an adapter measures how long the brokers take")]
 
-use std::ffi::CString;
+use std::{
+    ptr,
+    time::{Duration, Instant},
+};
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka_sys::bindings as sys;
@@ -8,7 +12,8 @@ use rdkafka_sys::bindings as sys;
 use super::{
     admin::{Admin, Failed},
     errors,
-    native::{self, Event, Owned},
+    group_clients::GroupClients,
+    native::{self, Event, Queue},
     partitions::{self, Answers},
 };
 use crate::{
@@ -16,134 +21,146 @@ use crate::{
     record::{Offset, TopicPartition},
 };
 
-pub(super) const COMMITTED: &str = "read committed offsets";
-pub(super) const COMMIT: &str = "commit offsets";
+const COMMITTED: &str = "read committed offsets";
+const COMMIT: &str = "commit offsets";
+/// How long the first question for committed offsets waits, before it is looked whether there can be an answer.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// A client of the group, and the one that tells why the cluster does not answer: itself, where it is not a member.
+#[derive(Clone, Copy)]
+struct Speaker<'a> {
+    client: *mut sys::rd_kafka_t,
+    admin: &'a Admin,
+    group: &'a str,
+}
+
+impl<'a> Speaker<'a> {
+    fn outsider(outsider: &'a Admin, group: &'a str) -> Self {
+        Speaker { client: outsider.ptr(), admin: outsider, group }
+    }
+
+    fn name(self) -> String {
+        format!("group {}", self.group)
+    }
+}
 
 /// The committed offsets in the order asked for.
 pub(super) fn committed(
-    admin: &Admin,
+    groups: &GroupClients,
     group: &str,
     asked: &[TopicPartition],
 ) -> Result<Vec<Option<Offset>>, RecordsError> {
     if asked.is_empty() {
         return Ok(vec![]);
     }
-    let name = group_name(admin, COMMITTED, group)?;
-    let list = partitions::list(asked.iter().map(|partition| (partition, 0)));
-    // SAFETY: name and list are valid during the call, which copies them.
-    let request = unsafe {
-        let request = sys::rd_kafka_ListConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
-        Owned::new(request, sys::rd_kafka_ListConsumerGroupOffsets_destroy).expect("librdkafka always makes a request")
-    };
-    let answers = admin.retrying(errors::is_passing, || ask_committed(admin, group, &request))?;
-    offsets_of(admin, group, asked, &answers)
+    if let Some(member) = groups.member(group) {
+        return ask_committed(Speaker { client: member.ptr(), admin: groups.admin(), group }, asked);
+    }
+    let outsider = groups.outsider(group)?;
+    let offsets = ask_committed(Speaker::outsider(&outsider, group), asked)?;
+    outsider.was_answered();
+    Ok(offsets)
 }
 
-/// What was answered, in the order asked for.
-pub(super) fn offsets_of(
-    admin: &Admin,
-    group: &str,
-    asked: &[TopicPartition],
-    answers: &Answers,
-) -> Result<Vec<Option<Offset>>, RecordsError> {
+fn ask_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    let answers = speaker.admin.retrying(errors::is_passing, || try_committed(speaker, asked))?;
     let offset_of = |partition: &TopicPartition| match answers.get(partition) {
         None => Ok(None),
         Some(Ok(offset)) => Ok((*offset >= 0).then_some(Offset(*offset))),
         Some(Err(code)) if errors::is_unknown(*code) => Ok(None),
-        Some(Err(code)) => Err(admin.errors().of(COMMITTED, &format!("{partition} of group {group}"), *code, "")),
+        Some(Err(code)) => {
+            let name = format!("{partition} of {}", speaker.name());
+            Err(speaker.admin.errors().of(COMMITTED, &name, *code, ""))
+        }
     };
     asked.iter().map(offset_of).collect()
 }
 
-fn ask_committed(
-    admin: &Admin,
+/// The question does not return before it is answered or its time is up. So it is asked with more and more time, and
+/// looked in between whether there can be an answer at all.
+fn try_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Answers, Failed> {
+    let (admin, name) = (speaker.admin, speaker.name());
+    let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+    loop {
+        let list = partitions::list(asked.iter().map(|partition| (partition, 0)));
+        // At least what the client counts in: it would not wait at all for less.
+        let left = admin.errors().request_timeout.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
+        // SAFETY: client and list are valid during the call, which writes its answers to the list.
+        let (code, answers) = unsafe {
+            let code = sys::rd_kafka_committed(speaker.client, list.ptr(), native::millis(wait.min(left)));
+            (Code::from(code), partitions::answers(list.ptr()))
+        };
+        match code {
+            Code::NoError => return Ok(answers),
+            Code::OperationTimedOut => admin.give_up_early(COMMITTED, &name, began.elapsed())?,
+            code => return Err(admin.failed(COMMITTED, &name, code, "")),
+        }
+        wait *= 2;
+    }
+}
+
+/// Commits through a member where there is one. As long as that has not joined, the group may have no members, or others
+/// that are just going: then either way is tried in turn.
+pub(super) fn commit(
+    groups: &GroupClients,
     group: &str,
-    request: &Owned<sys::rd_kafka_ListConsumerGroupOffsets_t>,
-) -> Result<Answers, Failed> {
-    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    let event = admin.request(COMMITTED, group, |client, queue| {
-        let mut requests = [request.ptr()];
-        // SAFETY: all pointers are valid during the call, which copies the request.
-        unsafe { sys::rd_kafka_ListConsumerGroupOffsets(client, requests.as_mut_ptr(), 1, options.ptr(), queue) }
-    })?;
-    // SAFETY: the event answers this kind of request.
-    group_answers(admin, COMMITTED, group, &event, |event, count| unsafe {
-        let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event);
-        sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, count)
-    })
-}
-
-/// Commits for a group that has no members.
-pub(super) fn commit(admin: &Admin, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
-    Ok(admin.retrying(errors::is_passing, || try_commit(admin, group, offsets))?)
-}
-
-/// Tries it once.
-pub(super) fn try_commit(admin: &Admin, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failed> {
-    let name = group_name(admin, COMMIT, group)?;
-    let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
-    // SAFETY: name and list are valid during the call, which copies them.
-    let request = unsafe {
-        let request = sys::rd_kafka_AlterConsumerGroupOffsets_new(name.as_ptr(), list.ptr());
-        Owned::new(request, sys::rd_kafka_AlterConsumerGroupOffsets_destroy).expect("librdkafka always makes a request")
+    offsets: &[(TopicPartition, Offset)],
+) -> Result<(), RecordsError> {
+    let Some(member) = groups.member(group) else {
+        let outsider = groups.outsider(group)?;
+        let speaker = Speaker::outsider(&outsider, group);
+        outsider.retrying(errors::is_passing, || try_commit(speaker, offsets))?;
+        outsider.was_answered();
+        return Ok(());
     };
-    ask_commit(admin, group, &request)
+    let admin = groups.admin();
+    let attempt = || match try_commit(Speaker { client: member.ptr(), admin, group }, offsets) {
+        Err(failed) if is_not_in(failed.code) => {
+            let outsider = groups.outsider(group).map_err(|error| Failed { code: Code::Fail, error })?;
+            try_commit(Speaker::outsider(&outsider, group), offsets)
+        }
+        outcome => outcome,
+    };
+    Ok(admin.retrying(|code| is_not_in(code) || errors::is_passing(code), attempt)?)
 }
 
-fn ask_commit(
-    admin: &Admin,
-    group: &str,
-    request: &Owned<sys::rd_kafka_AlterConsumerGroupOffsets_t>,
-) -> Result<(), Failed> {
-    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
-    let event = admin.request(COMMIT, group, |client, queue| {
-        let mut requests = [request.ptr()];
-        // SAFETY: all pointers are valid during the call, which copies the request.
-        unsafe { sys::rd_kafka_AlterConsumerGroupOffsets(client, requests.as_mut_ptr(), 1, options.ptr(), queue) }
-    })?;
-    // SAFETY: the event answers this kind of request.
-    let answers = group_answers(admin, COMMIT, group, &event, |event, count| unsafe {
-        let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(event);
-        sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, count)
-    })?;
-    all_committed(admin, group, &answers)
+/// The group does not know the member, or not in its present generation.
+fn is_not_in(code: Code) -> bool {
+    matches!(code, Code::UnknownMemberId | Code::IllegalGeneration)
+}
+
+fn try_commit(speaker: Speaker<'_>, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failed> {
+    let (admin, client, name) = (speaker.admin, speaker.client, speaker.name());
+    let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
+    // SAFETY: the client outlives the queue.
+    let queue = unsafe { Queue::new(client) };
+    // SAFETY: all pointers are valid during the call, which copies the list.
+    let sent = unsafe { sys::rd_kafka_commit_queue(client, list.ptr(), queue.ptr(), None, ptr::null_mut()) };
+    if Code::from(sent) != Code::NoError {
+        return Err(admin.failed(COMMIT, &name, Code::from(sent), ""));
+    }
+    let event = admin.wait(COMMIT, &name, |wait| queue.poll(wait))?;
+    match answer(&event) {
+        (Code::NoError, answers) => all_committed(speaker, &answers),
+        (code, _) => Err(admin.failed(COMMIT, &name, code, "")),
+    }
+}
+
+fn answer(event: &Event) -> (Code, Answers) {
+    // SAFETY: the event tells of a commit; the list is its own, and copied.
+    unsafe {
+        let code = Code::from(sys::rd_kafka_event_error(event.ptr()));
+        (code, partitions::answers(sys::rd_kafka_event_topic_partition_list(event.ptr())))
+    }
 }
 
 /// No partition says an error.
-pub(super) fn all_committed(admin: &Admin, group: &str, answers: &Answers) -> Result<(), Failed> {
+fn all_committed(speaker: Speaker<'_>, answers: &Answers) -> Result<(), Failed> {
     for (partition, said) in answers {
         if let Err(code) = said {
-            let name = if errors::is_unknown(*code) { partition.to_string() } else { format!("group {group}") };
-            return Err(admin.failed(COMMIT, &name, *code, ""));
+            let name = if errors::is_unknown(*code) { partition.to_string() } else { speaker.name() };
+            return Err(speaker.admin.failed(COMMIT, &name, *code, ""));
         }
     }
     Ok(())
-}
-
-fn group_name(admin: &Admin, operation: &'static str, group: &str) -> Result<CString, Failed> {
-    let zero = |_| admin.failed(operation, group, Code::InvalidGroupId, "a group's name holds no zero byte");
-    CString::new(group).map_err(zero)
-}
-
-/// What the one group of an answer says.
-fn group_answers(
-    admin: &Admin,
-    operation: &'static str,
-    group: &str,
-    event: &Event,
-    groups: impl FnOnce(*mut sys::rd_kafka_event_t, *mut usize) -> *mut *const sys::rd_kafka_group_result_t,
-) -> Result<Answers, Failed> {
-    let mut count = 0;
-    let groups = groups(event.ptr(), &raw mut count);
-    // SAFETY: the event outlives the array and all it points to; texts are copied.
-    unsafe {
-        let Some(result) = native::array(groups, count).first() else { return Ok(Answers::new()) };
-        let error = sys::rd_kafka_group_result_error(*result);
-        if !error.is_null() {
-            let detail = native::text(sys::rd_kafka_error_string(error));
-            let code = Code::from(sys::rd_kafka_error_code(error));
-            return Err(admin.failed(operation, &format!("group {group}"), code, &detail));
-        }
-        Ok(partitions::answers(sys::rd_kafka_group_result_partitions(*result)))
-    }
 }

@@ -3,13 +3,13 @@
 //! header names that are not UTF-8, or costs an allocation for each record.
 
 mod admin;
-mod assigned_groups;
 mod bounds;
 mod client;
 mod configs;
 mod context;
 mod errors;
 mod fetch;
+mod group_clients;
 mod group_offsets;
 pub mod mock;
 mod msk;
@@ -25,7 +25,7 @@ use rdkafka::error::KafkaError;
 use tokio::sync::OnceCell;
 
 use self::{
-    admin::Admin, assigned_groups::AssignedGroups, client::Role, errors::Errors, fetch::KafkaFetch, publish::Producer,
+    admin::Admin, client::Role, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients, publish::Producer,
 };
 use crate::{
     config::kafka::KafkaSettings,
@@ -40,7 +40,7 @@ pub struct KafkaCluster {
     settings: KafkaSettings,
     errors: Errors,
     admin: Arc<Admin>,
-    members: AssignedGroups,
+    groups: Arc<GroupClients>,
     /// Made when first needed: a reader needs no permission to write.
     producer: OnceCell<Producer>,
 }
@@ -70,7 +70,8 @@ impl KafkaCluster {
         let config = client::config(&settings, &servers, Role::Admin);
         let client = config.create_with_context(context::ClientState::default()).map_err(|error| not_made(&error))?;
         let admin = Arc::new(Admin::new(client, errors.clone()));
-        Ok(KafkaCluster { settings, errors, admin, members: AssignedGroups::default(), producer: OnceCell::new() })
+        let groups = Arc::new(GroupClients::new(settings.clone(), errors.clone(), admin.clone()));
+        Ok(KafkaCluster { settings, errors, admin, groups, producer: OnceCell::new() })
     }
 
     fn open(&self, role: Role<'_>, topics: Option<&[Arc<str>]>) -> Result<KafkaFetch, RecordsError> {
@@ -160,31 +161,21 @@ impl Log for KafkaCluster {
 impl Groups for KafkaCluster {
     async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
         let fetch = self.open(Role::Member { group }, Some(topics))?;
-        self.members.add(group, fetch.client());
+        self.groups.add(group, fetch.client());
         Ok(Box::new(fetch))
     }
 
     async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
-        let member = self.members.of(group);
-        let (group, partitions) = (group.to_owned(), partitions.to_vec());
-        let committed = move |admin: &Admin| match member {
-            Some(member) => assigned_groups::committed(admin, &member, &group, &partitions),
-            None => group_offsets::committed(admin, &group, &partitions),
-        };
-        self.admin.ask(committed).await
+        let (groups, group, partitions) = (self.groups.clone(), group.to_owned(), partitions.to_vec());
+        admin::aside(move || group_offsets::committed(&groups, &group, &partitions)).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
         if offsets.is_empty() {
             return Ok(());
         }
-        let member = self.members.of(group);
-        let (group, offsets) = (group.to_owned(), offsets.to_vec());
-        let commit = move |admin: &Admin| match member {
-            Some(member) => assigned_groups::commit(admin, &member, &group, &offsets),
-            None => group_offsets::commit(admin, &group, &offsets),
-        };
-        self.admin.ask(commit).await
+        let (groups, group, offsets) = (self.groups.clone(), group.to_owned(), offsets.to_vec());
+        admin::aside(move || group_offsets::commit(&groups, &group, &offsets)).await
     }
 }
 
