@@ -28,7 +28,7 @@ use shared::{
 
 use self::{
     report::{Checked, Verified},
-    witnesses::{Witnesses, Word, figures_of, has_ended},
+    witnesses::{Witnesses, Word, figures_of},
 };
 use crate::{
     cli::VerifyArgs,
@@ -170,8 +170,7 @@ async fn judge(
     let mut findings = vec![];
     if let Some(figures) = witnesses.figures(backup).await? {
         findings.extend(figures.unreadable.iter().map(|it| unreadable(backup, it)));
-        let live = witnesses.live(backup).await?;
-        for (report, floor) in chains.iter().filter(|(it, _)| !has_ended(&it.chain.topic, &figures, live.as_ref())) {
+        for (report, floor) in chains {
             let of_chain = figures_of(&figures, &report.chain);
             // It may have moved since the chain was looked at.
             let is_ahead = of_chain.floor.is_some_and(|(start, _)| start > floor.base);

@@ -25,7 +25,7 @@ use shared::{
     record::{Millis, Offset, Partition, TopicId},
 };
 
-use super::witnesses::{Witnesses, group_of, has_ended};
+use super::witnesses::{Witnesses, group_of};
 use crate::{
     failure::Failure,
     storage::{holdings::HeldBackup, segments::READS_MAX},
@@ -121,11 +121,9 @@ impl Repairer<'_> {
             Some(kafka) => Some(kafka.topics(None).await?),
             None => None,
         };
-        let live = witnesses.live(self.name()).await?;
         let chains = self.chains.iter().map(|(report, _)| &report.chain);
         let known: BTreeSet<_> = chains.clone().map(place).collect();
-        let mut places: Vec<ChainIdentity> =
-            chains.filter(|chain| !has_ended(&chain.topic, &registers, live.as_ref())).cloned().collect();
+        let mut places: Vec<ChainIdentity> = chains.cloned().collect();
         for (topic, n, partition) in chains_in(&registers).filter(|it| !known.contains(it)) {
             match self.claim(&topic, n).await? {
                 Some(id) => places.push(self.identity(&topic, id, n, partition)),

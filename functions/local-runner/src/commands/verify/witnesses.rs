@@ -67,13 +67,6 @@ impl Witnesses {
         Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
     }
 
-    /// The topics that have live figures: those in Kafka that the backup takes. `None` where nobody can say.
-    pub async fn live(&self, backup: &str) -> Result<Option<BTreeSet<Arc<str>>>, Failure> {
-        let (Some(kafka), Some(selection)) = (&self.kafka, self.selects.get(backup)) else { return Ok(None) };
-        let names = kafka.topics(None).await?.into_iter().map(|topic| topic.name);
-        Ok(Some(names.filter(|name| selection.selects(name, &[])).collect()))
-    }
-
     /// Every word about a backup's chains.
     pub async fn words(&self, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
         let mut words = self
@@ -178,12 +171,6 @@ async fn of_missing(
         who: format!("the committed offset of group {group} for partition {}", partition.partition),
     };
     Ok(committed.map(word).collect())
-}
-
-/// Whether a topic has no figures and is to have none: of one that was deleted, or is taken no more, the data stays and the
-/// figures end.
-pub(super) fn has_ended(topic: &str, figures: &Registers, live: Option<&BTreeSet<Arc<str>>>) -> bool {
-    !figures.topics.contains_key(topic) && live.is_some_and(|live| !live.contains(topic))
 }
 
 /// What the figures say of a chain.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::{
     chain::verify::matrix::Damage,
+    config::selection::TopicSelection,
     metrics::{
         registers::{self, Kind, names},
         standing::{Message, Standing},
@@ -81,6 +82,37 @@ async fn a_store_that_was_emptied_holds_afterwards_what_it_held() {
     let of_chains =
         |held: &[Vec<Register>]| held[0].iter().filter(|it| it.order != [0, 0]).cloned().collect::<Vec<_>>();
     assert_eq!(of_chains(&here), of_chains(&before));
+}
+
+#[tokio::test]
+async fn counts_of_a_deleted_topic_that_are_missing_or_wrong_are_told_and_put_right() {
+    let whole = Whole::make().await;
+    whole.delete_topic("orders");
+    let of_others: Vec<Message> = whole.messages.iter().filter(|it| !is_of(it, "orders")).cloned().collect();
+    let all = TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] };
+    let world = async || {
+        let mut world = World::of(&whole).await;
+        world.witnesses.selects = [("main".to_owned(), all.clone())].into();
+        world
+    };
+    let held_before = held(&world().await).await;
+    assert!(found(&world().await, &How::new(false, None)).await.good);
+
+    let mut without = world().await;
+    without.witnesses.store = Some(figures::of(&of_others).await);
+    let mut wrong = world().await;
+    wrong.damage(Damage::FiguresWrong, 0).await;
+    for world in [without, wrong] {
+        let told = found(&world, &How::new(false, None)).await;
+        let keys: Vec<_> = told.findings().map(|finding| finding.key.as_str()).collect();
+        assert!(keys.contains(&"main/orders/1/0/") && !keys.iter().any(|key| key.contains("payments")), "{keys:?}");
+        assert!(repaired(&world).await.good && found(&world, &How::new(false, None)).await.good);
+        assert_eq!(held(&world).await, held_before);
+    }
+}
+
+fn is_of(message: &Message, topic: &str) -> bool {
+    matches!(message, Message::Standing(standing) if &*standing.topic == topic)
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ const CLAIM: &str = "main/orders/=incarnations/1.json";
 /// An undamaged backup, made once.
 pub struct Whole {
     backup: TestBackup,
-    messages: Vec<Message>,
+    pub messages: Vec<Message>,
 }
 
 impl Whole {
@@ -42,6 +42,11 @@ impl Whole {
     pub async fn sealed_with(keys: [Option<&str>; 3]) -> Whole {
         let backup = TestBackup::sealed_with(keys).await;
         Whole { messages: figures::messages(&backup).await, backup }
+    }
+
+    /// Deletes a topic in Kafka.
+    pub fn delete_topic(&self, topic: &str) {
+        self.backup.kafka.delete(topic);
     }
 }
 
