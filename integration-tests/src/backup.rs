@@ -56,6 +56,7 @@ impl TestBackup {
             compression: Compression::default(),
             filters: vec![],
             seal_key: None,
+            former_seal_keys: vec![],
         };
         let clock = Arc::new(SystemClock);
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());

@@ -89,6 +89,7 @@ impl TestBackup {
             compression: Compression::None,
             filters: vec![],
             seal_key: key.map(|secret| Arc::new(SealKey::new(secret))),
+            former_seal_keys: vec![],
         };
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())

@@ -73,6 +73,8 @@ pub struct Backup {
     pub filters: Vec<(TopicPattern, Arc<Filter>)>,
     /// What its segments are sealed with.
     pub seal_key: Option<Arc<SealKey>>,
+    /// The keys before it: what they sealed is believed still.
+    pub former_seal_keys: Vec<SealKey>,
 }
 
 impl Backup {

@@ -38,6 +38,7 @@ impl Backup {
             rollover: Rollover { bytes_max: backup.segment.bytes_max.0, age_max: backup.segment.age_max.0 },
             compression: backup.segment.compression,
             seal_key: backup.integrity.seal_key(),
+            former_seal_keys: backup.integrity.rule().map_or_else(Vec::new, |mut rule| rule.keys.split_off(1)),
             filters: backup.filters.iter().map(|filter| (filter.topics.clone(), filter.keep.clone())).collect(),
         };
         settings.backups.iter().map(backup).collect()

@@ -2,7 +2,7 @@
 
 use shared::{
     archive::{self, AcceptedLoss, AcceptedLosses, ArchiveError, ChainEnd},
-    chain::{ChainIdentity, SealKey, SealRule, keys, seal::Worth},
+    chain::{ChainIdentity, SealRule, keys, seal::Worth},
     ports::objects::{ListRequest, Objects, ObjectsError},
     record::{Offset, Partition, TopicPartition},
 };
@@ -177,7 +177,8 @@ async fn take_back(
 /// Whether it was somebody with the key who accepted, where there is one.
 pub(crate) fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &AcceptedLosses) -> bool {
     let Some(key) = &backup.seal_key else { return true };
-    let rule = SealRule { keys: vec![SealKey::clone(key)], since: None };
+    let keys = std::iter::once(&**key).chain(&backup.former_seal_keys).cloned().collect();
+    let rule = SealRule { keys, since: None };
     let is_sealed = accepted.worth(chain, &rule) == Worth::Valid;
     if !is_sealed {
         tracing::warn!(partition = %chain.topic_partition(), "a loss was accepted without the key of the backup: it is passed over");

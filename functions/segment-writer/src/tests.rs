@@ -84,6 +84,7 @@ impl World {
             compression: Compression::None,
             filters: filters.iter().map(filter).collect(),
             seal_key: None,
+            former_seal_keys: vec![],
         };
         let (kafka, objects) = (Arc::new(self.kafka.clone()), self.met.clone().unwrap_or(self.objects.clone()));
         let backups = backups.iter().map(backup).collect();
@@ -194,6 +195,33 @@ async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() 
     assert_eq!(missing().await, std::slice::from_ref(&tail));
     accept(&context, &tail).await.unwrap();
     assert_eq!(missing().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_that_was_accepted_with_a_former_key_is_excused_where_that_is_told() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let keyed = |key: &str, former: &[&str]| {
+        let mut context = world.context(&["main"]);
+        let backup = Backup {
+            seal_key: Some(Arc::new(SealKey::new(key))),
+            former_seal_keys: former.iter().map(|key| SealKey::new(key)).collect(),
+            ..(*context.backups[0]).clone()
+        };
+        Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
+        context
+    };
+    let before = keyed("the key before", &[]);
+    assert!(world.drain_in(&before).await.complete());
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9))]).await.unwrap();
+    let tail = missing_tails(&before, &before.backups[0], &[orders()]).await.unwrap().remove(0);
+    accept(&before, &tail).await.unwrap();
+
+    world.append(1);
+    let report = world.drain_in(&keyed("the key", &[])).await;
+    assert!(matches!(report.partitions[0].error, Some(WriteError::TailMissing { .. })), "{report:?}");
+    assert!(world.drain_in(&keyed("the key", &["another", "the key before"])).await.complete());
 }
 
 #[tokio::test(start_paused = true)]

@@ -206,8 +206,15 @@ fn context_with(
     let rollover = Rollover { bytes_max, age_max: Duration::from_secs(3) };
     let filter = |keep| ("*".parse().expect("a glob"), Arc::new(Filter::compile(keep).expect("a filter")));
     let filters = world.filter().into_iter().map(filter).collect();
-    let backup =
-        Backup { name: "main".into(), topics, rollover, compression: Compression::None, filters, seal_key: None };
+    let backup = Backup {
+        name: "main".into(),
+        topics,
+        rollover,
+        compression: Compression::None,
+        filters,
+        seal_key: None,
+        former_seal_keys: vec![],
+    };
     let limits = Limits { memory_bytes_max: 1 << 12, ..Limits::default() };
     let context = Context::new(kafka, objects, clock, vec![backup], METRICS_TOPIC, "simulation", limits);
     context.unprotected(world.guards.writer)

@@ -81,6 +81,7 @@ impl World {
             compression: Compression::default(),
             filters: vec![],
             seal_key: None,
+            former_seal_keys: vec![],
         };
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
