@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    chain::{Retention, SealKey},
+    chain::{Retention, SealRule},
     config::{BackupName, BackupSettings, Settings},
     ports::{clock::Clock, objects::Objects},
 };
@@ -29,8 +29,8 @@ pub struct Backup {
     pub name: String,
     /// When its segments expire; `None`: never.
     pub retention: Option<Retention>,
-    /// What its floors are sealed with.
-    pub seal_key: Option<Arc<SealKey>>,
+    /// What seals are checked by, where it has a key; the first key seals its floors.
+    pub seals: Option<SealRule>,
 }
 
 /// How much one run does.
@@ -67,18 +67,13 @@ impl Protections {
 }
 
 impl Context {
-    /// What the floors of a backup are sealed with.
-    pub(crate) fn seal_key(&self, backup: &str) -> Option<&SealKey> {
-        self.backups.iter().find(|it| it.name == backup)?.seal_key.as_deref()
-    }
-
     /// A context by the settings.
     #[must_use]
     pub fn new(settings: &Settings, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
         let backup = |(name, backup): (&BackupName, &BackupSettings)| Backup {
             name: name.to_string(),
             retention: backup.retention.map(|retention| retention.rule()),
-            seal_key: backup.integrity.seal_key(),
+            seals: backup.integrity.rule(),
         };
         let backups = settings.backups.iter().map(backup).collect();
         Context { objects, clock, backups, limits: Limits::default(), protections: Protections::ALL }

@@ -44,6 +44,16 @@ pub enum ExpireError {
         /// How many there are.
         listed: u64,
     },
+    /// Something was written by somebody without the key. Believing it could delete good segments.
+    #[error(
+        "{key} is not believed: {why}. Nothing of its chain expires or is deleted meanwhile; `highwater verify` tells more"
+    )]
+    NotBelieved {
+        /// The object.
+        key: String,
+        /// Why.
+        why: String,
+    },
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),
@@ -56,7 +66,10 @@ impl ExpireError {
         match self {
             ExpireError::Archive(error) => error.retry(),
             ExpireError::Objects(error) => error.retry(),
-            ExpireError::OtherOwner { .. } | ExpireError::NotWhole { .. } | ExpireError::UnknownBackup(_) => false,
+            ExpireError::OtherOwner { .. }
+            | ExpireError::NotWhole { .. }
+            | ExpireError::NotBelieved { .. }
+            | ExpireError::UnknownBackup(_) => false,
         }
     }
 }

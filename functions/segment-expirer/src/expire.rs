@@ -1,7 +1,7 @@
 //! One chain: sweep below its floor, then move the floor.
 
 use shared::{
-    archive::{self, SegmentEntry, StoredFloor, pins},
+    archive::{self, StoredFloor, pins},
     chain::{ChainIdentity, Cuts, Totals, keys},
     crash,
     record::Offset,
@@ -12,6 +12,7 @@ use crate::{
     ExpireError,
     prefix::{Listed, Prefix},
     run::{ChainReport, Run},
+    seals,
 };
 
 /// What was done to a chain.
@@ -32,10 +33,12 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
     if floor.moved_at.is_some_and(|moved_at| !run.retention.grace_is_over(moved_at, run.now)) {
         return Ok(Done { complete: true, changed: None });
     }
+    seals::believe_floor(run, chain, &floor)?;
     let (mut prefix, mut deleted) = look(run, chain, &floor, &Cuts::default()).await?;
-    if prefix.new_first().is_some() && floor.floor.losses > 0 {
+    // Their number is under no seal: with a key they are looked at in any case.
+    if prefix.new_first().is_some() && (floor.floor.losses > 0 || run.seals.is_some()) {
         // Whoever accepts a loss from now on writes the floor anew, and it does not move.
-        let accepted = archive::read_accepted_losses(&*run.context.objects, chain).await?;
+        let accepted = seals::read_believed_losses(run, chain).await?;
         if accepted.is_proposed() {
             return Ok(Done {
                 complete: true,
@@ -109,11 +112,12 @@ async fn raise(
     run: &Run<'_>,
     chain: &ChainIdentity,
     floor: &StoredFloor,
-    first: &SegmentEntry,
+    first: &Listed,
     listed: u64,
 ) -> Result<Option<(Offset, Totals)>, ExpireError> {
     let objects = &*run.context.objects;
-    let metadata = archive::read_metadata(objects, chain, first).await?;
+    let metadata = seals::read_believed(run, chain, first).await?;
+    let first = &first.entry;
     let expired = what_expires(chain, floor, &metadata, listed)?;
     if run.context.protections.pins {
         // Right before, so that what somebody has pinned since the run began remains a part of the backup.
@@ -126,7 +130,7 @@ async fn raise(
         delete_before_the_floor_moves(run, chain, floor.floor.base, first.base).await?;
     }
     crash::point("before-floor");
-    let key = run.context.seal_key(&chain.backup);
+    let key = run.seals.and_then(|seals| seals.keys.first());
     let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), key).await?;
     crash::point("after-floor");
     Ok(is_moved.then_some((first.base, expired)))

@@ -6,6 +6,8 @@
 //! 3. for every chain whose floor has not moved within the grace period ([`expire`]): delete what lies below the floor, then
 //!    move the floor to the first segment that has not expired.
 //!
+//! Where the backup has a key, only what is sealed with it is believed ([`seals`]).
+//!
 //! So expired segments are no part of the backup from one run on, and are deleted by a later one, when those who were
 //! reading them are done. Any run may be killed anywhere, missed, or done by several at once: the next one sweeps whatever
 //! lies below a floor, also what a writer that woke too late put there.
@@ -15,6 +17,7 @@ mod error;
 mod expire;
 mod prefix;
 mod run;
+mod seals;
 #[cfg(test)]
 mod tests;
 

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    archive::{self, ArchiveError, SegmentEntry},
+    archive::SegmentEntry,
     chain::{ChainIdentity, retention::segment_time},
     ports::objects::ObjectEntry,
     record::{Millis, Offset},
 };
 
-use crate::run::Run;
+use crate::{ExpireError, run::Run, seals};
 
 /// A segment as the listing has it.
 #[derive(Debug, Clone)]
@@ -52,12 +52,12 @@ impl<'a> Prefix<'a> {
     }
 
     /// The first segment that stays, if any before it has expired.
-    pub fn new_first(&self) -> Option<&SegmentEntry> {
-        self.first.as_ref().filter(|_| self.expired > 0).map(|listed| &listed.entry)
+    pub fn new_first(&self) -> Option<&Listed> {
+        self.first.as_ref().filter(|_| self.expired > 0)
     }
 
     /// Takes the next segments, ascending. A segment is judged when another one is seen behind it: the last one stays.
-    pub async fn take(&mut self, segments: Vec<Listed>) -> Result<(), ArchiveError> {
+    pub async fn take(&mut self, segments: Vec<Listed>) -> Result<(), ExpireError> {
         let mut waiting: VecDeque<Listed> = self.first.take().into_iter().chain(segments).collect();
         // Most often the first one stays: only behind one that does not are several looked at together.
         let mut at_once = 1;
@@ -78,7 +78,7 @@ impl<'a> Prefix<'a> {
         Ok(())
     }
 
-    async fn judge(&mut self, segments: impl Iterator<Item = &Listed>) -> Result<Vec<bool>, ArchiveError> {
+    async fn judge(&mut self, segments: impl Iterator<Item = &Listed>) -> Result<Vec<bool>, ExpireError> {
         let segments: Vec<&Listed> = segments.collect();
         let footers = segments.iter().filter(|listed| !self.run.has_expired(listed.modified)).count();
         if footers > self.footers_left {
@@ -91,10 +91,10 @@ impl<'a> Prefix<'a> {
     }
 }
 
-async fn has_expired(run: &Run<'_>, chain: &ChainIdentity, listed: &Listed) -> Result<bool, ArchiveError> {
+async fn has_expired(run: &Run<'_>, chain: &ChainIdentity, listed: &Listed) -> Result<bool, ExpireError> {
     if run.has_expired(listed.modified) {
         return Ok(true);
     }
-    let metadata = archive::read_metadata(&*run.context.objects, chain, &listed.entry).await?;
+    let metadata = seals::read_believed(run, chain, listed).await?;
     Ok(run.has_expired(segment_time(listed.modified, metadata.timestamps)))
 }

@@ -9,7 +9,7 @@ use shared::{
         self,
         pins::{self, Pins},
     },
-    chain::{ChainIdentity, Retention},
+    chain::{ChainIdentity, Retention, SealRule},
     record::{Millis, Offset, Partition},
 };
 
@@ -96,6 +96,8 @@ impl BackupReport {
 pub(crate) struct Run<'a> {
     pub context: &'a Context,
     pub retention: Retention,
+    /// What seals are checked by, where the backup has a key.
+    pub seals: Option<&'a SealRule>,
     /// The time, read before the pins.
     pub now: Millis,
     /// The pins, read after the time.
@@ -112,14 +114,14 @@ pub(crate) async fn run(input: &Expire, context: &Context) -> Result<ExpireRepor
     let mut backups = vec![];
     for backup in wanted {
         if let Some(retention) = backup.retention {
-            backups.push(of_backup(context, &backup.name, retention, input.deadline).await);
+            backups.push(of_backup(context, backup, retention, input.deadline).await);
         }
     }
     Ok(ExpireReport { backups })
 }
 
-async fn of_backup(context: &Context, backup: &str, retention: Retention, deadline: Option<Millis>) -> BackupReport {
-    let mut report = BackupReport { backup: backup.to_owned(), ..BackupReport::default() };
+async fn of_backup(context: &Context, backup: &Backup, retention: Retention, deadline: Option<Millis>) -> BackupReport {
+    let mut report = BackupReport { backup: backup.name.clone(), ..BackupReport::default() };
     if let Err(error) = expire_backup(context, backup, retention, deadline, &mut report).await {
         report.complete = false;
         report.failures.push(Failure::of_backup(error));
@@ -130,12 +132,12 @@ async fn of_backup(context: &Context, backup: &str, retention: Retention, deadli
 
 async fn expire_backup(
     context: &Context,
-    backup: &str,
+    settings: &Backup,
     retention: Retention,
     deadline: Option<Millis>,
     report: &mut BackupReport,
 ) -> Result<(), ExpireError> {
-    let objects = &*context.objects;
+    let (objects, backup) = (&*context.objects, settings.name.as_str());
     report.complete = true;
     let Some(owner) = archive::read_owner(objects, backup).await? else { return Ok(()) };
     if owner.backup != backup {
@@ -145,7 +147,7 @@ async fn expire_backup(
     let now = now(context, backup).await?;
     let pins = pins::in_force(objects, backup, now).await?;
     (report.now, report.pins) = (Some(now), pins.who().map(str::to_owned).collect());
-    let run = Run { context, retention, now, pins, deadline };
+    let run = Run { context, retention, seals: settings.seals.as_ref(), now, pins, deadline };
     let chains = chains(&run, &owner, report).await?;
     report.chains = chains.len();
     // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.

@@ -49,7 +49,7 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>, clock: Arc<dyn Clock>) -> C
     Context {
         objects: Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone())),
         clock,
-        backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seal_key: None }],
+        backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seals: None }],
         limits: Limits { footers_max: 5, footers_at_once_max: 3, ..Limits::default() },
         protections: world.guards.expirer,
     }

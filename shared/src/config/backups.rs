@@ -48,7 +48,7 @@ pub struct IntegritySettings {
     /// backup that has begun to be sealed is not written without one any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hmac_key: Option<Secret>,
-    /// The keys before it, with blanks or line ends between them: `verify` takes their seals too.
+    /// The keys before it, with blanks or line ends between them: their seals are taken too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former_hmac_keys: Option<Secret>,
     /// When the backup got its first key, like "2026-11-22T15:00:00Z": what the store says was written before may be

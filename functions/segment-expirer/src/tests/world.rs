@@ -10,7 +10,7 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive::{self, SegmentEntry, StoredFloor},
-    chain::{ChainIdentity, Retention, keys},
+    chain::{ChainIdentity, Retention, SealKey, SealRule, keys},
     config::selection::TopicSelection,
     ports::{
         clock::Clock as _,
@@ -32,6 +32,10 @@ pub(super) struct World {
     pub clock: Arc<ManualClock>,
     pub kafka: MemoryKafka,
     pub objects: Arc<dyn Objects>,
+    /// The present key first, then former ones.
+    pub keys: Vec<SealKey>,
+    /// When the backup got its first key.
+    pub sealed_since: Option<Millis>,
 }
 
 impl World {
@@ -41,7 +45,7 @@ impl World {
         kafka.create("backbeat-metrics", 1, &[]);
         kafka.create("orders", 1, &[]);
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
-        World { clock, kafka, objects }
+        World { clock, kafka, objects, keys: vec![], sealed_since: None }
     }
 
     /// A segment of two records with this timestamp, written now.
@@ -101,7 +105,8 @@ impl World {
             rollover: Rollover { bytes_max, age_max: Duration::from_secs(60) },
             compression: Compression::default(),
             filters: vec![],
-            seal_key: None,
+            seal_key: self.keys.first().cloned().map(Arc::new),
+            former_seal_keys: vec![],
         };
         segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
@@ -123,10 +128,11 @@ impl World {
     }
 
     pub fn context(&self) -> Context {
+        let seals = (!self.keys.is_empty()).then(|| SealRule { keys: self.keys.clone(), since: self.sealed_since });
         Context {
             objects: self.objects.clone(),
             clock: self.clock.clone(),
-            backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seal_key: None }],
+            backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seals }],
             limits: Limits::default(),
             protections: Protections::ALL,
         }
