@@ -22,6 +22,11 @@ pub async fn assert_nothing_lost_and_the_meter_agrees(serving: &Serving, served:
     everything_is_stored(serving, served, produced).await;
     let segments = assert_exactly_once(serving, produced).await;
     assert_the_meter_agrees(serving, served, produced, &segments).await;
+    assert_verified(serving).await;
+}
+
+/// What `highwater verify` finds is good.
+pub async fn assert_verified(serving: &Serving) {
     let verified = serving.verify().await;
     let said = [verified.stdout, verified.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     assert_eq!(verified.status.code(), Some(0), "highwater verify: {said}");
@@ -33,8 +38,9 @@ pub struct StoredSegment {
     size_bytes: u64,
 }
 
-async fn everything_is_stored(serving: &Serving, served: &Served, produced: &Produced) {
-    let name = format!("backup_sink_records_count{{topic={:?}}}", serving.topic);
+/// Waits until `served` has stored everything.
+pub async fn everything_is_stored(serving: &Serving, served: &Served, produced: &Produced) {
+    let name = format!("backup_sink_records_count_total{{topic={:?}}}", serving.topic);
     let expected = produced.records.len() as f64;
     eventually(&format!("{name} to be {expected}"), AGREED_WITHIN, || async {
         let found = served.series().await?.get(&name).copied();
@@ -78,42 +84,52 @@ fn compare(folder: &Path) -> Found {
         .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// All segments of the backup as files, by a client that is not ours.
-async fn download(serving: &Serving, folder: &Path) -> Vec<StoredSegment> {
+/// The keys of all segments in the bucket, by a client that is not ours.
+pub async fn segment_keys(serving: &Serving) -> Vec<String> {
     let client = S3Server::shared().await.client();
     let mut pages = client.list_objects_v2().bucket(&serving.bucket).into_paginator().send();
-    let mut segments = vec![];
+    let mut keys = vec![];
     while let Some(page) = pages.next().await {
-        for object in page.expect("a listing").contents() {
-            let key = object.key().expect("an object has a key");
-            if Path::new(key).extension().is_none_or(|extension| extension != "kan") {
-                continue;
-            }
-            let got = client.get_object().bucket(&serving.bucket).key(key).send().await.expect("a segment");
-            let bytes = got.body.collect().await.expect("a whole segment").into_bytes();
-            let path = folder.join(key);
-            std::fs::create_dir_all(path.parent().expect("a key has folders")).expect("a folder");
-            std::fs::write(path, &bytes).expect("a segment as a file");
-            segments.push(StoredSegment { key: key.to_owned(), size_bytes: bytes.len() as u64 });
-        }
+        let page = page.expect("a listing");
+        keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+    }
+    keys.retain(|key| Path::new(key).extension().is_some_and(|extension| extension == "kan"));
+    keys
+}
+
+/// All segments of the backup as files.
+async fn download(serving: &Serving, folder: &Path) -> Vec<StoredSegment> {
+    let client = S3Server::shared().await.client();
+    let mut segments = vec![];
+    for key in segment_keys(serving).await {
+        let got = client.get_object().bucket(&serving.bucket).key(&key).send().await.expect("a segment");
+        let bytes = got.body.collect().await.expect("a whole segment").into_bytes();
+        let path = folder.join(&key);
+        std::fs::create_dir_all(path.parent().expect("a key has folders")).expect("a folder");
+        std::fs::write(path, &bytes).expect("a segment as a file");
+        segments.push(StoredSegment { key, size_bytes: bytes.len() as u64 });
     }
     segments
 }
 
 /// `/metrics` says of the topic what the storage holds, and `:8900` what the events said.
 async fn assert_the_meter_agrees(serving: &Serving, served: &Served, produced: &Produced, segments: &[StoredSegment]) {
-    let expected = figures(serving, produced, segments);
+    assert_series(served, &figures(serving, produced, segments)).await;
+    let expected = (produced.pending_ops, produced.pending_bytes);
+    eventually("pending operations to be what the events said", AGREED_WITHIN, || async {
+        let found = served.pending().await?;
+        if found == expected { Ok(()) } else { Err(format!("{found:?}, not {expected:?}")) }
+    })
+    .await;
+}
+
+/// Waits until `/metrics` has these series.
+pub async fn assert_series(served: &Served, expected: &BTreeMap<String, f64>) {
     eventually("the meter to agree with the storage", AGREED_WITHIN, || async {
         let series = served.series().await?;
         let wrong: Vec<_> = expected.iter().filter(|(name, value)| series.get(*name) != Some(*value)).collect();
         let found: Vec<_> = wrong.iter().map(|(name, _)| (name, series.get(*name))).collect();
         if wrong.is_empty() { Ok(()) } else { Err(format!("expected {wrong:?}, found {found:?}")) }
-    })
-    .await;
-    let expected = (produced.pending_ops, produced.pending_bytes);
-    eventually("pending operations to be what the events said", AGREED_WITHIN, || async {
-        let found = served.pending().await?;
-        if found == expected { Ok(()) } else { Err(format!("{found:?}, not {expected:?}")) }
     })
     .await;
 }
