@@ -2,6 +2,8 @@
 //!
 //! `HIGHWATER_TEST_SEEDS=1000` runs more seeds, `HIGHWATER_TEST_SEED=17` replays one.
 
+use std::io::Write as _;
+
 use integration_tests::{
     replay::number,
     simulation::{Expired, Guards, run},
@@ -18,15 +20,28 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+/// Runs a history; one that fails or panics is told at once, and not only when the last of many is over.
+fn run_and_tell(seed: u64) -> Result<Expired, String> {
+    let ran = std::panic::catch_unwind(|| run(seed, Guards::ALL)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(format!("panicked: {}", said.unwrap_or_default()))
+    });
+    if let Err(violation) = &ran {
+        // Past the test framework, which keeps output to itself until the end.
+        writeln!(std::io::stderr(), "HIGHWATER_TEST_SEED={seed}: {violation}").expect("standard error can be written");
+    }
+    ran
+}
+
 #[test]
 fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let of_thread = move |first: u64| -> Vec<_> {
-        seeds().filter(|seed| seed % threads == first).map(|seed| (seed, run(seed, Guards::ALL))).collect()
+        seeds().filter(|seed| seed % threads == first).map(|seed| (seed, run_and_tell(seed))).collect()
     };
     let workers: Vec<_> = (0..threads).map(|first| std::thread::spawn(move || of_thread(first))).collect();
-    let runs: Vec<_> =
-        workers.into_iter().flat_map(|worker| worker.join().expect("a history does not panic")).collect();
+    let runs: Vec<_> = workers.into_iter().flat_map(|worker| worker.join().expect("panics are caught")).collect();
     let failed: Vec<String> = runs
         .iter()
         .filter_map(|(seed, run)| {
