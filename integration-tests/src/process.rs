@@ -58,8 +58,22 @@ impl Process {
 
     /// Asks it to end, as Ctrl-C does (SIGINT).
     pub fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "cannot interrupt {}", self.name);
+        self.signal("-INT");
+    }
+
+    /// Holds it where it stands (SIGSTOP).
+    pub fn hold(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send {signal} to {}", self.name);
     }
 
     /// Whether it still runs.

@@ -59,6 +59,8 @@ pub struct Serving {
     pub redis_url: String,
     /// The time between two looks of lag-monitor, in whole seconds.
     pub refresh: Duration,
+    /// When a segment is closed.
+    pub segment_bytes_max: String,
     /// More settings of section kafka.
     pub kafka: String,
     /// More of the configuration, behind the rest.
@@ -99,6 +101,7 @@ impl Serving {
             s3_url: s3.endpoint_url().to_owned(),
             redis_url: redis_url.to_owned(),
             refresh: Duration::from_secs(1),
+            segment_bytes_max: "64KiB".to_owned(),
             kafka: String::new(),
             more: String::new(),
             bootstrap_servers: kafka.bootstrap_servers().to_owned(),
@@ -113,7 +116,7 @@ impl Serving {
              [storage]\nurl = \"s3://{}/backups\"\nendpoint_url = {:?}\nregion = {REGION:?}\n\
              access_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}\n\
              [redis]\nurl = {:?}\n\
-             [backups.{}]\ntopics = {{ include = [{:?}], exclude = {:?} }}\nsegment = {{ bytes_max = \"64KiB\", age_max = \"2s\" }}\n\
+             [backups.{}]\ntopics = {{ include = [{:?}], exclude = {:?} }}\nsegment = {{ bytes_max = {:?}, age_max = \"2s\" }}\n\
              [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
              [metrics]\ntopic = {:?}\nrefresh_s = {}\n{}",
             self.bootstrap_servers,
@@ -124,6 +127,7 @@ impl Serving {
             self.backup,
             self.include,
             Some(&self.exclude).filter(|pattern| !pattern.is_empty()).as_slice(),
+            self.segment_bytes_max,
             self.bucket,
             self.metrics_topic,
             self.refresh.as_secs(),

@@ -7,13 +7,15 @@ use std::{
 };
 
 use integration_tests::{
+    agreement::{assert_exactly_once, assert_series, figures},
     eventually::eventually,
     kafka::Kafka,
     kafka_producer::NewRecord,
+    load::{Produced, ProducedRecord},
     redis_server::RedisServer,
     serving::{Served, Serving},
 };
-use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _, record::Partition};
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// All but the one who stores.
@@ -187,4 +189,70 @@ async fn a_missing_tail_is_said_everywhere_and_the_backup_goes_on_when_it_is_acc
     assert!(verified.status.success() && text.contains("[5, 8): tail_missing_accepted"), "{text}");
     let none = serving.run(&["accept-loss", "--yes"]).await;
     assert!(none.status.success(), "{none:?}");
+}
+
+/// Deletes what is ahead of a drain that is in the middle of it: what it had not fetched is a gap, and nothing else is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_kafka_deletes_in_the_middle_of_a_drain_is_one_gap_and_the_rest_is_stored() {
+    // More than a drain holds in memory, so that it cannot have fetched everything.
+    const RECORDS: usize = 14_000;
+    const OTHERS: usize = 100;
+    const KEPT: i64 = 100;
+    const STEP: Duration = Duration::from_millis(25);
+    let (kafka, mut serving) = serving("overtaken", "600000").await;
+    serving.segment_bytes_max = "1MiB".to_owned();
+    serving.kafka = "fetch_ahead_bytes_max = \"1MiB\"\n".to_owned();
+    let value = |n: usize| format!("{n}-{}", "x".repeat(10_000));
+    let partition = |n: usize| i32::from(n >= RECORDS);
+    let records = (0..RECORDS + OTHERS).map(|n| NewRecord::new(value(n)).partition(partition(n))).collect();
+    let placed = kafka.produce(&serving.topic, records).await;
+    let end = i64::try_from(RECORDS).expect("a small number");
+    let deleted_to = end - KEPT;
+    let stored_to = async || serving.frontiers().await.get(&Partition(0)).copied().unwrap_or_default();
+
+    let began_ms = SystemClock.now().0;
+    let mut drain = serving.start(&["backup"]);
+    // Step by step, so that it does not fetch everything before it is seen to have stored something.
+    let stored = eventually("the drain to have stored something", WITHIN, || async {
+        drain.go_on();
+        tokio::time::sleep(STEP).await;
+        drain.hold();
+        let stored = stored_to().await;
+        if stored > 0 { Ok(stored) } else { Err(stored.to_string()) }
+    })
+    .await;
+    kafka.delete_records_before(&serving.topic, 0, deleted_to).await;
+    drain.go_on();
+    let status = drain.ended(WITHIN).await;
+    assert!(status.success(), "{status}: {}", drain.output().join("\n"));
+
+    let listed = json(&serving.run(&["segments", "--json"]).await);
+    let segments = listed["segments"].as_array().expect("segments");
+    let gaps: Vec<_> = segments.iter().flat_map(|it| it["gaps"].as_array().cloned().unwrap_or_default()).collect();
+    let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+    let number = |name: &str| gap[name].as_i64().expect("a number");
+    let (from, to) = (number("from"), number("to"));
+    assert!(stored <= from && from < to && to == deleted_to, "{gap} after {stored} were stored");
+    assert_eq!(gap["cause"], "below_log_start");
+    assert!((began_ms..=SystemClock.now().0).contains(&number("declared_at")), "{gap}");
+
+    let records = placed.iter().enumerate().map(|(n, placed)| {
+        let value = value(n);
+        let size_bytes = value.len() as u64;
+        ProducedRecord { partition: placed.partition, offset: placed.offset, value, size_bytes }
+    });
+    let is_kept = |record: &ProducedRecord| record.partition != 0 || !(from..to).contains(&record.offset);
+    let produced = Produced { records: records.filter(is_kept).collect(), ..Produced::default() };
+    let segments = assert_exactly_once(&serving, &produced).await;
+    let served = serving.serve().await;
+    let mut expected = figures(&serving, &produced, &segments);
+    let of_topic = |name: &str| format!("highwater_backup_{name}{{topic={:?}}}", serving.topic);
+    expected.insert(of_topic("gaps_total"), 1.0);
+    expected.insert(of_topic("gap_offsets_total"), (to - from) as f64);
+    assert_series(&served, &expected).await;
+    served.end().await;
+    let verified = serving.verify().await;
+    let text = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success() && text.contains(&format!("[{from}, {to}): below_log_start")), "{text}");
+    println!("{stored} were stored when Kafka deleted up to {to}; [{from}, {to}) is the gap");
 }
