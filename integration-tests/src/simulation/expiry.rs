@@ -12,7 +12,7 @@ use segment_expirer::{Backup, Context, Expire, Limits};
 use shared::{
     adapters::memory::faults::{Faults, FaultyObjects, Odds},
     archive::{self, SegmentEntry},
-    chain::{ChainIdentity, Floor, Retention, keys},
+    chain::{ChainIdentity, Cuts, Floor, Retention, keys},
     ports::{
         clock::Clock,
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
@@ -22,6 +22,7 @@ use shared::{
 };
 
 use super::{
+    accidents::Accidents,
     judge,
     model::Model,
     processes,
@@ -147,6 +148,7 @@ pub struct Watched {
     inner: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
     model: Arc<Mutex<Model>>,
+    accidents: Arc<Accidents>,
     seen: Mutex<Seen>,
     seed: u64,
 }
@@ -164,6 +166,10 @@ pub struct Expired {
     pub read: usize,
     /// How often somebody verified all of it meanwhile.
     pub verified: usize,
+    /// How often the end of a chain went missing.
+    pub lost: usize,
+    /// How many segments were put behind that by who did not know.
+    pub stale: usize,
 }
 
 #[derive(Default)]
@@ -174,8 +180,14 @@ struct Seen {
 }
 
 impl Watched {
-    pub fn new(inner: Arc<dyn Objects>, clock: Arc<dyn Clock>, model: Arc<Mutex<Model>>, seed: u64) -> Self {
-        Watched { inner, clock, model, seen: Mutex::default(), seed }
+    pub fn new(
+        inner: Arc<dyn Objects>,
+        clock: Arc<dyn Clock>,
+        model: Arc<Mutex<Model>>,
+        accidents: Arc<Accidents>,
+        seed: u64,
+    ) -> Self {
+        Watched { inner, clock, model, accidents, seen: Mutex::default(), seed }
     }
 
     /// What left so far.
@@ -186,6 +198,11 @@ impl Watched {
     /// A reader has read a segment.
     pub fn was_read(&self) {
         self.seen().expired.read += 1;
+    }
+
+    /// The end of a chain went missing.
+    pub fn lost(&self) {
+        self.seen().expired.lost += 1;
     }
 
     /// Somebody has verified the backup.
@@ -215,8 +232,16 @@ impl Watched {
 
     /// What a floor has passed was whole, true and old; and it lies where a segment begins.
     async fn floor_moved(&self, folder: &str, from: Option<Floor>, to: Floor) -> Result<(), String> {
-        let entries = self.segments(folder).await;
+        if from.as_ref().map_or(Offset(0), |from| from.base) == to.base && to.losses > 0 {
+            return Ok(()); // written anew, since somebody accepts a loss
+        }
+        let cuts = self.cuts(folder).await;
+        let mut entries = self.segments(folder).await;
+        entries.retain(|(entry, _)| !entry.is_stale(&cuts));
         let first = entries.iter().find(|(entry, _)| entry.base == to.base);
+        if first.is_none() && self.is_missing(folder).await {
+            return Ok(()); // what it lies at went missing since it was read
+        }
         let (first, _) = first.ok_or_else(|| format!("the floor is at {}, and nothing lies there", to.base))?;
         let reader = archive::read_segment(&*self.inner, &first.key).await.map_err(|e| e.to_string())?;
         let chain = reader.metadata().chain.clone();
@@ -264,8 +289,21 @@ impl Watched {
         page.objects.iter().filter_map(segment).collect()
     }
 
+    /// Whether the end of that chain is missing, and nobody has decided about it.
+    async fn is_missing(&self, folder: &str) -> bool {
+        let accepted = archive::accepted_losses_in(&*self.inner, folder).await.expect("memory does not fail");
+        self.accidents.is_closed(folder) || accepted.is_proposed()
+    }
+
+    async fn cuts(&self, folder: &str) -> Cuts {
+        archive::accepted_losses_in(&*self.inner, folder).await.expect("memory does not fail").cuts()
+    }
+
     async fn is_below_the_floor(&self, folder: &str, key: &str) -> Result<(), String> {
-        let keys::ChainKey::Segment(base, _) = keys::parse(folder, key) else { return Ok(()) };
+        let keys::ChainKey::Segment(base, known) = keys::parse(folder, key) else { return Ok(()) };
+        if self.cuts(folder).await.is_stale(base, known) {
+            return Ok(());
+        }
         self.seen().expired.deleted += 1;
         let floor = self.floor(&format!("{folder}=floor.json")).await.map_or(Offset(0), |floor| floor.base);
         if base < floor { Ok(()) } else { Err(format!("it is deleted, and the floor is at {floor}")) }
@@ -286,7 +324,8 @@ impl Objects for Watched {
             self.seen().expired.floors += 1;
             self.judged(key, self.floor_moved(folder(key), before, floor).await);
         }
-        if let keys::ChainKey::Segment(base, _) = keys::parse(folder(key), key) {
+        if let keys::ChainKey::Segment(base, known) = keys::parse(folder(key), key) {
+            self.seen().expired.stale += usize::from(self.cuts(folder(key)).await.is_stale(base, known));
             let floor = self.floor(&format!("{}=floor.json", folder(key))).await;
             self.seen().expired.late += usize::from(floor.is_some_and(|floor| base < floor.base));
         }

@@ -10,6 +10,7 @@
 //! and when at the end one drain has run, [`judge`] compares storage and meter with what was really produced.
 //! Everything runs on one thread under tokio's paused time, so a seed replays.
 
+mod accidents;
 mod changes;
 mod counting;
 mod expiry;
@@ -97,6 +98,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
     processes::quiet(&world).await;
     world.close_transactions();
     world.resume_all().await;
+    accidents::settle(&world).await?;
     processes::last_drain(&world).await?;
     judge::storage(&world).await?;
     expiry::last_runs(&world).await?;
@@ -116,6 +118,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
 async fn quiet_moment(world: &Arc<World>) -> Result<(), String> {
     processes::quiet(world).await;
     world.close_transactions();
+    accidents::settle(world).await?;
     counting::settle(world).await?;
     verifier::in_quiet(world).await?;
     world.watched.verdict()?;

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    changes, counting, expiry, meter, questions, readers, verifier,
+    accidents, changes, counting, expiry, meter, questions, readers, verifier,
     world::{METRICS_TOPIC, World},
 };
 
@@ -54,6 +54,9 @@ pub async fn some(world: &Arc<World>, rng: &mut StdRng) {
     let happening = async {
         for _ in 0..rng.random_range(0..6) {
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..4_000))).await;
+            if accidents::may_happen(world.seed) && rng.random_bool(0.25) {
+                accidents::happen(world, rng).await;
+            }
             match rng.random_range(0..16) {
                 0 => world.recreate(rng),
                 1 => world.trim(rng),
@@ -83,7 +86,7 @@ pub async fn quiet(world: &Arc<World>) {
     }
 }
 
-async fn all_end(running: &mut JoinSet<()>) {
+pub async fn all_end(running: &mut JoinSet<()>) {
     while let Some(ended) = running.join_next().await {
         if let Err(error) = ended {
             std::panic::resume_unwind(error.into_panic());
@@ -170,7 +173,7 @@ fn context(world: &Arc<World>, faults: &Arc<Faults>, rng: &mut StdRng) -> Arc<Co
     let clock = clock(world, rng);
     world.saw_writer(clock.now());
     let rng_of_naps = Mutex::new(StdRng::seed_from_u64(rng.random()));
-    let objects = world.objects.clone();
+    let objects: Arc<dyn Objects> = Arc::new(accidents::Gated { inner: world.objects.clone(), world: world.clone() });
     let objects =
         if rng.random_bool(0.3) { Arc::new(expiry::Drowsy { inner: objects, rng: rng_of_naps }) } else { objects };
     context_with(world, objects, faults, clock, bytes_max)
@@ -193,7 +196,7 @@ impl Clock for SkewedClock {
     }
 }
 
-fn context_with(
+pub fn context_with(
     world: &Arc<World>,
     objects: Arc<dyn Objects>,
     faults: &Arc<Faults>,

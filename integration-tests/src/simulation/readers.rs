@@ -62,7 +62,9 @@ impl From<ArchiveError> for End {
 impl Reader {
     async fn run(&self, rng: &mut StdRng) {
         let read = if rng.random_bool(0.3) { self.read_all(false, rng).await } else { self.read_pinned(rng).await };
-        if let Err(End::Wrong(violation)) = read {
+        if let Err(End::Wrong(violation)) = read
+            && !self.world.accidents.is_any_shaken()
+        {
             self.world.watched.judged(&self.id, Err(violation));
         }
     }

@@ -36,7 +36,9 @@ async fn verify(world: &World, objects: &dyn Objects, depth: Depth, id: &str) {
         // Where the pin has ended nothing is promised.
         if pin_holds(world, id).await { found } else { None }
     };
-    if let Ok(Some(found)) = pinned.during(work).await {
+    if let Ok(Some(found)) = pinned.during(work).await
+        && !world.accidents.is_any_shaken()
+    {
         world.watched.was_verified();
         world.watched.judged(id, nothing(&found));
     }

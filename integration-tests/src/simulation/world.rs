@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Guards,
+    accidents::Accidents,
     changes::{self, Changes},
     expiry::{SmallPages, Watched},
     meter::Meter,
@@ -90,6 +91,8 @@ pub struct World {
     pub stored: Arc<dyn Objects>,
     /// What left the storage, judged as it left.
     pub watched: Arc<Watched>,
+    /// What went missing from it by accident.
+    pub accidents: Arc<Accidents>,
     /// The store of figures, as it is.
     pub figures: Arc<MemoryStore>,
     /// The store of figures, as functions meet it.
@@ -114,7 +117,8 @@ impl World {
         let stored: Arc<dyn Objects> = Arc::new(MemoryObjects::new(clock.clone()));
         let inner = if guards.compare_and_set { stored.clone() } else { Arc::new(OverwritingObjects(stored.clone())) };
         let model = Arc::new(Mutex::default());
-        let watched = Arc::new(Watched::new(inner, clock.clone(), model.clone(), seed));
+        let accidents = Arc::new(Accidents::default());
+        let watched = Arc::new(Watched::new(inner, clock.clone(), model.clone(), accidents.clone(), seed));
         let page_max =
             if seed.is_multiple_of(2) { LIST_LIMIT_MAX } else { 2 + usize::try_from(seed / 2 % 4).unwrap_or(0) };
         let objects: Arc<dyn Objects> = Arc::new(SmallPages { inner: watched.clone(), page_max });
@@ -127,6 +131,7 @@ impl World {
             objects,
             stored,
             watched,
+            accidents,
             store: guarded(figures.clone(), guards),
             figures,
             changes: Mutex::default(),
