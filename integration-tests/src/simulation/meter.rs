@@ -1,6 +1,9 @@
 //! The store's losses, and what is known of the meter beside it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use rand::{RngExt, rngs::StdRng};
 use serde_json::Value;
@@ -17,6 +20,7 @@ use shared::{
 
 use super::{
     changes::Counted,
+    processes,
     world::{METRICS_PARTITIONS, METRICS_TOPIC, World},
 };
 
@@ -107,8 +111,10 @@ async fn remember(world: &World, rng: &mut StdRng) {
     keep(&mut meter.moments, moment, rng.random_range(0..MOMENTS_MAX), MOMENTS_MAX);
 }
 
-/// Kafka's retention takes the beginning of the metrics topic, as far as every moment of the store has counted it.
-pub async fn trim(world: &World, rng: &mut StdRng) {
+/// Kafka's retention takes the beginning of the metrics topic, as far as every moment of the store has counted it, when
+/// nothing is under way: a first part that was read before, and comes after a wipe, rightly counts from further back.
+pub async fn trim(world: &Arc<World>, rng: &mut StdRng) {
+    processes::quiet(world).await;
     let now = positions(world).await;
     let mut meter = world.meter();
     for partition in partitions() {
