@@ -15,6 +15,9 @@ use testcontainers_modules::kafka::apache;
 
 use crate::backend::{self, Shared};
 
+/// What the first answer after a pause may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
 /// A broker in a container.
 pub struct Kafka {
     container: ContainerAsync<apache::Kafka>,
@@ -126,9 +129,27 @@ impl Kafka {
         self.container.pause().await.expect("kafka's container can be paused");
     }
 
-    /// The broker answers again.
+    /// The broker answers again. One that does not is frozen and thawed once more; if that does not help either it is told
+    /// with what the broker said last, so that nobody looks for the fault in what is tested.
     pub async fn unpause(&self) {
         self.container.unpause().await.expect("kafka's container can be unpaused");
+        if let Err(refusal) = self.answers(ANSWERS_WITHIN).await {
+            eprintln!("kafka does not answer {ANSWERS_WITHIN:?} after its pause, it is paused again: {refusal}");
+            self.pause().await;
+            self.container.unpause().await.expect("kafka's container can be unpaused");
+        }
+        if let Err(refusal) = self.answers(ANSWERS_WITHIN).await {
+            let said = self.container.stdout_to_vec().await.expect("kafka's output");
+            let said = String::from_utf8_lossy(&said[said.len().saturating_sub(4_000)..]).into_owned();
+            panic!("kafka does not answer after its pause: {refusal}; it said at last: {said}");
+        }
+    }
+
+    /// Whether it answers a new client within that time.
+    async fn answers(&self, within: Duration) -> Result<(), String> {
+        let admin = self.admin();
+        let asked = move || admin.inner().fetch_metadata(None, within).map(drop).map_err(|error| error.to_string());
+        tokio::task::spawn_blocking(asked).await.expect("asking does not panic")
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What segment-writer has in memory for fetched records and unfinished segments, of all backups together.
-pub const MEMORY_BYTES_MAX: u64 = 112 << 20;
+pub const MEMORY_BYTES_MAX: u64 = 96 << 20;
 
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
