@@ -2,14 +2,14 @@
 //!
 //! One refresh of a backup:
 //! 1. read what the store holds;
-//! 2. observe the logs of the selected topics and publish their ends ([`observe`]), with what is
-//!    not stored of them and how long Kafka keeps it ([`outlook`]);
-//! 3. find the end of every chain of these topics in the storage ([`stored`]) and publish the standings of those the
-//!    store knows less of ([`compare`]): nothing is claimed about who works on them;
-//! 4. take out what is gone: deleted topics, ended programs, registers nobody can read ([`retire`]);
-//! 5. after a loss of the store, say that it is whole again once it is ([`rebuild`]).
+//! 2. observe the logs of the selected topics and publish their ends (`observe`), with what is
+//!    not stored of them and how long Kafka keeps it (`outlook`);
+//! 3. find the end of every chain of these topics in the storage (`stored`) and publish the standings of those the
+//!    store knows less of (`compare`): nothing is claimed about who works on them;
+//! 4. take out what is gone: deleted topics, ended programs, registers nobody can read (`retire`);
+//! 5. after a loss of the store, say that it is whole again once it is (`rebuild`).
 //!
-//! Meanwhile, and whatever backups there are, it says the same of the counters of Backbeat's changes ([`changes`]).
+//! Meanwhile, and whatever backups there are, it says the same of the counters of Backbeat's changes (`changes`).
 //!
 //! Everything it needs is asked anew each time, so that it may run anywhere, twice at once, or be missed.
 

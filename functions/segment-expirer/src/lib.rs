@@ -1,12 +1,12 @@
 //! segment-expirer: what is older than a backup's retention leaves it, chain by chain, from the beginning.
 //!
-//! One run of a backup ([`run`]):
+//! One run of a backup (`run`):
 //! 1. ask the store for its time; the earlier of that and this process's clock counts, so that neither alone expires anything;
 //! 2. look at the pins of readers ([`shared::archive::pins`]);
-//! 3. for every chain whose floor has not moved within the grace period ([`expire`]): delete what lies below the floor, then
+//! 3. for every chain whose floor has not moved within the grace period (`expire`): delete what lies below the floor, then
 //!    move the floor to the first segment that has not expired.
 //!
-//! Where the backup has a key, only what is sealed with it is believed ([`seals`]).
+//! Where the backup has a key, only what is sealed with it is believed (`seals`).
 //!
 //! So expired segments are no part of the backup from one run on, and are deleted by a later one, when those who were
 //! reading them are done. Any run may be killed anywhere, missed, or done by several at once: the next one sweeps whatever

@@ -1,11 +1,11 @@
 //! segment-writer: Kafka records become the segments of a chain.
 //!
 //! A **drain** pulls every selected partition from its frontier to the end of the log ([`handle`] with [`Input::Drain`];
-//! [`follow`] does not stop there). A **Kafka event** ([`Input::Event`]) is a hint up to where to pull. [`input`] tells one
+//! [`follow`] does not stop there). A **Kafka event** ([`Input::Event`]) is a hint up to where to pull. `input` tells one
 //! from the other.
 //!
-//! [`session`] feeds the lanes from one consumer, [`lane`] runs one partition, [`writer`] holds its unfinished segment of what
-//! `sift` leaves of the records, [`storing`] has a closed one on its way to the storage, [`seal`] makes it durable.
+//! `session` feeds the lanes from one consumer, `lane` runs one partition, `writer` holds its unfinished segment of what
+//! `sift` leaves of the records, `storing` has a closed one on its way to the storage, `seal` makes it durable.
 
 mod aside;
 pub mod context;

@@ -5,10 +5,10 @@
 //! other, several of each at once, each of which may be killed at any call of its ports, get 503s, lose answers, have a
 //! clock that is off, or be suspended there for longer than segments live, and wake. Pages of listings are small.
 //! Backbeat's messages lie between the standings; events and parts come again, late; the store of figures is wiped, or goes
-//! back to an earlier moment. Ends of chains go missing, and a person accepts that while others sleep ([`accidents`]). What
-//! expires is judged at the moment in which it does ([`expiry`]).
-//! All the while somebody asks metrics-query, and every answer must be an error or right ([`questions`]). At quiet moments,
-//! and when at the end one drain has run, [`judge`] compares storage and meter with what was really produced.
+//! back to an earlier moment. Ends of chains go missing, and a person accepts that while others sleep (`accidents`). What
+//! expires is judged at the moment in which it does (`expiry`).
+//! All the while somebody asks metrics-query, and every answer must be an error or right (`questions`). At quiet moments,
+//! and when at the end one drain has run, `judge` compares storage and meter with what was really produced.
 //! Everything runs on one thread under tokio's paused time, so a seed replays.
 
 mod accidents;

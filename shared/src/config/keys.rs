@@ -13,7 +13,7 @@ pub(super) const ANY: &str = "*";
 /// A setting that can be given.
 #[derive(Debug, Clone)]
 pub struct Key {
-    /// Its path; [`ANY`] stands for the name of an entry.
+    /// Its path; `ANY` stands for the name of an entry.
     pub path: Vec<String>,
     /// Its part of the JSON schema.
     pub schema: Value,

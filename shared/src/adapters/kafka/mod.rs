@@ -1,4 +1,4 @@
-//! Kafka through librdkafka: the client's configuration in [`client`], questions in `admin` and what asks through it,
+//! Kafka through librdkafka: the client's configuration in `client`, questions in `admin` and what asks through it,
 //! reading in `fetch`, publishing in `publish`. Its C interface is used where the safe one has no topic ids, panics on
 //! header names that are not UTF-8, or costs an allocation for each record.
 

@@ -8,7 +8,7 @@ use super::super::number;
 pub const SHORT_WINDOW_S: u32 = 900;
 
 /// The sum of the latest intervals: completions and failures of a window.
-/// Source: A and B, completions and failures: c[0] + ... + c[n-1], n = window / interval.
+/// Source: A and B, completions and failures: `c[0] + ... + c[n-1]`, n = window / interval.
 #[must_use]
 pub fn sum(counts: &[f64]) -> f64 {
     counts.iter().fold(0.0, |sum, count| sum + count)
@@ -16,7 +16,7 @@ pub fn sum(counts: &[f64]) -> f64 {
 
 /// Units per second over the short window. `counts` holds one interval more than the window has; of the last one counts
 /// the part that the current interval has not yet pushed out of the window.
-/// Source: A: (c[0] + c[1] + c[2] + (300 - d) / 300 * c[3]) / 900, d = seconds since the current interval began, to the
+/// Source: A: `(c[0] + c[1] + c[2] + (300 - d) / 300 * c[3]) / 900`, d = seconds since the current interval began, to the
 /// millisecond.
 #[must_use]
 pub fn throughput(counts: &[f64], since_interval_began_ms: i64, interval_ms: i64) -> f64 {

@@ -16,7 +16,7 @@
 //! the other side decides.
 //!
 //! Neither an expression nor a record can stop the process: length, nesting and regular expressions are limited when the
-//! expression is compiled ([`check`]), JSON values and the work of comprehensions when it is applied ([`facts`]), and a panic
+//! expression is compiled (`check`), JSON values and the work of comprehensions when it is applied (`facts`), and a panic
 //! of the library is one more failure.
 
 mod check;
