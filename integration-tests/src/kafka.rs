@@ -133,11 +133,10 @@ impl Kafka {
     /// with what the broker said last, so that nobody looks for the fault in what is tested.
     pub async fn unpause(&self) {
         self.container.unpause().await.expect("kafka's container can be unpaused");
-        if let Err(refusal) = self.answers(ANSWERS_WITHIN).await {
-            eprintln!("kafka does not answer {ANSWERS_WITHIN:?} after its pause, it is paused again: {refusal}");
-            self.pause().await;
-            self.container.unpause().await.expect("kafka's container can be unpaused");
-        }
+        let Err(refusal) = self.answers(ANSWERS_WITHIN).await else { return };
+        eprintln!("kafka does not answer {ANSWERS_WITHIN:?} after its pause, it is paused again: {refusal}");
+        self.pause().await;
+        self.container.unpause().await.expect("kafka's container can be unpaused");
         if let Err(refusal) = self.answers(ANSWERS_WITHIN).await {
             let said = self.container.stdout_to_vec().await.expect("kafka's output");
             let said = String::from_utf8_lossy(&said[said.len().saturating_sub(4_000)..]).into_owned();

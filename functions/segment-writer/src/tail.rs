@@ -128,7 +128,8 @@ async fn not_excused(
     let nothing_behind_floor = end.floor.floor.base > Offset(0) && end.frontier.last_base.is_none();
     let at_least = nothing_behind_floor.then(|| frontier.next());
     let cut = end.accepted.cuts().last().filter(|cut| *cut > frontier);
-    let beyond = committed.filter(|committed| *committed > frontier).max(cut);
+    let beyond_of = |committed: Option<Offset>| committed.filter(|committed| *committed > frontier).max(cut);
+    let beyond = beyond_of(committed);
     let Some(committed) = beyond.or(at_least) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
     if context.topic_now(&partition).await?.id != chain.topic_id {
@@ -154,7 +155,7 @@ async fn not_excused(
     }
     // Somebody else may have taken it back since it was read.
     let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
-    match now.first().copied().flatten().filter(|committed| *committed > frontier).max(cut).or(at_least) {
+    match beyond_of(now.first().copied().flatten()).or(at_least) {
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }

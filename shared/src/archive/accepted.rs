@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ArchiveError, floor::touch_floor, json, segments::is_any_from};
 use crate::{
-    chain::{ChainIdentity, Cuts, Seal, SealKey, SealRule, keys, seal::Worth},
+    chain::{ChainIdentity, Cuts, Floor, Seal, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ETag, Objects, PutCondition},
     record::{Millis, Offset},
     segment::metadata::FORMAT_VERSION,
@@ -150,6 +150,18 @@ pub async fn read_accepted_losses(
     chain: &ChainIdentity,
 ) -> Result<AcceptedLosses, ArchiveError> {
     accepted_losses_in(objects, &keys::chain_folder(chain)).await
+}
+
+/// The same of a chain with this floor, which tells whether there may be any: each that is accepted is noted there too.
+pub async fn accepted_losses_behind(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    floor: &Floor,
+) -> Result<AcceptedLosses, ArchiveError> {
+    match floor.losses {
+        0 => Ok(AcceptedLosses::default()),
+        _ => read_accepted_losses(objects, chain).await,
+    }
 }
 
 /// The same of the chain in this folder.

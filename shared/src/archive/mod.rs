@@ -16,8 +16,8 @@ mod segments;
 mod tree;
 
 pub use accepted::{
-    AcceptedLoss, AcceptedLosses, Cut, accept_loss, accepted_losses_in, decide_losses, note_loss, read_accepted_losses,
-    resume_writing,
+    AcceptedLoss, AcceptedLosses, Cut, accept_loss, accepted_losses_behind, accepted_losses_in, decide_losses,
+    note_loss, read_accepted_losses, resume_writing,
 };
 pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;

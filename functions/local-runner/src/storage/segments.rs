@@ -26,11 +26,8 @@ pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec
             None => break,
         }
     }
-    // A loss that is accepted is noted there too.
-    if floor.losses > 0 {
-        let cuts = archive::read_accepted_losses(objects, chain).await?.cuts();
-        found.retain(|entry| !entry.is_stale(&cuts));
-    }
+    let cuts = archive::accepted_losses_behind(objects, chain, &floor).await?.cuts();
+    found.retain(|entry| !entry.is_stale(&cuts));
     Ok(found)
 }
 

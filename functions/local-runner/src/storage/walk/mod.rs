@@ -153,10 +153,9 @@ impl Walk<'_> {
         let objects = self.reader.objects;
         let read = |chain: ChainIdentity| async move {
             let floor = archive::read_floor(objects, &chain).await;
-            // A loss that is accepted is noted in the floor too.
             let accepted = match &floor {
-                Ok(floor) if floor.floor.losses == 0 => Ok(AcceptedLosses::default()),
-                _ => archive::read_accepted_losses(objects, &chain).await,
+                Ok(stored) => archive::accepted_losses_behind(objects, &chain, &stored.floor).await,
+                Err(_) => archive::read_accepted_losses(objects, &chain).await,
             };
             (floor, accepted, chain)
         };
