@@ -13,8 +13,5 @@ pub(crate) async fn run<T: Send + 'static>(bytes: u64, work: impl FnOnce() -> T 
     if !is_large(bytes) {
         return work();
     }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    shared::aside::run(work).await
 }

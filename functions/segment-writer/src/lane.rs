@@ -129,18 +129,20 @@ impl Lane {
             if stored {
                 self.attempt = 0;
             }
-            if stored && !writer.is_storing() && reporter.recover(self.context.clock.now()) {
+            self.size.set(writer.buffered_bytes());
+            if writer.is_storing() {
+                continue; // it says a standing itself, and nothing need come meanwhile
+            }
+            if stored && reporter.recover(self.context.clock.now()) {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
             }
-            if self.until != Until::Stopped && !writer.is_storing() && fed_at + SILENCE_MAX <= now {
+            if self.until != Until::Stopped && fed_at + SILENCE_MAX <= now {
                 return Err(self.silent());
             }
-            // What is being stored says a standing itself.
-            if !writer.is_storing() && said_at + self.context.limits.refresh <= now {
+            if said_at + self.context.limits.refresh <= now {
                 reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
                 said_at = now;
             }
-            self.size.set(writer.buffered_bytes());
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     errors::Errors,
     native::{self, Event, Owned, Queue},
 };
-use crate::ports::records::RecordsError;
+use crate::{aside, ports::records::RecordsError};
 
 /// How often a waiting call looks whether the brokers refuse the client, or none is connected.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -45,14 +45,6 @@ pub(super) struct Failed {
 impl From<Failed> for RecordsError {
     fn from(failed: Failed) -> Self {
         failed.error
-    }
-}
-
-/// Does what may block on a thread that may.
-pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -84,7 +76,7 @@ impl Admin {
         question: impl FnOnce(&Admin) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, RecordsError> {
         let admin = Arc::clone(self);
-        aside(move || question(&admin)).await
+        aside::run(move || question(&admin)).await
     }
 
     /// Options for a kind of request, with the time an answer may take.

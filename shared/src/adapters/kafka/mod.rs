@@ -28,6 +28,7 @@ use self::{
     admin::Admin, client::Role, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients, publish::Producer,
 };
 use crate::{
+    aside,
     config::kafka::KafkaSettings,
     ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
@@ -167,7 +168,7 @@ impl Groups for KafkaCluster {
 
     async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
         let (groups, group, partitions) = (self.groups.clone(), group.to_owned(), partitions.to_vec());
-        admin::aside(move || group_offsets::committed(&groups, &group, &partitions)).await
+        aside::run(move || group_offsets::committed(&groups, &group, &partitions)).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
@@ -175,7 +176,7 @@ impl Groups for KafkaCluster {
             return Ok(());
         }
         let (groups, group, offsets) = (self.groups.clone(), group.to_owned(), offsets.to_vec());
-        admin::aside(move || group_offsets::commit(&groups, &group, &offsets)).await
+        aside::run(move || group_offsets::commit(&groups, &group, &offsets)).await
     }
 }
 
