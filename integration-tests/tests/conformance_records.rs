@@ -270,6 +270,7 @@ macro_rules! conformance {
             a_peek_brings_the_first_record_of_each_partition
             the_cluster_has_an_id
             offsets_are_committed_without_being_a_member
+            a_commit_tells_of_which_topic_it_is_said
             committed_offsets_go_with_their_topic
             a_member_reads_from_where_it_says
             offsets_are_committed_while_the_group_has_members
@@ -292,6 +293,7 @@ conformance! { mock:
     topics_are_told_with_their_ids
     the_cluster_has_an_id
     offsets_are_committed_without_being_a_member
+    a_commit_tells_of_which_topic_it_is_said
     a_member_reads_from_where_it_says
     offsets_are_committed_while_the_group_has_members
     members_share_the_partitions

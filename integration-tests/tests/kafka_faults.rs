@@ -59,13 +59,13 @@ async fn errors_of_every_call(kafka: &KafkaCluster) -> Vec<RecordsError> {
     let message = || Message { value: Some("x".into()), ..Message::default() };
     let mut fetch = kafka.fetch(&[(p0(), Offset(0))]).await.expect("a fetch begins without the cluster");
     let mut member = kafka.join("group", &["topic".into()]).await.expect("a member begins without the cluster");
-    let (names, partitions, offsets): ([Arc<str>; 1], _, _) = (["topic".into()], [p0()], [(p0(), Offset(0))]);
+    let (names, partitions, offsets): ([Arc<str>; 1], _, _) = (["topic".into()], [p0()], [(p0(), Offset(0).into())]);
     let calls = tokio::join!(
         error_of(kafka.cluster_id()),
         error_of(kafka.topics(None)),
         error_of(kafka.topics(Some(&names))),
         error_of(kafka.bounds(&partitions)),
-        error_of(kafka.committed("other group", &partitions)),
+        error_of(kafka.committed_offsets("other group", &partitions)),
         error_of(kafka.commit("other group", &offsets)),
         error_of(kafka.publish("topic", vec![message()])),
         error_of(kafka.create_topic("topic", 1, &[])),
@@ -236,7 +236,7 @@ async fn a_commit_for_a_group_whose_members_are_elsewhere_is_refused_with_the_re
     let group = format!("group-of-{topic}");
     let mut member = elsewhere.join(&group, std::slice::from_ref(&topic)).await.expect("join");
     wait_until_assigned(member.as_mut(), 1).await;
-    let offsets = [(TopicPartition::new(topic, 0), Offset(0))];
+    let offsets = [(TopicPartition::new(topic, 0), Offset(0).into())];
     let error = here.commit(&group, &offsets).await.expect_err("the group has a member elsewhere");
     assert!(error.to_string().contains("members in another process"), "{error}");
     elsewhere.commit(&group, &offsets).await.expect("the member's own adapter may");
@@ -269,15 +269,17 @@ async fn offsets_of_a_group_whose_coordinator_is_away_are_an_error_and_come_back
     let kafka = connect(settings).await;
     let partitions = [p0()];
     for round in 0..3 {
-        let offsets = [(p0(), Offset(round))];
+        let offsets = [(p0(), Offset(round).into())];
         let commit = || async { kafka.commit(group, &offsets).await.map_err(|error| error.to_string()) };
         eventually("a commit to arrive", PATIENCE, commit).await;
-        assert_eq!(kafka.committed(group, &partitions).await, Ok(vec![Some(Offset(round))]));
+        assert_eq!(kafka.committed_offsets(group, &partitions).await, Ok(vec![Some(Offset(round))]));
 
         mock.broker_down(COORDINATOR).expect("the coordinator goes away");
-        let unheard = [(p0(), Offset(100))];
-        let (committed, commit) =
-            tokio::join!(error_of(kafka.committed(group, &partitions)), error_of(kafka.commit(group, &unheard)));
+        let unheard = [(p0(), Offset(100).into())];
+        let (committed, commit) = tokio::join!(
+            error_of(kafka.committed_offsets(group, &partitions)),
+            error_of(kafka.commit(group, &unheard))
+        );
         for error in [committed, commit] {
             assert!(matches!(error, RecordsError::Unavailable { .. }) && error.retry(), "{error:?}");
         }

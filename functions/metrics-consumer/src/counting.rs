@@ -127,7 +127,8 @@ pub(crate) async fn commit(context: &Context, counted: &[(TopicPartition, Offset
     if counted.is_empty() {
         return;
     }
-    if let Err(error) = context.kafka.commit(GROUP, counted).await {
+    let committed: Vec<_> = counted.iter().map(|(partition, next)| (partition.clone(), (*next).into())).collect();
+    if let Err(error) = context.kafka.commit(GROUP, &committed).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "offsets were not committed: {error}");
     }
 }

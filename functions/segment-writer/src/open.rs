@@ -65,7 +65,7 @@ pub(crate) async fn open_to(
     let topic = context.topic_now(partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
     let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
-    let committed = committed.first().copied().flatten();
+    let committed = committed.into_iter().next().flatten();
     let (objects, now) = (&*context.objects, context.clock.now());
     let cluster_id = context.kafka.cluster_id().await?;
     let incarnation = incarnation_of(context, backup, &topic).await?;

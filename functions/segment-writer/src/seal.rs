@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use shared::{
     archive,
-    chain::{Frontier, keys},
+    chain::{ChainIdentity, Frontier, keys},
     crash,
-    ports::objects::{ObjectsError, PutCondition},
+    ports::{
+        objects::{ObjectsError, PutCondition},
+        records::{Committed, RecordsError},
+    },
     record::{Offset, TopicPartition},
     segment::EncodedSegment,
 };
@@ -38,20 +41,20 @@ pub async fn seal(
         check_topic(context, open).await?;
     }
     if !context.protections.commit_after_durable {
-        commit(context, backup, &partition, segment.metadata.next).await;
+        commit(context, backup, &open.chain, segment.metadata.next).await;
     }
     crash::point("before-put");
     put(context, open, &segment, &partition).await?;
     crash::point("after-put");
     if !context.protections.commit_after_floor_check {
-        commit(context, backup, &partition, segment.metadata.next).await;
+        commit(context, backup, &open.chain, segment.metadata.next).await;
     }
     let newer = look_behind(context, backup, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
     context.remember(open);
     reporter.standing(context, open, position).await?;
     crash::point("before-commit");
-    commit(context, backup, &partition, open.frontier.next).await;
+    commit(context, backup, &open.chain, open.frontier.next).await;
     if newer {
         return Err(WriteError::LostRace { partition, base: open.frontier.next });
     }
@@ -115,8 +118,19 @@ async fn look_behind(
 }
 
 /// Commits as a report for others. Failing costs nothing: the next commit says the same and more.
-async fn commit(context: &Context, backup: &Backup, partition: &TopicPartition, next: Offset) {
-    if let Err(error) = context.kafka.commit(&backup.group(), &[(partition.clone(), next)]).await {
-        tracing::warn!(%partition, offset = %next, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
+async fn commit(context: &Context, backup: &Backup, chain: &ChainIdentity, next: Offset) {
+    if let Err(error) = commit_to(context, backup, chain, next).await {
+        tracing::warn!(partition = %chain.topic_partition(), offset = %next, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
     }
+}
+
+/// Commits where a chain ends, and of which topic that is.
+pub(crate) async fn commit_to(
+    context: &Context,
+    backup: &Backup,
+    chain: &ChainIdentity,
+    next: Offset,
+) -> Result<(), RecordsError> {
+    let committed = Committed { offset: next, topic_id: Some(chain.topic_id.clone()) };
+    context.kafka.commit(&backup.group(), &[(chain.topic_partition(), committed)]).await
 }

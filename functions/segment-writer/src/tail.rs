@@ -3,13 +3,17 @@
 use shared::{
     archive::{self, AcceptedLoss, AcceptedLosses, ArchiveError, ChainEnd},
     chain::{ChainIdentity, SealRule, keys, seal::Worth},
-    ports::objects::{ListRequest, Objects, ObjectsError},
+    ports::{
+        objects::{ListRequest, Objects, ObjectsError},
+        records::Committed,
+    },
     record::{Offset, Partition, TopicPartition},
 };
 
 use crate::{
     Backup, Context, WriteError,
     open::{Opened, Purpose, open_to},
+    seal,
 };
 
 /// A tail that is missing.
@@ -85,7 +89,7 @@ pub(crate) async fn missing(
     backup: &Backup,
     chain: &ChainIdentity,
     end: &mut ChainEnd,
-    committed: Option<Offset>,
+    committed: Option<Committed>,
     purpose: Purpose,
 ) -> Result<Option<WriteError>, WriteError> {
     if purpose == Purpose::Write && end.accepted.is_proposed() {
@@ -121,24 +125,29 @@ async fn not_excused(
     backup: &Backup,
     chain: &ChainIdentity,
     end: &ChainEnd,
-    committed: Option<Offset>,
+    committed: Option<Committed>,
     purpose: Purpose,
 ) -> Result<Option<WriteError>, WriteError> {
     let (partition, frontier) = (chain.topic_partition(), end.frontier.next);
     let nothing_behind_floor = end.floor.floor.base > Offset(0) && end.frontier.last_base.is_none();
     let at_least = nothing_behind_floor.then(|| frontier.next());
     let cut = end.accepted.cuts().last().filter(|cut| *cut > frontier);
-    let beyond_of = |committed: Option<Offset>| committed.filter(|committed| *committed > frontier).max(cut);
+    let of_an_unknown_topic = committed.as_ref().is_some_and(|it| it.topic_id.is_none());
+    let beyond_of = |committed: Option<Committed>| {
+        let offset = committed.and_then(|it| it.in_topic(&chain.topic_id));
+        offset.filter(|offset| *offset > frontier).max(cut)
+    };
     let beyond = beyond_of(committed);
     let Some(committed) = beyond.or(at_least) else { return Ok(None) };
     // The offset may be of a topic of the same name that was deleted in between.
     if context.topic_now(&partition).await?.id != chain.topic_id {
         return Err(WriteError::TopicChanged { topic: chain.topic.to_string() });
     }
-    if !nothing_behind_floor && cut.is_none() && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
+    let may_be_of_another = of_an_unknown_topic && !nothing_behind_floor && cut.is_none();
+    if may_be_of_another && is_of_an_earlier_topic(&*context.objects, chain, committed).await? {
         tracing::warn!(%partition, %committed, "the group's committed offset is of an earlier topic of that name");
         // Now, since the segment that tells it will expire.
-        take_back(context, backup, &partition, frontier, purpose).await?;
+        take_back(context, backup, chain, frontier, purpose).await?;
         return Ok(None);
     }
     // What nothing but the floor tells is excused until there is a segment again: there may be no record for long.
@@ -149,13 +158,13 @@ async fn not_excused(
     if is_excused && is_believed(backup, chain, &end.accepted) {
         tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");
         if beyond.is_some() {
-            take_back(context, backup, &partition, frontier, purpose).await?;
+            take_back(context, backup, chain, frontier, purpose).await?;
         }
         return Ok(None);
     }
     // Somebody else may have taken it back since it was read.
     let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
-    match beyond_of(now.first().copied().flatten()).or(at_least) {
+    match beyond_of(now.into_iter().next().flatten()).or(at_least) {
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }
@@ -165,12 +174,12 @@ async fn not_excused(
 async fn take_back(
     context: &Context,
     backup: &Backup,
-    partition: &TopicPartition,
+    chain: &ChainIdentity,
     frontier: Offset,
     purpose: Purpose,
 ) -> Result<(), WriteError> {
     if purpose == Purpose::Write {
-        context.kafka.commit(&backup.group(), &[(partition.clone(), frontier)]).await?;
+        seal::commit_to(context, backup, chain, frontier).await?;
     }
     Ok(())
 }
@@ -187,8 +196,9 @@ pub(crate) fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &Acc
     is_sealed
 }
 
-/// Whether an offset is one that was committed for an earlier topic of that name. Groups commit by name: a commit that was
-/// on its way when the topic was created again is kept for the new one. It is always the end of a segment.
+/// Whether an offset is one that was committed for an earlier topic of that name, where the commit does not tell: who
+/// committed is older than that, or somebody else. Groups commit by name: a commit that was on its way when the topic was
+/// created again is kept for the new one. It is always the end of a segment.
 async fn is_of_an_earlier_topic(
     objects: &dyn Objects,
     chain: &ChainIdentity,

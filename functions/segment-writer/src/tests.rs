@@ -9,7 +9,7 @@ use shared::{
     ports::{
         clock::Clock as _,
         objects::{GetRange, ListRequest, Objects as _},
-        records::Groups as _,
+        records::{Committed, Groups as _, Log as _},
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition, filter::Filter},
     rollover::Rollover,
@@ -143,16 +143,34 @@ async fn created_again() -> World {
 #[tokio::test(start_paused = true)]
 async fn an_offset_that_was_committed_for_the_topic_before_holds_up_nothing() {
     let world = created_again().await;
-    world.kafka.commit("highwater.main", &[(orders(), Offset(10))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(10).into())]).await.unwrap();
     let report = world.drain().await;
     assert!(report.complete(), "{report:?}");
-    assert_eq!(world.kafka.committed("highwater.main", &[orders()]).await.unwrap(), [Some(Offset(3))]);
+    assert_eq!(world.kafka.committed_offsets("highwater.main", &[orders()]).await.unwrap(), [Some(Offset(3))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_tells_it_is_of_the_topic_before_holds_up_nothing_when_nothing_else_tells() {
+    let world = created_again().await;
+    let before = world.kafka.committed("highwater.main", &[orders()]).await.unwrap();
+    assert_eq!(before, [None], "kafka forgets what was committed for a topic with the topic");
+    let topic_id = Some("the topic before".into());
+    let late = Committed { offset: Offset(9), topic_id };
+    world.kafka.commit("highwater.main", &[(orders(), late)]).await.unwrap();
+    assert_eq!(
+        missing_tails(&world.context(&["main"]), &world.context(&["main"]).backups[0], &[orders()]).await.unwrap(),
+        []
+    );
+    assert!(world.drain().await.complete());
+    let now = world.kafka.topics(Some(&["orders".into()])).await.unwrap().remove(0).id;
+    let committed = world.kafka.committed("highwater.main", &[orders()]).await.unwrap().remove(0);
+    assert_eq!(committed, Some(Committed { offset: Offset(3), topic_id: Some(now) }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_offset_that_no_segment_ever_ended_at_says_that_the_tail_of_the_backup_is_missing() {
     let world = created_again().await;
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
     let report = world.drain().await;
     let error = report.partitions[0].error.as_ref().expect("nothing is written");
     assert!(matches!(error, WriteError::TailMissing { committed: Offset(9), .. }), "{error}");
@@ -186,7 +204,7 @@ async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() 
     let backup = Backup { seal_key: Some(key.clone()), ..(*context.backups[0]).clone() };
     Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
     assert!(world.drain_in(&context).await.complete());
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
     let missing = || async { missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap() };
     let tail = missing().await.remove(0);
     let loss = AcceptedLoss::new(tail.frontier, tail.witness, Millis(1));
@@ -214,7 +232,7 @@ async fn a_loss_that_was_accepted_with_a_former_key_is_excused_where_that_is_tol
     };
     let before = keyed("the key before", &[]);
     assert!(world.drain_in(&before).await.complete());
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
     let tail = missing_tails(&before, &before.backups[0], &[orders()]).await.unwrap().remove(0);
     accept(&before, &tail).await.unwrap();
 
@@ -236,7 +254,7 @@ async fn a_backup_that_belongs_to_another_holds_up_no_other() {
         async move { follow(&context, &stop).await }
     });
     for appended in [3, 6] {
-        let committed = async || world.kafka.committed("highwater.main", &[orders()]).await.unwrap()[0];
+        let committed = async || world.kafka.committed_offsets("highwater.main", &[orders()]).await.unwrap()[0];
         while committed().await != Some(Offset(appended)) {
             world.clock.advance(Millis(50));
             tokio::time::sleep(Duration::from_millis(50)).await;

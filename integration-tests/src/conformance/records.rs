@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
-    ports::records::{Fetch, Fetched, Kafka, LogBounds, RecordsError, Retention, Topic},
+    ports::records::{Committed, Fetch, Fetched, Kafka, LogBounds, RecordsError, Retention, Topic},
     record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
 };
 

@@ -17,7 +17,7 @@ use shared::{
     chain::{ChainIdentity, keys},
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-        records::{Groups as _, Log as _},
+        records::{Committed, Groups as _, Log as _},
     },
     record::{Offset, TopicId, TopicPartition},
 };
@@ -114,7 +114,8 @@ pub async fn happen(world: &Arc<World>, rng: &mut StdRng) {
     let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
     let Some(chain) = chain_of(world, &partition).await else { return };
     let folder = keys::chain_folder(&chain);
-    let committed = world.kafka.committed(GROUP, std::slice::from_ref(&partition)).await.expect("memory does not fail");
+    let committed =
+        world.kafka.committed_offsets(GROUP, std::slice::from_ref(&partition)).await.expect("memory does not fail");
     let accepted = archive::read_accepted_losses(&*world.stored, &chain).await.expect("they are readable");
     let floor = archive::read_floor(&*world.stored, &chain).await.expect("it is readable").floor.base;
     let listed = archive::chain_objects(&*world.stored, &chain, "").await.expect("memory does not fail").0;
@@ -178,7 +179,8 @@ async fn person(world: Arc<World>, accident: Accident, seed: u64) {
         let context = processes::context_with(&world, objects, &faults, processes::clock(&world, &mut rng), 300);
         processes::live(&faults, async { drop(accept(&context, &accident.partition).await) }).await;
         // A late commit that says less makes the loss look like none; the next one says so again.
-        let said = [(accident.partition.clone(), accident.witness)];
+        let topic_id = Some(accident.topic_id.clone());
+        let said = [(accident.partition.clone(), Committed { offset: accident.witness, topic_id })];
         if world.accidents.is_closed(&accident.folder) {
             world.kafka.commit(GROUP, &said).await.expect("memory does not fail");
         }

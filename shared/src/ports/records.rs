@@ -38,11 +38,25 @@ pub trait Groups: Send + Sync {
     /// assigned partition before [`Fetch::start`] says from where. Nothing is committed by itself.
     async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError>;
 
-    /// The group's committed offsets, in the order asked for; `None` where it has none.
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError>;
+    /// What the group committed, in the order asked for; `None` where it did nothing.
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError>;
+
+    /// The same for who asks for nothing but the offsets.
+    async fn committed_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Offset>>, RecordsError> {
+        let committed = self.committed(group, partitions).await?;
+        Ok(committed.into_iter().map(|it| Some(it?.offset)).collect())
+    }
 
     /// Commits offsets for a group, without being a member of it.
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError>;
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError>;
 }
 
 /// Topics to write to.
@@ -117,12 +131,37 @@ pub enum Fetched {
     },
 }
 
+/// An offset that a group committed for a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Where the group goes on.
+    pub offset: Offset,
+    /// Of which topic that was said, where it was told. Groups know topics by name alone, so a commit that was on its way
+    /// when a topic was created again is kept for the new one.
+    pub topic_id: Option<TopicId>,
+}
+
+impl Committed {
+    /// Where the group goes on in the topic of this id; nothing where another topic of that name was meant.
+    #[must_use]
+    pub fn in_topic(&self, id: &TopicId) -> Option<Offset> {
+        let is_of_another = self.topic_id.as_ref().is_some_and(|of| of != id);
+        (!is_of_another).then_some(self.offset)
+    }
+}
+
+impl From<Offset> for Committed {
+    fn from(offset: Offset) -> Self {
+        Committed { offset, topic_id: None }
+    }
+}
+
 /// A topic as the cluster has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
     /// Its name.
     pub name: Arc<str>,
-    /// Its id. Where a broker gives none, the adapter mints one when it first meets the log (see C4 in ARCHITECTURE.md).
+    /// Its id. A cluster that gives topics none is refused (see C4 in ARCHITECTURE.md).
     pub id: TopicId,
     /// How many partitions it has, numbered from 0.
     pub partitions: i32,

@@ -28,7 +28,7 @@ pub struct Partition(pub i32);
 pub struct Millis(pub i64);
 
 /// Kafka's id of a topic: it changes when a topic is deleted and created again.
-/// Opaque text: base64 as Kafka prints it, or what a log without ids minted.
+/// Opaque text: base64 as Kafka prints it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicId(pub Arc<str>);

@@ -10,7 +10,7 @@ use shared::{
     metrics::registers::Epoch,
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-        records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+        records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
     record::{Millis, Offset, TopicPartition},
@@ -182,11 +182,15 @@ impl Groups for Leaderless {
         self.0.join(group, topics).await
     }
 
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError> {
         self.0.committed(group, partitions).await
     }
 
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.0.commit(group, offsets).await
     }
 }

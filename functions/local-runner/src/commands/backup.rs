@@ -135,7 +135,7 @@ async fn with_progress(
 
 /// The sum of the offsets that the backup's group committed.
 async fn committed(kafka: &dyn Kafka, backup: &Backup, partitions: &[TopicPartition]) -> Result<i64, WriteError> {
-    let offsets = kafka.committed(&backup.group(), partitions).await?;
+    let offsets = kafka.committed_offsets(&backup.group(), partitions).await?;
     Ok(offsets.into_iter().flatten().map(|Offset(offset)| offset).sum())
 }
 

@@ -13,7 +13,7 @@ use shared::{
         mock::{MockError, MockKafka},
     },
     config::{KafkaSettings, units::Span},
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -94,11 +94,15 @@ impl Groups for DevKafka {
         self.client.join(group, topics).await
     }
 
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError> {
         self.client.committed(group, partitions).await
     }
 
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.client.commit(group, offsets).await
     }
 }

@@ -25,7 +25,7 @@ async fn is_caught_up(kafka: &dyn Kafka, group: &str, topics: &[Arc<str>]) -> Re
     let topics = kafka.topics(Some(topics)).await?;
     let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
     let ends = kafka.bounds(&partitions).await?;
-    let committed = kafka.committed(group, &partitions).await?;
+    let committed = kafka.committed_offsets(group, &partitions).await?;
     let stored = |(end, committed): (Result<LogBounds, RecordsError>, Option<Offset>)| {
         end.map(|end| committed.unwrap_or(Offset(0)) >= end.stable_end)
     };

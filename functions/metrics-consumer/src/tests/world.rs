@@ -97,7 +97,7 @@ impl World {
     }
 
     pub async fn committed(&self, partition: i32) -> Option<Offset> {
-        self.kafka.committed(GROUP, &[tp(partition)]).await.unwrap()[0]
+        self.kafka.committed_offsets(GROUP, &[tp(partition)]).await.unwrap()[0]
     }
 
     /// What the log has from `first` to before `end`, as an event.

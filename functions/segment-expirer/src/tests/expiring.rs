@@ -159,7 +159,7 @@ async fn a_chain_whose_last_segment_was_deleted_by_somebody_is_not_written_on() 
     world.objects.delete(&world.key(4).await).await.unwrap();
     // The group has forgotten what it committed.
     let partition = TopicPartition::new("orders", 0);
-    world.kafka.commit("highwater.main", &[(partition, Offset(0))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(partition, Offset(0).into())]).await.unwrap();
     let error = world.drain().await.unwrap_err();
     assert!(error.contains("the backup ends at 4, but 5 was committed"), "{error}");
 }

@@ -50,7 +50,7 @@ async fn what_the_filter_leaves_out_is_counted_and_belongs_to_the_chain() {
     assert!(world.drain_in(&world.context_with(&["main"], &MORE_THAN_TEN)).await.complete());
     assert_eq!(world.stored().await, [1, 3]);
     assert_eq!(world.counted().await, (2, 3, 0, 5));
-    assert_eq!(world.kafka.committed("highwater.main", &[orders()]).await.unwrap(), [Some(Offset(5))]);
+    assert_eq!(world.kafka.committed_offsets("highwater.main", &[orders()]).await.unwrap(), [Some(Offset(5))]);
 }
 
 #[tokio::test(start_paused = true)]

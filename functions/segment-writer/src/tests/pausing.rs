@@ -37,7 +37,7 @@ impl World {
     }
 
     pub(super) async fn committed(&self, topic: &str) -> Option<Offset> {
-        self.kafka.committed("highwater.main", &[TopicPartition::new(topic, 0)]).await.unwrap()[0]
+        self.kafka.committed_offsets("highwater.main", &[TopicPartition::new(topic, 0)]).await.unwrap()[0]
     }
 
     /// Lets time pass until `holds`.

@@ -88,7 +88,7 @@ async fn keys(world: &World) -> Vec<String> {
 }
 
 async fn committed(world: &World) -> Option<Offset> {
-    world.kafka.committed("highwater.main", &[orders()]).await.unwrap()[0]
+    world.kafka.committed_offsets("highwater.main", &[orders()]).await.unwrap()[0]
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,7 +166,7 @@ async fn a_chain_that_ends_below_its_cut_has_lost_its_tail_again_whatever_was_co
     with_a_zombie(&mut world, false).await;
     accept_the_loss(&world).await;
     world.objects.delete("main/orders/1/0/00000000000000000000.kan").await.unwrap();
-    world.kafka.commit("highwater.main", &[(orders(), Offset(0))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(0).into())]).await.unwrap();
     let report = world.drain().await;
     let error = report.partitions[0].error.as_ref().unwrap();
     assert!(matches!(error, WriteError::TailMissing { frontier: Offset(0), committed: Offset(10), .. }), "{error}");
@@ -192,7 +192,7 @@ async fn segments_that_somebody_without_the_key_cut_off_are_not_touched() {
     let report = world.drain_in(&context).await;
     let error = report.partitions[0].error.as_ref().unwrap();
     assert!(matches!(error, WriteError::CutWithoutKey { .. } | WriteError::TailMissing { .. }), "{error}");
-    world.kafka.commit("highwater.main", &[(orders(), Offset(10))]).await.unwrap();
+    world.kafka.commit("highwater.main", &[(orders(), Offset(10).into())]).await.unwrap();
     let report = world.drain_in(&context).await;
     let error = report.partitions[0].error.as_ref().unwrap();
     assert!(matches!(error, WriteError::CutWithoutKey { .. }), "{error}");

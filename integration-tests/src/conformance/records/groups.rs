@@ -11,7 +11,7 @@ fn group_of(topic: &Arc<str>) -> String {
 }
 
 async fn committed(kafka: &dyn Kafka, group: &str, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
-    let offsets = kafka.committed(group, partitions).await.expect("the cluster answers");
+    let offsets = kafka.committed_offsets(group, partitions).await.expect("the cluster answers");
     offsets.into_iter().map(|offset| offset.map(|offset| offset.0)).collect()
 }
 
@@ -49,11 +49,24 @@ pub async fn offsets_are_committed_without_being_a_member(cluster: &dyn Cluster)
     cluster.append(&p1, &records(10)).await;
     let asked = [p1.clone(), p0.clone(), TopicPartition::new("there-never-was-such-a-topic", 0)];
     assert_eq!(committed(kafka, &group, &asked).await, [None, None, None]);
-    kafka.commit(&group, &[(p1.clone(), Offset(7))]).await.expect("commit");
+    kafka.commit(&group, &[(p1.clone(), Offset(7).into())]).await.expect("commit");
     assert_eq!(committed(kafka, &group, &asked).await, [Some(7), None, None]);
-    kafka.commit(&group, &[(p0, Offset(0)), (p1, Offset(3))]).await.expect("commit");
+    kafka.commit(&group, &[(p0, Offset(0).into()), (p1, Offset(3).into())]).await.expect("commit");
     assert_eq!(committed(kafka, &group, &asked).await, [Some(3), Some(0), None]);
     kafka.commit(&group, &[]).await.expect("nothing to do");
+}
+
+/// A commit that tells of which topic it is said is read back with that; one that does not, without.
+pub async fn a_commit_tells_of_which_topic_it_is_said(cluster: &dyn Cluster) {
+    let topic = cluster.new_topic(2, &[]).await;
+    let (p0, p1) = (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic.clone(), 1));
+    let (kafka, group) = (cluster.kafka(), group_of(&topic));
+    let of = |id: &str| Committed { offset: Offset(2), topic_id: Some(id.into()) };
+    kafka.commit(&group, &[(p0.clone(), of("one topic")), (p1.clone(), Offset(1).into())]).await.expect("commit");
+    let read = async || kafka.committed(&group, &[p1.clone(), p0.clone()]).await.expect("the cluster answers");
+    assert_eq!(read().await, [Some(Offset(1).into()), Some(of("one topic"))]);
+    kafka.commit(&group, &[(p0.clone(), of("another topic"))]).await.expect("commit");
+    assert_eq!(read().await, [Some(Offset(1).into()), Some(of("another topic"))]);
 }
 
 /// A deleted topic's committed offsets are gone: a topic created again starts anew.
@@ -61,7 +74,7 @@ pub async fn committed_offsets_go_with_their_topic(cluster: &dyn Cluster) {
     let topic = cluster.new_topic(1, &[]).await;
     let p0 = TopicPartition::new(topic.clone(), 0);
     let (kafka, group) = (cluster.kafka(), group_of(&topic));
-    kafka.commit(&group, &[(p0.clone(), Offset(0))]).await.expect("commit");
+    kafka.commit(&group, &[(p0.clone(), Offset(0).into())]).await.expect("commit");
     cluster.delete_topic(&topic).await;
     eventually("the committed offset to be gone", PATIENCE, || async {
         let offsets = committed(kafka, &group, std::slice::from_ref(&p0)).await;
@@ -77,7 +90,7 @@ pub async fn a_member_reads_from_where_it_says(cluster: &dyn Cluster) {
     cluster.append(&p1, &records(5)).await;
     let (kafka, group) = (cluster.kafka(), group_of(&topic));
     // What was committed is a report for others: reading does not begin there by itself.
-    kafka.commit(&group, &[(p1.clone(), Offset(4))]).await.expect("commit");
+    kafka.commit(&group, &[(p1.clone(), Offset(4).into())]).await.expect("commit");
     let (mut member, mut has) = (join(kafka, &group, &topic).await, BTreeSet::new());
     wait_for_assignment(&mut [(member.as_mut(), &mut has)], &[2]).await;
     assert_eq!(for_a_while(member.as_mut()).await, []);
@@ -93,11 +106,11 @@ pub async fn offsets_are_committed_while_the_group_has_members(cluster: &dyn Clu
     let (kafka, group) = (cluster.kafka(), group_of(&topic));
     let (mut member, mut has) = (join(kafka, &group, &topic).await, BTreeSet::new());
     // Right away, while the member may or may not be in yet: it arrives, or is refused because the group settles.
-    if let Err(error) = kafka.commit(&group, &[(p0.clone(), Offset(0))]).await {
+    if let Err(error) = kafka.commit(&group, &[(p0.clone(), Offset(0).into())]).await {
         assert!(matches!(error, RecordsError::Refused { .. }), "{error:?}");
     }
     wait_for_assignment(&mut [(member.as_mut(), &mut has)], &[2]).await;
-    kafka.commit(&group, &[(p0.clone(), Offset(1)), (p1.clone(), Offset(2))]).await.expect("commit");
+    kafka.commit(&group, &[(p0.clone(), Offset(1).into()), (p1.clone(), Offset(2).into())]).await.expect("commit");
     assert_eq!(committed(kafka, &group, &[p0.clone(), p1.clone()]).await, [Some(1), Some(2)]);
 }
 
@@ -109,7 +122,7 @@ pub async fn offsets_are_committed_after_the_last_member_left(cluster: &dyn Clus
     let (mut member, mut has) = (join(kafka, &group, &topic).await, BTreeSet::new());
     wait_for_assignment(&mut [(member.as_mut(), &mut has)], &[1]).await;
     drop(member);
-    kafka.commit(&group, &[(p0.clone(), Offset(3))]).await.expect("commit");
+    kafka.commit(&group, &[(p0.clone(), Offset(3).into())]).await.expect("commit");
     assert_eq!(committed(kafka, &group, &[p0]).await, [Some(3)]);
 }
 

@@ -7,7 +7,7 @@ use sys::{rd_kafka_IsolationLevel_t as Isolation, rd_kafka_OffsetSpec_t as Spec}
 use super::{
     admin::Admin,
     native::{self, Event},
-    partitions::{self, Answers},
+    partitions::{self, Answers, Said},
 };
 use crate::{
     ports::records::{LogBounds, RecordsError},
@@ -29,7 +29,7 @@ pub(super) fn bounds(
     let stable = offsets(admin, partitions, latest, Some(Isolation::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED))?;
     let high = offsets(admin, partitions, latest, None)?;
     let of = |answers: &Answers, partition| match answers.get(partition) {
-        Some(Ok(offset)) => Ok(Offset(*offset)),
+        Some(Ok(said)) => Ok(Offset(said.offset)),
         Some(Err(code)) => Err(admin.errors().of(OPERATION, &partition.to_string(), *code, "")),
         None => Err(admin.errors().of(OPERATION, &partition.to_string(), Code::UnknownPartition, "")),
     };
@@ -52,7 +52,9 @@ fn offsets(
     spec: Spec,
     isolation: Option<Isolation>,
 ) -> Result<Answers, RecordsError> {
-    let list = partitions::list(partitions.iter().map(|partition| (partition, spec as i64)));
+    let list = partitions::list(
+        partitions.iter().map(|partition| (partition, Said { offset: spec as i64, ..Said::default() })),
+    );
     let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS);
     if let Some(isolation) = isolation {
         // SAFETY: the options are valid and of the kind that has an isolation level: there is no error to free.

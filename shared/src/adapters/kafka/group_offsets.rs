@@ -14,14 +14,16 @@ use super::{
     errors,
     group_clients::GroupClients,
     native::{self, Event, Queue},
-    partitions::{self, Answers},
+    partitions::{self, Answers, Said},
 };
 use crate::{
-    ports::records::RecordsError,
-    record::{Offset, TopicPartition},
+    ports::records::{Committed, RecordsError},
+    record::{Offset, TopicId, TopicPartition},
 };
 
 const COMMITTED: &str = "read committed offsets";
+/// How the note beside an offset begins that tells the topic's id.
+const TOPIC_ID: &str = "topic-id=";
 const COMMIT: &str = "commit offsets";
 /// How long the first question for committed offsets waits, before it is looked whether there can be an answer.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -49,7 +51,7 @@ pub(super) fn committed(
     groups: &GroupClients,
     group: &str,
     asked: &[TopicPartition],
-) -> Result<Vec<Option<Offset>>, RecordsError> {
+) -> Result<Vec<Option<Committed>>, RecordsError> {
     if asked.is_empty() {
         return Ok(vec![]);
     }
@@ -62,18 +64,29 @@ pub(super) fn committed(
     Ok(offsets)
 }
 
-fn ask_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+fn ask_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Vec<Option<Committed>>, RecordsError> {
     let answers = speaker.admin.retrying(errors::is_passing, || try_committed(speaker, asked))?;
-    let offset_of = |partition: &TopicPartition| match answers.get(partition) {
+    let of = |partition: &TopicPartition| match answers.get(partition) {
         None => Ok(None),
-        Some(Ok(offset)) => Ok((*offset >= 0).then_some(Offset(*offset))),
+        Some(Ok(said)) => Ok(committed_of(said)),
         Some(Err(code)) if errors::is_unknown(*code) => Ok(None),
         Some(Err(code)) => {
             let name = format!("{partition} of {}", speaker.name());
             Err(speaker.admin.errors().of(COMMITTED, &name, *code, ""))
         }
     };
-    asked.iter().map(offset_of).collect()
+    asked.iter().map(of).collect()
+}
+
+/// What a group's answer says; a negative offset is Kafka's word for none.
+fn committed_of(said: &Said) -> Option<Committed> {
+    let topic_id = said.note.strip_prefix(TOPIC_ID).map(TopicId::from);
+    (said.offset >= 0).then_some(Committed { offset: Offset(said.offset), topic_id })
+}
+
+fn said_of(committed: &Committed) -> Said {
+    let note = committed.topic_id.as_ref().map(|id| format!("{TOPIC_ID}{id}"));
+    Said { offset: committed.offset.0, note: note.unwrap_or_default() }
 }
 
 /// The question does not return before it is answered or its time is up. So it is asked with more and more time, and
@@ -82,7 +95,7 @@ fn try_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Answe
     let (admin, name) = (speaker.admin, speaker.name());
     let (began, mut wait) = (Instant::now(), FIRST_WAIT);
     loop {
-        let list = partitions::list(asked.iter().map(|partition| (partition, 0)));
+        let list = partitions::list(asked.iter().map(|partition| (partition, Said::default())));
         // At least what the client counts in: it would not wait at all for less.
         let left = admin.errors().request_timeout.saturating_sub(began.elapsed()).max(Duration::from_millis(1));
         // SAFETY: client and list are valid during the call, which writes its answers to the list.
@@ -104,7 +117,7 @@ fn try_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Answe
 pub(super) fn commit(
     groups: &GroupClients,
     group: &str,
-    offsets: &[(TopicPartition, Offset)],
+    offsets: &[(TopicPartition, Committed)],
 ) -> Result<(), RecordsError> {
     let Some(member) = groups.member(group) else {
         let outsider = groups.outsider(group)?;
@@ -129,9 +142,9 @@ fn is_not_in(code: Code) -> bool {
     matches!(code, Code::UnknownMemberId | Code::IllegalGeneration)
 }
 
-fn try_commit(speaker: Speaker<'_>, offsets: &[(TopicPartition, Offset)]) -> Result<(), Failed> {
+fn try_commit(speaker: Speaker<'_>, offsets: &[(TopicPartition, Committed)]) -> Result<(), Failed> {
     let (admin, client, name) = (speaker.admin, speaker.client, speaker.name());
-    let list = partitions::list(offsets.iter().map(|(partition, offset)| (partition, offset.0)));
+    let list = partitions::list(offsets.iter().map(|(partition, committed)| (partition, said_of(committed))));
     // SAFETY: the client outlives the queue.
     let queue = unsafe { Queue::new(client) };
     // SAFETY: all pointers are valid during the call, which copies the list.

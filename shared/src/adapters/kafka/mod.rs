@@ -30,7 +30,7 @@ use self::{
 use crate::{
     aside,
     config::kafka::KafkaSettings,
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -166,12 +166,16 @@ impl Groups for KafkaCluster {
         Ok(Box::new(fetch))
     }
 
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError> {
         let (groups, group, partitions) = (self.groups.clone(), group.to_owned(), partitions.to_vec());
         aside::run(move || group_offsets::committed(&groups, &group, &partitions)).await
     }
 
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         if offsets.is_empty() {
             return Ok(());
         }

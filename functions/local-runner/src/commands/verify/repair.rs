@@ -216,7 +216,11 @@ impl Repairer<'_> {
         let live: Vec<_> = chains.iter().filter(is_live).collect();
         let partitions: Vec<_> = live.iter().map(|chain| chain.topic_partition()).collect();
         let offsets = kafka.committed(&group_of(self.name()), &partitions).await?;
-        Ok(live.into_iter().zip(offsets).filter_map(|(chain, offset)| Some((place(chain), offset?))).collect())
+        Ok(live
+            .into_iter()
+            .zip(offsets)
+            .filter_map(|(chain, committed)| Some((place(chain), committed?.in_topic(&chain.topic_id)?)))
+            .collect())
     }
 
     /// What the storage says of a chain now; nothing where its end cannot be read, which the walk reports.

@@ -96,7 +96,7 @@ async fn the_committed_offsets_of_a_topic_that_was_created_again_say_nothing_of_
     test.kafka.delete("orders");
     test.kafka.create("orders", 2, &[]);
     let partition = TopicPartition::new("orders", 0);
-    test.kafka.commit("highwater.main", &[(partition, Offset(1_000))]).await.unwrap();
+    test.kafka.commit("highwater.main", &[(partition, Offset(1_000).into())]).await.unwrap();
     assert!(verify(&test, &Witnesses { kafka: Some(test.kafka.clone()), ..nobody() }).await.good);
 }
 

@@ -16,10 +16,10 @@ use shared::{
     metrics::registers::{Registers, epoch},
     ports::{
         objects::Objects,
-        records::{Kafka, Topic},
+        records::{Committed, Kafka, Topic},
         store::Store,
     },
-    record::{Offset, TopicPartition},
+    record::{Offset, TopicId, TopicPartition},
     segment::ChainPoint,
 };
 
@@ -116,8 +116,8 @@ async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup
     let group = group_of(&backup.owner.backup);
     let offsets = kafka.committed(&group, &partitions).await?;
     let who = format!("the committed offset of group {group}");
-    let word = |(chain, offset): (ChainIdentity, Option<Offset>)| {
-        Some(Word { folder: chain_folder(&chain), next: offset?, who: who.clone() })
+    let word = |(chain, committed): (ChainIdentity, Option<Committed>)| {
+        Some(Word { folder: chain_folder(&chain), next: committed?.in_topic(&chain.topic_id)?, who: who.clone() })
     };
     let mut words: Vec<Word> = chains.into_iter().zip(offsets).filter_map(word).collect();
     words.extend(of_missing(kafka, &backup.owner.backup, &group, &held, &live).await?);
@@ -160,17 +160,19 @@ async fn of_missing(
         }
         let is_held =
             |partition: i32| incarnations.iter().any(|it| it.chains.iter().any(|chain| chain.partition.0 == partition));
-        let partitions = (0..topic.partitions).filter(|partition| !is_held(*partition));
-        missing.extend(partitions.map(|partition| TopicPartition::new(topic.name.clone(), partition)));
+        let partitions = topic.each_partition().filter(|it| !is_held(it.partition.0));
+        missing.extend(partitions.map(|partition| (&topic.id, partition)));
     }
-    let offsets = kafka.committed(group, &missing).await?;
-    let committed = missing.into_iter().zip(offsets).filter_map(|(partition, offset)| Some((partition, offset?)));
-    let word = |(partition, next): (TopicPartition, Offset)| Word {
-        folder: format!("{}{}/", backup_folder(backup), partition.topic),
-        next,
-        who: format!("the committed offset of group {group} for partition {}", partition.partition),
+    let (ids, partitions): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    let committed = kafka.committed(group, &partitions).await?;
+    let word = |((id, partition), committed): ((&TopicId, TopicPartition), Option<Committed>)| {
+        Some(Word {
+            folder: format!("{}{}/", backup_folder(backup), partition.topic),
+            next: committed?.in_topic(id)?,
+            who: format!("the committed offset of group {group} for partition {}", partition.partition),
+        })
     };
-    Ok(committed.map(word).collect())
+    Ok(ids.into_iter().zip(partitions).zip(committed).filter_map(word).collect())
 }
 
 /// What the figures say of a chain.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Faults, Injected};
 use crate::{
     ports::records::{
-        Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic,
+        Committed, Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic,
     },
     record::{Offset, TopicPartition},
 };
@@ -87,11 +87,15 @@ impl Groups for FaultyKafka {
         Ok(self.fetch_of(fetch?))
     }
 
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError> {
         faulty!(self, "read committed offsets", self.inner.committed(group, partitions))
     }
 
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         faulty!(self, "commit", self.inner.commit(group, offsets))
     }
 }

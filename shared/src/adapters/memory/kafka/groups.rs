@@ -6,14 +6,14 @@ use std::{
 };
 
 use crate::{
-    ports::records::Fetched,
-    record::{Offset, TopicPartition},
+    ports::records::{Committed, Fetched},
+    record::TopicPartition,
 };
 
 /// A consumer group.
 #[derive(Debug, Default)]
 pub(super) struct Group {
-    pub(super) committed: BTreeMap<TopicPartition, Offset>,
+    pub(super) committed: BTreeMap<TopicPartition, Committed>,
     members: BTreeMap<u64, Member>,
 }
 

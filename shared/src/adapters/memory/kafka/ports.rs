@@ -10,7 +10,7 @@ use super::{
     fetch::{Membership, MemoryFetch},
 };
 use crate::{
-    ports::records::{Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
 };
 
@@ -74,13 +74,17 @@ impl Groups for MemoryKafka {
         Ok(Box::new(MemoryFetch::new(self.shared.clone(), self.next_seed(), Some(membership))))
     }
 
-    async fn committed(&self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<Offset>>, RecordsError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Committed>>, RecordsError> {
         let cluster = self.shared.lock();
         let group = cluster.groups.get(group);
-        Ok(partitions.iter().map(|p| group?.committed.get(p).copied()).collect())
+        Ok(partitions.iter().map(|p| group?.committed.get(p).cloned()).collect())
     }
 
-    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Offset)]) -> Result<(), RecordsError> {
+    async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         let mut cluster = self.shared.lock();
         if let Some((partition, _)) = offsets.iter().find(|(p, _)| cluster.log(p).is_none()) {
             return Err(unknown("commit offsets", partition));
