@@ -156,7 +156,7 @@ async fn end_of(objects: &dyn Objects, identity: &ChainIdentity, known: Option<&
             _ => Offset(0),
         };
         let losses = match newer.accepted_etag {
-            Some(_) if !newer.segments => archive::read_accepted_losses(objects, identity).await?.count(),
+            Some(_) if !newer.segments => archive::read_accepted_losses(objects, identity).await?.steps(),
             _ => 0,
         };
         if !newer.segments && floor <= start && losses == head.marks.losses {

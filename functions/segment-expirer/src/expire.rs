@@ -1,9 +1,10 @@
 //! One chain: sweep below its floor, then move the floor.
 
 use shared::{
-    archive::{self, StoredFloor, pins},
+    archive::{self, AcceptedLosses, ArchiveError, StoredFloor, pins},
     chain::{ChainIdentity, Cuts, Totals, keys},
     crash,
+    ports::objects::ObjectsError,
     record::Offset,
     segment::SegmentMetadata,
 };
@@ -40,6 +41,7 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
         // Whoever accepts a loss from now on writes the floor anew, and it does not move.
         let accepted = seals::read_believed_losses(run, chain).await?;
         if accepted.is_proposed() {
+            decide(run, chain, accepted).await?;
             return Ok(Done {
                 complete: true,
                 changed: (deleted > 0).then(|| report(chain, floor.floor.base, Totals::default(), deleted)),
@@ -58,6 +60,14 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
     let (start, expired) = moved.unwrap_or((floor.floor.base, Totals::default()));
     let changed = (deleted > 0 || moved.is_some()).then(|| report(chain, start, expired, deleted));
     Ok(Done { complete: !prefix.cut_short, changed })
+}
+
+/// Decides about a loss that somebody began to accept: of a topic that is gone nobody else would.
+async fn decide(run: &Run<'_>, chain: &ChainIdentity, accepted: AcceptedLosses) -> Result<(), ExpireError> {
+    match archive::decide_losses(&*run.context.objects, chain, accepted, run.seal_key()).await {
+        Ok(_) | Err(ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What has expired of a chain with these cuts. Deletes what lies below its floor, and tells how many.
@@ -130,8 +140,7 @@ async fn raise(
         delete_before_the_floor_moves(run, chain, floor.floor.base, first.base).await?;
     }
     crash::point("before-floor");
-    let key = run.seals.and_then(|seals| seals.keys.first());
-    let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), key).await?;
+    let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), run.seal_key()).await?;
     crash::point("after-floor");
     Ok(is_moved.then_some((first.base, expired)))
 }

@@ -9,7 +9,7 @@ use shared::{
         self,
         pins::{self, Pins},
     },
-    chain::{ChainIdentity, Retention, SealRule},
+    chain::{ChainIdentity, Retention, SealKey, SealRule},
     record::{Millis, Offset, Partition},
 };
 
@@ -103,6 +103,13 @@ pub(crate) struct Run<'a> {
     /// The pins, read after the time.
     pub pins: Pins,
     pub deadline: Option<Millis>,
+}
+
+impl<'a> Run<'a> {
+    /// The key to seal with, where the backup has one.
+    pub fn seal_key(&self) -> Option<&'a SealKey> {
+        self.seals.and_then(|seals| seals.keys.first())
+    }
 }
 
 pub(crate) async fn run(input: &Expire, context: &Context) -> Result<ExpireReport, ExpireError> {

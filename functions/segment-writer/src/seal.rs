@@ -50,7 +50,7 @@ pub async fn seal(
         commit(context, backup, &open.chain, segment.metadata.next).await;
     }
     let newer = look_behind(context, backup, open, base, &partition).await?;
-    open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.count());
+    open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.steps());
     context.remember(open);
     reporter.standing(context, open, position).await?;
     crash::point("before-commit");

@@ -56,9 +56,13 @@ pub async fn missing_tails(
 /// When the storage does not answer, or somebody else accepted or went on meanwhile.
 pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteError> {
     let objects = &*context.objects;
-    let known = archive::read_accepted_losses(objects, &tail.chain).await?;
-    let loss = AcceptedLoss::new(tail.frontier, tail.witness, context.clock.now());
-    let seal_key = context.backup(&tail.chain.backup).and_then(|backup| backup.seal_key.as_deref());
+    let (known, now) = (archive::read_accepted_losses(objects, &tail.chain).await?, context.clock.now());
+    let loss = AcceptedLoss::new(tail.frontier, tail.witness, now);
+    let backup = context.backup(&tail.chain.backup);
+    let seal_key = backup.and_then(|backup| backup.seal_key.as_deref());
+    // All of them are sealed together: what nobody vouches for must not be vouched for by that.
+    let is_foreign = !known.losses.is_empty() && backup.is_some_and(|it| !is_believed(it, &tail.chain, &known));
+    let known = if is_foreign { known.used_up(now) } else { known };
     match context.protections.cuts {
         true => archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?,
         false => drop(archive::note_loss(objects, &tail.chain, known, loss, seal_key).await?),
@@ -102,6 +106,11 @@ pub(crate) async fn missing(
             }
             Err(error) => Err(error.into()),
         };
+    }
+    // Who began to accept it came no further: it is as missing as it was.
+    if let Some(loss) = end.accepted.proposed().filter(|_| is_believed(backup, chain, &end.accepted)) {
+        let (partition, AcceptedLoss { frontier, witness, .. }) = (chain.topic_partition(), *loss);
+        return Ok(Some(WriteError::TailMissing { partition, frontier, committed: witness }));
     }
     let missing = not_excused(context, backup, chain, end, committed, purpose).await?;
     if missing.is_none() && purpose == Purpose::Write && end.accepted.is_pending() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
-    archive::{self, AcceptedLoss, AcceptedLosses},
+    archive::{self, AcceptedLoss, AcceptedLosses, Cut},
     chain::SealKey,
     ports::{
         clock::Clock as _,
@@ -89,6 +89,22 @@ impl World {
         let (kafka, objects) = (Arc::new(self.kafka.clone()), self.met.clone().unwrap_or(self.objects.clone()));
         let backups = backups.iter().map(backup).collect();
         Context::new(kafka, objects, self.clock.clone(), backups, "metrics", "test", Limits::default())
+    }
+
+    /// Backup "main", sealed with this key.
+    fn context_with_key(&self, key: &str) -> Arc<Context> {
+        self.context_with_keys(key, &[])
+    }
+
+    fn context_with_keys(&self, key: &str, former: &[&str]) -> Arc<Context> {
+        let mut context = self.context(&["main"]);
+        let backup = Backup {
+            seal_key: Some(Arc::new(SealKey::new(key))),
+            former_seal_keys: former.iter().map(|key| SealKey::new(key)).collect(),
+            ..(*context.backups[0]).clone()
+        };
+        Arc::get_mut(&mut context).expect("it is new").backups = vec![Arc::new(backup)];
+        context
     }
 
     async fn drain(&self) -> DrainReport {
@@ -181,17 +197,11 @@ async fn a_chain_that_is_sealed_is_not_written_without_a_key() {
     let world = World::new();
     world.kafka.create("orders", 1, &[]);
     world.append(1);
-    let keyed = |secret: &str| {
-        let mut context = world.context(&["main"]);
-        let backup = Backup { seal_key: Some(Arc::new(SealKey::new(secret))), ..(*context.backups[0]).clone() };
-        Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
-        context
-    };
-    assert!(world.drain_in(&keyed("the first key")).await.complete());
+    assert!(world.drain_in(&world.context_with_key("the first key")).await.complete());
     world.append(1);
     let report = world.drain().await;
     assert!(matches!(report.partitions[0].error, Some(WriteError::KeyMissing { .. })), "{report:?}");
-    assert!(world.drain_in(&keyed("the next key")).await.complete(), "another key goes on");
+    assert!(world.drain_in(&world.context_with_key("the next key")).await.complete(), "another key goes on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,10 +209,7 @@ async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() 
     let world = World::new();
     world.kafka.create("orders", 1, &[]);
     world.append(3);
-    let mut context = world.context(&["main"]);
-    let key = Arc::new(SealKey::new("the key"));
-    let backup = Backup { seal_key: Some(key.clone()), ..(*context.backups[0]).clone() };
-    Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
+    let context = world.context_with_key("the key");
     assert!(world.drain_in(&context).await.complete());
     world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
     let missing = || async { missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap() };
@@ -216,30 +223,43 @@ async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn accepting_a_loss_vouches_for_none_that_was_accepted_without_the_key_of_a_backup() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let context = world.context_with_key("the key");
+    assert!(world.drain_in(&context).await.complete());
+    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
+    let tail = missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap().remove(0);
+    let objects = &*world.objects;
+    let theirs = [(Offset(0), None), (Offset(0), Some(Cut::Proposed)), (Offset(90), Some(Cut::Made))];
+    for (frontier, cut) in theirs {
+        let known = archive::read_accepted_losses(objects, &tail.chain).await.unwrap();
+        let loss = AcceptedLoss { cut, ..AcceptedLoss::new(frontier, Offset(99), Millis(1)) };
+        archive::note_loss(objects, &tail.chain, known, loss, None).await.unwrap();
+    }
+    accept(&context, &tail).await.unwrap();
+    let known = archive::read_accepted_losses(objects, &tail.chain).await.unwrap();
+    let excused = theirs.map(|(frontier, _)| known.cover(frontier, Offset(99)));
+    assert_eq!((excused, known.cover(tail.frontier, tail.witness)), ([false; 3], true));
+    assert!(known.losses.iter().all(|loss| loss.cut != Some(Cut::Proposed)), "{known:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_loss_that_was_accepted_with_a_former_key_is_excused_where_that_is_told() {
     let world = World::new();
     world.kafka.create("orders", 1, &[]);
     world.append(3);
-    let keyed = |key: &str, former: &[&str]| {
-        let mut context = world.context(&["main"]);
-        let backup = Backup {
-            seal_key: Some(Arc::new(SealKey::new(key))),
-            former_seal_keys: former.iter().map(|key| SealKey::new(key)).collect(),
-            ..(*context.backups[0]).clone()
-        };
-        Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
-        context
-    };
-    let before = keyed("the key before", &[]);
+    let before = world.context_with_key("the key before");
     assert!(world.drain_in(&before).await.complete());
     world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
     let tail = missing_tails(&before, &before.backups[0], &[orders()]).await.unwrap().remove(0);
     accept(&before, &tail).await.unwrap();
 
     world.append(1);
-    let report = world.drain_in(&keyed("the key", &[])).await;
+    let report = world.drain_in(&world.context_with_key("the key")).await;
     assert!(matches!(report.partitions[0].error, Some(WriteError::TailMissing { .. })), "{report:?}");
-    assert!(world.drain_in(&keyed("the key", &["another", "the key before"])).await.complete());
+    assert!(world.drain_in(&world.context_with_keys("the key", &["another", "the key before"])).await.complete());
 }
 
 #[tokio::test(start_paused = true)]

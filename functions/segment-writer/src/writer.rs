@@ -130,8 +130,7 @@ impl PartitionWriter {
         let expected = self.expected();
         let plan = planner::plan_pulled(expected, &records, log_start, first_ever, started);
         records.drain(..plan.skip);
-        let accepted: Vec<_> = self.open.accepted.losses.iter().map(|loss| (loss.frontier, loss.witness)).collect();
-        let mut gaps = planner::tell_accepted(plan.gaps, &accepted);
+        let mut gaps = planner::tell_accepted(plan.gaps, &self.open.accepted.ranges());
         let partition = self.partition();
         let mut sifted = Sifted::of(self.backup.filter(&partition.topic), &partition, records).await;
         loop {
@@ -230,7 +229,7 @@ impl PartitionWriter {
         self.held.set(size_bytes);
         count(&self.context, &self.open, started, 0);
         self.settle().await?;
-        self.ahead = Frontier::behind(&encoded.metadata, size_bytes, self.open.accepted.count());
+        self.ahead = Frontier::behind(&encoded.metadata, size_bytes, self.open.accepted.steps());
         let open = self.open.clone();
         let storing = Storing::begin(&self.context, &self.backup, open, encoded, reporter.fork(), self.position);
         self.storing = Some(storing);

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use segment_writer::{Context, WriteError};
 use shared::{
     adapters::memory::faults::{Faults, Odds},
-    archive::{self, SegmentEntry},
+    archive::{self, ArchiveError, SegmentEntry},
     chain::{ChainIdentity, keys},
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
@@ -162,14 +162,15 @@ async fn chain_of(world: &World, partition: &TopicPartition) -> Option<ChainIden
 /// Somebody who notices, and accepts it, or brings it back.
 async fn person(world: Arc<World>, accident: Accident, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let finds_it = rng.random_bool(0.1);
+    let (finds_it, mut is_noted) = (rng.random_bool(0.1), false);
     for attempt in 0.. {
         tokio::time::sleep(Duration::from_millis(rng.random_range(0..20_000))).await;
-        if !world.accidents.is_closed(&accident.folder) {
+        let is_gone = world.id(&accident.partition.topic) != accident.topic_id;
+        if is_noted && (is_gone || !is_proposed(&world, &accident.folder).await) {
             return;
         }
         // Nobody accepts losses of topics that are gone.
-        if finds_it || world.id(&accident.partition.topic) != accident.topic_id {
+        if !is_noted && (finds_it || is_gone) {
             return bring_back(&world, accident).await;
         }
         let lucky = Arc::new(Faults::new(seed, Odds::NONE, None));
@@ -178,6 +179,10 @@ async fn person(world: Arc<World>, accident: Accident, seed: u64) {
         let objects = Arc::new(Proposing { inner, world: world.clone(), folder });
         let context = processes::context_with(&world, objects, &faults, processes::clock(&world, &mut rng), 300);
         processes::live(&faults, async { drop(accept(&context, &accident.partition).await) }).await;
+        is_noted |= !world.accidents.is_closed(&accident.folder);
+        if is_noted && !is_proposed(&world, &accident.folder).await {
+            return;
+        }
         // A late commit that says less makes the loss look like none; the next one says so again.
         let topic_id = Some(accident.topic_id.clone());
         let said = [(accident.partition.clone(), Committed { offset: accident.witness, topic_id })];
@@ -185,6 +190,11 @@ async fn person(world: Arc<World>, accident: Accident, seed: u64) {
             world.kafka.commit(GROUP, &said).await.expect("memory does not fail");
         }
     }
+}
+
+/// Whether somebody began to accept a loss there, and nobody decided about it.
+async fn is_proposed(world: &World, folder: &str) -> bool {
+    archive::accepted_losses_in(&*world.stored, folder).await.expect("memory does not fail").is_proposed()
 }
 
 async fn bring_back(world: &World, accident: Accident) {
@@ -213,6 +223,7 @@ pub async fn settle(world: &Arc<World>) -> Result<(), String> {
     let faults = Arc::new(Faults::new(world.seed, Odds::NONE, None));
     let context = processes::context_with(world, world.objects.clone(), &faults, world.clock.clone(), 300);
     for topic in TOPICS {
+        decide_about_what_is_gone(world, topic).await.map_err(|error| format!("nobody can decide: {error}"))?;
         for partition in (0..PARTITIONS).map(|partition| TopicPartition::new(topic, partition)) {
             let mut looks = 0;
             while accept(&context, &partition)
@@ -229,6 +240,18 @@ pub async fn settle(world: &Arc<World>) -> Result<(), String> {
     let shaken = std::mem::take(&mut *world.accidents.shaken());
     let of_shaken = |series: &str| shaken.iter().any(|topic| series.contains(&format!("\"{topic}\"")));
     world.meter().shown.retain(|series, _| !of_shaken(series));
+    Ok(())
+}
+
+/// Losses that somebody began to accept of a topic that was deleted meanwhile: nobody writes it any more, who would decide.
+async fn decide_about_what_is_gone(world: &World, topic: &str) -> Result<(), ArchiveError> {
+    let cluster = world.kafka.cluster_id().await.expect("memory does not fail");
+    for chain in archive::chains_of_topic(&*world.stored, &cluster, "main", topic).await? {
+        let accepted = archive::read_accepted_losses(&*world.stored, &chain).await?;
+        if chain.topic_id != world.id(topic) && accepted.is_proposed() {
+            archive::decide_losses(&*world.stored, &chain, accepted, None).await?;
+        }
+    }
     Ok(())
 }
 

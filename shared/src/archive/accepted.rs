@@ -4,7 +4,7 @@
 //! { "format_version": 1, "losses": [ { "frontier": 100, "witness": 200, "accepted_at": 1700000000000, "resumed_at": 1700000001000 } ] }
 //! ```
 //! It lies in the storage, so that everybody who writes obeys it, and changes by compare-and-set only: losses are added at
-//! the end and never taken away, and so are the cuts that they make. How many there are is part of the order of a chain's figures, since behind a loss the
+//! the end and never taken away, and so are the cuts that they make. How many steps they took is part of the order of a chain's figures, since behind a loss the
 //! frontier is lower than it was. The first writer that goes on notes it before it writes (`resumed_at`): from then on the
 //! acceptance excuses nothing more, also not the same tail going missing again.
 //!
@@ -115,13 +115,28 @@ impl AcceptedLosses {
     /// Whether one is proposed, and nobody has decided about it.
     #[must_use]
     pub fn is_proposed(&self) -> bool {
-        self.losses.iter().any(|loss| loss.cut == Some(Cut::Proposed))
+        self.proposed().is_some()
     }
 
-    /// How many there are.
+    /// The one that is proposed, where nobody has decided about it.
     #[must_use]
-    pub fn count(&self) -> u32 {
-        u32::try_from(self.losses.len()).unwrap_or(u32::MAX)
+    pub fn proposed(&self) -> Option<&AcceptedLoss> {
+        self.losses.iter().find(|loss| loss.cut == Some(Cut::Proposed))
+    }
+
+    /// How many steps the chain was taken back in: each of them is noted, and then decided. What was said of the chain
+    /// between the two may lie above what it is then, as what was said before.
+    #[must_use]
+    pub fn steps(&self) -> u32 {
+        let decided = self.losses.iter().filter(|loss| matches!(loss.cut, Some(Cut::Refused | Cut::Made)));
+        u32::try_from(self.losses.len() + decided.count()).unwrap_or(u32::MAX)
+    }
+
+    /// The ranges [frontier, witness) that were accepted, used up or not.
+    #[must_use]
+    pub fn ranges(&self) -> Vec<(Offset, Offset)> {
+        let accepted = self.losses.iter().filter(|loss| loss.is_accepted_at(loss.frontier));
+        accepted.map(|loss| (loss.frontier, loss.witness)).collect()
     }
 
     /// Where they have cut the chain.
@@ -135,6 +150,17 @@ impl AcceptedLosses {
     #[must_use]
     pub fn has_one_at(&self, frontier: Offset) -> bool {
         self.losses.iter().any(|loss| loss.is_accepted_at(frontier))
+    }
+
+    /// The same losses when they excuse nothing more: nobody vouches for them. Cuts stay, since segments are named after
+    /// them.
+    #[must_use]
+    pub fn used_up(mut self, now: Millis) -> Self {
+        for loss in &mut self.losses {
+            loss.resumed_at = loss.resumed_at.or(Some(now));
+            loss.cut = loss.cut.map(|cut| if cut == Cut::Proposed { Cut::Refused } else { cut });
+        }
+        self
     }
 
     /// Whether one of them is of a chain that ends at `frontier`, where everything below `witness` was stored.
@@ -180,7 +206,8 @@ fn text_of(losses: &[AcceptedLoss]) -> String {
     serde_json::to_string(losses).unwrap_or_default()
 }
 
-/// Accepts a loss beside those that were read, sealed where there is a key, and cuts the chain there. When somebody else
+/// Accepts a loss beside those that were read, sealed where there is a key, and cuts the chain there; or goes on with the
+/// same one, where somebody proposed it and came no further. When somebody else
 /// accepted meanwhile nothing changes, and the store's refusal is the answer; where the chain had gone on nothing is cut.
 pub async fn accept_loss(
     objects: &dyn Objects,
@@ -189,10 +216,16 @@ pub async fn accept_loss(
     loss: AcceptedLoss,
     seal_key: Option<&SealKey>,
 ) -> Result<(), ArchiveError> {
-    let (frontier, at) = (loss.frontier, known.losses.len());
-    let proposed = AcceptedLoss { cut: Some(Cut::Proposed), ..loss };
-    note_loss(objects, chain, known, proposed, seal_key).await?;
-    let noted = read_accepted_losses(objects, chain).await?;
+    let (frontier, witness) = (loss.frontier, loss.witness);
+    let is_same = |it: &AcceptedLoss| it.cut == Some(Cut::Proposed) && it.frontier == frontier && it.witness >= witness;
+    let (begun, at) = (known.losses.iter().position(is_same), known.losses.len());
+    let noted = if begun.is_some() {
+        known
+    } else {
+        note_loss(objects, chain, known, AcceptedLoss { cut: Some(Cut::Proposed), ..loss }, seal_key).await?;
+        read_accepted_losses(objects, chain).await?
+    };
+    let at = begun.unwrap_or(at);
     let decided = if noted.is_proposed() { decide_losses(objects, chain, noted, seal_key).await? } else { noted };
     match decided.losses.get(at).and_then(|loss| loss.cut) {
         Some(Cut::Made) => Ok(()),
@@ -207,7 +240,7 @@ pub async fn decide_losses(
     known: AcceptedLosses,
     seal_key: Option<&SealKey>,
 ) -> Result<AcceptedLosses, ArchiveError> {
-    touch_floor(objects, chain, known.count(), seal_key).await?;
+    touch_floor(objects, chain, known.steps(), seal_key).await?;
     let (cuts, mut losses) = (known.cuts(), known.losses);
     let noted_at = known.modified.map_or(i64::MAX, |modified| modified.0);
     for loss in losses.iter_mut().filter(|loss| loss.cut == Some(Cut::Proposed)) {
@@ -238,9 +271,8 @@ pub async fn resume_writing(
     now: Millis,
     seal_key: Option<&SealKey>,
 ) -> Result<AcceptedLosses, ArchiveError> {
-    let resumed = |loss: AcceptedLoss| AcceptedLoss { resumed_at: loss.resumed_at.or(Some(now)), ..loss };
-    let losses = known.losses.into_iter().map(resumed).collect();
-    put(objects, chain, losses, known.etag, seal_key).await
+    let used_up = known.used_up(now);
+    put(objects, chain, used_up.losses, used_up.etag, seal_key).await
 }
 
 async fn put(
@@ -324,6 +356,18 @@ mod tests {
         assert!(!decided.is_proposed() && decided.cuts() == Cuts::at(vec![Offset(100)]));
         let refused = decide_losses(&objects, &chain, known, None).await.unwrap_err();
         assert!(matches!(refused, ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_loss_that_somebody_proposed_is_accepted_by_going_on_with_it_and_each_step_counts() {
+        let (objects, chain) = (MemoryObjects::new(Arc::new(ManualClock::at(Millis(0)))), ChainIdentity::example());
+        let proposed = AcceptedLoss { cut: Some(Cut::Proposed), ..loss() };
+        let known = note_loss(&objects, &chain, AcceptedLosses::default(), proposed, None).await.unwrap();
+        assert_eq!((known.steps(), known.ranges()), (1, vec![]));
+        accept_loss(&objects, &chain, known, loss(), None).await.unwrap();
+        let known = read_accepted_losses(&objects, &chain).await.unwrap();
+        assert_eq!((known.steps(), known.losses.len()), (2, 1));
+        assert_eq!(known.ranges(), [(Offset(100), Offset(200))]);
     }
 
     #[tokio::test]

@@ -102,11 +102,11 @@ async fn look_for_end(
     }
     let Some(last) = last else {
         let mut frontier = Frontier::at(&floor.floor);
-        frontier.marks.losses = accepted.count();
+        frontier.marks.losses = accepted.steps();
         return Ok(ChainEnd { frontier, floor, accepted, stale });
     };
     let metadata = read_metadata(objects, chain, &last).await?;
-    let frontier = Frontier::behind(&metadata, last.size_bytes, accepted.count());
+    let frontier = Frontier::behind(&metadata, last.size_bytes, accepted.steps());
     Ok(ChainEnd { frontier, floor, accepted, stale })
 }
 

@@ -18,7 +18,7 @@ pub struct Floor {
     /// The seal of whoever moved it there with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seal: Option<Seal>,
-    /// How many losses of the chain's tail there were to accept when somebody last did: written anew for each of them, so that
+    /// How many steps there were in accepting losses of the chain's tail when somebody last decided: written anew for each, so that
     /// who read the floor before cannot move it. Left out where it is 0.
     #[serde(default, skip_serializing_if = "super::totals::is_zero")]
     pub losses: u32,

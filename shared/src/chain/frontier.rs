@@ -18,8 +18,8 @@ pub struct Marks {
     /// When the chain's latest gap was declared; absent where none ever was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_gap_at: Option<Millis>,
-    /// How many losses of its tail were accepted. Behind each of them the chain is another one: what was said of it
-    /// before may lie above, and holds no longer.
+    /// How many steps there were in accepting losses of its tail. Behind each of them the chain is another one: what was
+    /// said of it before may lie above, and holds no longer.
     #[serde(default, skip_serializing_if = "super::totals::is_zero")]
     pub losses: u32,
 }
@@ -46,7 +46,7 @@ impl Frontier {
         Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default(), sealed: false }
     }
 
-    /// The frontier behind a segment of this size, in a chain of so many accepted losses.
+    /// The frontier behind a segment of this size, in a chain of so many steps of accepting losses.
     #[must_use]
     pub fn behind(segment: &SegmentMetadata, size_bytes: u64, losses: u32) -> Self {
         let marks = Marks { written_at: Some(segment.written_at), last_gap_at: segment.last_gap_at, losses };

@@ -1,14 +1,17 @@
 //! A store that lost what it held, or never heard of it.
 
 use shared::{
-    archive::{self, AcceptedLoss},
+    archive::{self, AcceptedLoss, AcceptedLosses, Cut},
     chain::ChainIdentity,
     metrics::{
         keys,
         registers::{self, Epoch, Head, Kind, Scope, names},
         standing::{Instance, Message},
     },
-    ports::store::{Operation, Store as _},
+    ports::{
+        objects::{GetRange, PutCondition},
+        store::{Operation, Store as _},
+    },
     record::{Millis, Offset, Partition},
 };
 
@@ -218,14 +221,22 @@ async fn programs_that_ended_leave_the_store() {
     assert_eq!(count(&world).await, 0);
 }
 
-/// A world whose backup of a partition lost its last segment, [10, 15).
+/// A segment of a partition, [10, 15): its last.
+const TAIL: &str = "main/orders/1/1/00000000000000000010.kan";
+
+/// A world whose backup of a partition lost its last segment.
 async fn without_a_tail() -> World {
+    let world = with_a_tail().await;
+    world.objects.delete(TAIL).await.unwrap();
+    world
+}
+
+async fn with_a_tail() -> World {
     let mut world = backed_up().await;
     world.append("orders", 1, 5);
     world.drain().await;
     world.later_refresh().await;
     assert_eq!(head_of(&world).await.next, Offset(15));
-    world.objects.delete("main/orders/1/1/00000000000000000010.kan").await.unwrap();
     world
 }
 
@@ -233,13 +244,39 @@ async fn head_of(world: &World) -> Head {
     world.facts("orders").await.chains[&(1, Partition(1))].head.unwrap()
 }
 
-async fn accept_the_loss(world: &World) {
-    let (objects, topic_id) = (&*world.objects, world.facts("orders").await.incarnations[&1].clone());
+async fn chain_of(world: &World) -> ChainIdentity {
+    let topic_id = world.facts("orders").await.incarnations[&1].clone();
     let (cluster_id, backup, topic) = ("memory".into(), "main".into(), "orders".into());
-    let chain = ChainIdentity { cluster_id, backup, topic, topic_id, incarnation: 1, partition: Partition(1) };
+    ChainIdentity { cluster_id, backup, topic, topic_id, incarnation: 1, partition: Partition(1) }
+}
+
+async fn accept_the_loss(world: &World) {
+    let (objects, chain) = (&*world.objects, chain_of(world).await);
     let known = archive::read_accepted_losses(objects, &chain).await.unwrap();
     let loss = AcceptedLoss::new(Offset(10), Offset(15), world.now());
     archive::accept_loss(objects, &chain, known, loss, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_head_that_was_seen_before_a_loss_was_decided_falls_when_it_is() {
+    let mut world = with_a_tail().await;
+    let tail = world.objects.get(TAIL, GetRange::Whole).await.unwrap().unwrap().body;
+    world.objects.delete(TAIL).await.unwrap();
+    let (objects, chain) = (world.objects.clone(), chain_of(&world).await);
+    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(Offset(10), Offset(15), world.now()) };
+    archive::note_loss(&*objects, &chain, AcceptedLosses::default(), begun, None).await.unwrap();
+    objects.put(TAIL, tail, PutCondition::IfAbsent).await.expect("a writer that woke stores it");
+    world.later_refresh().await;
+    world.later_refresh().await;
+    let undecided = head_of(&world).await;
+    assert_eq!((undecided.next, undecided.totals.records), (Offset(15), 15));
+
+    accept_the_loss(&world).await;
+    world.later_refresh().await;
+    let decided = head_of(&world).await;
+    assert_eq!((decided.next, decided.totals.records), (Offset(10), 10));
+    world.carry_from(Offset(0)).await;
+    assert_eq!(head_of(&world).await, decided);
 }
 
 #[tokio::test]
@@ -249,7 +286,7 @@ async fn a_head_above_a_loss_that_was_accepted_falls_to_the_storages_and_never_c
     accept_the_loss(&world).await;
     assert_eq!(world.later_refresh().await.standings, 1);
     let after = head_of(&world).await;
-    assert_eq!((after.next, after.marks.losses, after.totals.records), (Offset(10), 1, 10));
+    assert_eq!((after.next, after.marks.losses, after.totals.records), (Offset(10), 2, 10));
     assert_eq!(world.later_refresh().await.standings, 0);
 
     // All that was ever said comes once more.
@@ -258,7 +295,7 @@ async fn a_head_above_a_loss_that_was_accepted_falls_to_the_storages_and_never_c
     world.drain().await;
     world.carry_from(Offset(0)).await;
     assert_eq!(head_of(&world).await.totals.records, before.totals.records, "it was fetched again");
-    assert_eq!(head_of(&world).await.marks.losses, 1);
+    assert_eq!(head_of(&world).await.marks.losses, 2);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use shared::{
-    archive,
+    archive::{self, AcceptedLoss, AcceptedLosses, Cut},
     chain::Totals,
     ports::{
         clock::Clock as _,
@@ -31,6 +31,24 @@ async fn the_floor_moves_first_and_what_lies_below_it_is_deleted_when_the_grace_
     let report = world.run().await;
     assert_eq!((report.changed[0].deleted_segments, report.changed[0].expired_segments), (2, 1));
     assert_eq!(world.bases().await, [4, 6, 8]);
+}
+
+#[tokio::test]
+async fn a_loss_that_somebody_began_to_accept_is_decided_and_then_segments_expire_again() {
+    let world = World::new();
+    world.a_segment_a_day(5).await;
+    let (chain, objects) = (world.chain().await, &*world.objects);
+    let loss = AcceptedLoss::new(Offset(10), Offset(20), START);
+    let made = AcceptedLoss { cut: Some(Cut::Made), ..loss };
+    archive::accept_loss(objects, &chain, AcceptedLosses::default(), loss, None).await.unwrap();
+    let known = archive::read_accepted_losses(objects, &chain).await.unwrap();
+    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..loss };
+    archive::note_loss(objects, &chain, known, begun, None).await.unwrap();
+    world.clock.set(Millis(START.0 + 32 * DAY));
+    assert!(world.run().await.changed.is_empty(), "what is there is decided first");
+    assert_eq!(archive::read_accepted_losses(objects, &chain).await.unwrap().losses, [made, made]);
+    world.hours(2);
+    assert_eq!(world.run().await.changed[0].expired_segments, 3);
 }
 
 #[tokio::test]

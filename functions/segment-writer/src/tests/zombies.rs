@@ -161,6 +161,26 @@ async fn a_writer_that_is_as_far_as_the_storage_and_wakes_behind_an_acceptance_b
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_loss_that_somebody_began_to_accept_is_missing_until_it_is_decided_whoever_stored_meanwhile() {
+    let mut world = World::new();
+    let mut zombie = with_a_zombie(&mut world, false).await;
+    let context = world.context(&["main"]);
+    let missing = async || missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap();
+    let tail = missing().await.remove(0);
+    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(tail.frontier, tail.witness, Millis(1)) };
+    archive::note_loss(&*world.objects, &tail.chain, AcceptedLosses::default(), begun, None).await.unwrap();
+    zombie.wake().await;
+    assert_eq!(keys(&world).await, [".kan", "15.kan"]);
+    assert_eq!(missing().await, std::slice::from_ref(&tail));
+    accept(&context, &tail).await.unwrap();
+    let known = archive::read_accepted_losses(&*world.objects, &tail.chain).await.unwrap();
+    assert_eq!(known.losses.iter().map(|loss| loss.cut).collect::<Vec<_>>(), [Some(Cut::Made)]);
+    assert_eq!(missing().await, []);
+    assert!(world.drain().await.complete());
+    assert_eq!((keys(&world).await, world.stored().await), (vec![".kan".into(), "10-1.kan".into()], (0..18).collect()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_that_ends_below_its_cut_has_lost_its_tail_again_whatever_was_committed() {
     let mut world = World::new();
     with_a_zombie(&mut world, false).await;
@@ -179,15 +199,13 @@ async fn a_chain_that_ends_below_its_cut_has_lost_its_tail_again_whatever_was_co
 async fn segments_that_somebody_without_the_key_cut_off_are_not_touched() {
     let world = World::new();
     world.kafka.create("orders", 1, &[]);
-    let mut context = world.context(&["main"]);
-    let backup = Backup { seal_key: Some(Arc::new(SealKey::new("the key"))), ..(*context.backups[0]).clone() };
-    Arc::get_mut(&mut context).unwrap().backups = vec![Arc::new(backup)];
+    let context = world.context_with_key("the key");
     for count in [10, 5] {
         world.append(count);
         assert!(world.drain_in(&context).await.complete());
     }
     let chain = open(&context, &context.backups[0], &orders()).await.unwrap().open.chain;
-    let loss = AcceptedLoss { cut: Some(archive::Cut::Made), ..AcceptedLoss::new(Offset(10), Offset(15), Millis(1)) };
+    let loss = AcceptedLoss { cut: Some(Cut::Made), ..AcceptedLoss::new(Offset(10), Offset(15), Millis(1)) };
     archive::note_loss(&*world.objects, &chain, AcceptedLosses::default(), loss, None).await.unwrap();
     let report = world.drain_in(&context).await;
     let error = report.partitions[0].error.as_ref().unwrap();

@@ -2,7 +2,7 @@
 //!
 //! | register | of | order | holds |
 //! |---|---|---|---|
-//! | head | chain | accepted losses of its tail, next | totals, digest, times |
+//! | head | chain | steps of accepting losses of its tail, next | totals, digest, times |
 //! | floor | chain | start | totals before it |
 //! | incarnation | topic, n | n | topic id |
 //! | job | chain | owner epoch, sequence | state, attempt, since, expires, position |

@@ -12,7 +12,7 @@ use crate::record::Partition;
 /// The hashes of a backup: a fixed handful, whatever it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// By chain: totals and digest; order accepted losses, `next`.
+    /// By chain: totals and digest; order steps of accepting losses, `next`.
     Heads,
     /// By chain: totals before the floor; order `start`.
     Floors,
