@@ -101,6 +101,15 @@ impl TestBackup {
         }
     }
 
+    /// Deletes topic orders, creates it again, with three records, and backs these up.
+    pub async fn create_again(&self) {
+        self.kafka.delete("orders");
+        self.kafka.create("orders", 2, &[]);
+        self.append("orders", 0, 0..3);
+        let clock = Arc::new(ManualClock::at(NOW));
+        self.drain(&self.context(clock, &["orders"], None)).await;
+    }
+
     async fn drain(&self, context: &Arc<Context>) {
         let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
         let answer = segment_writer::handle(Input::Drain(drain), context).await.unwrap();

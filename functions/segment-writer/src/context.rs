@@ -16,14 +16,16 @@ use shared::{
     ports::{
         clock::Clock,
         objects::{CLOCKS_APART_MS, Objects},
-        records::{Kafka, Topic},
+        records::{Committed, Kafka, RecordsError, Topic},
     },
-    record::{Millis, TopicId, TopicPartition, filter::Filter},
+    record::{Millis, Offset, TopicId, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
 
-use crate::{WriteError, error::Remedy, memory::Memory, open::OpenChain, topics::Topics, turns::Turns};
+use crate::{
+    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, topics::Topics, turns::Turns,
+};
 
 /// The wait before the second attempt; it doubles.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
@@ -53,6 +55,7 @@ pub struct Context {
     pub(crate) started_at: Millis,
     pub(crate) turns: Turns,
     topics: Topics,
+    offsets: Offsets,
     hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
     incarnations: Mutex<HashMap<(String, TopicId), u32>>,
     work: Mutex<HashMap<(String, Arc<str>), Work>>,
@@ -206,6 +209,7 @@ impl Context {
             started_at,
             turns: Turns::default(),
             topics: Topics::default(),
+            offsets: Offsets::default(),
             hints: Mutex::default(),
             incarnations: Mutex::default(),
             work: Mutex::default(),
@@ -229,6 +233,26 @@ impl Context {
     /// [`WriteError::Gone`] when the topic is not there, or has no such partition.
     pub(crate) async fn topic_now(&self, partition: &TopicPartition) -> Result<Topic, WriteError> {
         self.topics.topic_now(&*self.kafka, partition).await
+    }
+
+    /// What a backup's group has committed for a partition at some moment after this call.
+    pub(crate) async fn committed(
+        &self,
+        backup: &Backup,
+        partition: &TopicPartition,
+    ) -> Result<Option<Committed>, RecordsError> {
+        self.offsets.committed(&*self.kafka, &backup.group(), partition).await
+    }
+
+    /// Commits for a backup's group where a chain ends, and of which topic that is.
+    pub(crate) async fn commit(
+        &self,
+        backup: &Backup,
+        chain: &ChainIdentity,
+        next: Offset,
+    ) -> Result<(), RecordsError> {
+        let committed = Committed { offset: next, topic_id: Some(chain.topic_id.clone()) };
+        self.offsets.commit(&*self.kafka, &backup.group(), chain.topic_partition(), committed).await
     }
 
     /// Where a chain's end was last seen. A hint: a wrong one costs requests only.

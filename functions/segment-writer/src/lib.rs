@@ -16,6 +16,7 @@ mod follow;
 mod input;
 mod lane;
 mod memory;
+mod offsets;
 mod open;
 mod pause;
 mod report;
@@ -28,6 +29,7 @@ mod storing;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod together;
 mod topics;
 mod turns;
 mod writer;

@@ -64,8 +64,7 @@ pub(crate) async fn open_to(
 ) -> Result<Opened, WriteError> {
     let topic = context.topic_now(partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
-    let committed = context.kafka.committed(&backup.group(), std::slice::from_ref(partition)).await?;
-    let committed = committed.into_iter().next().flatten();
+    let committed = context.committed(backup, partition).await?;
     let (objects, now) = (&*context.objects, context.clock.now());
     let cluster_id = context.kafka.cluster_id().await?;
     let incarnation = incarnation_of(context, backup, &topic).await?;

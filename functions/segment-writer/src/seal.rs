@@ -12,10 +12,7 @@ use shared::{
     archive,
     chain::{ChainIdentity, Frontier, keys},
     crash,
-    ports::{
-        objects::{ObjectsError, PutCondition},
-        records::{Committed, RecordsError},
-    },
+    ports::objects::{ObjectsError, PutCondition},
     record::{Offset, TopicPartition},
     segment::EncodedSegment,
 };
@@ -119,18 +116,7 @@ async fn look_behind(
 
 /// Commits as a report for others. Failing costs nothing: the next commit says the same and more.
 async fn commit(context: &Context, backup: &Backup, chain: &ChainIdentity, next: Offset) {
-    if let Err(error) = commit_to(context, backup, chain, next).await {
+    if let Err(error) = context.commit(backup, chain, next).await {
         tracing::warn!(partition = %chain.topic_partition(), offset = %next, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
     }
-}
-
-/// Commits where a chain ends, and of which topic that is.
-pub(crate) async fn commit_to(
-    context: &Context,
-    backup: &Backup,
-    chain: &ChainIdentity,
-    next: Offset,
-) -> Result<(), RecordsError> {
-    let committed = Committed { offset: next, topic_id: Some(chain.topic_id.clone()) };
-    context.kafka.commit(&backup.group(), &[(chain.topic_partition(), committed)]).await
 }

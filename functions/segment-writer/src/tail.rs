@@ -13,7 +13,6 @@ use shared::{
 use crate::{
     Backup, Context, WriteError,
     open::{Opened, Purpose, open_to},
-    seal,
 };
 
 /// A tail that is missing.
@@ -172,8 +171,8 @@ async fn not_excused(
         return Ok(None);
     }
     // Somebody else may have taken it back since it was read.
-    let now = context.kafka.committed(&backup.group(), std::slice::from_ref(&partition)).await?;
-    match beyond_of(now.into_iter().next().flatten()).or(at_least) {
+    let now = context.committed(backup, &partition).await?;
+    match beyond_of(now).or(at_least) {
         Some(committed) => Ok(Some(WriteError::TailMissing { partition, frontier, committed })),
         None => Ok(None),
     }
@@ -188,7 +187,7 @@ async fn take_back(
     purpose: Purpose,
 ) -> Result<(), WriteError> {
     if purpose == Purpose::Write {
-        seal::commit_to(context, backup, chain, frontier).await?;
+        context.commit(backup, chain, frontier).await?;
     }
     Ok(())
 }

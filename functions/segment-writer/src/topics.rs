@@ -1,15 +1,11 @@
 //! The topic of a partition as the cluster has it now, asked once for all who ask at the same time.
 //!
 //! Every segment asks for its topic's id before it is stored (C4). A thousand partitions of a topic that are closed
-//! together would ask a thousand times for an answer that grows with the partitions. An answer serves everybody who
-//! asked before its request was sent: it is as new as one of their own would be.
+//! together would ask a thousand times for an answer that grows with the partitions.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use shared::{
@@ -17,29 +13,18 @@ use shared::{
     record::TopicPartition,
 };
 
-use crate::WriteError;
+use crate::{WriteError, together::Together};
 
 /// The questions of one process.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
-    moments: AtomicU64,
-    answers: Mutex<HashMap<Arc<str>, Arc<tokio::sync::Mutex<Answer>>>>,
+    questions: Mutex<HashMap<Arc<str>, Question>>,
 }
 
-/// The last answer about a topic.
-#[derive(Debug)]
-struct Answer {
-    /// When its request was sent; 0: never.
-    sent: u64,
-    /// A failure is shared too: who waited for it would only wait for the next.
-    topic: Result<Option<Topic>, RecordsError>,
-}
-
-impl Default for Answer {
-    fn default() -> Self {
-        Answer { sent: 0, topic: Ok(None) }
-    }
-}
+/// All who ask about one topic.
+type Question = Arc<Together<(), Answer>>;
+/// A failure is shared too: who waited for it would only wait for the next.
+type Answer = Result<Option<Topic>, RecordsError>;
 
 impl Topics {
     /// The topic of a partition as the cluster has it at some moment after this call.
@@ -52,22 +37,15 @@ impl Topics {
         found.ok_or_else(|| WriteError::Gone { partition: partition.clone() })
     }
 
-    async fn ask(&self, kafka: &dyn Kafka, name: &Arc<str>) -> Result<Option<Topic>, RecordsError> {
-        let asked = self.moment();
-        let answer =
-            self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone();
-        let mut answer = answer.lock().await;
-        if answer.sent < asked {
-            let sent = self.moment();
+    async fn ask(&self, kafka: &dyn Kafka, name: &Arc<str>) -> Answer {
+        let question =
+            self.questions.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone();
+        let send = async |askers: Vec<()>| {
             let topics = kafka.topics(Some(std::slice::from_ref(name))).await;
             let found = topics.map(|topics| topics.into_iter().find(|topic| topic.name == *name));
-            *answer = Answer { sent, topic: found };
-        }
-        answer.topic.clone()
-    }
-
-    fn moment(&self) -> u64 {
-        self.moments.fetch_add(1, Ordering::SeqCst) + 1
+            vec![found; askers.len()]
+        };
+        question.ask((), send).await
     }
 }
 
@@ -102,17 +80,5 @@ mod tests {
             topics.topic_now(&kafka, &TopicPartition::new("orders", 1)).await,
             Err(WriteError::Gone { .. })
         ));
-    }
-
-    #[tokio::test]
-    async fn an_answer_serves_those_who_asked_before_its_request_was_sent_and_nobody_else() {
-        let (kafka, topics) = (kafka(), Topics::default());
-        let orders: Arc<str> = "orders".into();
-        let asked = topics.moment();
-        topics.ask(&kafka, &orders).await.unwrap();
-        let answers = topics.answers.lock().unwrap()[&orders].clone();
-        assert!(answers.lock().await.sent > asked);
-        kafka.delete("orders");
-        assert_eq!(topics.ask(&kafka, &orders).await.unwrap(), None);
     }
 }

@@ -180,7 +180,7 @@ impl Report for Losses {
         let end = if self.accepted {
             "accepted: each backup goes on where it ends; what is in kafka is fetched again, the rest becomes a declared gap\n"
         } else {
-            "nothing is accepted yet: stop whoever else may write, and repeat this with --yes, or with --range for one of them\n"
+            "nothing is accepted yet: repeat this with --yes, or with --range for one of them\n"
         };
         format!("{table}{end}")
     }

@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
-    adapters::memory::{clock::ManualClock, store::MemoryStore},
+    adapters::memory::{clock::ManualClock, objects::MemoryObjects, store::MemoryStore},
     metrics::{registers, standing::Message},
     ports::{
-        objects::{ListRequest, PutCondition},
+        objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::Groups,
         store::Store,
     },
@@ -68,10 +69,59 @@ async fn a_missing_segment_an_unreadable_one_and_a_foreign_object_are_each_named
     assert_eq!(kinds(&verified), expected);
 }
 
+/// A storage of small pages, to which objects are added once the first segment was listed.
+struct Growing {
+    inner: Arc<MemoryObjects>,
+    added: Mutex<Vec<(String, Bytes)>>,
+}
+
+#[async_trait]
+impl Objects for Growing {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        self.inner.put(key, body, condition).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.inner.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        let page = self.inner.list(ListRequest { limit: 1, ..request }).await?;
+        if page.objects.iter().any(|entry| entry.key == FIRST) {
+            let added = std::mem::take(&mut *self.added.lock().unwrap());
+            for (key, body) in added {
+                self.inner.put(&key, body, PutCondition::IfAbsent).await?;
+            }
+        }
+        Ok(page)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.inner.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_is_created_again_and_backed_up_meanwhile_is_not_foreign() {
+    let test = TestBackup::make().await;
+    let all = async || test.objects.list(ListRequest::prefix("main/")).await.unwrap().objects;
+    let before = all().await;
+    test.create_again().await;
+    let mut added = vec![];
+    for entry in all().await.into_iter().filter(|entry| !before.iter().any(|it| it.key == entry.key)) {
+        added.push((entry.key.clone(), test.objects.get(&entry.key, GetRange::Whole).await.unwrap().unwrap().body));
+        test.objects.delete(&entry.key).await.unwrap();
+    }
+    assert_eq!(added.len(), 2, "a claim and a segment: {added:?}");
+    let growing = Growing { inner: test.objects.clone(), added: Mutex::new(added) };
+    let verified = verified(&growing, None, &nobody(), &How::new(false, None)).await.unwrap();
+    assert_eq!((kinds(&verified), verified.backups[0].chains.len()), (vec![], 3));
+}
+
 #[tokio::test]
 async fn a_segment_that_lies_in_anothers_place_is_foreign() {
     let test = TestBackup::make().await;
-    let body = test.objects.get(FIRST, shared::ports::objects::GetRange::Whole).await.unwrap().unwrap().body;
+    let body = test.objects.get(FIRST, GetRange::Whole).await.unwrap().unwrap().body;
     test.objects.put("main/orders/1/1/00000000000000000003.kan", body, PutCondition::IfAbsent).await.unwrap();
     let verified = verify(&test, &nobody()).await;
     assert_eq!(kinds(&verified), ["Foreign main/orders/1/1/00000000000000000003.kan"]);

@@ -66,10 +66,13 @@ pub async fn segment_bytes(objects: &dyn Objects, backup: &str) -> Result<u64, F
     }
 }
 
+/// By topic; `None` where they cannot be read.
+type Claims = HashMap<Arc<str>, Option<Vec<Claim>>>;
+
 struct Walk<'a> {
     reader: &'a Reader<'a>,
     owner: &'a Owner,
-    claims: HashMap<Arc<str>, Vec<Claim>>,
+    claims: Claims,
     current: Option<Current>,
     walked: Walked,
 }
@@ -91,7 +94,7 @@ impl Walk<'_> {
     async fn page(&mut self, objects: &[ObjectEntry]) -> Result<(), Failure> {
         let placed: Vec<(Place, &ObjectEntry)> =
             objects.iter().map(|entry| (classify(&self.owner.backup, &entry.key), entry)).collect();
-        self.learn_claims(placed.iter().filter_map(|(place, _)| topic_of(place))).await?;
+        self.learn_claims(placed.iter().map(|(place, _)| place)).await?;
         let mut limits = self.limits(placed.iter().filter_map(|(place, _)| chain_of(place))).await?;
 
         let (owner, reader) = (self.owner, self.reader);
@@ -126,15 +129,21 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reads the claims of topics that were not met before.
-    async fn learn_claims(&mut self, topics: impl Iterator<Item = Arc<str>>) -> Result<(), Failure> {
-        let new: BTreeSet<Arc<str>> = topics.filter(|topic| !self.claims.contains_key(topic)).collect();
+    /// Reads the claims of topics that were not met before, or have an incarnation that was claimed since: what is claimed
+    /// comes after its claim.
+    async fn learn_claims(&mut self, places: impl Iterator<Item = &Place>) -> Result<(), Failure> {
+        let is_known = |place: &Place, topic: &Arc<str>| match (self.claims.get(topic), chain_of(place)) {
+            (Some(Some(claims)), Some(chain)) => claims.iter().any(|claim| claim.incarnation == chain.incarnation),
+            (known, _) => known.is_some(),
+        };
+        let new: BTreeSet<Arc<str>> =
+            places.filter_map(|place| topic_of(place).filter(|topic| !is_known(place, topic))).collect();
         let (objects, backup) = (self.reader.objects, self.owner.backup.as_str());
         let read = |topic: Arc<str>| async move { (archive::claims(objects, backup, &topic).await, topic) };
         let mut claims = stream::iter(new).map(read).buffered(READS_MAX);
         while let Some((found, topic)) = claims.next().await {
             let found = or_finding(found, &mut self.walked.findings)?;
-            self.claims.insert(topic, found.unwrap_or_default());
+            self.claims.insert(topic, found);
         }
         Ok(())
     }
@@ -222,8 +231,8 @@ fn topic_of(place: &Place) -> Option<Arc<str>> {
     }
 }
 
-fn identity(owner: &Owner, claims: &HashMap<Arc<str>, Vec<Claim>>, place: &ChainPlace) -> Option<ChainIdentity> {
-    let claim = claims.get(&place.topic)?.iter().find(|claim| claim.incarnation == place.incarnation)?;
+fn identity(owner: &Owner, claims: &Claims, place: &ChainPlace) -> Option<ChainIdentity> {
+    let claim = claims.get(&place.topic)?.as_ref()?.iter().find(|claim| claim.incarnation == place.incarnation)?;
     Some(ChainIdentity {
         cluster_id: owner.cluster_id.clone(),
         backup: owner.backup.clone(),
