@@ -46,6 +46,7 @@ macro_rules! store_conformance {
             a_field_that_another_program_wrote_gives_way
             a_text_in_the_place_of_registers_gives_way
             registers_are_removed
+            a_register_is_removed_unless_something_greater_was_said
             a_register_is_replaced_only_while_it_is_what_it_was
             names_and_values_may_hold_anything
             answers_come_in_the_order_of_the_questions
@@ -317,6 +318,21 @@ pub async fn registers_are_removed(s: &dyn Subject) {
     assert_eq!(registers(s, "h").await, [register("b", &[1], "2")]);
     apply(s, &[Operation::Remove { key: "h".into(), fields: vec!["b".into()] }, max("h", "a", &[0], "anew")]).await;
     assert_eq!(registers(s, "h").await, [register("a", &[0], "anew")]);
+}
+
+/// Check.
+pub async fn a_register_is_removed_unless_something_greater_was_said(s: &dyn Subject) {
+    let up_to = |field: &str, order: &[u64]| {
+        [Operation::RemoveUpTo { key: "h".into(), field: field.into(), order: order.to_vec() }]
+    };
+    apply(s, &[max("h", "a", &[1, 7], "1"), max("h", "b", &[1, 7], "2")]).await;
+    apply(s, &up_to("a", &[1, 6])).await;
+    apply(s, &up_to("nothing", &[9, 9])).await;
+    assert_eq!(registers(s, "h").await, [register("a", &[1, 7], "1"), register("b", &[1, 7], "2")]);
+    apply(s, &up_to("a", &[1, 7])).await;
+    assert_eq!(registers(s, "h").await, [register("b", &[1, 7], "2")]);
+    apply(s, &up_to("b", &[2, 0])).await;
+    assert_eq!(registers(s, "h").await, []);
 }
 
 /// Check.

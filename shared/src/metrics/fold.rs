@@ -71,7 +71,7 @@ impl Folded {
         match operation {
             Operation::Add { key, .. } => self.counters.get(key).copied(),
             Operation::Max { key, field, .. } => self.registers.get(key)?.get(field).copied(),
-            Operation::Replace { .. } | Operation::Remove { .. } => None,
+            Operation::Replace { .. } | Operation::Remove { .. } | Operation::RemoveUpTo { .. } => None,
         }
     }
 
@@ -90,7 +90,9 @@ impl Folded {
                 self.registers.entry(key.clone()).or_default().insert(field.clone(), place);
             }
             // What comes after one of these must be done after it.
-            Operation::Replace { key, .. } | Operation::Remove { key, .. } => drop(self.registers.remove(key)),
+            Operation::Replace { key, .. } | Operation::Remove { key, .. } | Operation::RemoveUpTo { key, .. } => {
+                drop(self.registers.remove(key));
+            }
         }
         self.bytes += bytes_at_most(&operation);
         self.operations.push(operation);
@@ -137,6 +139,7 @@ fn bytes_at_most(operation: &Operation) -> usize {
                 let texts = key.len() + field.len() + was_value.len() + value.len();
                 6 * texts + 21 * (was_order.len() + order.len())
             }
+            Operation::RemoveUpTo { key, field, order } => 6 * (key.len() + field.len()) + 21 * order.len(),
             Operation::Remove { key, fields } => {
                 6 * key.len() + fields.iter().map(|field| 6 * field.len() + 3).sum::<usize>()
             }

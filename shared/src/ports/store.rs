@@ -81,6 +81,15 @@ pub enum Operation {
         /// The registers.
         fields: Vec<String>,
     },
+    /// Removes a register of a hash, unless something greater was said there.
+    RemoveUpTo {
+        /// The hash's key.
+        key: String,
+        /// The register.
+        field: String,
+        /// The greatest order that is removed.
+        order: Vec<u64>,
+    },
 }
 
 /// What came of an [`Store::apply`].

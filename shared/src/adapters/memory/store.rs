@@ -161,7 +161,8 @@ impl Contents {
                     *held = (order.clone(), value.clone());
                 }
             }
-            Operation::Remove { key, fields } => self.remove(key, fields),
+            Operation::Remove { key, fields } => self.remove(key, |field, _| fields.contains(field)),
+            Operation::RemoveUpTo { key, field, order } => self.remove(key, |it, held| it == field && held <= order),
         }
     }
 
@@ -186,9 +187,9 @@ impl Contents {
     }
 
     /// A hash without fields is none, as in Redis.
-    fn remove(&mut self, key: &str, removed: &[String]) {
+    fn remove(&mut self, key: &str, removed: impl Fn(&String, &Vec<u64>) -> bool) {
         let Some(Entry { held: Held::Registers(fields), .. }) = self.0.get_mut(key) else { return };
-        fields.retain(|field, _| !removed.contains(field));
+        fields.retain(|field, (order, _)| !removed(field, order));
         if fields.is_empty() {
             self.0.remove(key);
         }

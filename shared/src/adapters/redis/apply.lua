@@ -17,6 +17,7 @@ local needs = {
   max = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' }, { 'DEL' } },
   replace = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' } },
   remove = { { 'HDEL', 'f' } },
+  removeupto = { { 'HDEL', 'f' }, { 'HGET', 'f' } },
 }
 local function lacks(key, command)
   local name, rest = command[1], { unpack(command, 2) }
@@ -36,7 +37,7 @@ if redis.acl_check_cmd then
       if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. KEYS[i]) end
     end
     seen[kind] = true
-    if kind == 'add' then here = here + 3
+    if kind == 'add' or kind == 'removeupto' then here = here + 3
     elseif kind == 'max' or kind == 'replace' then here = here + 4
     else here = here + 2 + tonumber(ARGV[here + 1]) end
   end
@@ -56,10 +57,17 @@ local function add(key, by)
 end
 
 -- Orders are digits of equal length, so that texts compare as the numbers do.
+local function order_of(held) return string.match(held, '^([%d.]*)|') or '' end
+
 local function max(key, field, order, value)
   local held = redis.pcall('HGET', key, field)
   if type(held) == 'table' then redis.call('DEL', key); held = false end
-  if not held or (string.match(held, '^([%d.]*)|') or '') < order then redis.call('HSET', key, field, order .. '|' .. value) end
+  if not held or order_of(held) < order then redis.call('HSET', key, field, order .. '|' .. value) end
+end
+
+local function remove_up_to(key, field, order)
+  local held = redis.pcall('HGET', key, field)
+  if type(held) == 'string' and order_of(held) <= order then redis.call('HDEL', key, field) end
 end
 
 for i = n + 1, #KEYS do
@@ -73,6 +81,8 @@ for i = n + 1, #KEYS do
   elseif operation == 'replace' then
     local field, was, now = take(), take(), take()
     if redis.pcall('HGET', KEYS[i], field) == was then redis.call('HSET', KEYS[i], field, now) end
+  elseif operation == 'removeupto' then
+    remove_up_to(KEYS[i], take(), take())
   else
     for _ = 1, tonumber(take()) do redis.pcall('HDEL', KEYS[i], take()) end
   end

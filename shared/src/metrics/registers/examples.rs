@@ -121,7 +121,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
     prop_oneof![4 => standing(), 2 => ends(), 1 => instance()]
 }
 
-/// The hashes a store holds after these operations, by the port's rule for `Max` and `Remove`.
+/// The hashes a store holds after these operations, by the port's rules for `Max` and both removals.
 pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMap<String, BTreeMap<String, Register>> {
     let mut hashes = BTreeMap::<String, BTreeMap<String, Register>>::new();
     for operation in operations {
@@ -135,6 +135,10 @@ pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMa
             Operation::Remove { key, fields } => {
                 let hash = hashes.entry(key).or_default();
                 fields.iter().for_each(|field| drop(hash.remove(field)));
+            }
+            Operation::RemoveUpTo { key, field, order } => {
+                let hash = hashes.entry(key).or_default();
+                hash.retain(|it, held| *it != field || held.order > order);
             }
             Operation::Add { .. } | Operation::Replace { .. } => panic!("no standing asks for this"),
         }

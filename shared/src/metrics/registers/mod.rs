@@ -36,7 +36,11 @@ use super::{
     processes,
     standing::{Ends, Instance, Message, Standing},
 };
-use crate::{chain::ChainIdentity, ports::store::Operation, record::Millis};
+use crate::{
+    chain::ChainIdentity,
+    ports::store::Operation,
+    record::{Millis, Offset},
+};
 
 /// What a message changes in the store.
 #[must_use]
@@ -70,10 +74,10 @@ fn of_standing(s: &Standing) -> Vec<Operation> {
         register(
             Kind::Heads,
             &chain,
-            vec![s.marks.losses.into(), unsigned(s.next.0)],
+            head_order(s.marks.losses, s.next),
             json(&HeadValue { totals: s.totals, digest: s.digest, marks: s.marks }),
         ),
-        register(Kind::Floors, &chain, vec![unsigned(s.start.0)], json(&FloorValue { totals: s.totals_before_start })),
+        register(Kind::Floors, &chain, floor_order(s.start), json(&FloorValue { totals: s.totals_before_start })),
     ];
     if let Some(job) = &s.job {
         let value = json(&JobValue::from(job));
@@ -102,6 +106,14 @@ fn max(kind: Kind, backup: &str, field: &str, order: Vec<u64>, value: String) ->
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("a struct of numbers and texts is valid JSON")
+}
+
+fn head_order(losses: u32, next: Offset) -> Vec<u64> {
+    vec![losses.into(), unsigned(next.0)]
+}
+
+fn floor_order(start: Offset) -> Vec<u64> {
+    vec![unsigned(start.0)]
 }
 
 /// Decoding refuses negative numbers; one made in this program that is negative nevertheless counts as the least.

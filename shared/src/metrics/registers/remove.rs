@@ -1,6 +1,6 @@
 //! Taking out what is gone, so that the store does not grow with what once was.
 
-use super::{Chain, Kind, LogEnds, Registers, TopicRegisters, names};
+use super::{Chain, Kind, LogEnds, Registers, TopicRegisters, floor_order, head_order, names};
 use crate::{
     metrics::standing::{Instance, Job},
     ports::store::Operation,
@@ -46,7 +46,7 @@ pub fn jobs(
     remove(Kind::Jobs, backup, chain_fields(topic, registers, wrong))
 }
 
-/// Takes out heads and floors of chains that are no more.
+/// Takes out heads and floors of chains that are no more; what was said of one since stays.
 #[must_use]
 pub fn heads_and_floors(
     backup: &str,
@@ -54,9 +54,14 @@ pub fn heads_and_floors(
     registers: &TopicRegisters,
     gone: impl Fn((u32, Partition)) -> bool,
 ) -> Vec<Operation> {
-    let gone = |id: &(u32, Partition), chain: &Chain| (chain.head.is_some() || chain.floor.is_some()) && gone(*id);
-    let fields = chain_fields(topic, registers, gone);
-    [Kind::Heads, Kind::Floors].into_iter().filter_map(|kind| remove(kind, backup, fields.clone())).collect()
+    let known = |((n, partition), chain): (&(u32, Partition), &Chain)| {
+        let field = names::chain_field(topic, *n, *partition);
+        let remove = |kind: Kind, order| Operation::RemoveUpTo { key: kind.key(backup), field: field.clone(), order };
+        let head = chain.head.as_ref().map(|head| remove(Kind::Heads, head_order(head.marks.losses, head.next)));
+        let floor = chain.floor.as_ref().map(|floor| remove(Kind::Floors, floor_order(floor.start)));
+        head.into_iter().chain(floor)
+    };
+    registers.chains.iter().filter(|(id, _)| gone(**id)).flat_map(known).collect()
 }
 
 /// Takes out the word that chains cannot be read.

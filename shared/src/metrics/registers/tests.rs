@@ -147,6 +147,20 @@ fn what_is_alive_of_a_deleted_topic_leaves_the_store_what_is_stored_stays_and_ot
 }
 
 #[test]
+fn a_chain_that_is_no_more_is_taken_out_unless_more_was_said_of_it_since() {
+    let known = super::operations(&standing(0, 1, 0));
+    let registers = registers_in(&hashes(known.clone()));
+    let removal = remove::heads_and_floors("main", "orders", &registers.topics["orders"], |_| true);
+    assert_eq!(removal.len(), 2);
+    for (since, left) in [(0, None), (7, Some(Offset(7)))] {
+        let said = super::operations(&standing(since, 1, 9));
+        let operations = known.iter().cloned().chain(said).chain(removal.clone());
+        let store = registers_in(&hashes(operations));
+        assert_eq!(chain(&store).head.map(|head| head.next), left);
+    }
+}
+
+#[test]
 fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
     let instance = |name: &str, expires| {
         Message::Instance(Instance {
