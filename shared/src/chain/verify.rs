@@ -202,7 +202,9 @@ impl ChainCheck {
     /// The end of the listing.
     #[must_use]
     pub fn finish(mut self) -> ChainReport {
-        if !self.seen && self.floor.base > Offset(0) {
+        // Somebody accepted that nothing is there, until there is a segment again.
+        let is_accepted = self.cuts.is_at(self.floor.base);
+        if !self.seen && self.floor.base > Offset(0) && !is_accepted {
             let detail = format!("the floor is at {}, and no segment lies there or above", self.floor.base);
             let folder = keys::chain_folder(&self.report.chain);
             self.report.findings.push(Finding::of_object(Kind::MissingTail, folder, detail));

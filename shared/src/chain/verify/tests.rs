@@ -172,6 +172,15 @@ fn a_floor_that_no_segment_begins_at_is_found() {
 }
 
 #[test]
+fn a_floor_with_nothing_behind_it_is_well_where_that_loss_was_accepted() {
+    let raised = Floor { base: Offset(12), ..floor() };
+    for (cut, is_accepted) in [(11, false), (12, true)] {
+        let check = ChainCheck::new(ChainIdentity::example(), raised.clone(), Cuts::at(vec![Offset(cut)]));
+        assert_eq!(check.finish().findings.is_empty(), is_accepted, "{cut}");
+    }
+}
+
+#[test]
 fn a_chain_that_ends_below_a_witness_has_lost_its_tail() {
     let witness = Witness { who: "the committed offset of group highwater.main", next: Offset(40) };
     let finding = missing_tail("main/orders/1/0/", Offset(25), witness).unwrap();
