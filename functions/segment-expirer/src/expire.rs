@@ -2,7 +2,7 @@
 
 use shared::{
     archive::{self, AcceptedLosses, ArchiveError, StoredFloor, pins},
-    chain::{ChainIdentity, Cuts, Totals, keys},
+    chain::{ChainIdentity, Cuts, Totals, keys, seal::Worth},
     crash,
     ports::objects::ObjectsError,
     record::Offset,
@@ -62,8 +62,16 @@ pub(crate) async fn expire(run: &Run<'_>, chain: &ChainIdentity) -> Result<Done,
     Ok(Done { complete: !prefix.cut_short, changed })
 }
 
-/// Decides about a loss that somebody began to accept: of a topic that is gone nobody else would.
+/// Decides about a loss that somebody began to accept: where nobody writes any more, nobody else would, and nothing would
+/// expire again. What is not sealed as the backup is stays as it is: deciding seals all of them anew.
 async fn decide(run: &Run<'_>, chain: &ChainIdentity, accepted: AcceptedLosses) -> Result<(), ExpireError> {
+    let is_ours = match run.seals {
+        Some(rule) => accepted.worth(chain, rule) == Worth::Valid,
+        None => accepted.seal.is_none(),
+    };
+    if !is_ours {
+        return Ok(());
+    }
     match archive::decide_losses(&*run.context.objects, chain, accepted, run.seal_key()).await {
         Ok(_) | Err(ArchiveError::Objects(ObjectsError::PreconditionFailed { .. })) => Ok(()),
         Err(error) => Err(error.into()),

@@ -33,9 +33,17 @@ impl Offsets {
         group: &str,
         partition: &TopicPartition,
     ) -> Result<Option<Committed>, RecordsError> {
-        let send = async |partitions: Vec<TopicPartition>| match kafka.committed(group, &partitions).await {
+        let read = async |partitions: &[TopicPartition]| kafka.committed(group, partitions).await;
+        let send = async |partitions: Vec<TopicPartition>| match read(&partitions).await {
             Ok(committed) => committed.into_iter().map(Ok).collect(),
-            Err(error) => vec![Err(error); partitions.len()],
+            Err(error) if is_of_all(&error, &partitions) => vec![Err(error); partitions.len()],
+            Err(_) => {
+                let mut answers = vec![];
+                for partition in &partitions {
+                    answers.push(read(std::slice::from_ref(partition)).await.map(|it| it.into_iter().next().flatten()));
+                }
+                answers
+            }
         };
         self.group(group).reading.ask(partition.clone(), send).await
     }
@@ -51,9 +59,9 @@ impl Offsets {
         let send = async |all: Vec<(TopicPartition, Committed)>| {
             // Of two of a partition the later counts.
             let offsets: Vec<_> = all.iter().cloned().collect::<BTreeMap<_, _>>().into_iter().collect();
-            let outcome = kafka.commit(group, &offsets).await;
-            if outcome.is_ok() || offsets.len() == 1 {
-                return vec![outcome; all.len()];
+            match kafka.commit(group, &offsets).await {
+                Err(error) if !is_of_all(&error, &offsets) => {}
+                outcome => return vec![outcome; all.len()],
             }
             let mut outcomes = HashMap::new();
             for offset in offsets {
@@ -71,11 +79,23 @@ impl Offsets {
     }
 }
 
+/// Whether an error tells of all that was asked for. Each of them asked for alone would wait as long for a group that does
+/// not answer.
+fn is_of_all<T>(error: &RecordsError, asked: &[T]) -> bool {
+    error.retry() || asked.len() == 1
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::future::join_all;
     use shared::{
-        adapters::memory::{clock::ManualClock, kafka::MemoryKafka},
+        adapters::memory::{
+            clock::ManualClock,
+            faults::{Faults, FaultyKafka, Odds},
+            kafka::MemoryKafka,
+        },
         record::{Millis, Offset},
     };
 
@@ -94,6 +114,21 @@ mod tests {
         let committed = join_all(partitions.iter().map(|it| offsets.committed(&kafka, "group", it))).await;
         let seven = Ok(Some(Offset(7).into()));
         assert_eq!(committed, [seven.clone(), Ok(None), seven.clone(), seven]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_does_not_answer_is_asked_once_for_all() {
+        let kafka = MemoryKafka::new(Arc::new(ManualClock::at(Millis(0))), 1);
+        kafka.create("orders", 3, &[]);
+        // The third request would hang.
+        let odds = Odds { fail_before: 1.0, ..Odds::NONE };
+        let kafka = FaultyKafka::new(Arc::new(kafka), Arc::new(Faults::new(1, odds, Some(3))));
+        let offsets = Offsets::default();
+        let commits = (0..3).map(|partition| {
+            offsets.commit(&kafka, "group", TopicPartition::new("orders", partition), Offset(7).into())
+        });
+        let outcomes = tokio::time::timeout(Duration::from_secs(60), join_all(commits)).await.expect("two requests");
+        assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use shared::{
     archive::{self, AcceptedLoss, AcceptedLosses, ArchiveError, ChainEnd},
     chain::{ChainIdentity, SealRule, keys, seal::Worth},
     ports::{
-        objects::{ListRequest, Objects, ObjectsError},
+        objects::{ETag, ListRequest, Objects, ObjectsError},
         records::Committed,
     },
     record::{Offset, Partition, TopicPartition},
@@ -26,6 +26,8 @@ pub struct MissingTail {
     pub witness: Offset,
     /// Where Kafka's log begins now: what is missing from there on is fetched again, what is below is lost.
     pub log_start: Offset,
+    /// The losses that were accepted before, as they were then: whoever accepts this one has seen no others.
+    accepted_etag: Option<ETag>,
 }
 
 /// The tails that are missing from a backup of these partitions.
@@ -44,7 +46,8 @@ pub async fn missing_tails(
         let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
         let gone = || WriteError::Gone { partition: partition.clone() };
         let log_start = bounds.ok_or_else(gone)??.start;
-        tails.push(MissingTail { chain: open.chain, frontier, witness, log_start });
+        let accepted_etag = open.accepted.etag;
+        tails.push(MissingTail { chain: open.chain, frontier, witness, log_start, accepted_etag });
     }
     Ok(tails)
 }
@@ -56,12 +59,16 @@ pub async fn missing_tails(
 pub async fn accept(context: &Context, tail: &MissingTail) -> Result<(), WriteError> {
     let objects = &*context.objects;
     let (known, now) = (archive::read_accepted_losses(objects, &tail.chain).await?, context.clock.now());
+    if known.etag != tail.accepted_etag {
+        let key = keys::accepted_loss(&tail.chain);
+        return Err(ObjectsError::PreconditionFailed { key }.into());
+    }
     let loss = AcceptedLoss::new(tail.frontier, tail.witness, now);
     let backup = context.backup(&tail.chain.backup);
     let seal_key = backup.and_then(|backup| backup.seal_key.as_deref());
     // All of them are sealed together: what nobody vouches for must not be vouched for by that.
     let is_foreign = !known.losses.is_empty() && backup.is_some_and(|it| !is_believed(it, &tail.chain, &known));
-    let known = if is_foreign { known.used_up(now) } else { known };
+    let known = if is_foreign { known.disowned(now) } else { known };
     match context.protections.cuts {
         true => archive::accept_loss(objects, &tail.chain, known, loss, seal_key).await?,
         false => drop(archive::note_loss(objects, &tail.chain, known, loss, seal_key).await?),
@@ -161,7 +168,7 @@ async fn not_excused(
     // What nothing but the floor tells is excused until there is a segment again: there may be no record for long.
     let is_excused = match beyond {
         Some(committed) => end.accepted.cover(frontier, committed),
-        None => end.accepted.has_one_at(frontier),
+        None => end.accepted.excuse(&end.floor),
     };
     if is_excused && is_believed(backup, chain, &end.accepted) {
         tracing::warn!(%partition, %frontier, %committed, "the backup goes on where its tail went missing: that was accepted");

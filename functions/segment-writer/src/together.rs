@@ -34,7 +34,9 @@ impl<Q: Clone, A> Together<Q, A> {
                 Err(TryRecvError::Closed) => continue,
                 Err(TryRecvError::Empty) => {}
             }
-            let (questions, askers): (Vec<Q>, Vec<_>) = mem::take(&mut *self.lock()).into_iter().unzip();
+            // What nobody waits for any more is not asked: it may be old.
+            let waiting = mem::take(&mut *self.lock()).into_iter().filter(|(_, asker)| !asker.is_closed());
+            let (questions, askers): (Vec<Q>, Vec<_>) = waiting.unzip();
             for (answer, asker) in send(questions).await.into_iter().zip(askers) {
                 drop(asker.send(answer)); // who asked may have gone
             }
@@ -106,6 +108,18 @@ mod tests {
         asked.permits.add_permits(9);
         let answers: Vec<_> = join_all(asking).await.into_iter().map(Result::unwrap).collect();
         assert_eq!((answers, asked.requests()), (vec![2, 4, 6, 8], vec![vec![1], vec![2, 3, 4]]));
+    }
+
+    #[tokio::test]
+    async fn a_question_whose_asker_was_stopped_is_never_asked() {
+        let asked = Asked::new();
+        let first = begin(&asked, 1).await;
+        let second = begin(&asked, 2).await;
+        second.abort();
+        assert!(second.await.unwrap_err().is_cancelled());
+        asked.permits.add_permits(9);
+        assert_eq!((first.await.unwrap(), asked.ask(3).await), (2, 6));
+        assert_eq!(asked.requests(), [vec![1], vec![3]]);
     }
 
     #[tokio::test]

@@ -79,10 +79,11 @@ async fn chains(world: &World, topic: &str, claim: &archive::Claim) -> Result<Ve
 
 /// Reads a chain from its floor on. Where there is a floor, something lies there.
 async fn read(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Stored, String> {
-    let floor = text(archive::read_floor(objects, chain).await)?.floor;
-    let stored = read_part(objects, chain, &floor, Offset(i64::MAX)).await?;
-    let accepted = text(archive::accepted_losses_behind(objects, chain, &floor).await)?;
-    if stored.next == floor.base && floor.base > Offset(0) && !accepted.has_one_at(floor.base) {
+    let held = text(archive::read_floor(objects, chain).await)?;
+    let floor = &held.floor;
+    let stored = read_part(objects, chain, floor, Offset(i64::MAX)).await?;
+    let accepted = text(archive::accepted_losses_behind(objects, chain, floor).await)?;
+    if stored.next == floor.base && floor.base > Offset(0) && !accepted.excuse(&held) {
         return Err(format!("the floor is at {} and nothing lies there", floor.base));
     }
     Ok(stored)

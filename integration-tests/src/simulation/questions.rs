@@ -260,7 +260,9 @@ async fn chain_end(world: &World, chain: &ChainIdentity) -> Result<(Offset, Chai
     let cuts = archive::read_accepted_losses(&*world.stored, chain).await.map_err(|e| e.to_string())?.cuts();
     let mut segments = objects.iter().rev().filter_map(|entry| SegmentEntry::of(&folder, entry));
     let Some(last) = segments.find(|segment| !segment.is_stale(&cuts)) else {
-        return Ok((Offset(0), ChainPoint::start(chain)));
+        // What expired is counted still where nothing lies behind the floor, since that loss was accepted.
+        let floor = archive::read_floor(&*world.stored, chain).await.map_err(|e| e.to_string())?.floor;
+        return Ok((floor.base, floor.before));
     };
     if let Some(known) = world.meter().points.get(&last.key) {
         return Ok(*known);

@@ -12,14 +12,20 @@
 //! acknowledges nothing where it has changed, what is put from then on was acknowledged by nobody. Then somebody decides,
 //! whoever accepts or else the next writer: the floor is written anew, so that nobody moves it to where it would have been;
 //! and where nothing begins at the frontier or above that was there before, the chain is cut ([`crate::chain::cuts`]): `"made"`.
-//! Where something was there the chain had gone on, and the acceptance is void: `"refused"`. What came in the same moment may
+//! Where something was there the chain had gone on, and the acceptance is void: `"refused"`. So it is where somebody has brought
+//! back what was missing: segments follow each other from the frontier to the witness. What came in the same moment may
 //! have been acknowledged and is cut off all the same: Kafka has it still, and its commit is above what was accepted, so that
 //! is asked for again. A loss that is proposed or refused excuses nothing. One without `cut` was accepted by an earlier
 //! version: it excuses, and cuts nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, floor::touch_floor, json, segments::is_any_from};
+use super::{
+    ArchiveError, StoredFloor,
+    floor::touch_floor,
+    json,
+    segments::{is_any_from, reach},
+};
 use crate::{
     chain::{ChainIdentity, Cuts, Floor, Seal, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ETag, Objects, PutCondition},
@@ -152,15 +158,24 @@ impl AcceptedLosses {
         self.losses.iter().any(|loss| loss.is_accepted_at(frontier))
     }
 
-    /// The same losses when they excuse nothing more: nobody vouches for them. Cuts stay, since segments are named after
-    /// them.
+    /// The same losses when nobody vouches for them, so that they excuse nothing more. Cuts stay, since segments are named
+    /// after them.
     #[must_use]
-    pub fn used_up(mut self, now: Millis) -> Self {
+    pub fn disowned(mut self, now: Millis) -> Self {
         for loss in &mut self.losses {
             loss.resumed_at = loss.resumed_at.or(Some(now));
-            loss.cut = loss.cut.map(|cut| if cut == Cut::Proposed { Cut::Refused } else { cut });
+            loss.cut = Some(if loss.cut == Some(Cut::Made) { Cut::Made } else { Cut::Refused });
         }
         self
+    }
+
+    /// Whether nothing need lie behind a floor: that it is missing was accepted, and the floor moved there before, as the
+    /// store dates both. A floor that came to a cut later had a segment there.
+    #[must_use]
+    pub fn excuse(&self, floor: &StoredFloor) -> bool {
+        let dates = floor.moved_at.zip(self.modified);
+        let is_older = dates.is_none_or(|(moved_at, modified)| moved_at.0 <= modified.0.saturating_add(SAME_MOMENT_MS));
+        is_older && self.has_one_at(floor.floor.base)
     }
 
     /// Whether one of them is of a chain that ends at `frontier`, where everything below `witness` was stored.
@@ -245,7 +260,8 @@ pub async fn decide_losses(
     let noted_at = known.modified.map_or(i64::MAX, |modified| modified.0);
     for loss in losses.iter_mut().filter(|loss| loss.cut == Some(Cut::Proposed)) {
         let is_older = |modified: Millis| modified.0.saturating_add(SAME_MOMENT_MS) < noted_at;
-        let went_on = is_any_from(objects, chain, loss.frontier, &cuts, is_older).await?;
+        let went_on = is_any_from(objects, chain, loss.frontier, &cuts, is_older).await?
+            || reach(objects, chain, (loss.frontier, loss.witness), &cuts).await?;
         loss.cut = Some(if went_on { Cut::Refused } else { Cut::Made });
     }
     put(objects, chain, losses, known.etag, seal_key).await
@@ -271,8 +287,9 @@ pub async fn resume_writing(
     now: Millis,
     seal_key: Option<&SealKey>,
 ) -> Result<AcceptedLosses, ArchiveError> {
-    let used_up = known.used_up(now);
-    put(objects, chain, used_up.losses, used_up.etag, seal_key).await
+    let resumed = |loss: AcceptedLoss| AcceptedLoss { resumed_at: loss.resumed_at.or(Some(now)), ..loss };
+    let losses = known.losses.into_iter().map(resumed).collect();
+    put(objects, chain, losses, known.etag, seal_key).await
 }
 
 async fn put(
@@ -342,6 +359,20 @@ mod tests {
             assert_eq!((accepted.is_ok(), known.cover(Offset(100), Offset(200))), (is_cut, is_cut));
             assert_eq!((known.cuts().count(), known.is_pending()), (u32::from(is_cut), is_cut));
             assert!(matches!(accepted, Ok(()) | Err(ArchiveError::WentOn { .. })));
+        }
+    }
+
+    #[test]
+    fn a_floor_that_moved_to_a_cut_later_had_a_segment_there() {
+        let made = AcceptedLoss { cut: Some(Cut::Made), ..loss() };
+        let accepted =
+            AcceptedLosses { losses: vec![made], modified: Some(Millis(50_000)), ..AcceptedLosses::default() };
+        let mut floor = StoredFloor::ground(&ChainIdentity::example());
+        for (base, moved_at, is_excused) in
+            [(100, 10_000, true), (100, 52_000, true), (100, 52_001, false), (99, 0, false)]
+        {
+            (floor.floor.base, floor.moved_at) = (Offset(base), Some(Millis(moved_at)));
+            assert_eq!(accepted.excuse(&floor), is_excused, "{base} {moved_at}");
         }
     }
 

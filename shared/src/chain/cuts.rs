@@ -34,12 +34,6 @@ impl Cuts {
         self.0.last().copied()
     }
 
-    /// Whether one was made there.
-    #[must_use]
-    pub fn is_at(&self, offset: Offset) -> bool {
-        self.0.contains(&offset)
-    }
-
     /// Whether a segment that begins at `base` does not exist, of a writer that knew of the first `known` cuts.
     #[must_use]
     pub fn is_stale(&self, base: Offset, known: u32) -> bool {

@@ -141,6 +141,7 @@ pub struct ChainCheck {
     seen: bool,
     seals: SealCheck,
     cuts: Cuts,
+    may_be_bare: bool,
 }
 
 impl ChainCheck {
@@ -162,7 +163,7 @@ impl ChainCheck {
             notes: vec![],
         };
         let expected = Some((floor.base, floor.before));
-        ChainCheck { report, expected, floor, seen: false, seals: SealCheck::default(), cuts }
+        ChainCheck { report, expected, floor, seen: false, seals: SealCheck::default(), cuts, may_be_bare: false }
     }
 
     /// The next segment.
@@ -194,6 +195,11 @@ impl ChainCheck {
         self.seen = true;
     }
 
+    /// Nothing need lie behind the floor: that it is missing was accepted.
+    pub fn floor_may_be_bare(&mut self) {
+        self.may_be_bare = true;
+    }
+
     /// Something wrong beside its segments.
     pub fn found(&mut self, finding: Finding) {
         self.report.findings.push(finding);
@@ -202,9 +208,7 @@ impl ChainCheck {
     /// The end of the listing.
     #[must_use]
     pub fn finish(mut self) -> ChainReport {
-        // Somebody accepted that nothing is there, until there is a segment again.
-        let is_accepted = self.cuts.is_at(self.floor.base);
-        if !self.seen && self.floor.base > Offset(0) && !is_accepted {
+        if !self.seen && self.floor.base > Offset(0) && !self.may_be_bare {
             let detail = format!("the floor is at {}, and no segment lies there or above", self.floor.base);
             let folder = keys::chain_folder(&self.report.chain);
             self.report.findings.push(Finding::of_object(Kind::MissingTail, folder, detail));

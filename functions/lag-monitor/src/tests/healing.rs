@@ -263,7 +263,7 @@ async fn a_head_that_was_seen_before_a_loss_was_decided_falls_when_it_is() {
     let tail = world.objects.get(TAIL, GetRange::Whole).await.unwrap().unwrap().body;
     world.objects.delete(TAIL).await.unwrap();
     let (objects, chain) = (world.objects.clone(), chain_of(&world).await);
-    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(Offset(10), Offset(15), world.now()) };
+    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(Offset(10), Offset(20), world.now()) };
     archive::note_loss(&*objects, &chain, AcceptedLosses::default(), begun, None).await.unwrap();
     objects.put(TAIL, tail, PutCondition::IfAbsent).await.expect("a writer that woke stores it");
     world.later_refresh().await;

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared::ports::objects::{ETag, ListPage, Object, Objects, ObjectsError, PutCondition};
+use shared::{
+    archive::ArchiveError,
+    ports::objects::{ETag, ListPage, Object, Objects, ObjectsError, PutCondition},
+};
 
 use super::*;
 use crate::{open::open, report::Reporter, writer::PartitionWriter};
@@ -171,13 +174,43 @@ async fn a_loss_that_somebody_began_to_accept_is_missing_until_it_is_decided_who
     archive::note_loss(&*world.objects, &tail.chain, AcceptedLosses::default(), begun, None).await.unwrap();
     zombie.wake().await;
     assert_eq!(keys(&world).await, [".kan", "15.kan"]);
-    assert_eq!(missing().await, std::slice::from_ref(&tail));
-    accept(&context, &tail).await.unwrap();
+    let begun = missing().await.remove(0);
+    assert_eq!((begun.frontier, begun.witness), (tail.frontier, tail.witness));
+    accept(&context, &begun).await.unwrap();
     let known = archive::read_accepted_losses(&*world.objects, &tail.chain).await.unwrap();
     assert_eq!(known.losses.iter().map(|loss| loss.cut).collect::<Vec<_>>(), [Some(Cut::Made)]);
     assert_eq!(missing().await, []);
     assert!(world.drain().await.complete());
     assert_eq!((keys(&world).await, world.stored().await), (vec![".kan".into(), "10-1.kan".into()], (0..18).collect()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tail_that_is_brought_back_before_its_loss_is_decided_is_not_cut_off() {
+    const TAIL: &str = "main/orders/1/0/00000000000000000010.kan";
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    for count in [10, 5] {
+        world.append(count);
+        assert!(world.drain().await.complete());
+    }
+    let tail = world.objects.get(TAIL, GetRange::Whole).await.unwrap().unwrap().body;
+    world.objects.delete(TAIL).await.unwrap();
+    let context = world.context(&["main"]);
+    let missing = async || missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap();
+    let MissingTail { chain, frontier, witness, .. } = missing().await.remove(0);
+    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(frontier, witness, Millis(1)) };
+    archive::note_loss(&*world.objects, &chain, AcceptedLosses::default(), begun, None).await.unwrap();
+    world.clock.advance(Millis(60_000));
+    world.objects.put(TAIL, tail, PutCondition::IfAbsent).await.unwrap();
+    let error = accept(&context, &missing().await.remove(0)).await.unwrap_err();
+    assert!(matches!(error, WriteError::Archive(ArchiveError::WentOn { .. })), "{error}");
+    assert_eq!(missing().await, []);
+    world.append(3);
+    assert!(world.drain().await.complete());
+    assert_eq!(
+        (keys(&world).await, world.stored().await),
+        (vec![".kan".into(), "10.kan".into(), "15.kan".into()], (0..18).collect())
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -194,11 +194,14 @@ impl Walk<'_> {
                 let found = seals::of_floor(&keys::floor(&chain), &worth, rule.excuses(moved_at));
                 found.into_iter().for_each(|finding| check.found(finding));
             }
-            if let (Some(rule), true) = (&self.reader.rule, accepted.cuts().count() > 0)
-                && !accepted.modified.is_some_and(|modified| rule.excuses(modified))
-            {
-                let found = seals::of_losses(&keys::accepted_loss(&chain), &accepted.worth(&chain, rule));
-                found.into_iter().for_each(|finding| check.found(finding));
+            let rule = self.reader.rule.as_ref();
+            let rule = rule.filter(|rule| !accepted.modified.is_some_and(|modified| rule.excuses(modified)));
+            let found =
+                rule.and_then(|rule| seals::of_losses(&keys::accepted_loss(&chain), &accepted.worth(&chain, rule)));
+            match found {
+                None if accepted.excuse(&stored) => check.floor_may_be_bare(),
+                Some(finding) if accepted.cuts().count() > 0 => check.found(finding),
+                _ => {}
             }
             Some((chain, check, stored.floor))
         });
