@@ -12,20 +12,14 @@
 //! acknowledges nothing where it has changed, what is put from then on was acknowledged by nobody. Then somebody decides,
 //! whoever accepts or else the next writer: the floor is written anew, so that nobody moves it to where it would have been;
 //! and where nothing begins at the frontier or above that was there before, the chain is cut ([`crate::chain::cuts`]): `"made"`.
-//! Where something was there the chain had gone on, and the acceptance is void: `"refused"`. So it is where somebody has brought
-//! back what was missing: segments follow each other from the frontier to the witness. What came in the same moment may
+//! Where something was there the chain had gone on, and the acceptance is void: `"refused"`. What came in the same moment may
 //! have been acknowledged and is cut off all the same: Kafka has it still, and its commit is above what was accepted, so that
 //! is asked for again. A loss that is proposed or refused excuses nothing. One without `cut` was accepted by an earlier
 //! version: it excuses, and cuts nothing.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ArchiveError, StoredFloor,
-    floor::touch_floor,
-    json,
-    segments::{is_any_from, reach},
-};
+use super::{ArchiveError, StoredFloor, floor::touch_floor, json, segments::is_any_from};
 use crate::{
     chain::{ChainIdentity, Cuts, Floor, Seal, SealKey, SealRule, keys, seal::Worth},
     ports::objects::{ETag, Objects, PutCondition},
@@ -260,8 +254,7 @@ pub async fn decide_losses(
     let noted_at = known.modified.map_or(i64::MAX, |modified| modified.0);
     for loss in losses.iter_mut().filter(|loss| loss.cut == Some(Cut::Proposed)) {
         let is_older = |modified: Millis| modified.0.saturating_add(SAME_MOMENT_MS) < noted_at;
-        let went_on = is_any_from(objects, chain, loss.frontier, &cuts, is_older).await?
-            || reach(objects, chain, (loss.frontier, loss.witness), &cuts).await?;
+        let went_on = is_any_from(objects, chain, loss.frontier, &cuts, is_older).await?;
         loss.cut = Some(if went_on { Cut::Refused } else { Cut::Made });
     }
     put(objects, chain, losses, known.etag, seal_key).await

@@ -78,37 +78,6 @@ pub(super) async fn is_any_from(
     }
 }
 
-/// Whether segments of a chain that are not stale follow each other from one offset to the other.
-pub(super) async fn reach(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    (from, to): (Offset, Offset),
-    cuts: &Cuts,
-) -> Result<bool, ArchiveError> {
-    let (folder, mut after, mut reached) = (keys::chain_folder(chain), keys::before_segment(chain, from), from);
-    loop {
-        let (page, next) = chain_objects(objects, chain, &after).await?;
-        for segment in page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry)).filter(|it| !it.is_stale(cuts))
-        {
-            if segment.base != reached {
-                return Ok(false);
-            }
-            reached = match read_metadata(objects, chain, &segment).await {
-                Ok(metadata) => metadata.next,
-                Err(error) if error.retry() => return Err(error),
-                Err(_) => return Ok(false),
-            };
-            if reached >= to {
-                return Ok(true);
-            }
-        }
-        match next {
-            Some(next) => after = next,
-            None => return Ok(false),
-        }
-    }
-}
-
 /// Reads what a segment says of itself, and checks that it says it of this place.
 pub async fn read_metadata(
     objects: &dyn Objects,

@@ -4,10 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared::{
-    archive::ArchiveError,
-    ports::objects::{ETag, ListPage, Object, Objects, ObjectsError, PutCondition},
-};
+use shared::ports::objects::{ETag, ListPage, Object, Objects, ObjectsError, PutCondition};
 
 use super::*;
 use crate::{open::open, report::Reporter, writer::PartitionWriter};
@@ -182,35 +179,6 @@ async fn a_loss_that_somebody_began_to_accept_is_missing_until_it_is_decided_who
     assert_eq!(missing().await, []);
     assert!(world.drain().await.complete());
     assert_eq!((keys(&world).await, world.stored().await), (vec![".kan".into(), "10-1.kan".into()], (0..18).collect()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_tail_that_is_brought_back_before_its_loss_is_decided_is_not_cut_off() {
-    const TAIL: &str = "main/orders/1/0/00000000000000000010.kan";
-    let world = World::new();
-    world.kafka.create("orders", 1, &[]);
-    for count in [10, 5] {
-        world.append(count);
-        assert!(world.drain().await.complete());
-    }
-    let tail = world.objects.get(TAIL, GetRange::Whole).await.unwrap().unwrap().body;
-    world.objects.delete(TAIL).await.unwrap();
-    let context = world.context(&["main"]);
-    let missing = async || missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap();
-    let MissingTail { chain, frontier, witness, .. } = missing().await.remove(0);
-    let begun = AcceptedLoss { cut: Some(Cut::Proposed), ..AcceptedLoss::new(frontier, witness, Millis(1)) };
-    archive::note_loss(&*world.objects, &chain, AcceptedLosses::default(), begun, None).await.unwrap();
-    world.clock.advance(Millis(60_000));
-    world.objects.put(TAIL, tail, PutCondition::IfAbsent).await.unwrap();
-    let error = accept(&context, &missing().await.remove(0)).await.unwrap_err();
-    assert!(matches!(error, WriteError::Archive(ArchiveError::WentOn { .. })), "{error}");
-    assert_eq!(missing().await, []);
-    world.append(3);
-    assert!(world.drain().await.complete());
-    assert_eq!(
-        (keys(&world).await, world.stored().await),
-        (vec![".kan".into(), "10.kan".into(), "15.kan".into()], (0..18).collect())
-    );
 }
 
 #[tokio::test(start_paused = true)]
