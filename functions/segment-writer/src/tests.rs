@@ -107,6 +107,14 @@ impl World {
         context
     }
 
+    /// Three records are backed up, and it was said that nine were.
+    async fn back_up_and_commit_more(&self, context: &Arc<Context>) {
+        self.kafka.create("orders", 1, &[]);
+        self.append(3);
+        assert!(self.drain_in(context).await.complete());
+        self.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
+    }
+
     async fn drain(&self) -> DrainReport {
         self.drain_in(&self.context(&["main"])).await
     }
@@ -207,11 +215,8 @@ async fn a_chain_that_is_sealed_is_not_written_without_a_key() {
 #[tokio::test(start_paused = true)]
 async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() {
     let world = World::new();
-    world.kafka.create("orders", 1, &[]);
-    world.append(3);
     let context = world.context_with_key("the key");
-    assert!(world.drain_in(&context).await.complete());
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
+    world.back_up_and_commit_more(&context).await;
     let missing = || async { missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap() };
     let tail = missing().await.remove(0);
     let loss = AcceptedLoss::new(tail.frontier, tail.witness, Millis(1));
@@ -228,11 +233,8 @@ async fn a_loss_that_was_accepted_without_the_key_of_a_backup_excuses_nothing() 
 #[tokio::test(start_paused = true)]
 async fn accepting_a_loss_vouches_for_none_that_was_accepted_without_the_key_of_a_backup() {
     let world = World::new();
-    world.kafka.create("orders", 1, &[]);
-    world.append(3);
     let context = world.context_with_key("the key");
-    assert!(world.drain_in(&context).await.complete());
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
+    world.back_up_and_commit_more(&context).await;
     let tail = missing_tails(&context, &context.backups[0], &[orders()]).await.unwrap().remove(0);
     let objects = &*world.objects;
     let theirs = [(Offset(0), None), (Offset(0), Some(Cut::Proposed)), (Offset(90), Some(Cut::Made))];
@@ -253,11 +255,8 @@ async fn accepting_a_loss_vouches_for_none_that_was_accepted_without_the_key_of_
 #[tokio::test(start_paused = true)]
 async fn a_loss_that_was_accepted_with_a_former_key_is_excused_where_that_is_told() {
     let world = World::new();
-    world.kafka.create("orders", 1, &[]);
-    world.append(3);
     let before = world.context_with_key("the key before");
-    assert!(world.drain_in(&before).await.complete());
-    world.kafka.commit("highwater.main", &[(orders(), Offset(9).into())]).await.unwrap();
+    world.back_up_and_commit_more(&before).await;
     let tail = missing_tails(&before, &before.backups[0], &[orders()]).await.unwrap().remove(0);
     accept(&before, &tail).await.unwrap();
 

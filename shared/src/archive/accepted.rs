@@ -227,14 +227,14 @@ pub async fn accept_loss(
 ) -> Result<(), ArchiveError> {
     let (frontier, witness) = (loss.frontier, loss.witness);
     let is_same = |it: &AcceptedLoss| it.cut == Some(Cut::Proposed) && it.frontier == frontier && it.witness >= witness;
-    let (begun, at) = (known.losses.iter().position(is_same), known.losses.len());
-    let noted = if begun.is_some() {
-        known
-    } else {
-        note_loss(objects, chain, known, AcceptedLoss { cut: Some(Cut::Proposed), ..loss }, seal_key).await?;
-        read_accepted_losses(objects, chain).await?
+    let (at, noted) = match known.losses.iter().position(is_same) {
+        Some(begun) => (begun, known),
+        None => {
+            let (at, proposed) = (known.losses.len(), AcceptedLoss { cut: Some(Cut::Proposed), ..loss });
+            note_loss(objects, chain, known, proposed, seal_key).await?;
+            (at, read_accepted_losses(objects, chain).await?)
+        }
     };
-    let at = begun.unwrap_or(at);
     let decided = if noted.is_proposed() { decide_losses(objects, chain, noted, seal_key).await? } else { noted };
     match decided.losses.get(at).and_then(|loss| loss.cut) {
         Some(Cut::Made) => Ok(()),
