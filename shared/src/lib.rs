@@ -6,7 +6,7 @@
 
 pub mod adapters;
 pub mod archive;
-pub mod aside;
+pub mod blocking;
 pub mod chain;
 pub mod config;
 pub mod crash;

@@ -3,7 +3,7 @@
 //! One refresh of a backup:
 //! 1. read what the store holds;
 //! 2. observe the logs of the selected topics and publish their ends (`observe`), with what is
-//!    not stored of them and how long Kafka keeps it (`outlook`);
+//!    not stored of them and how long Kafka keeps it (`backlog`);
 //! 3. find the end of every chain of these topics in the storage (`stored`) and publish the standings of those the
 //!    store knows less of (`compare`): nothing is claimed about who works on them;
 //! 4. take out what is gone: deleted topics, ended programs, registers nobody can read (`retire`);
@@ -13,6 +13,7 @@
 //!
 //! Everything it needs is asked anew each time, so that it may run anywhere, twice at once, or be missed.
 
+mod backlog;
 mod changes;
 mod compare;
 mod context;
@@ -20,7 +21,6 @@ mod error;
 mod former;
 mod kept;
 mod observe;
-mod outlook;
 mod rebuild;
 mod refresh;
 mod retire;

@@ -12,11 +12,10 @@ use shared::{
 };
 
 use crate::{
-    Backup, Context, Failure, MonitorError, Refresh, changes,
+    Backup, Context, Failure, MonitorError, Refresh, backlog, changes,
     compare::{Required, standings},
     former::former,
     observe::{Observed, observe},
-    outlook,
     rebuild::{self, Wanted},
     retire::{There, Times, ended_processes, of_chains, retired},
     stored::{Stored, stored},
@@ -139,7 +138,7 @@ async fn say_ends(
     let mut observed = observe(context, backup, selected).await?;
     // A store that does not hold everything would make all look as if nothing were stored.
     if let Some(known) = known.filter(|known| matches!(known.seen.epoch, Epoch::Complete(_))) {
-        report.failures.append(&mut outlook::add(context, &mut observed.ends, &known.registers).await);
+        report.failures.append(&mut backlog::add(context, &mut observed.ends, &known.registers).await);
     }
     report.failures.append(&mut observed.failures);
     publish(context, observed.ends.iter().cloned().map(Message::Ends)).await?;

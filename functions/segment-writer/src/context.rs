@@ -24,7 +24,7 @@ use shared::{
 };
 
 use crate::{
-    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, topics::Topics, turns::Turns,
+    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, permits::Permits, topics::Topics,
 };
 
 /// The wait before the second attempt; it doubles.
@@ -53,7 +53,7 @@ pub struct Context {
     pub(crate) protections: Protections,
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
-    pub(crate) turns: Turns,
+    pub(crate) permits: Permits,
     topics: Topics,
     offsets: Offsets,
     hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
@@ -207,7 +207,7 @@ impl Context {
             protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
-            turns: Turns::default(),
+            permits: Permits::default(),
             topics: Topics::default(),
             offsets: Offsets::default(),
             hints: Mutex::default(),

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backup, Context, WriteError,
     memory::LaneSize,
-    open::{Opened, open},
+    open::{OpenOutcome, open},
     report::{Reporter, Voice},
     writer::PartitionWriter,
 };
@@ -57,9 +57,9 @@ pub(crate) struct Lane {
 
 impl Lane {
     async fn attempt(&mut self) -> Result<(), WriteError> {
-        let turn = self.context.turns.at_the_store().await;
-        let Opened { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
-        drop(turn);
+        let permit = self.context.permits.to_store().await;
+        let OpenOutcome { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
+        drop(permit);
         // What was the matter is not over because it is tried again.
         let mut reporter = match &self.voice {
             Some(voice) if self.attempt > 0 => Reporter::still(voice),

@@ -7,7 +7,8 @@
 //! `session` feeds the lanes from one consumer, `lane` runs one partition, `writer` holds its unfinished segment of what
 //! `sift` leaves of the records, `storing` has a closed one on its way to the storage, `seal` makes it durable.
 
-mod aside;
+mod blocking;
+mod coalesce;
 pub mod context;
 mod drain;
 mod error;
@@ -19,6 +20,7 @@ mod memory;
 mod offsets;
 mod open;
 mod pause;
+mod permits;
 mod report;
 mod seal;
 mod session;
@@ -29,9 +31,7 @@ mod storing;
 mod tail;
 #[cfg(test)]
 mod tests;
-mod together;
 mod topics;
-mod turns;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};

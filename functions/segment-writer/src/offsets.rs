@@ -11,7 +11,7 @@ use shared::{
     record::TopicPartition,
 };
 
-use crate::together::Together;
+use crate::coalesce::Coalesce;
 
 /// Those of one process.
 #[derive(Debug, Default)]
@@ -21,8 +21,8 @@ pub(crate) struct Offsets {
 
 #[derive(Debug, Default)]
 struct Group {
-    reading: Together<TopicPartition, Result<Option<Committed>, RecordsError>>,
-    committing: Together<(TopicPartition, Committed), Result<(), RecordsError>>,
+    reading: Coalesce<TopicPartition, Result<Option<Committed>, RecordsError>>,
+    committing: Coalesce<(TopicPartition, Committed), Result<(), RecordsError>>,
 }
 
 impl Offsets {

@@ -26,14 +26,14 @@ pub struct OpenChain {
 
 /// A chain that was opened, and why nothing may be written to it nevertheless.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenOutcome {
     /// The chain.
     pub open: OpenChain,
     /// That its tail is missing.
     pub missing: Option<WriteError>,
 }
 
-impl Opened {
+impl OpenOutcome {
     /// The chain, if it may be written.
     pub fn writable(self) -> Result<OpenChain, WriteError> {
         self.missing.map_or(Ok(self.open), Err)
@@ -42,7 +42,7 @@ impl Opened {
 
 /// Opens the chain of a partition of the topic that has this name now. Where its tail is missing (C5), that is the error,
 /// and the chain beside it, for whoever must say so.
-pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<Opened, WriteError> {
+pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<OpenOutcome, WriteError> {
     open_to(Purpose::Write, context, backup, partition).await
 }
 
@@ -61,7 +61,7 @@ pub(crate) async fn open_to(
     context: &Context,
     backup: &Backup,
     partition: &TopicPartition,
-) -> Result<Opened, WriteError> {
+) -> Result<OpenOutcome, WriteError> {
     let topic = context.topic_now(partition).await?;
     // Before the storage is read: what others commit after that is behind segments this reading may not show.
     let committed = context.committed(backup, partition).await?;
@@ -92,7 +92,7 @@ pub(crate) async fn open_to(
         stale::sweep(context, backup, &open, &stale).await;
     }
     context.remember(&open);
-    Ok(Opened { open, missing })
+    Ok(OpenOutcome { open, missing })
 }
 
 /// The topic's incarnation in the backup. Claims never change, so what was claimed once needs no second look.

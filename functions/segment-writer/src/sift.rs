@@ -10,7 +10,7 @@ use shared::{
     segment::Gap,
 };
 
-use crate::aside;
+use crate::blocking;
 
 /// Records after the filter, ascending.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Sifted {
         let Some(filter) = filter else { return Sifted { records, next, ..Sifted::default() } };
         let bytes: u64 = records.iter().map(Record::size_bytes).sum();
         let (filter, at) = (filter.clone(), at.clone());
-        aside::run(bytes, move || sift(&filter, &at, records, next)).await
+        blocking::run(bytes, move || sift(&filter, &at, records, next)).await
     }
 
     /// Takes the first `count` of what is kept, and what was left out before their end; with the last of them, all.

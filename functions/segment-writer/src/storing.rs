@@ -37,7 +37,7 @@ impl Storing {
         let (context, backup) = (context.clone(), backup.clone());
         let held = context.memory.hold(segment.body.len() as u64);
         Storing(AbortOnDropHandle::new(tokio::spawn(async move {
-            let _turn = context.turns.at_the_store().await;
+            let _permit = context.permits.to_store().await;
             let (started, records) = (context.clock.now(), segment.metadata.own.records);
             let result = seal(&context, &backup, &mut open, segment, &mut reporter, position).await;
             drop(held);

@@ -12,7 +12,7 @@ use shared::{
 
 use crate::{
     Backup, Context, WriteError,
-    open::{Opened, Purpose, open_to},
+    open::{OpenOutcome, Purpose, open_to},
 };
 
 /// A tail that is missing.
@@ -41,7 +41,7 @@ pub async fn missing_tails(
 ) -> Result<Vec<MissingTail>, WriteError> {
     let mut tails = vec![];
     for partition in partitions {
-        let Opened { open, missing } = open_to(Purpose::Look, context, backup, partition).await?;
+        let OpenOutcome { open, missing } = open_to(Purpose::Look, context, backup, partition).await?;
         let Some(WriteError::TailMissing { frontier, committed: witness, .. }) = missing else { continue };
         let bounds = context.kafka.bounds(std::slice::from_ref(partition)).await?.pop();
         let gone = || WriteError::Gone { partition: partition.clone() };

@@ -13,7 +13,7 @@ use shared::{
     record::TopicPartition,
 };
 
-use crate::{WriteError, together::Together};
+use crate::{WriteError, coalesce::Coalesce};
 
 /// The questions of one process.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Topics {
 }
 
 /// All who ask about one topic.
-type Question = Arc<Together<(), Answer>>;
+type Question = Arc<Coalesce<(), Answer>>;
 /// A failure is shared too: who waited for it would only wait for the next.
 type Answer = Result<Option<Topic>, RecordsError>;
 

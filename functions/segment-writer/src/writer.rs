@@ -18,10 +18,10 @@ use crate::{
     Backup, Context, WriteError, aside,
     memory::{self, Held},
     open::OpenChain,
+    permits::Permits,
     report::Reporter,
     sift::{Batch, Sifted},
     storing::{Storing, count},
-    turns::Turns,
 };
 
 /// Bytes of records that make a row group.
@@ -252,10 +252,10 @@ impl PartitionWriter {
 }
 
 impl Unfinished {
-    async fn encode_pending(mut self, turns: &Turns) -> Result<Self, EncodeError> {
+    async fn encode_pending(mut self, permits: &Permits) -> Result<Self, EncodeError> {
         let bytes = std::mem::take(&mut self.pending_bytes);
         let records = std::mem::take(&mut self.pending);
-        let _turn = if aside::is_large(bytes) { turns.to_encode().await } else { None };
-        aside::run(bytes, move || self.encoder.append(&records).map(|()| self)).await
+        let _permit = if blocking::is_large(bytes) { permits.to_encode().await } else { None };
+        blocking::run(bytes, move || self.encoder.append(&records).map(|()| self)).await
     }
 }

@@ -18,7 +18,7 @@ use super::{
     errors::Errors,
     native::{self, Event, Owned, Queue},
 };
-use crate::{aside, ports::records::RecordsError};
+use crate::{blocking, ports::records::RecordsError};
 
 /// How often a waiting call looks whether the brokers refuse the client, or none is connected.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -76,7 +76,7 @@ impl Admin {
         question: impl FnOnce(&Admin) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, RecordsError> {
         let admin = Arc::clone(self);
-        aside::run(move || question(&admin)).await
+        blocking::run(move || question(&admin)).await
     }
 
     /// Options for a kind of request, with the time an answer may take.

@@ -172,7 +172,7 @@ impl Groups for KafkaCluster {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         let (groups, group, partitions) = (self.groups.clone(), group.to_owned(), partitions.to_vec());
-        aside::run(move || group_offsets::committed(&groups, &group, &partitions)).await
+        blocking::run(move || group_offsets::committed(&groups, &group, &partitions)).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
@@ -180,7 +180,7 @@ impl Groups for KafkaCluster {
             return Ok(());
         }
         let (groups, group, offsets) = (self.groups.clone(), group.to_owned(), offsets.to_vec());
-        aside::run(move || group_offsets::commit(&groups, &group, &offsets)).await
+        blocking::run(move || group_offsets::commit(&groups, &group, &offsets)).await
     }
 }
 

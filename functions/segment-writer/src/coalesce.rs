@@ -1,5 +1,5 @@
-//! One request for all who ask at the same time. While it is on its way others queue up, and are asked for together by the
-//! next one: so every request is sent after its question was asked, and its answer is as new as one of its own would be.
+//! One request for many questions. While a request is on its way, further questions queue up, and the next request asks
+//! all of them. So each request is sent after its questions were asked, and an answer is as fresh as one of its own would be.
 
 use std::{
     mem,
@@ -8,26 +8,26 @@ use std::{
 
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-/// The questions of one kind.
+/// Questions of one kind that share requests.
 #[derive(Debug)]
-pub(crate) struct Together<Q, A> {
+pub(crate) struct Coalesce<Q, A> {
     waiting: Mutex<Vec<(Q, oneshot::Sender<A>)>>,
-    turn: tokio::sync::Mutex<()>,
+    asking: tokio::sync::Mutex<()>,
 }
 
-impl<Q, A> Default for Together<Q, A> {
+impl<Q, A> Default for Coalesce<Q, A> {
     fn default() -> Self {
-        Together { waiting: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Coalesce { waiting: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 }
 
-impl<Q: Clone, A> Together<Q, A> {
+impl<Q: Clone, A> Coalesce<Q, A> {
     /// The answer to a question. `send` asks for all that wait, and answers each in its place.
     pub async fn ask<F: Future<Output = Vec<A>>>(&self, question: Q, send: impl Fn(Vec<Q>) -> F) -> A {
         loop {
             let (answer, mut heard) = oneshot::channel();
             self.lock().push((question.clone(), answer));
-            let _turn = self.turn.lock().await;
+            let _asking = self.asking.lock().await;
             match heard.try_recv() {
                 Ok(answer) => return answer,
                 // Whoever asked for this one too was stopped.
@@ -62,14 +62,14 @@ mod tests {
 
     /// Answers each number with its double; a request waits for a permit, and the numbers of each are kept.
     struct Asked {
-        together: Together<u64, u64>,
+        together: Coalesce<u64, u64>,
         requests: Mutex<Vec<Vec<u64>>>,
         permits: Semaphore,
     }
 
     impl Asked {
         fn new() -> Arc<Self> {
-            let (together, requests) = (Together::default(), Mutex::default());
+            let (together, requests) = (Coalesce::default(), Mutex::default());
             Arc::new(Asked { together, requests, permits: Semaphore::new(0) })
         }
 
