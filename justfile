@@ -31,9 +31,9 @@ bench *args:
 up *args:
     infra/up/up.sh "$@"
 
-# Format, clippy, documentation and shell scripts, all warnings as errors
+# Format, clippy, documentation, shell scripts and unused dependencies, all warnings as errors
 lint:
-    infra/test.sh format clippy docs shell
+    infra/test.sh format clippy docs shell dependencies
 
 # Make ready what integration tests need, for running them with plain cargo: engine, images, tools
 prepare:

@@ -17,6 +17,7 @@ run_unit() { cargo test --workspace --lib --bins; }
 run_integration() { wait "$preparing" && cargo test --workspace --test integration && no_container_left; }
 run_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 run_shell() { "$here/tools/tools.sh" && scripts | xargs "$tools/venv/bin/shellcheck" --external-sources --source-path=SCRIPTDIR; }
+run_dependencies() { "$here/unused_dependencies.sh"; }
 
 scripts() {
     git ls-files | while read -r file; do
