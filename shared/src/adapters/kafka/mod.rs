@@ -28,7 +28,7 @@ use self::{
     admin::Admin, client::Role, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients, publish::Producer,
 };
 use crate::{
-    aside,
+    blocking,
     config::kafka::KafkaSettings,
     ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
     record::{Offset, TopicPartition},
