@@ -15,7 +15,7 @@ use shared::{
 use tokio::time::Instant;
 
 use crate::{
-    Backup, Context, WriteError, aside,
+    Backup, Context, WriteError, blocking,
     memory::{self, Held},
     open::OpenChain,
     permits::Permits,
@@ -182,7 +182,7 @@ impl PartitionWriter {
         segment.pending_bytes += bytes;
         segment.pending.extend(batch.records);
         if segment.pending_bytes >= ROW_GROUP_BYTES {
-            segment = segment.encode_pending(&self.context.turns).await?;
+            segment = segment.encode_pending(&self.context.permits).await?;
         }
         self.segment = Some(segment);
         self.held.set(self.buffered_bytes());
@@ -218,7 +218,7 @@ impl PartitionWriter {
     pub async fn close(&mut self, reporter: &mut Reporter) -> Result<(), WriteError> {
         let Some(segment) = self.segment.take() else { return Ok(()) };
         let started = self.context.clock.now();
-        let segment = segment.encode_pending(&self.context.turns).await?;
+        let segment = segment.encode_pending(&self.context.permits).await?;
         let undecided = segment.undecided;
         let encoded = segment.encoder.finish(segment.next, started)?;
         if let Some((offset, why)) = undecided {
