@@ -102,6 +102,22 @@ pub(crate) async fn restart<I: Image>(container: &ContainerAsync<I>) {
     container.start().await.expect("the container can be started again");
 }
 
+/// Stops the container's process where it stands, until [`resume`]. A stop signal does this at once on a busy machine too,
+/// where the engine's freezer waits for all threads and may fail.
+pub(crate) fn pause<I: Image>(container: &ContainerAsync<I>) {
+    signal(container, "STOP");
+}
+
+/// Lets the container's process go on.
+pub(crate) fn resume<I: Image>(container: &ContainerAsync<I>) {
+    signal(container, "CONT");
+}
+
+fn signal<I: Image>(container: &ContainerAsync<I>, signal: &str) {
+    docker(&["kill", "--signal", signal, container.id()])
+        .unwrap_or_else(|error| panic!("cannot send SIG{signal} to container {}: {error}", container.id()));
+}
+
 fn engine_version() -> String {
     docker(&["version", "--format", "{{.Server.Version}} ({{.Server.Os}}/{{.Server.Arch}})"]).unwrap_or_else(|error| {
         panic!("no container engine answers: {error}; `./just prepare` starts one where it may")

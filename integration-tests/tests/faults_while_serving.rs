@@ -108,9 +108,9 @@ async fn without_redis(redis: &RedisServer, gate: &Gate, serving: &Serving, serv
     refuses_in_time(served).await;
     gate.open();
     streams(serving, served).await;
-    redis.pause().await;
+    redis.pause();
     refuses_in_time(served).await;
-    redis.unpause().await;
+    redis.unpause();
     streams(serving, served).await;
 }
 
@@ -134,7 +134,7 @@ async fn without_s3(gate: &Gate, serving: &Serving, served: &Served) {
 
 /// What is said travels through Kafka: without it nobody says anything, which is shown too.
 async fn without_kafka(kafka: &Kafka, serving: &Serving, served: &mut Served) {
-    kafka.pause().await;
+    kafka.pause();
     eventually("the silence to be shown", NOTICED_WITHIN, || async {
         let found = state(serving, served).await?;
         if found == (0.0, true) { Ok(()) } else { Err(format!("(state, stale) is {found:?}")) }

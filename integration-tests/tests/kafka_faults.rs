@@ -136,7 +136,7 @@ async fn a_broker_that_hangs_is_told_and_a_read_goes_on_after_it() {
     let mut fetch = kafka.fetch(&[(p0.clone(), Offset(0))]).await.expect("fetch");
     assert_eq!(offsets_until_end(fetch.as_mut()).await, [0]);
 
-    broker.pause().await;
+    broker.pause();
     let error = error_of(kafka.bounds(std::slice::from_ref(&p0))).await;
     assert!(matches!(error, RecordsError::Unavailable { .. }), "{error:?}");
     let error = first_error(fetch.as_mut()).await.expect_err("the read is told as well");

@@ -67,9 +67,9 @@ async fn a_redis_that_hangs_is_told_within_a_second_and_used_again_when_it_answe
     let server = RedisServer::start().await;
     let store = store_at(server.address());
     store.apply(&[Advance { key: "p".into(), from: None, to: 1 }], &add()).await.unwrap();
-    server.pause().await;
+    server.pause();
     assert_down(&store).await;
-    server.unpause().await;
+    server.unpause();
     // What was sent while it hung may be applied late: whether it was, only the position tells.
     let ask = || async { counted(&store).await.map_err(|error| error.to_string()) };
     eventually("redis to answer again", Duration::from_secs(10), ask).await;

@@ -92,7 +92,7 @@ async fn brokers_that_hang_for_long_end_a_run_with_an_error_and_the_next_one_goe
     let mut drain = serving.start(&["backup"]);
     let paused = async {
         has_begun(&serving, 0).await;
-        kafka.pause().await;
+        kafka.pause();
     };
     let (invoked, ()) = tokio::join!(invoke(), paused);
     let status = drain.ended(DRAINED_WITHIN).await;
