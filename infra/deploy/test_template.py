@@ -1,0 +1,258 @@
+"""What the template deploys: every function, with what it needs and no more, and only what AWS takes."""
+
+import copy
+import json
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from cfnlint.config import ConfigMixIn
+from cfnlint.decode.decode import decode_str
+from cfnlint.runner import Runner
+
+import permissions
+import samples
+import workspace
+from translate import TEMPLATE, sam_template, translate
+
+HERE = Path(__file__).resolve().parent
+TRANSLATED = translate(sam_template())
+
+
+def with_samples(template, values=samples.EVERY_BRANCH):
+    """The template with these values for its parameters' defaults, so that the linter checks them in their places."""
+    template = copy.deepcopy(template)
+    for name, value in values.items():
+        template["Parameters"][name]["Default"] = value
+    return template
+
+
+def lint(template):
+    """What cfn-lint says of a translated template."""
+    decoded, errors = decode_str(json.dumps(with_samples(template)))
+    if errors:
+        return [str(error) for error in errors]
+    runner = Runner(ConfigMixIn(regions=[samples.REGION]))
+    return sorted({f"{match.rule.id} {match.message}" for match in runner.validate_template(decoded)})
+
+
+def resources(kind, template=TRANSLATED):
+    found = template["Resources"].items()
+    return {name: resource for name, resource in found if resource["Type"] == kind}
+
+
+def lambdas(template=TRANSLATED):
+    """The functions by their crates' names: (logical name, properties)."""
+    return {
+        resource["Properties"]["FunctionName"]["Fn::Sub"].removeprefix("${Prefix}"): (name, resource["Properties"])
+        for name, resource in resources("AWS::Lambda::Function", template).items()
+    }
+
+
+def mapped(template=TRANSLATED):
+    """The logical names of the functions that Kafka starts."""
+    mappings = resources("AWS::Lambda::EventSourceMapping", template).values()
+    return {mapping["Properties"]["FunctionName"]["Ref"] for mapping in mappings}
+
+
+def wrong_permissions(template):
+    """What a role may not that its function does, and what it may and does not."""
+    wrong = []
+    for crate, (name, properties) in lambdas(template).items():
+        role = template["Resources"][properties["Role"]["Fn::GetAtt"][0]]
+        has, needs = permissions.granted(role), permissions.needed(workspace.ports(crate), name in mapped(template))
+        wrong += [f"{crate} needs {action} on {resource}" for action, resource in sorted(needs - has)]
+        wrong += [f"{crate} has {action} on {resource}" for action, resource in sorted(has - needs)]
+    return wrong
+
+
+class EveryFunction(unittest.TestCase):
+    def test_is_in_the_template(self):
+        self.assertEqual(sorted(lambdas()), workspace.functions(), "add the function, its role, log group and alarm to infra/template.yaml")
+
+    def test_has_a_role_of_its_own(self):
+        roles = [properties["Role"]["Fn::GetAtt"][0] for _, properties in lambdas().values()]
+        self.assertEqual(len(roles), len(set(roles)))
+        self.assertEqual(set(roles), resources("AWS::IAM::Role").keys())
+
+    def test_may_do_what_it_does_and_nothing_else(self):
+        self.assertEqual(wrong_permissions(TRANSLATED), [])
+
+    def test_has_a_log_group_that_is_emptied_and_an_alarm(self):
+        alarms = {alarm["Properties"]["Dimensions"][0]["Value"].get("Ref") for alarm in resources("AWS::CloudWatch::Alarm").values()
+                  if alarm["Properties"]["MetricName"] == "Errors"}
+        for crate, (name, properties) in lambdas().items():
+            group = TRANSLATED["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
+            self.assertEqual(group["LogGroupName"], {"Fn::Sub": f"/aws/lambda/${{Prefix}}{crate}"})
+            self.assertEqual(group["RetentionInDays"], {"Ref": "LogRetentionDays"})
+            self.assertIn(name, alarms)
+
+    def test_takes_the_package_of_its_own_name(self):
+        for crate, (_, properties) in lambdas().items():
+            self.assertEqual(properties["Code"]["S3Key"], f"{crate}.zip")
+
+    def test_has_a_deployment_with_something_that_starts_it(self):
+        started = {name for name, *_ in (target["Arn"]["Fn::GetAtt"] for target in schedule_targets())} | mapped()
+        started |= {url["Properties"]["TargetFunctionArn"]["Ref"] for url in resources("AWS::Lambda::Url").values()}
+        # By metrics-consumer.
+        started.add("MetricsAggregator")
+        self.assertEqual(started, {name for name, _ in lambdas().values()})
+
+
+def schedule_targets():
+    for rule in resources("AWS::Events::Rule").values():
+        for target in rule["Properties"]["Targets"]:
+            yield target["Fn::If"][1] if "Fn::If" in target else target
+
+
+class Permissions(unittest.TestCase):
+    def test_every_operation_of_the_adapters_is_in_the_table_and_no_other(self):
+        table = {name for port in ("storage", "kafka") for name in permissions.BY_PORT[port]}
+        self.assertEqual(workspace.sdk_operations(), table, "infra/deploy/permissions.py says what each operation needs")
+
+    def test_no_role_may_do_everything_or_touch_everything(self):
+        for role in resources("AWS::IAM::Role").values():
+            for action, resource in permissions.granted(role):
+                self.assertNotIn("*", action)
+                self.assertTrue(resource != "*" or action in permissions.WITHOUT_RESOURCE, f"{action} on {resource}")
+
+    def test_urls_are_never_open(self):
+        for url in resources("AWS::Lambda::Url").values():
+            self.assertEqual(url["Properties"]["AuthType"], "AWS_IAM")
+
+
+class Schedules(unittest.TestCase):
+    def test_each_may_start_its_function(self):
+        permitted = {(permission["Properties"]["FunctionName"]["Ref"], permission["Properties"]["SourceArn"]["Fn::GetAtt"][0])
+                     for permission in resources("AWS::Lambda::Permission").values() if permission["Properties"]["Principal"] == "events.amazonaws.com"}
+        rules = {(target["Arn"]["Fn::GetAtt"][0], name) for name, rule in resources("AWS::Events::Rule").items()
+                 for target in [rule["Properties"]["Targets"][0].get("Fn::If", [None, rule["Properties"]["Targets"][0]])[1]]}
+        self.assertEqual(permitted, rules)
+
+    def test_tell_where_they_cannot(self):
+        for target in schedule_targets():
+            self.assertEqual(target["DeadLetterConfig"], {"Arn": {"Fn::GetAtt": ["Failures", "Arn"]}})
+
+
+class Mappings(unittest.TestCase):
+    """See aws/serverless-application-model#2546: a group under another property is ignored, and each mapping starts anew."""
+
+    MAPPINGS = resources("AWS::Lambda::EventSourceMapping")
+
+    def groups(self):
+        for mapping in self.MAPPINGS.values():
+            properties = mapping["Properties"]
+            msk, own = properties["AmazonManagedKafkaEventSourceConfig"], properties["SelfManagedKafkaEventSourceConfig"]
+            yield msk["Fn::If"][1]["ConsumerGroupId"]["Fn::Sub"], own["Fn::If"][2]["ConsumerGroupId"]["Fn::Sub"]
+
+    def test_have_a_fixed_group_of_their_own_whichever_the_cluster(self):
+        groups = list(self.groups())
+        self.assertEqual(len(groups), 4)
+        self.assertTrue(all(msk == own for msk, own in groups))
+        self.assertEqual(len(set(groups)), len(groups))
+
+    def test_have_another_group_than_the_functions_commit_to(self):
+        for group, _ in self.groups():
+            self.assertTrue(group.startswith("${Prefix}") and ".mapping" in group, group)
+            for own in ("highwater.main", "backbeat-metrics-group"):
+                self.assertNotEqual(group.replace("${Prefix}", "highwater-"), own)
+
+    def test_begin_at_the_beginning_and_never_give_a_record_up(self):
+        for mapping in self.MAPPINGS.values():
+            properties = mapping["Properties"]
+            self.assertEqual(properties["StartingPosition"], "TRIM_HORIZON")
+            for given_up in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "FilterCriteria"):
+                self.assertNotIn(given_up, properties)
+
+    def test_expect_partial_answers_where_segment_writer_gives_them(self):
+        expected = {"Fn::If": ["IsProvisioned", ["ReportBatchItemFailures"], {"Ref": "AWS::NoValue"}]}
+        for mapping in self.MAPPINGS.values():
+            self.assertEqual(mapping["Properties"]["FunctionResponseTypes"], expected)
+        _, writer = lambdas()["segment-writer"]
+        setting = writer["Environment"]["Variables"]["HIGHWATER_LAMBDA_REPORT_BATCH_ITEM_FAILURES"]
+        self.assertEqual(setting, {"Fn::If": ["IsProvisioned", "true", "false"]})
+
+    def test_of_one_topic_do_not_depend_on_those_of_others(self):
+        """So that adding a topic changes no mapping that is there: a changed one is made anew, beside the old one (409)."""
+        for name, mapping in self.MAPPINGS.items():
+            topics = [parameter for parameter in TRANSLATED["Parameters"] if parameter.startswith("EventTopic") and parameter in json.dumps(mapping)]
+            self.assertEqual(topics, [name.replace("Mapping", "Topic")] if name.startswith("EventMapping") else [])
+
+
+class Parameters(unittest.TestCase):
+    def test_have_a_description_and_a_default(self):
+        for name, parameter in TRANSLATED["Parameters"].items():
+            self.assertTrue(parameter.get("Description") and "Default" in parameter, name)
+            if parameter["Type"] == "String" and name not in ("Topics", "ExcludedTopics"):
+                self.assertTrue("AllowedPattern" in parameter or "AllowedValues" in parameter, name)
+
+
+class Linters(unittest.TestCase):
+    def test_cfn_lint_finds_nothing(self):
+        self.assertEqual(lint(TRANSLATED), [])
+
+    def test_checkov_finds_nothing(self):
+        self.assertEqual(checkov(TRANSLATED), [])
+
+
+def checkov(template):
+    """The checks of checkov that a translated template fails; infra/deploy/checkov.yaml says which are left out, and why."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(template, file)
+        file.flush()
+        command = ["checkov", "--config-file", HERE / "checkov.yaml", "--file", file.name, "--output", "json", "--skip-download"]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    checked = json.loads(answer.stdout)
+    if checked["summary"]["passed"] == 0 or checked["summary"]["parsing_errors"]:
+        raise AssertionError(f"checkov has checked nothing: {answer.stdout} {answer.stderr}")
+    return sorted(f"{check['check_id']} {check['resource']}" for check in checked["results"]["failed_checks"])
+
+
+# A mistake, as (what the template says, what it says then), and what the linter finds.
+PLANTED = {
+    "a runtime that does not exist": ("Runtime: provided.al2023", "Runtime: provided.bogus", "provided.bogus"),
+    "a misspelt property": ("BatchSize: 10000", "BatchSiz: 10000", "BatchSiz"),
+    "a reference to nothing": ("Arn: !GetAtt LagMonitor.Arn", "Arn: !GetAtt LagMonitr.Arn", "LagMonitr"),
+    "a wrong starting position": ("StartingPosition: TRIM_HORIZON", "StartingPosition: NOPE", "NOPE"),
+    "a condition that is not there": ("Condition: MapsMetrics", "Condition: MapsMetric", "MapsMetric"),
+}
+
+
+class PlantedMistakes(unittest.TestCase):
+    """The checks bite: each of these is found."""
+
+    def planted(self, old, new):
+        text = TEMPLATE.read_text()
+        self.assertIn(old, text)
+        return translate(sam_template(text.replace(old, new)))
+
+    def test_are_found_by_the_linter(self):
+        for name, (old, new, mark) in PLANTED.items():
+            with self.subTest(name):
+                found = lint(self.planted(old, new))
+                self.assertTrue(any(mark in problem for problem in found), found)
+
+    def test_a_star_for_a_resource_is_found(self):
+        wrong = wrong_permissions(self.planted("Resource: !GetAtt SegmentWriterLog.Arn", 'Resource: "*"'))
+        self.assertIn("segment-writer has logs:PutLogEvents on *", wrong)
+
+    def test_a_star_for_an_action_is_found(self):
+        wrong = wrong_permissions(self.planted("Action: lambda:InvokeFunction\n                Resource", "Action: lambda:*\n                Resource"))
+        self.assertEqual(wrong, ["metrics-consumer needs lambda:InvokeFunction on metrics-aggregator", "metrics-consumer has lambda:* on metrics-aggregator"])
+
+    def test_an_operation_without_its_permission_is_found(self):
+        wrong = wrong_permissions(self.planted("[s3:GetObject, s3:PutObject, s3:DeleteObject]", "[s3:GetObject, s3:PutObject]"))
+        self.assertIn("segment-expirer needs s3:DeleteObject on backups", wrong)
+
+    def test_a_permission_without_its_operation_is_found(self):
+        wrong = wrong_permissions(self.planted("[s3:GetObject, s3:PutObject, s3:DeleteObject]", "[s3:GetObject, s3:PutObject, s3:DeleteObject, s3:DeleteObjectVersion]"))
+        self.assertIn("segment-expirer has s3:DeleteObjectVersion on backups", wrong)
+
+    def test_an_open_bucket_is_found(self):
+        wrong = checkov(self.planted("BlockPublicAcls: true", "BlockPublicAcls: false"))
+        self.assertTrue(any("AWS::S3::Bucket.Bucket" in check for check in wrong), wrong)
+
+
+if __name__ == "__main__":
+    unittest.main()

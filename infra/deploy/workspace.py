@@ -1,0 +1,46 @@
+"""What the workspace says of its functions: read from the source, so that a new function is seen at once."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# What `shared/src/adapters/connect.rs` connects to, by its functions' names.
+PORTS = {
+    "kafka": {"kafka"},
+    "storage": {"storage"},
+    "backups": {"kafka", "storage"},
+    "redis": {"redis"},
+    "redis_at_need": {"redis"},
+    "invoker": {"invoker"},
+}
+# These are given what is connected already, or put results together.
+USES = {"both", "StartError", "claim_owners", "create_metrics_topic"}
+
+
+def main_of(function):
+    return (ROOT / "functions" / function / "src" / "main.rs").read_text()
+
+
+def functions():
+    """The crates whose binary runs on Lambda."""
+    crates = (ROOT / "functions").glob("*/src/main.rs")
+    return sorted(path.parent.parent.name for path in crates if "lambda::runtime" in path.read_text() or "runtime::run" in path.read_text())
+
+
+def ports(function):
+    """What a function connects to."""
+    used = set(re.findall(r"connect::(\w+)", main_of(function))) - USES
+    unknown = used - PORTS.keys()
+    if unknown:
+        raise LookupError(f"{function} uses connect::{unknown.pop()}, which infra/deploy/workspace.py does not know: add what it connects to")
+    return set().union(*(PORTS[name] for name in used))
+
+
+def sdk_operations():
+    """The operations of AWS's APIs that the adapters call through an SDK, as the SDK names them."""
+    found = set()
+    for path in (ROOT / "shared/src/adapters").rglob("*.rs"):
+        source = path.read_text().split("#[cfg(test)]")[0]
+        if "aws_sdk_" in source:
+            found |= set(re.findall(r"client\s*\.(\w+)\(\)", source))
+    return found - {"clone"}
