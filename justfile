@@ -31,6 +31,14 @@ bench *args:
 up *args:
     infra/up/up.sh "$@"
 
+# Packages of all functions for AWS Lambda, and a release archive of the binary, in dist/: for arm64, x86_64 or both
+package *processors:
+    infra/package.sh "$@"
+
+# The packaged functions into an AWS account: `./just deploy --dry-run STACK Topics=orders-* ...` says what it would do
+deploy *args:
+    infra/deploy/deploy.sh "$@"
+
 # Format, clippy, documentation, shell scripts and unused dependencies, all warnings as errors
 lint:
     infra/test.sh format clippy docs shell dependencies
@@ -40,3 +48,4 @@ prepare:
     infra/engine.sh
     infra/images/images.sh
     infra/tools/tools.sh
+    infra/tools/deploy.sh

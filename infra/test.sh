@@ -7,7 +7,7 @@ source "$here/common.sh"
 cd "$root"
 
 suites=("$@")
-[[ $# -gt 0 ]] || suites=(format clippy build unit integration)
+[[ $# -gt 0 ]] || suites=(format clippy build unit deploy integration)
 readonly container_label=highwater.test-run
 
 run_format() { cargo fmt --all --check; }
@@ -17,6 +17,7 @@ run_unit() { cargo test --workspace --lib --bins; }
 run_integration() { wait "$preparing" && cargo test --workspace --test integration && no_container_left; }
 run_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 run_shell() { "$here/tools/tools.sh" && scripts | xargs "$tools/venv/bin/shellcheck" --external-sources --source-path=SCRIPTDIR; }
+run_deploy() { "$here/deploy/check.sh"; }
 run_dependencies() { "$here/unused_dependencies.sh"; }
 
 scripts() {
@@ -28,7 +29,7 @@ scripts() {
 # Engine and images, and beside them the tools; what they print is in .tools/log.
 prepare() {
     local building=0 fetching
-    quietly tools "$here/tools/tools.sh" &
+    { quietly tools "$here/tools/tools.sh" && quietly deploy-tools "$here/tools/deploy.sh"; } &
     fetching=$!
     { quietly engine "$here/engine.sh" && quietly images "$here/images/images.sh"; } || building=$?
     wait "$fetching" && return "$building"

@@ -102,13 +102,19 @@ fn security(config: &mut ClientConfig, settings: &KafkaSettings) {
     if settings.security_protocol.is_encrypted() {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
         let parts = [
-            ("ssl.ca.location", path(&settings.ssl_ca_location)),
+            ("ssl.ca.location", path(&settings.ssl_ca_location).or_else(system_authorities)),
             ("ssl.certificate.location", path(&settings.ssl_certificate_location)),
             ("ssl.key.location", path(&settings.ssl_key_location)),
             ("ssl.key.password", settings.ssl_key_password.as_ref().map(|secret| secret.reveal().to_owned())),
         ];
         set_those_given(config, parts.each_ref().map(|(name, value)| (*name, value.as_deref())));
     }
+}
+
+/// An OpenSSL that is compiled in does not know where this system has its certificate authorities: the client then looks in
+/// the usual places.
+fn system_authorities() -> Option<String> {
+    cfg!(feature = "vendored-openssl").then(|| "probe".to_owned())
 }
 
 fn sasl(config: &mut ClientConfig, settings: &KafkaSettings) {

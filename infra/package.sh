@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# package.sh [arm64|x86_64]...: builds every function for AWS Lambda and the binary `highwater`, for the given processors
+# or both. The results are in dist/: lambda/<processor>/<function>.zip and highwater-<processor>.tar.gz. They run wherever
+# there is a glibc of 2.34 or newer, as Amazon Linux 2023 has it.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/common.sh"
+cd "$root"
+readonly glibc=2.34 zipped_bytes_max=8388608
+export PATH=$tools/deploy/bin:$PATH
+
+functions() { grep -l 'runtime::run' functions/*/src/main.rs | cut -d/ -f2; }
+
+triple() {
+    case $1 in
+        arm64) printf 'aarch64-unknown-linux-gnu' ;;
+        x86_64) printf 'x86_64-unknown-linux-gnu' ;;
+        *) fail "unknown processor $1: name arm64 or x86_64" ;;
+    esac
+}
+
+# Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target.
+c_compiler() {
+    local compiler=$tools/deploy/zig-cc-$1
+    printf '#!/bin/sh\nexec "%s/deploy/bin/python3" -m ziglang cc -target %s "$@"\n' "$tools" "${1/-unknown/}.$glibc" >"$compiler"
+    chmod +x "$compiler"
+    printf '%s' "$compiler"
+}
+
+build() {
+    local target=$1 packages=(-p local-runner) name
+    for name in $(functions); do packages+=(-p "$name"); done
+    say "building for $target"
+    # Paths of this machine would be in the binaries; then the same source would give other bytes elsewhere.
+    CC=$(c_compiler "$target") HOST_CC=cc CARGO_TARGET_DIR=$target_dir \
+        RUSTFLAGS="--remap-path-prefix=$root=highwater --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
+        cargo lambda build --locked --profile packaged --target "$target.$glibc" \
+        --features shared/vendored-openssl "${packages[@]}"
+}
+
+main() {
+    local processor target
+    "$here/tools/deploy.sh"
+    target_dir=${HIGHWATER_PACKAGE_TARGET:-$root/target/package}
+    [[ $# -gt 0 ]] || set -- arm64 x86_64
+    for processor; do triple "$processor" >/dev/null; done
+    for processor; do
+        target=$(triple "$processor")
+        rustup target add "$target" 2>/dev/null || :
+        build "$target"
+        # shellcheck disable=SC2046 # names have no blanks
+        "$tools/deploy/bin/python3" "$here/deploy/archive.py" "$target_dir/$target/packaged" "dist" "$processor" "$zipped_bytes_max" $(functions)
+    done
+}
+
+main "$@"
