@@ -35,6 +35,9 @@ pub use refresh::{BackupReport, ChangesReport, RefreshReport};
 
 use serde::{Deserialize, Serialize};
 
+/// The function's name.
+pub const NAME: &str = "lag-monitor";
+
 /// What to look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refresh {

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use shared::{
     config::selection::TopicPattern,
     record::{Offset, Partition},
 };
 
-use crate::host::hosted::Function;
+use crate::host::{function::Row, table::TABLE};
 
 /// Backs Kafka topics up to object storage, restores them, and shows exactly how far that is.
 #[derive(Debug, Parser)]
@@ -98,8 +101,8 @@ pub struct DevArgs {
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// Hosts only these functions: only their ports open and only their sections of the configuration are needed.
-    #[arg(long, value_name = "FUNCTION", value_delimiter = ',')]
-    pub only: Vec<Function>,
+    #[arg(long, value_name = "FUNCTION", value_delimiter = ',', value_parser = function_name())]
+    pub only: Vec<String>,
 }
 
 /// `highwater backup`
@@ -151,7 +154,8 @@ pub struct OffsetRange {
 #[derive(Debug, Args)]
 pub struct InvokeArgs {
     /// The function's name.
-    pub function: Function,
+    #[arg(value_parser = function_name())]
+    pub function: String,
     /// Its payload: JSON, or @FILE.
     #[arg(default_value = "{}")]
     pub payload: String,
@@ -243,6 +247,11 @@ pub enum ConfigCommand {
     Check(OutputArgs),
     /// Prints the JSON schema of the settings.
     Schema,
+}
+
+fn function_name() -> PossibleValuesParser {
+    let name = |row: &'static Row| PossibleValue::new(row.name).help(row.about);
+    PossibleValuesParser::new(TABLE.iter().map(name))
 }
 
 fn partition(text: &str) -> Result<Partition, String> {

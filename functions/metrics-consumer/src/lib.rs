@@ -30,6 +30,9 @@ use serde_json::Value;
 use shared::record::{Offset, Partition, kafka_event::KafkaEvent};
 use tokio_util::sync::CancellationToken;
 
+/// The function's name.
+pub const NAME: &str = "metrics-consumer";
+
 /// The consumer group that is told what is counted: Backbeat's own.
 pub const GROUP: &str = "backbeat-metrics-group";
 

@@ -19,6 +19,9 @@ use std::convert::Infallible;
 
 use shared::web::{HttpAnswer, HttpEvent};
 
+/// The function's name.
+pub const NAME: &str = "metrics-query";
+
 /// Answers a request: Backbeat's metrics routes under `/_/`, and its errors for everything else.
 pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
     let answer = backbeat::answer(&request, context).await;

@@ -46,6 +46,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+/// The function's name.
+pub const NAME: &str = "segment-writer";
+
 /// What the function answers.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]

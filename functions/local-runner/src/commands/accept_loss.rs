@@ -17,10 +17,6 @@ use crate::{
     cli::{AcceptLossArgs, OffsetRange},
     connect,
     failure::{Failure, Verdict},
-    host::{
-        Host,
-        hosted::{Function, Hosted},
-    },
     output::{self, Report, table},
 };
 
@@ -52,15 +48,12 @@ pub(super) struct Loss {
 
 pub(super) async fn run(config: Option<&str>, args: AcceptLossArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
-    let hosted = Hosted::only(&[Function::SegmentWriter]);
-    let host = Host::connect(&settings, &hosted).await?;
-    let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
-        return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
-    };
+    let writer = Writer::connect(&settings).await?;
+    let Writer { context, clock, .. } = &writer;
     let mut tails = vec![];
     for backup in Backup::all(&settings) {
         if args.backup.as_ref().is_none_or(|name| *name == backup.name) {
-            let topics = super::backup::topics(&**kafka, &settings, &backup, args.topic.as_ref()).await?;
+            let topics = writer.topics(&settings, &backup, args.topic.as_ref()).await?;
             tails.extend(missing(context, &backup, &topics, args.partition).await?);
         }
     }
@@ -70,7 +63,7 @@ pub(super) async fn run(config: Option<&str>, args: AcceptLossArgs) -> Result<Ve
     let accepted = args.yes || args.range.is_some();
     let losses = Losses { accepted, losses: tails.iter().map(Loss::from).collect() };
     if accepted {
-        accept_all(context, &settings, &*host.ports.clock, &tails).await?;
+        accept_all(context, &settings, &**clock, &tails).await?;
     }
     output::print(&losses, args.output.json)?;
     Ok(if accepted || losses.losses.is_empty() { Verdict::Good } else { Verdict::Wrong })

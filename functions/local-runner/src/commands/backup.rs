@@ -6,7 +6,7 @@ use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, Partiti
 use serde::Serialize;
 use shared::{
     adapters::settings,
-    config::{Settings, selection::TopicPattern},
+    config::Settings,
     ports::{
         clock::Clock,
         records::{Kafka, Topic},
@@ -14,14 +14,13 @@ use shared::{
     record::{Offset, TopicPartition},
 };
 
-use super::accept_loss::{self, Loss};
+use super::{
+    accept_loss::{self, Loss},
+    writer::Writer,
+};
 use crate::{
     cli::BackupArgs,
     failure::{Failure, Verdict},
-    host::{
-        Host,
-        hosted::{Function, Hosted},
-    },
     output::{self, Report, progress, table},
 };
 
@@ -45,16 +44,13 @@ struct Done {
 
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
-    let hosted = Hosted::only(&[Function::SegmentWriter]);
-    let host = Host::connect(&settings, &hosted).await?;
-    let (Some(context), Some(kafka)) = (&host.writer, &host.ports.kafka) else {
-        return Err(Failure::Usage("segment-writer is not hosted".to_owned()));
-    };
+    let writer = Writer::connect(&settings).await?;
+    let Writer { context, kafka, clock } = &writer;
     let mut backups = vec![];
     for backup in Backup::all(&settings) {
-        let topics = topics(&**kafka, &settings, &backup, args.topic.as_ref()).await?;
+        let topics = writer.topics(&settings, &backup, args.topic.as_ref()).await?;
         let accepted_losses = match args.accept_loss {
-            true => accept(context, &settings, &*host.ports.clock, &backup, &topics).await?,
+            true => accept(context, &settings, &**clock, &backup, &topics).await?,
             false => vec![],
         };
         let report = with_progress(kafka, &backup, &topics, drain(context, &backup, &topics)).await?;
@@ -76,21 +72,6 @@ async fn accept(
     let tails = accept_loss::missing(context, backup, topics, None).await?;
     accept_loss::accept_all(context, settings, clock, &tails).await?;
     Ok(tails.iter().map(Loss::from).collect())
-}
-
-/// The selected topics that the pattern matches too.
-pub(super) async fn topics(
-    kafka: &dyn Kafka,
-    settings: &Settings,
-    backup: &Backup,
-    only: Option<&TopicPattern>,
-) -> Result<Vec<Topic>, Failure> {
-    let own = settings.own_topics();
-    let mut topics = kafka.topics(None).await?;
-    topics.retain(|topic| {
-        backup.topics.selects(&topic.name, &own) && only.is_none_or(|pattern| pattern.matches(&topic.name))
-    });
-    Ok(topics)
 }
 
 async fn drain(context: &Arc<Context>, backup: &Backup, topics: &[Topic]) -> Result<DrainReport, WriteError> {

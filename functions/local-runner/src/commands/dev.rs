@@ -21,7 +21,7 @@ use crate::{
         samples::{LOCATION, REPLICATION, SHOP},
     },
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted, listeners::Listeners, ports::Ports},
+    host::{Host, listeners::Listeners, ports::Ports, selection::Selection},
     output::{self, Report},
     storage::data_dir,
 };
@@ -36,14 +36,14 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     }
     let settings = settings::load(Some(&own_settings())).await?;
     let stop = serve::stop_signal()?;
-    let hosted = Hosted::all();
-    let listeners = Listeners::open(&settings.listen, &hosted).await?;
+    let all = Selection::all();
+    let listeners = Listeners::open(&settings.listen, &all).await?;
     let s3 = data_dir::serve(&args.data_dir, 0).await?;
     let kafka = Arc::new(DevKafka::start(&topics_of(&settings)).await?);
     announce(&args.data_dir, &s3).await?;
     print_banner(&args.data_dir, &kafka, &s3, &listeners)?;
     let ports = ports(kafka, &s3).await?;
-    let host = Host::new(&settings, &hosted, ports);
+    let host = Host::new(&settings, &all, ports);
     host_with_samples(&settings, &host, listeners, args.seed, &stop).await;
     summary(&host).await?;
     s3.stop().await;

@@ -6,16 +6,15 @@ use shared::adapters::settings;
 use crate::{
     cli::InvokeArgs,
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted},
+    host::{Host, selection::Selection},
     output,
 };
 
 pub(super) async fn run(config: Option<&str>, args: InvokeArgs) -> Result<Verdict, Failure> {
     let payload = payload(&args.payload).await?;
     let settings = settings::load(config).await?;
-    let hosted = Hosted::only(&[args.function]);
-    let host = Host::connect(&settings, &hosted).await?;
-    let name = args.function.name();
+    let name = &args.function;
+    let host = Host::connect(&settings, &Selection::only(&[name])).await?;
     let answer = host.functions.call(name, payload).await;
     match answer.ok_or_else(|| Failure::Usage(format!("{name} is not hosted")))? {
         Ok(value) => output::line(&value).map(|()| Verdict::Good),

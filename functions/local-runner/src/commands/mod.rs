@@ -11,6 +11,7 @@ mod segments;
 mod serve;
 mod topics;
 mod verify;
+mod writer;
 
 use backup_control::Action;
 

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     cli::ServeArgs,
     failure::{Failure, Verdict},
-    host::{Host, hosted::Hosted, listeners::Listeners, signals, triggers},
+    host::{Host, listeners::Listeners, selection::Selection, signals},
 };
 
 /// How long unfinished segments have to be written when it stops.
@@ -17,10 +17,10 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
     settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let hosted = Hosted::only(&args.only);
+    let selection = Selection::only(&args.only);
     let stop = stop_signal()?;
-    let listeners = Listeners::open(&settings.listen, &hosted).await?;
-    let host = Host::connect(&settings, &hosted).await?;
+    let listeners = Listeners::open(&settings.listen, &selection).await?;
+    let host = Host::connect(&settings, &selection).await?;
     for (name, address) in listeners.addresses() {
         tracing::info!("{name}: http://{address}");
     }
@@ -32,7 +32,7 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
 /// Runs a host until `stop`, and then until everything unfinished is written.
 pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &CancellationToken) {
     let tasks = TaskTracker::new();
-    triggers::start(host, &tasks, stop);
+    host.triggers.start(&host.functions, &tasks, stop);
     listeners.serve(host, &tasks, stop);
     stop.cancelled().await;
     tasks.close();

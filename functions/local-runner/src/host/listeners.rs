@@ -2,57 +2,73 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::Router;
-use shared::config::listen::ListenSettings;
+use shared::config::listen::{Listen, ListenSettings};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Host,
-    hosted::{Function, Hosted},
-};
+use super::{Host, selection::Selection};
 use crate::http::{
-    figures, invoke,
+    invoke, routes,
     server::{ListenError, Listening, bind},
 };
 
-/// Open ports that nothing is answered on yet.
-pub struct Listeners {
-    metrics: Option<Listening>,
-    query: Option<Listening>,
-    invoke: Option<Listening>,
+/// A listener, by the name of its setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Prometheus and probes.
+    Metrics,
+    /// Backbeat's routes and our own beside them.
+    Query,
+    /// AWS Lambda's Invoke API.
+    Invoke,
 }
 
+impl Port {
+    const ALL: [Port; 3] = [Port::Metrics, Port::Query, Port::Invoke];
+
+    fn name(self) -> &'static str {
+        match self {
+            Port::Metrics => "metrics",
+            Port::Query => "query",
+            Port::Invoke => "invoke",
+        }
+    }
+
+    fn setting(self, settings: &ListenSettings) -> &Listen {
+        match self {
+            Port::Metrics => &settings.metrics,
+            Port::Query => &settings.query,
+            Port::Invoke => &settings.invoke,
+        }
+    }
+}
+
+/// Open ports that nothing is answered on yet.
+pub struct Listeners(Vec<(Port, Listening)>);
+
 impl Listeners {
-    /// Opens the ports of the hosted functions: those for figures belong to metrics-query, one of them to backup-control too, the
-    /// Invoke API to a host of all.
-    pub async fn open(settings: &ListenSettings, hosted: &Hosted) -> Result<Self, ListenError> {
-        let off = shared::config::listen::Listen::Off;
-        let figures = hosted.has(Function::MetricsQuery);
-        let control = hosted.has(Function::BackupControl);
-        let when = |wanted, setting| if wanted { setting } else { &off };
-        Ok(Listeners {
-            metrics: bind("metrics", when(figures, &settings.metrics)).await?,
-            query: bind("query", when(figures || control, &settings.query)).await?,
-            invoke: bind("invoke", when(hosted.is_all(), &settings.invoke)).await?,
-        })
+    /// Opens the listeners of the selected functions.
+    pub async fn open(settings: &ListenSettings, selection: &Selection) -> Result<Self, ListenError> {
+        let mut open = vec![];
+        for port in Port::ALL.into_iter().filter(|port| selection.listens(*port)) {
+            open.extend(bind(port.name(), port.setting(settings)).await?.map(|listening| (port, listening)));
+        }
+        Ok(Listeners(open))
     }
 
     /// The open ports, by the names of their settings.
     #[must_use]
     pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        let ports = [("metrics", &self.metrics), ("query", &self.query), ("invoke", &self.invoke)];
-        ports.into_iter().filter_map(|(name, port)| Some((name, port.as_ref()?.address()))).collect()
+        self.0.iter().map(|(port, listening)| (port.name(), listening.address())).collect()
     }
 
     /// Answers on them until `stop`.
     pub fn serve(self, host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
-        let serve = |port: Option<Listening>, router: Option<Router>| {
-            if let (Some(port), Some(router)) = (port, router) {
-                tasks.spawn(port.serve(router, stop.clone()));
-            }
-        };
-        serve(self.metrics, host.query.clone().map(figures::exposition));
-        serve(self.query, figures::backbeat(host.query.clone(), host.control.clone()));
-        serve(self.invoke, Some(invoke::router(Arc::clone(&host.functions), tasks.clone())));
+        for (port, listening) in self.0 {
+            let router = match port {
+                Port::Invoke => invoke::router(Arc::clone(&host.functions), tasks.clone()),
+                port => routes::router(host.mounts.iter().filter(|mount| mount.port == port).cloned().collect()),
+            };
+            tasks.spawn(listening.serve(router, stop.clone()));
+        }
     }
 }

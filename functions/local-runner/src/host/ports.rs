@@ -11,7 +11,7 @@ use shared::{
     ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
 };
 
-use super::hosted::Hosted;
+use super::{function::Need, selection::Selection};
 
 /// The ports; a part that no hosted function needs is absent.
 #[derive(Clone)]
@@ -27,14 +27,14 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Connects to what `hosted` needs and checks each: reachable, let in, and what the chain asks of it.
+    /// Connects to what `selection` needs and checks each: reachable, let in, and what the chain asks of it.
     ///
     /// # Errors
     /// Everything that is wrong, each with its setting.
-    pub async fn connect(settings: &Settings, hosted: &Hosted) -> Result<Self, StartError> {
-        let kafka = when(hosted.needs_kafka(), connect::kafka(settings));
-        let storage = when(hosted.needs_storage(), connect::storage(settings));
-        let redis = when(hosted.needs_redis(), connect::redis(settings));
+    pub async fn connect(settings: &Settings, selection: &Selection) -> Result<Self, StartError> {
+        let kafka = when(selection.needs(Need::Kafka), connect::kafka(settings));
+        let storage = when(selection.needs(Need::Storage), connect::storage(settings));
+        let redis = when(selection.needs(Need::Redis), connect::redis(settings));
         let ((kafka, objects), store) = connect::both(connect::both(kafka, storage), redis).await?;
         if let (Some(kafka), Some(objects)) = (&kafka, &objects) {
             connect::claim_owners(settings, &**kafka, &**objects).await?;

@@ -1,53 +1,46 @@
-//! What starts the hosted functions: followers that never end, and schedules.
+//! What starts the hosted functions by itself: pollers that never end, and schedules.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use serde_json::{Value, json};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Host, functions::Functions, hosted::Function};
+use super::{
+    function::{Poller, Schedule},
+    functions::Functions,
+};
 
-/// Starts everything of a host; it ends some time after `stop`.
-pub fn start(host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
-    if let Some(writer) = host.writer.clone() {
-        let stop = stop.clone();
-        tasks.spawn(async move { segment_writer::follow(&writer, &stop).await });
-    }
-    if let Some(consumer) = host.consumer.clone() {
-        let stop = stop.clone();
-        tasks.spawn(async move { metrics_consumer::follow(&consumer, &stop).await });
-    }
-    if host.functions.has(Function::LagMonitor.name()) {
-        tasks.spawn(schedule(host.functions.clone(), Function::LagMonitor, json!({}), host.refresh, stop.clone()));
-    }
-    for (backup, every) in &host.expiries {
-        let payload = json!({ "backup": backup });
-        tasks.spawn(schedule(host.functions.clone(), Function::SegmentExpirer, payload, *every, stop.clone()));
+/// The triggers of all hosted functions.
+#[derive(Default)]
+pub struct Triggers {
+    /// Run until they are told to stop.
+    pub pollers: Vec<Poller>,
+    /// A function's name, and how often it is invoked.
+    pub schedules: Vec<(&'static str, Schedule)>,
+}
+
+impl Triggers {
+    /// Starts them; they end some time after `stop`.
+    pub fn start(&self, functions: &Arc<Functions>, tasks: &TaskTracker, stop: &CancellationToken) {
+        for poller in &self.pollers {
+            tasks.spawn(poller(stop.clone()));
+        }
+        for (function, schedule) in &self.schedules {
+            tasks.spawn(invoke_repeatedly(functions.clone(), function, schedule.clone(), stop.clone()));
+        }
     }
 }
 
 /// Invokes a function again and again, the first time at once.
-async fn schedule(
+async fn invoke_repeatedly(
     functions: Arc<Functions>,
-    function: Function,
-    payload: Value,
-    every: Duration,
+    function: &'static str,
+    schedule: Schedule,
     stop: CancellationToken,
 ) {
-    loop {
-        if let Some(Err(error)) = functions.call(function.name(), payload.clone()).await {
-            tracing::warn!("{}: {error}; the next run tries again", function.name());
+    while !stop.is_cancelled() {
+        if let Some(Err(error)) = functions.call(function, schedule.payload.clone()).await {
+            tracing::warn!("{function}: {error}; the next run tries again");
         }
-        if pause(every, &stop).await.is_break() {
-            return;
-        }
-    }
-}
-
-/// Waits; breaks when it is time to stop.
-async fn pause(wait: Duration, stop: &CancellationToken) -> std::ops::ControlFlow<()> {
-    tokio::select! {
-        () = stop.cancelled() => std::ops::ControlFlow::Break(()),
-        () = tokio::time::sleep(wait) => std::ops::ControlFlow::Continue(()),
+        stop.run_until_cancelled(tokio::time::sleep(schedule.every)).await;
     }
 }

@@ -1,6 +1,6 @@
-//! The HTTP ports: limits and life of connections in [`server`], one file a port.
+//! The HTTP ports: limits and life of connections in [`server`], [`routes`] for the functions that answer HTTP, [`invoke`] for the Invoke API.
 
 pub mod body;
-pub mod figures;
 pub mod invoke;
+pub mod routes;
 pub mod server;

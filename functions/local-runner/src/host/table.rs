@@ -1,0 +1,179 @@
+//! The one table of functions. Adding a function is one row here and one crate in `functions/`.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use serde_json::json;
+use shared::{
+    config::{BackupSettings, Settings},
+    function::answer,
+};
+
+use super::{
+    function::{
+        Function,
+        Need::{Kafka, Redis, Storage},
+        Row, Schedule,
+        Trigger::{self, Http, Poller},
+    },
+    listeners::Port,
+};
+
+/// All functions.
+pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    vec![
+        Row::from(Function {
+            name: segment_writer::NAME,
+            about: "Kafka to segments",
+            needs: &[Kafka, Storage],
+            invokes: &[],
+            context: |world| {
+                let (kafka, objects) = (world.kafka()?, world.objects()?);
+                Some(segment_writer::Context::of(world.settings, kafka, objects, world.clock(), world.instance))
+            },
+            triggers: &[Poller(|context, stop| Box::pin(async move { segment_writer::follow(&context, &stop).await }))],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| segment_writer::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: segment_expirer::NAME,
+            about: "Old segments out of the backup",
+            needs: &[Storage],
+            invokes: &[],
+            context: |world| {
+                Some(Arc::new(segment_expirer::Context::new(world.settings, world.objects()?, world.clock())))
+            },
+            triggers: &[Trigger::Schedule(expiries)],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| segment_expirer::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: lag_monitor::NAME,
+            about: "Log ends, new topics, figures healed",
+            needs: &[Kafka, Storage, Redis],
+            invokes: &[],
+            context: |world| {
+                let (kafka, objects, store) = (world.kafka()?, world.objects()?, world.store()?);
+                Some(Arc::new(lag_monitor::Context::new(world.settings, kafka, objects, store, world.clock())))
+            },
+            triggers: &[Trigger::Schedule(|settings| vec![Schedule { payload: json!({}), every: refresh(settings) }])],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| lag_monitor::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: metrics_consumer::NAME,
+            about: "The metrics topic to folded increments",
+            needs: &[Kafka],
+            invokes: &[metrics_aggregator::NAME],
+            context: |world| {
+                let invoker = world.invoker.clone();
+                Some(Arc::new(metrics_consumer::Context::of(world.settings, world.kafka()?, invoker)))
+            },
+            triggers: &[Poller(|context, stop| {
+                Box::pin(async move { metrics_consumer::follow(&context, &stop).await })
+            })],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| metrics_consumer::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: metrics_aggregator::NAME,
+            about: "Increments to Redis",
+            needs: &[Redis],
+            invokes: &[],
+            context: |world| Some(Arc::new(metrics_aggregator::Context { store: world.store()? })),
+            triggers: &[],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |part| metrics_aggregator::handle(part, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: metrics_query::NAME,
+            about: "Questions about figures",
+            needs: &[Redis],
+            invokes: &[],
+            context: |world| {
+                Some(Arc::new(metrics_query::Context::new(world.settings, world.store()?, world.clock())))
+            },
+            triggers: &[
+                Http(Port::Metrics, "", |request, context| {
+                    Box::pin(async move { metrics_query::handle_exposition(request, &context).await })
+                }),
+                Http(Port::Query, "", |request, context| {
+                    Box::pin(async move { metrics_query::handle(request, &context).await })
+                }),
+            ],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |event| metrics_query::handle_event(event, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: backup_control::NAME,
+            about: "Backups and topics paused and resumed",
+            needs: &[Storage],
+            invokes: &[],
+            context: |world| {
+                Some(Arc::new(backup_control::Context::new(world.settings, world.objects()?, world.clock())))
+            },
+            triggers: &[Http(Port::Query, backup_control::PREFIX, |request, context| {
+                Box::pin(async move { backup_control::handle(request, &context).await })
+            })],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |event| backup_control::handle_event(event, &context).await))
+            },
+        }),
+    ]
+});
+
+/// The row of the function with this name.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+/// Each backup with a retention is looked at as often as its retention says.
+fn expiries(settings: &Settings) -> Vec<Schedule> {
+    let every = |backup: &BackupSettings| backup.retention.map(|retention| retention.check_every.0);
+    let with_retention = settings.backups.iter().filter_map(|(name, backup)| Some((name, every(backup)?)));
+    with_retention.map(|(name, every)| Schedule { payload: json!({ "backup": name.as_str() }), every }).collect()
+}
+
+fn refresh(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.metrics.refresh_s.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_crate_of_a_function_has_one_row_of_its_name() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().read_dir().unwrap();
+        let crates = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let functions: BTreeSet<_> = crates.filter(|name| name != env!("CARGO_PKG_NAME")).collect();
+        assert_eq!(TABLE.iter().map(|row| row.name.to_owned()).collect::<BTreeSet<_>>(), functions);
+        assert_eq!(TABLE.len(), functions.len(), "a function has one row");
+    }
+
+    #[test]
+    fn what_a_function_invokes_has_a_row() {
+        let mut invoked = TABLE.iter().flat_map(|row| row.invokes).peekable();
+        assert!(invoked.peek().is_some() && invoked.all(|name| row(name).is_some()));
+    }
+
+    #[test]
+    fn only_backups_with_a_retention_are_looked_at_for_what_has_expired() {
+        let text = "[backups.a]\ntopics={include=[\"*\"]}\n[backups.b]\ntopics={include=[\"x\"]}\n\
+                    retention={delete_after=\"30d\",check_every=\"5m\"}";
+        let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
+        let expected = Schedule { payload: json!({"backup": "b"}), every: Duration::from_secs(300) };
+        assert_eq!(expiries(&settings), [expected]);
+    }
+}
