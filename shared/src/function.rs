@@ -53,8 +53,9 @@ fn short_type_name<T>() -> &'static str {
     name.rsplit("::").next().unwrap_or(name)
 }
 
-/// The error and what caused it; a text that is told already is left out.
-fn with_sources(error: &dyn Error) -> String {
+/// The error and what caused it, in one line; a text that is told already is left out.
+#[must_use]
+pub fn with_sources(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     for cause in causes.map(ToString::to_string) {

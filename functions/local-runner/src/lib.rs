@@ -1,7 +1,7 @@
 //! The local runner: the binary `highwater`. It hosts the functions and shows what they stored; it holds no business rule.
 //!
 //! [`cli`] is what can be asked, [`commands`] answers it, one file a command. [`host`] makes contexts of settings and runs
-//! the functions behind one table, [`http`] gives them ports. [`storage`] finds what a backup holds, [`output`] prints.
+//! the functions behind one table, [`http`] gives them ports. [`storage`] opens what is read, [`output`] prints.
 //! [`dev`] is what `highwater dev` embeds and makes up.
 
 pub mod cli;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use local_runner::storage::walk::{Depth, Reader, Walked, walk};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use shared::{
     adapters::memory::faults::{Faults, FaultyObjects, Odds},
     archive::{
         self,
         pins::{Pin, Pinned},
+        reading::walk::{Depth, Reader, Walked, walk},
     },
     ports::objects::Objects,
 };

@@ -46,6 +46,12 @@ pub enum ArchiveError {
         /// For which cluster.
         cluster: String,
     },
+    /// The storage holds no backup of this name.
+    #[error("the storage holds no backup {backup:?}: `highwater topics` lists what it holds")]
+    NoBackup {
+        /// The name.
+        backup: String,
+    },
     /// An object that was listed is gone.
     #[error("read {key}: it was listed, and is not there")]
     Missing {

@@ -12,6 +12,7 @@ mod json;
 mod owner;
 mod pause;
 pub mod pins;
+pub mod reading;
 mod segments;
 mod tree;
 

@@ -4,7 +4,15 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde::Serialize;
 use shared::{
-    archive::{self, SegmentEntry, pins::Hold},
+    adapters::{instance, system_clock::SystemClock},
+    archive::{
+        self, SegmentEntry,
+        pins::Hold,
+        reading::{
+            holdings::{self, HeldTopic},
+            pinned, segments,
+        },
+    },
     chain::ChainIdentity,
     ports::objects::Objects,
     record::{Header, Millis, Offset, Partition, Record, TimestampType},
@@ -13,13 +21,7 @@ use shared::{
 use crate::{
     cli::CatArgs,
     failure::{Failure, Verdict},
-    output,
-    storage::{
-        self,
-        holdings::{self, HeldTopic},
-        pinned::pinned,
-        segments,
-    },
+    output, storage,
 };
 
 #[derive(Debug, Serialize)]
@@ -54,7 +56,8 @@ pub(super) async fn run(config: Option<&str>, args: CatArgs) -> Result<Verdict, 
     let objects = &*storage.objects;
     let (backup, topic) = find(objects, &args).await?;
     let holds = vec![Hold { incarnation: Some(topic.claim.incarnation), from: args.from, ..Hold::topic(&topic.topic) }];
-    pinned(objects, &backup, holds, "cat", print_topic(objects, &topic, &args)).await?
+    let id = format!("cat-{}", instance::name(&SystemClock));
+    pinned(objects, &backup, holds, &id, print_topic(objects, &topic, &args)).await?
 }
 
 async fn print_topic(objects: &dyn Objects, topic: &HeldTopic, args: &CatArgs) -> Result<Verdict, Failure> {

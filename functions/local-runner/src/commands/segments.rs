@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use shared::{
-    archive::SegmentEntry,
+    archive::{
+        SegmentEntry,
+        reading::{holdings, segments},
+    },
     chain::ChainDigest,
     ports::objects::Objects,
     record::{Millis, Offset, Partition},
@@ -13,7 +16,7 @@ use crate::{
     cli::SegmentsArgs,
     failure::{Failure, Verdict},
     output::{self, Report, table, time::utc},
-    storage::{self, holdings, segments},
+    storage,
 };
 
 #[derive(Debug, Serialize)]

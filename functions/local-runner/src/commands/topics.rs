@@ -3,7 +3,13 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use shared::{
-    archive::{self, Pauses},
+    archive::{
+        self, Pauses,
+        reading::{
+            holdings::{self, HeldTopic},
+            segments::READS_MAX,
+        },
+    },
     chain::{ChainIdentity, Totals},
     ports::objects::Objects,
     record::{Millis, TopicId},
@@ -13,11 +19,7 @@ use crate::{
     cli::TopicsArgs,
     failure::{Failure, Verdict},
     output::{self, Report, table},
-    storage::{
-        self,
-        holdings::{self, HeldTopic},
-        segments::READS_MAX,
-    },
+    storage,
 };
 
 #[derive(Debug, Serialize)]

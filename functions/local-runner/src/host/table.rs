@@ -97,9 +97,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             about: "Questions about figures",
             needs: &[Redis],
             invokes: &[],
-            context: |world| {
-                Some(Arc::new(metrics_query::Context::new(world.settings, world.store()?, world.clock())))
-            },
+            context: |world| Some(Arc::new(metrics_query::Context::new(world.settings, world.store()?, world.clock()))),
             triggers: &[
                 Http(Port::Metrics, "", |request, context| {
                     Box::pin(async move { metrics_query::handle_exposition(request, &context).await })

@@ -1,10 +1,6 @@
-//! The storage that a command reads, and what it holds.
+//! The storage that a command reads: the configured one, or a folder.
 
 pub mod data_dir;
-pub mod holdings;
-pub mod pinned;
-pub mod segments;
-pub mod walk;
 
 use std::sync::Arc;
 

@@ -14,7 +14,15 @@ use std::{
 use tokio::time::Instant;
 
 use shared::{
-    archive::{self, ArchiveError},
+    adapters::{instance, system_clock::SystemClock},
+    archive::{
+        self, ArchiveError,
+        reading::{
+            holdings::{self, HeldBackup},
+            pinned,
+            walk::{self, Depth, Reader, Walked},
+        },
+    },
     chain::{
         Floor, SealRule,
         keys::{self, chain_folder},
@@ -34,12 +42,7 @@ use crate::{
     cli::VerifyArgs,
     failure::{Failure, Verdict},
     output::{self, progress},
-    storage::{
-        self,
-        holdings::{self, HeldBackup},
-        pinned::pinned,
-        walk::{self, Depth, Reader, Walked},
-    },
+    storage,
 };
 
 pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
@@ -82,6 +85,7 @@ async fn verified(
 ) -> Result<Verified, Failure> {
     #[allow(clippy::disallowed_methods, reason = "a command measures how long it took")]
     let began = Instant::now();
+    let id = format!("verify-{}", instance::name(&SystemClock));
     let mut verified = Verified::new(witnesses, how.depth);
     let ownerless = archive::ownerless(objects).await?;
     let ownerless: Vec<_> = ownerless.into_iter().filter(|name| backup.is_none_or(|only| only == *name)).collect();
@@ -89,7 +93,7 @@ async fn verified(
     let held = if is_ownerless { vec![] } else { holdings::backups(objects, backup).await? };
     for backup in &held {
         let checked = verify(objects, backup, witnesses, how);
-        verified.backups.push(pinned(objects, &backup.owner.backup, vec![], "verify", checked).await??);
+        verified.backups.push(pinned(objects, &backup.owner.backup, vec![], &id, checked).await??);
     }
     let is_there = |name: &&String| held.iter().any(|it| it.owner.backup == **name) || ownerless.contains(*name);
     let configured = witnesses.selects.keys().filter(|name| backup.is_none_or(|only| only == *name));

@@ -1,16 +1,16 @@
 //! What verify prints.
 
 use serde::Serialize;
-use shared::chain::{
-    keys::{self, chain_folder},
-    verify::{ChainReport, Finding, Kind, seals::Seals},
+use shared::{
+    archive::reading::walk::Depth,
+    chain::{
+        keys::{self, chain_folder},
+        verify::{ChainReport, Finding, Kind, seals::Seals},
+    },
 };
 
 use super::{repair::Repair, witnesses::Witnesses};
-use crate::{
-    output::{Report, table, time::utc},
-    storage::walk::Depth,
-};
+use crate::output::{Report, table, time::utc};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Verified {

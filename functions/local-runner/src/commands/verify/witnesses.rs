@@ -6,7 +6,10 @@ use std::{
 };
 
 use shared::{
-    archive::{self, ArchiveError, Owner},
+    archive::{
+        self, ArchiveError, Owner,
+        reading::holdings::{self, HeldBackup, HeldTopic},
+    },
     chain::{
         ChainIdentity,
         keys::{backup_folder, chain_folder},
@@ -23,11 +26,7 @@ use shared::{
     segment::ChainPoint,
 };
 
-use crate::{
-    connect,
-    failure::Failure,
-    storage::holdings::{self, HeldBackup, HeldTopic},
-};
+use crate::{connect, failure::Failure};
 
 /// Those that are configured.
 #[derive(Default)]

@@ -1,12 +1,10 @@
 //! Which backups, topics and chains there are.
 
-use shared::{
+use crate::{
     archive::{self, ArchiveError, Claim, Owner},
     chain::ChainIdentity,
     ports::objects::Objects,
 };
-
-use crate::failure::Failure;
 
 /// A backup of the storage.
 #[derive(Debug, Clone)]
@@ -27,7 +25,10 @@ pub struct HeldTopic {
 }
 
 /// The backups of a storage, or the one of that name.
-pub async fn backups(objects: &dyn Objects, only: Option<&str>) -> Result<Vec<HeldBackup>, Failure> {
+///
+/// # Errors
+/// [`ArchiveError::NoBackup`] when the storage holds none of that name.
+pub async fn backups(objects: &dyn Objects, only: Option<&str>) -> Result<Vec<HeldBackup>, ArchiveError> {
     let names = match only {
         Some(name) => vec![name.to_owned()],
         None => archive::backups(objects).await?,
@@ -35,9 +36,7 @@ pub async fn backups(objects: &dyn Objects, only: Option<&str>) -> Result<Vec<He
     let mut held = vec![];
     for name in names {
         let owner = archive::read_owner(objects, &name).await?;
-        let missing =
-            || Failure::Usage(format!("the storage holds no backup {name:?}: `highwater topics` lists what it holds"));
-        held.push(HeldBackup { owner: owner.ok_or_else(missing)? });
+        held.push(HeldBackup { owner: owner.ok_or(ArchiveError::NoBackup { backup: name })? });
     }
     Ok(held)
 }
@@ -47,7 +46,7 @@ pub async fn topics(
     objects: &dyn Objects,
     backup: &HeldBackup,
     wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<HeldTopic>, Failure> {
+) -> Result<Vec<HeldTopic>, ArchiveError> {
     let mut held = vec![];
     for topic in archive::topics(objects, &backup.owner.backup).await?.into_iter().filter(|topic| wanted(topic)) {
         held.extend(incarnations(objects, backup, &topic).await?);

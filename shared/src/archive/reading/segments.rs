@@ -1,20 +1,18 @@
 //! The segments of a chain.
 
-use futures::{StreamExt, TryStreamExt, stream};
-use shared::{
-    archive::{self, SegmentEntry},
+use crate::{
+    archive::{self, ArchiveError, SegmentEntry},
     chain::{ChainIdentity, keys},
     ports::objects::Objects,
     segment::SegmentMetadata,
 };
-
-use crate::failure::Failure;
+use futures::{StreamExt, TryStreamExt, stream};
 
 /// How many footers are read at a time.
 pub const READS_MAX: usize = 16;
 
 /// Every segment of a chain that is part of the backup, as the listing shows it: none below the floor, and no stale one.
-pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, Failure> {
+pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, ArchiveError> {
     let folder = keys::chain_folder(chain);
     let floor = archive::read_floor(objects, chain).await?.floor;
     let (mut found, mut after) = (vec![], keys::before_segment(chain, floor.base));
@@ -36,7 +34,7 @@ pub async fn described(
     objects: &dyn Objects,
     chain: &ChainIdentity,
     entries: Vec<SegmentEntry>,
-) -> Result<Vec<(SegmentEntry, SegmentMetadata)>, Failure> {
+) -> Result<Vec<(SegmentEntry, SegmentMetadata)>, ArchiveError> {
     let read = |entry: SegmentEntry| async move {
         let metadata = archive::read_metadata(objects, chain, &entry).await?;
         Ok((entry, metadata))

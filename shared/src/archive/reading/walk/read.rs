@@ -1,19 +1,20 @@
 //! Reading one segment, to the depth asked for.
 
-use bytes::Bytes;
-use shared::{
+use crate::{
     archive::{self, ArchiveError, SegmentEntry},
     chain::{
         ChainIdentity, SealRule,
         place::Place,
         verify::{Finding, Kind, Listed, seals::SealSeen},
     },
+    function::with_sources,
     ports::objects::{ObjectEntry, Objects},
     segment::{content, decoder::SegmentReader, footer::Footer},
 };
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::{failure::Failure, storage::segments::READS_MAX};
+use super::super::segments::READS_MAX;
 
 /// How much of a segment is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl<'a> Reader<'a> {
         place: &Place,
         chain: Option<ChainIdentity>,
         entry: &ObjectEntry,
-    ) -> Result<Option<Listed>, Failure> {
+    ) -> Result<Option<Listed>, ArchiveError> {
         let (Place::Segment(_, base, cuts), Some(chain)) = (place, chain) else { return Ok(None) };
         let modified = entry.modified;
         let entry = SegmentEntry { key: entry.key.clone(), base: *base, cuts: *cuts, size_bytes: entry.size_bytes };
@@ -70,9 +71,8 @@ impl<'a> Reader<'a> {
             Depth::Footers => self.footer(&chain, &entry).await.map(|footer| (footer, vec![])),
             Depth::Records => self.records(&chain, &entry).await,
         };
-        let wrong = |kind, error: &ArchiveError| {
-            (Err(Finding::of_object(kind, &entry.key, crate::output::chain(error))), vec![])
-        };
+        let wrong =
+            |kind, error: &ArchiveError| (Err(Finding::of_object(kind, &entry.key, with_sources(error))), vec![]);
         let mut seal = None;
         let (metadata, content) = match read {
             Ok((footer, content)) => {
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
                 wrong(Kind::Damaged, &error)
             }
             Err(error @ ArchiveError::Damaged { .. }) => wrong(Kind::Damaged, &error),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let (key, base, cuts) = (entry.key, entry.base, entry.cuts);
         Ok(Some(Listed { key, base, cuts, size_bytes: entry.size_bytes, metadata, content, seal }))
@@ -122,6 +122,6 @@ fn wrong_records(body: Bytes) -> Vec<(Kind, String)> {
     let differences = SegmentReader::open(body).and_then(|reader| content::differences(&reader));
     match differences {
         Ok(differences) => differences.into_iter().map(|detail| (Kind::Content, detail)).collect(),
-        Err(error) => vec![(Kind::Damaged, crate::output::chain(&error))],
+        Err(error) => vec![(Kind::Damaged, with_sources(&error))],
     }
 }

@@ -1,4 +1,4 @@
-//! One listing of a whole backup, turned into chain reports: the requests behind `shared::chain::verify`.
+//! One listing of a whole backup, turned into chain reports: the requests behind [`crate::chain::verify`].
 //!
 //! Keys come in byte order, so the objects of a chain come together and by offset. What the objects of a page say is
 //! read side by side, whichever chains they are of; then it is judged in their order.
@@ -10,8 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
-use shared::{
+use crate::{
     archive::{self, AcceptedLosses, ArchiveError, Claim, Owner, StoredFloor},
     chain::{
         ChainIdentity, Floor,
@@ -19,12 +18,13 @@ use shared::{
         place::{ChainPlace, Place, classify},
         verify::{ChainCheck, ChainReport, Finding, Kind, seals},
     },
+    function::with_sources,
     ports::objects::{ListRequest, ObjectEntry, Objects},
 };
+use futures::{StreamExt, TryStreamExt, stream};
 
 pub use self::read::{Depth, Reader};
 use super::segments::READS_MAX;
-use crate::failure::Failure;
 
 /// What a backup holds and what is wrong with it.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub struct Walked {
 }
 
 /// Walks a backup.
-pub async fn walk(owner: &Owner, reader: &Reader<'_>) -> Result<Walked, Failure> {
+pub async fn walk(owner: &Owner, reader: &Reader<'_>) -> Result<Walked, ArchiveError> {
     let mut walk = Walk { reader, owner, claims: HashMap::new(), current: None, walked: Walked::default() };
     let mut after = String::new();
     loop {
@@ -53,7 +53,7 @@ pub async fn walk(owner: &Owner, reader: &Reader<'_>) -> Result<Walked, Failure>
 }
 
 /// How many bytes the segments of a backup have, by listings alone.
-pub async fn segment_bytes(objects: &dyn Objects, backup: &str) -> Result<u64, Failure> {
+pub async fn segment_bytes(objects: &dyn Objects, backup: &str) -> Result<u64, ArchiveError> {
     let (folder, mut after, mut bytes) = (backup_folder(backup), String::new(), 0);
     loop {
         let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
@@ -91,7 +91,7 @@ struct Current {
 }
 
 impl Walk<'_> {
-    async fn page(&mut self, objects: &[ObjectEntry]) -> Result<(), Failure> {
+    async fn page(&mut self, objects: &[ObjectEntry]) -> Result<(), ArchiveError> {
         let placed: Vec<(Place, &ObjectEntry)> =
             objects.iter().map(|entry| (classify(&self.owner.backup, &entry.key), entry)).collect();
         self.learn_claims(placed.iter().map(|(place, _)| place)).await?;
@@ -101,7 +101,7 @@ impl Walk<'_> {
         let claims = std::mem::take(&mut self.claims);
         let looks = placed.into_iter().map(|(place, entry)| {
             let chain = chain_of(&place).and_then(|place| identity(owner, &claims, place));
-            async move { Ok::<_, Failure>((reader.segment(&place, chain, entry).await?, place, entry)) }
+            async move { Ok::<_, ArchiveError>((reader.segment(&place, chain, entry).await?, place, entry)) }
         });
         let mut looks = stream::iter(looks).buffered(reader.depth.at_once());
         while let Some((segment, place, entry)) = looks.try_next().await? {
@@ -131,7 +131,7 @@ impl Walk<'_> {
 
     /// Reads the claims of topics that were not met before, or have an incarnation that was claimed since: what is claimed
     /// comes after its claim.
-    async fn learn_claims(&mut self, places: impl Iterator<Item = &Place>) -> Result<(), Failure> {
+    async fn learn_claims(&mut self, places: impl Iterator<Item = &Place>) -> Result<(), ArchiveError> {
         let is_known = |place: &Place, topic: &Arc<str>| match (self.claims.get(topic), chain_of(place)) {
             (Some(Some(claims)), Some(chain)) => claims.iter().any(|claim| claim.incarnation == chain.incarnation),
             (known, _) => known.is_some(),
@@ -152,7 +152,7 @@ impl Walk<'_> {
     async fn limits<'p>(
         &mut self,
         places: impl Iterator<Item = &'p ChainPlace>,
-    ) -> Result<BTreeMap<String, Limits>, Failure> {
+    ) -> Result<BTreeMap<String, Limits>, ArchiveError> {
         let current = self.current.as_ref().map(|current| current.place.clone());
         let mut chains: Vec<ChainIdentity> = places
             .filter(|place| Some(*place) != current.as_ref())
@@ -247,14 +247,14 @@ fn identity(owner: &Owner, claims: &Claims, place: &ChainPlace) -> Option<ChainI
 }
 
 /// What was read, or nothing and a finding where it is damaged. Only a store that does not answer ends the walk.
-fn or_finding<T>(read: Result<T, ArchiveError>, findings: &mut Vec<Finding>) -> Result<Option<T>, Failure> {
+fn or_finding<T>(read: Result<T, ArchiveError>, findings: &mut Vec<Finding>) -> Result<Option<T>, ArchiveError> {
     match read {
         Ok(value) => Ok(Some(value)),
         Err(error @ ArchiveError::Damaged { .. }) => {
             let ArchiveError::Damaged { key, .. } = &error else { return Ok(None) };
-            findings.push(Finding::of_object(Kind::Damaged, key.clone(), crate::output::chain(&error)));
+            findings.push(Finding::of_object(Kind::Damaged, key.clone(), with_sources(&error)));
             Ok(None)
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

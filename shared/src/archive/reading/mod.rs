@@ -1,0 +1,11 @@
+//! Reading backups, for every function and command that does.
+//!
+//! [`holdings`] finds backups, topics and chains; [`segments`] lists the segments of a chain that count; [`walk`] judges a
+//! whole backup; [`pinned`] keeps what is read from expiring meanwhile.
+
+pub mod holdings;
+mod pinned;
+pub mod segments;
+pub mod walk;
+
+pub use pinned::pinned;
