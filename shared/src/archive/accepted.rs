@@ -19,10 +19,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, StoredFloor, floor::touch_floor, json, segments::is_any_from};
+use super::{
+    ArchiveError, StoredFloor,
+    control::{self, Stored},
+    floor::touch_floor,
+    segments::is_any_from,
+};
 use crate::{
     chain::{ChainIdentity, Cuts, Floor, Seal, SealKey, SealRule, keys, seal::Worth},
-    ports::objects::{ETag, Objects, PutCondition},
+    ports::objects::{ETag, Objects},
     record::{Millis, Offset},
     segment::metadata::FORMAT_VERSION,
 };
@@ -201,8 +206,8 @@ pub async fn accepted_losses_behind(
 
 /// The same of the chain in this folder.
 pub async fn accepted_losses_in(objects: &dyn Objects, folder: &str) -> Result<AcceptedLosses, ArchiveError> {
-    let read: Option<(Content, ETag, Millis)> = json::read_dated(objects, &keys::accepted_loss_in(folder)).await?;
-    Ok(read.map_or_else(AcceptedLosses::default, |(content, etag, modified)| AcceptedLosses {
+    let read: Option<Stored<Content>> = control::read(objects, &keys::accepted_loss_in(folder)).await?;
+    Ok(read.map_or_else(AcceptedLosses::default, |Stored { value: content, etag, modified }| AcceptedLosses {
         losses: content.losses,
         etag: Some(etag),
         seal: content.seal,
@@ -293,10 +298,9 @@ async fn put(
     seal_key: Option<&SealKey>,
 ) -> Result<AcceptedLosses, ArchiveError> {
     let key = keys::accepted_loss(chain);
-    let condition = from.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
     let seal = seal_key.map(|seal_key| seal_key.losses(chain, &text_of(&losses)));
     let content = Content { format_version: FORMAT_VERSION, losses, seal };
-    let etag = objects.put(&key, json::bytes(&key, &content)?, condition).await?;
+    let etag = control::replace(objects, &key, from, &content).await?;
     Ok(AcceptedLosses { losses: content.losses, etag: Some(etag), seal: content.seal, modified: None })
 }
 
@@ -307,7 +311,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{clock::ManualClock, objects::MemoryObjects},
-        ports::objects::{GetRange, ObjectsError},
+        ports::objects::{GetRange, ObjectsError, PutCondition},
     };
 
     const GOLDEN: &str = "{\n  \"format_version\": 1,\n  \"losses\": [\n    {\n      \"frontier\": 100,\n      \"witness\": 200,\n      \

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{ArchiveError, control};
 use crate::{
     chain::keys,
-    ports::objects::{ListRequest, Objects, ObjectsError, PutCondition},
+    ports::objects::{ListRequest, Objects, ObjectsError},
     record::{Millis, TopicId},
     segment::metadata::FORMAT_VERSION,
 };
@@ -34,8 +34,8 @@ pub async fn claims(objects: &dyn Objects, backup: &str, topic: &str) -> Result<
     loop {
         let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
         for entry in page.objects.iter().filter(|entry| keys::parse_incarnation(&entry.key).is_some()) {
-            let claim = json::read(objects, &entry.key).await?;
-            claims.push(claim.ok_or_else(|| ArchiveError::Missing { key: entry.key.clone() })?.0);
+            let claim = control::read(objects, &entry.key).await?;
+            claims.push(claim.ok_or_else(|| ArchiveError::Missing { key: entry.key.clone() })?.value);
         }
         match page.next_after {
             Some(next) => after = next,
@@ -62,10 +62,10 @@ pub async fn incarnation_of(
         let incarnation = known.last().map_or(1, |claim| claim.incarnation + 1);
         let claim = Claim { format_version: FORMAT_VERSION, incarnation, topic_id: id.clone(), claimed_at: now };
         let key = keys::incarnation(backup, topic, incarnation);
-        match objects.put(&key, json::bytes(&key, &claim)?, PutCondition::IfAbsent).await {
-            Ok(_) => return Ok(incarnation),
-            Err(ObjectsError::PreconditionFailed { .. } | ObjectsError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
+        match control::compare_and_set(objects, &key, None, &claim).await {
+            Ok(Some(_)) => return Ok(incarnation),
+            Ok(None) | Err(ArchiveError::Objects(ObjectsError::Conflict { .. })) => {}
+            Err(error) => return Err(error),
         }
     }
     Err(ArchiveError::Contended { topic: topic.to_owned(), id: id.clone() })

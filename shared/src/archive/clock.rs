@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{
+    ArchiveError,
+    control::{self, Stored},
+};
 use crate::{
     chain::keys,
-    ports::objects::{GetRange, Objects, ObjectsError, PutCondition},
+    ports::objects::{GetRange, Objects},
     record::Millis,
     segment::metadata::FORMAT_VERSION,
 };
@@ -25,16 +28,12 @@ struct Written {
 /// The store's time, which is the date of an object that is written for it. Never later than the moment of the answer.
 pub async fn store_time(objects: &dyn Objects, backup: &str) -> Result<Millis, ArchiveError> {
     let key = keys::clock(backup);
-    let (written, condition) = match json::read::<Written>(objects, &key).await? {
-        Some((found, etag)) => (found.written.saturating_add(1), PutCondition::IfMatch(etag)),
-        None => (1, PutCondition::IfAbsent),
+    let (written, from) = match control::read(objects, &key).await? {
+        Some(Stored { value: Written { written, .. }, etag, .. }) => (written.saturating_add(1), Some(etag)),
+        None => (1, None),
     };
-    let body = json::bytes(&key, &Written { format_version: FORMAT_VERSION, written })?;
-    match objects.put(&key, body, condition).await {
-        // Another one wrote it meanwhile, or a retry of this call did: that date serves as well.
-        Ok(_) | Err(ObjectsError::PreconditionFailed { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    // Where another one wrote it meanwhile, or a retry of this call did, that date serves as well.
+    control::compare_and_set(objects, &key, from, &Written { format_version: FORMAT_VERSION, written }).await?;
     let written = objects.get(&key, GetRange::Whole).await?;
     written.map(|object| object.modified).ok_or(ArchiveError::Missing { key })
 }

@@ -3,7 +3,7 @@
 use crate::{
     ports::objects::ObjectsError,
     record::{Offset, TopicId},
-    segment::decoder::DecodeError,
+    segment::{decoder::DecodeError, metadata::SEGMENT_VERSION},
 };
 
 /// Why a backup could not be read or written.
@@ -20,6 +20,19 @@ pub enum ArchiveError {
         /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A newer version of Highwater wrote an object.
+    #[error(
+        "{key} has format version {found}, and this version of highwater knows no version above {known}: a newer highwater wrote \
+         it; use that one. Nothing was changed"
+    )]
+    Newer {
+        /// Its key.
+        key: String,
+        /// Its version.
+        found: u32,
+        /// The newest version that this program knows.
+        known: u32,
     },
     /// A segment describes another place in the backup than the one it lies in.
     #[error("{key} is foreign: it says it is {found}")]
@@ -106,5 +119,8 @@ impl ArchiveError {
 
 /// A segment's footer that does not decode.
 pub(super) fn undecodable(key: &str, source: DecodeError) -> ArchiveError {
-    ArchiveError::damaged(key, source)
+    match source {
+        DecodeError::Newer(found) => ArchiveError::Newer { key: key.to_owned(), found, known: SEGMENT_VERSION },
+        source => ArchiveError::damaged(key, source),
+    }
 }

@@ -1,9 +1,12 @@
 //! Where a chain begins (C6).
 
-use super::{ArchiveError, json};
+use super::{
+    ArchiveError,
+    control::{self, Stored},
+};
 use crate::{
     chain::{ChainIdentity, Floor, SealKey, keys},
-    ports::objects::{ETag, Objects, ObjectsError, PutCondition},
+    ports::objects::{ETag, Objects},
     record::{Millis, Offset},
     segment::{ChainPoint, metadata::FORMAT_VERSION},
 };
@@ -36,8 +39,10 @@ impl StoredFloor {
 
 /// Reads a chain's floor.
 pub async fn read_floor(objects: &dyn Objects, chain: &ChainIdentity) -> Result<StoredFloor, ArchiveError> {
-    Ok(match json::read_dated(objects, &keys::floor(chain)).await? {
-        Some((floor, etag, moved_at)) => StoredFloor { floor, etag: Some(etag), moved_at: Some(moved_at) },
+    Ok(match control::read(objects, &keys::floor(chain)).await? {
+        Some(Stored { value: floor, etag, modified }) => {
+            StoredFloor { floor, etag: Some(etag), moved_at: Some(modified) }
+        }
         None => StoredFloor::ground(chain),
     })
 }
@@ -58,14 +63,12 @@ pub(super) async fn touch_floor(
     let Floor { base, before, seal, .. } = stored.floor;
     let seal = seal.or_else(|| seal_key.filter(|_| stored.etag.is_none()).map(|key| key.floor(chain, base, &before)));
     let floor = Floor { format_version: FORMAT_VERSION, base, before, seal, losses };
-    let condition = stored.etag.map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
-    objects.put(&key, json::bytes(&key, &floor)?, condition).await?;
+    control::replace(objects, &key, stored.etag, &floor).await?;
     Ok(())
 }
 
 /// Moves a chain's floor up from where it was read to `base`, before which the chain had counted `before`, sealed
-/// where there is a key. Answers whether
-/// it was this call that moved it: not where another moved it since it was read, nor in the end to one's own retry.
+/// where there is a key. Answers whether it was this call that moved it: not where another moved it since it was read, nor in the end to one's own retry.
 pub async fn move_floor(
     objects: &dyn Objects,
     chain: &ChainIdentity,
@@ -76,10 +79,5 @@ pub async fn move_floor(
     let key = keys::floor(chain);
     let seal = seal_key.map(|key| key.floor(chain, base, &before));
     let floor = Floor { format_version: FORMAT_VERSION, base, before, seal, losses: from.floor.losses };
-    let condition = from.etag.clone().map_or(PutCondition::IfAbsent, PutCondition::IfMatch);
-    match objects.put(&key, json::bytes(&key, &floor)?, condition).await {
-        Ok(_) => Ok(true),
-        Err(ObjectsError::PreconditionFailed { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    Ok(control::compare_and_set(objects, &key, from.etag.clone(), &floor).await?.is_some())
 }

@@ -5,10 +5,10 @@
 mod accepted;
 mod claims;
 mod clock;
+pub mod control;
 mod error;
 mod floor;
 mod frontier;
-mod json;
 mod owner;
 mod pause;
 pub mod pins;

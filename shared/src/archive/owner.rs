@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{ArchiveError, control};
 use crate::{
     chain::keys,
-    ports::objects::{Objects, ObjectsError, PutCondition},
+    ports::objects::Objects,
     segment::metadata::FORMAT_VERSION,
 };
 
@@ -27,19 +27,16 @@ pub async fn claim_owner(objects: &dyn Objects, backup: &str, cluster_id: &str) 
     if let Some(found) = read_owner(objects, backup).await? {
         return compare(key, found, wanted);
     }
-    match objects.put(&key, json::bytes(&key, &wanted)?, PutCondition::IfAbsent).await {
-        Ok(_) => Ok(()),
-        Err(ObjectsError::PreconditionFailed { .. }) => {
-            let found = read_owner(objects, backup).await?;
-            compare(key.clone(), found.ok_or(ArchiveError::Missing { key })?, wanted)
-        }
-        Err(error) => Err(error.into()),
+    if control::compare_and_set(objects, &key, None, &wanted).await?.is_some() {
+        return Ok(());
     }
+    let found = read_owner(objects, backup).await?;
+    compare(key.clone(), found.ok_or(ArchiveError::Missing { key })?, wanted)
 }
 
 /// Whose the backup is; `None` where nobody claimed it.
 pub async fn read_owner(objects: &dyn Objects, backup: &str) -> Result<Option<Owner>, ArchiveError> {
-    Ok(json::read(objects, &keys::owner(backup)).await?.map(|(owner, _)| owner))
+    Ok(control::read(objects, &keys::owner(backup)).await?.map(|stored| stored.value))
 }
 
 fn compare(key: String, found: Owner, wanted: Owner) -> Result<(), ArchiveError> {

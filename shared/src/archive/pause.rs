@@ -4,17 +4,17 @@
 //! <backup>/=pause/=backup.json     the whole backup
 //! <backup>/=pause/<topic>.json     a topic of it
 //! ```
-//! An object that is there is a pause, whatever it holds; it is created if absent, so that pausing twice is pausing once, and
+//! An object that is there is a pause, whatever it says, of a newer version too; it is created if absent, so that pausing twice is pausing once, and
 //! deleted by resuming. One listing shows all. A backup's pause and a topic's are independent: a topic runs when neither is there.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{ArchiveError, control};
 use crate::{
     chain::keys,
-    ports::objects::{ListRequest, Objects, ObjectsError, PutCondition},
+    ports::objects::{ListRequest, Objects},
     record::Millis,
     segment::metadata::FORMAT_VERSION,
 };
@@ -67,16 +67,13 @@ pub async fn read_pauses(objects: &dyn Objects, backup: &str) -> Result<Pauses, 
 /// Pauses a backup, or a topic of it. What is paused already stays so, since then.
 pub async fn pause(objects: &dyn Objects, backup: &str, topic: Option<&str>, now: Millis) -> Result<(), ArchiveError> {
     let key = keys::pause(backup, topic);
-    let body = json::bytes(&key, &Pause { format_version: FORMAT_VERSION, paused_at: now })?;
-    match objects.put(&key, body, PutCondition::IfAbsent).await {
-        Ok(_) | Err(ObjectsError::PreconditionFailed { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    control::compare_and_set(objects, &key, None, &Pause { format_version: FORMAT_VERSION, paused_at: now }).await?;
+    Ok(())
 }
 
 /// Ends the pause of a backup, or of a topic of it; that there is none is well.
 pub async fn resume(objects: &dyn Objects, backup: &str, topic: Option<&str>) -> Result<(), ArchiveError> {
-    Ok(objects.delete(&keys::pause(backup, topic)).await?)
+    control::remove(objects, &keys::pause(backup, topic)).await
 }
 
 #[cfg(test)]
@@ -86,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{clock::ManualClock, objects::MemoryObjects},
-        ports::objects::GetRange,
+        ports::objects::{GetRange, PutCondition},
     };
 
     fn world() -> (Arc<ManualClock>, MemoryObjects) {

@@ -22,10 +22,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, json};
+use super::{ArchiveError, control};
 use crate::{
     chain::{ChainIdentity, keys},
-    ports::objects::{ETag, GetRange, ListRequest, Objects, ObjectsError, PutCondition},
+    ports::objects::{ETag, GetRange, ListRequest, Objects},
     record::{Millis, Offset, Partition},
     segment::metadata::FORMAT_VERSION,
 };
@@ -34,7 +34,7 @@ use crate::{
 pub const LEASE: Duration = Duration::from_secs(600);
 /// A pin is renewed so often within its lease.
 const RENEWALS_PER_LEASE: u32 = 4;
-/// A pin that cannot be read, of a later version perhaps, holds everything for so long.
+/// A damaged pin holds everything for so long.
 const UNREADABLE_LEASE_MS: u64 = 24 * 3_600_000;
 
 /// The content of a pin.
@@ -146,23 +146,25 @@ async fn look_at(objects: &dyn Objects, key: &str, now: Millis) -> Result<Option
     }
     if !pin.revoked {
         let revoked = Pin { revoked: true, ..pin.clone() };
-        match objects.put(key, json::bytes(key, &revoked)?, PutCondition::IfMatch(etag)).await {
-            Ok(_) => tracing::warn!(key, who = pin.who, "a pin was not renewed in time: it holds nothing any more"),
+        match control::compare_and_set(objects, key, Some(etag), &revoked).await? {
+            Some(_) => tracing::warn!(key, who = pin.who, "a pin was not renewed in time: it holds nothing any more"),
             // It was renewed, or released, or revoked by another: whatever it was, this look takes it to hold.
-            Err(ObjectsError::PreconditionFailed { .. }) => return Ok(Some(pin)),
-            Err(error) => return Err(error.into()),
+            None => return Ok(Some(pin)),
         }
     }
     objects.delete(key).await?;
     Ok(None)
 }
 
-/// A pin with its tag and its date; one that cannot be read holds everything.
+/// A pin with its tag and its date; a damaged one holds everything.
 async fn read(objects: &dyn Objects, key: &str) -> Result<Option<(Pin, ETag, Millis)>, ArchiveError> {
     let Some(object) = objects.get(key, GetRange::Whole).await? else { return Ok(None) };
     let unreadable = || Pin { lease_ms: UNREADABLE_LEASE_MS, ..Pin::new("a pin that cannot be read", vec![]) };
-    let pin = serde_json::from_slice::<Pin>(&object.body).ok().filter(|pin| pin.format_version == FORMAT_VERSION);
-    Ok(Some((pin.unwrap_or_else(unreadable), object.etag, object.modified)))
+    let pin = match control::parse(key, &object.body) {
+        Err(ArchiveError::Damaged { .. }) => unreadable(),
+        pin => pin?,
+    };
+    Ok(Some((pin, object.etag, object.modified)))
 }
 
 /// A pin of this process.
@@ -179,7 +181,7 @@ impl<'a> Pinned<'a> {
     pub async fn create(objects: &'a dyn Objects, backup: &str, id: &str, pin: Pin) -> Result<Self, ArchiveError> {
         let plain = |sign: char| if sign.is_ascii_alphanumeric() { sign } else { '-' };
         let key = keys::pin(backup, &id.chars().map(plain).collect::<String>());
-        let etag = write(objects, &key, &pin, PutCondition::IfAbsent).await?;
+        let etag = write(objects, &key, &pin, None).await?;
         Ok(Pinned { objects, key, pin, etag })
     }
 
@@ -189,7 +191,7 @@ impl<'a> Pinned<'a> {
     /// [`ArchiveError::PinLost`] when it had expired and somebody has taken it for none.
     pub async fn renew(&mut self) -> Result<(), ArchiveError> {
         let renewed = Pin { renewed: self.pin.renewed + 1, ..self.pin.clone() };
-        self.etag = write(self.objects, &self.key, &renewed, PutCondition::IfMatch(self.etag.clone())).await?;
+        self.etag = write(self.objects, &self.key, &renewed, Some(self.etag.clone())).await?;
         self.pin = renewed;
         Ok(())
     }
@@ -230,14 +232,13 @@ impl<'a> Pinned<'a> {
     }
 }
 
-/// Writes a pin under a condition. Where it does not hold, what is there tells whether one's own retry took effect.
-async fn write(objects: &dyn Objects, key: &str, pin: &Pin, condition: PutCondition) -> Result<ETag, ArchiveError> {
-    match objects.put(key, json::bytes(key, pin)?, condition).await {
-        Ok(etag) => Ok(etag),
-        Err(ObjectsError::PreconditionFailed { .. }) => match read(objects, key).await? {
-            Some((found, etag, _)) if found == *pin => Ok(etag),
-            _ => Err(ArchiveError::PinLost { key: key.to_owned() }),
-        },
-        Err(error) => Err(error.into()),
+/// Writes a pin in place of what was read. Where that is another by now, what is there tells whether one's own retry took effect.
+async fn write(objects: &dyn Objects, key: &str, pin: &Pin, from: Option<ETag>) -> Result<ETag, ArchiveError> {
+    if let Some(etag) = control::compare_and_set(objects, key, from, pin).await? {
+        return Ok(etag);
+    }
+    match read(objects, key).await? {
+        Some((found, etag, _)) if found == *pin => Ok(etag),
+        _ => Err(ArchiveError::PinLost { key: key.to_owned() }),
     }
 }

@@ -35,6 +35,9 @@ pub enum DecodeError {
     /// It is a Parquet file, but not one of ours, or of another version, or its metadata is damaged.
     #[error("not a segment of format version {SEGMENT_VERSION} or before: {0}")]
     NotASegment(String),
+    /// A newer version of Highwater wrote it.
+    #[error("a segment of format version {0}, and this version of highwater reads {SEGMENT_VERSION} and before")]
+    Newer(u32),
     /// The bytes before the footer do not have the checksum that the footer names.
     #[error("the content is damaged: checksum {actual:08x} where the footer says {expected:08x}")]
     Checksum {

@@ -5,6 +5,7 @@ use parquet::{
     errors::ParquetError,
     file::metadata::{ParquetMetaData, ParquetMetaDataReader},
 };
+use serde::Deserialize;
 
 use super::{
     decoder::DecodeError,
@@ -22,6 +23,12 @@ pub struct Footer {
     pub text: String,
     /// The seal, where there is one that can be read.
     pub seal: Option<Seal>,
+}
+
+/// What is read before all else: a newer version may say everything else in another way.
+#[derive(Deserialize)]
+struct Versioned {
+    format_version: u32,
 }
 
 /// Reads what a segment says of itself from its last bytes. `tail` ends where the file of `size_bytes` ends.
@@ -61,10 +68,15 @@ fn of_parquet(parquet: &ParquetMetaData) -> Result<Footer, DecodeError> {
         entry?.value.as_deref()
     };
     let json = value(METADATA_KEY).ok_or_else(|| not(format!("its footer has no {METADATA_KEY:?}")))?;
+    if let Ok(Versioned { format_version: newer }) = serde_json::from_str(json)
+        && newer > SEGMENT_VERSION
+    {
+        return Err(DecodeError::Newer(newer));
+    }
     let metadata: SegmentMetadata =
         serde_json::from_str(json).map_err(|e| not(format!("its metadata is damaged: {e}")))?;
-    if !(1..=SEGMENT_VERSION).contains(&metadata.format_version) {
-        return Err(not(format!("it has version {}", metadata.format_version)));
+    if metadata.format_version == 0 {
+        return Err(not("it has version 0".to_owned()));
     }
     let seal = value(SEGMENT_SEAL_KEY).and_then(|seal| serde_json::from_str(seal).ok());
     Ok(Footer { metadata, text: json.to_owned(), seal })

@@ -182,6 +182,18 @@ fn only_losses_are_counted_as_gaps() {
     assert_eq!((own.gaps, own.gap_offsets), (1, 3));
 }
 
+#[test]
+fn a_segment_of_a_newer_version_is_called_newer_and_not_damaged() {
+    let mut records = golden_records();
+    records.iter_mut().zip(0..).for_each(|(record, offset)| record.offset = Offset(offset));
+    let body = encode(&[records], 20, Compression::None).body.to_vec();
+    let (said, newer) = (format!("\"format_version\":{SEGMENT_VERSION}"), "\"format_version\":9");
+    let at = body.windows(said.len()).position(|bytes| bytes == said.as_bytes()).unwrap();
+    let body = Bytes::from([&body[..at], newer.as_bytes(), &body[at + said.len()..]].concat());
+    let error = footer::read(&body, body.len() as u64).unwrap_err();
+    assert!(matches!(error, DecodeError::Newer(9)), "{error}");
+}
+
 /// The files that every later version must still read. They were written by the first code of their version;
 /// `HIGHWATER_BLESS=1` writes that of the present one again, which only a new format version may ask for.
 #[test]
