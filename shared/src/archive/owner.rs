@@ -3,11 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ArchiveError, control};
-use crate::{
-    chain::keys,
-    ports::objects::Objects,
-    segment::metadata::FORMAT_VERSION,
-};
+use crate::{chain::keys, ports::objects::Objects, segment::metadata::FORMAT_VERSION};
 
 /// The content of `=owner.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ use shared::{
     record::{Offset, Partition, TopicPartition},
 };
 
+use super::writer::Writer;
 use crate::{
     cli::{AcceptLossArgs, OffsetRange},
     connect,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{functions::Answer, listeners::Port, ports::Ports};
 
 /// One row: everything that hosting a function takes. `C` is its context.
-pub struct Function<C> {
+pub struct Function<C: 'static> {
     /// The name that Lambda, the Invoke API and `--only` use: that of its crate.
     pub name: &'static str,
     /// What it does, for the help text.

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn no_name_means_all_and_all_open_the_invoke_api() {
-        let selection = Selection::only::<&str>(&[]);
+        let selection = Selection::only(&[] as &[&str]);
         assert!(selection.is_all() && selection.listens(Port::Invoke));
     }
 }

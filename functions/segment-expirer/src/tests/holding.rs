@@ -90,12 +90,26 @@ async fn a_pin_that_nobody_renews_ends_and_is_swept_and_its_reader_is_told() {
 }
 
 #[tokio::test]
-async fn a_pin_that_cannot_be_read_holds_everything_for_a_day() {
+async fn nothing_expires_while_there_is_a_pin_of_a_newer_version_and_the_report_names_it() {
     let world = World::new();
     world.a_segment_a_day(3).await;
     world.days(60);
-    let later = r#"{"format_version": 2, "who": "a later version", "holds": [{"tag": "x"}], "lease_ms": 1}"#;
-    world.objects.put(KEY, later.into(), PutCondition::IfAbsent).await.unwrap();
+    let newer = r#"{"format_version": 2, "who": "a newer version", "holds": [{"tag": "x"}], "lease_ms": 1}"#;
+    world.objects.put(KEY, newer.into(), PutCondition::IfAbsent).await.unwrap();
+    let report = world.run().await;
+    let failures: Vec<_> = report.failures.iter().map(|failure| failure.to_string()).collect();
+    assert!(
+        report.changed.is_empty() && failures[0].starts_with(&format!("{KEY} has format version 2")),
+        "{failures:?}"
+    );
+    assert_eq!(pins(&world).await, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_pin_holds_everything_for_a_day() {
+    let world = World::new();
+    world.a_segment_a_day(3).await;
+    world.days(60);
     world.objects.put("main/=pins/torn.json", "{".into(), PutCondition::IfAbsent).await.unwrap();
     world.hours(23);
     assert!(world.run().await.changed.is_empty());

@@ -11,7 +11,10 @@ use std::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Serialize;
 use shared::{
-    archive::{self, ArchiveError},
+    archive::{
+        self, ArchiveError,
+        reading::{holdings::HeldBackup, segments::READS_MAX},
+    },
     chain::{ChainIdentity, Floor, verify::ChainReport},
     metrics::registers::{
         Kind, Registers, names, remove,
@@ -26,10 +29,7 @@ use shared::{
 };
 
 use super::witnesses::{Witnesses, group_of};
-use crate::{
-    failure::Failure,
-    storage::{holdings::HeldBackup, segments::READS_MAX},
-};
+use crate::failure::Failure;
 
 /// Somebody may move a register between the reading and the repair: then it is looked at again.
 const ROUNDS_MAX: usize = 4;
