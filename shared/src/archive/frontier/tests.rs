@@ -8,7 +8,7 @@ use crate::{
         counting::CountingObjects,
         memory::{clock::ManualClock, objects::MemoryObjects},
     },
-    archive::{AcceptedLoss, json},
+    archive::AcceptedLoss,
     chain::Floor,
     ports::objects::{Operation, PutCondition},
     record::Millis,
@@ -48,7 +48,7 @@ async fn put(store: &CountingObjects, key: &str, body: Bytes) -> ETag {
 async fn put_floor(store: &CountingObjects, chain: &ChainIdentity, base: Offset) -> StoredFloor {
     let floor = Floor { base, ..StoredFloor::ground(chain).floor };
     let key = keys::floor(chain);
-    let etag = put(store, &key, json::bytes(&key, &floor).unwrap()).await;
+    let etag = put(store, &key, serde_json::to_vec(&floor).unwrap().into()).await;
     StoredFloor { floor, etag: Some(etag), ..StoredFloor::ground(chain) }
 }
 
