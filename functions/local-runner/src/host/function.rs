@@ -99,6 +99,8 @@ impl World<'_> {
     }
 }
 
+type Host = Box<dyn Fn(&World<'_>) -> Option<Hosted> + Send + Sync>;
+
 /// A row whose context's type is hidden, so that rows stand in one table.
 pub struct Row {
     /// [`Function::name`]
@@ -111,7 +113,7 @@ pub struct Row {
     pub invokes: &'static [&'static str],
     /// The listeners that it answers on.
     pub listens: Vec<Port>,
-    host: Box<dyn Fn(&World<'_>) -> Option<Hosted> + Send + Sync>,
+    host: Host,
 }
 
 /// Polls until it is told to stop.
