@@ -2,8 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+/// A folder of other binaries of the same names, as packages have them: they are tested in the place of those built here.
+const OTHER_BINARIES: &str = "HIGHWATER_TEST_BINARIES";
+
 /// A binary of this workspace, built beside the tests; `cargo test` builds this package's own binaries only.
 pub fn binary(name: &str) -> PathBuf {
+    if let Some(other) = std::env::var_os(OTHER_BINARIES).map(|folder| Path::new(&folder).join(name))
+        && other.exists()
+    {
+        return other;
+    }
     let this = std::env::current_exe().expect("the path of this program");
     let folder = this.parent().expect("a program is in a folder");
     // Tests are in target/<profile>/deps, programs one above.

@@ -133,6 +133,16 @@ impl Function {
         told.unwrap_or_else(|_| panic!("it did not tell that it cannot start; {}", self.printed()))
     }
 
+    /// Stops the process where it stands, as Lambda does between two invocations.
+    pub fn freeze(&self) {
+        self.process.hold();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.go_on();
+    }
+
     /// The lines it has printed so far.
     pub fn output(&self) -> Vec<String> {
         self.process.output()

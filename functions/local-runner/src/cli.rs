@@ -51,6 +51,8 @@ pub enum Command {
     Cat(CatArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
     Verify(VerifyArgs),
+    /// Asks the `serve` of these settings on this machine whether it answers, as a container engine does.
+    Health(OutputArgs),
     /// The settings.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -6,6 +6,7 @@ mod cat;
 mod config;
 mod control;
 mod dev;
+mod health;
 mod invoke;
 mod segments;
 mod serve;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,
+        Command::Health(args) => health::run(config, args).await,
         Command::Config(command) => config::run(config, command).await,
     }
 }

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# packaged.sh PROCESSOR: the integration tests of functions, with the binaries of the packages in dist/ in the place of those
+# that were built for tests. The engine and images must be ready (`./just prepare`).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/../common.sh"
+cd "$root"
+packages=dist/lambda/${1:-x86_64}
+[[ -d $packages ]] || fail "no packages in $packages: run ./just package ${1:-x86_64} first"
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for package in "$packages"/*.zip; do
+    name=$(basename "$package" .zip)
+    "$tools/deploy/bin/python3" -m zipfile -e "$package" "$folder"
+    mv "$folder/bootstrap" "$folder/$name"
+    chmod +x "$folder/$name"
+done
+HIGHWATER_TEST_BINARIES=$folder HIGHWATER_TEST_TOOLS=$tools cargo test --workspace --test integration lambda_

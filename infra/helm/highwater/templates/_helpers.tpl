@@ -1,0 +1,85 @@
+{{- define "highwater.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "highwater.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "highwater.selector" . }}
+{{- end }}
+
+{{- define "highwater.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "highwater.serviceAccount" -}}
+{{ .Values.serviceAccount.name | default (include "highwater.fullname" .) }}
+{{- end }}
+
+{{- define "highwater.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "highwater.image" -}}
+image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- /* What every container is told: the file, what comes from secrets, and where progress is pushed. */}}
+{{- define "highwater.env" -}}
+- {name: HIGHWATER_CONFIG, value: /etc/highwater/highwater.toml}
+- {name: HIGHWATER_EVENT_GATEWAY_ENABLED, value: {{ .Values.operator.config.eventGateway.enabled | quote }}}
+{{- range $name, $value := .Values.env }}
+- {name: {{ $name }}, value: {{ $value | quote }}}
+{{- end }}
+{{- range $name, $from := .Values.secrets }}
+- name: {{ $name }}
+  valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
+{{- end }}
+{{- end }}
+
+{{- define "highwater.mounts" -}}
+- {name: config, mountPath: /etc/highwater/highwater.toml, subPath: highwater.toml, readOnly: true}
+{{- range .Values.secretMounts }}
+- {name: {{ printf "secret-%s" . }}, mountPath: {{ printf "/etc/highwater/secrets/%s" . }}, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "highwater.volumes" -}}
+- {name: config, configMap: {name: {{ include "highwater.fullname" . }}}}
+{{- range .Values.secretMounts }}
+- {name: {{ printf "secret-%s" . }}, secret: {secretName: {{ . }}}}
+{{- end }}
+{{- end }}
+
+{{- /* A service: [root, suffix or "", name of the port, values of the service, port of the container]. */}}
+{{- define "highwater.service" -}}
+{{- $root := index . 0 }}{{ $service := index . 3 }}
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $service.name | default (printf "%s-%s" (include "highwater.fullname" $root) (index . 1)) }}
+  labels:
+    {{- include "highwater.labels" $root | nindent 4 }}
+    {{- with $service.labels }}{{ toYaml . | nindent 4 }}{{ end }}
+  {{- with $service.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  type: {{ $service.type }}
+  selector:
+    {{- include "highwater.selector" $root | nindent 4 }}
+    app.kubernetes.io/component: serve
+  ports:
+    - {name: {{ index . 2 }}, port: {{ $service.port }}, targetPort: {{ index . 2 }}, protocol: TCP}
+{{- end }}
