@@ -19,10 +19,15 @@ triple() {
     esac
 }
 
-# Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target.
+# Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target. librdkafka also
+# links a shared library, which nothing uses, and whose list of symbols names one that is not there.
 c_compiler() {
     local compiler=$tools/deploy/zig-cc-$1
-    printf '#!/bin/sh\nexec "%s/deploy/bin/python3" -m ziglang cc -target %s "$@"\n' "$tools" "${1/-unknown/}.$glibc" >"$compiler"
+    cat >"$compiler" <<END
+#!/bin/sh
+case "\$*" in *-shared*) set -- "\$@" -Wl,--undefined-version ;; esac
+exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@"
+END
     chmod +x "$compiler"
     printf '%s' "$compiler"
 }

@@ -8,7 +8,7 @@ environment=$tools/deploy
 
 main() {
     python_environment
-    go_tool helm helm.sh/helm/v3/cmd/helm@v3.21.0
+    go_tool helm helm.sh/helm/v3/cmd/helm@v3.22.0
     go_tool kubeconform github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 }
 

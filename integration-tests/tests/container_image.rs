@@ -63,7 +63,8 @@ async fn it_serves_without_rights_or_a_disk_says_that_it_is_healthy_and_stops_wh
     let [metrics, query, gateway, console] = ["METRICS", "QUERY", "GATEWAY", "CONSOLE"]
         .map(|listener| format!("HIGHWATER_LISTEN_{listener}=127.0.0.1:{}", free_port()));
     let config = format!("HIGHWATER_CONFIG={}", deployment.config(1 << 20).await);
-    let confined = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--health-interval", "1s"];
+    let confined =
+        ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--health-interval", "1s"];
     let mut args = vec!["run", "--detach", "--network", "host"];
     args.extend(confined);
     for variable in [&metrics, &query, &gateway, &console, &config] {

@@ -3,14 +3,8 @@
 use std::time::Duration;
 
 use integration_tests::{
-    backup::TestBackup,
-    eventually::eventually,
-    gate::Gate,
-    kafka::Kafka,
-    kafka_producer::NewRecord,
-    lambda::Deployment,
-    runtime_api::Function,
-    s3_server::S3Server,
+    backup::TestBackup, eventually::eventually, gate::Gate, kafka::Kafka, kafka_producer::NewRecord,
+    lambda::Deployment, runtime_api::Function, s3_server::S3Server,
 };
 use serde_json::{Value, json};
 use shared::{

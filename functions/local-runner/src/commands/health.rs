@@ -93,7 +93,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_status_is_read_from_the_answer() {
-        for (answer, status) in [("HTTP/1.1 200 OK\r\n\r\n", Some(200)), ("HTTP/1.1 503 No\r\n\r\n", Some(503)), ("hello, world", None)] {
+        for (answer, status) in
+            [("HTTP/1.1 200 OK\r\n\r\n", Some(200)), ("HTTP/1.1 503 No\r\n\r\n", Some(503)), ("hello, world", None)]
+        {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let serving = tokio::spawn(async move {
