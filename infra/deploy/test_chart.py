@@ -99,7 +99,7 @@ class Chart(unittest.TestCase):
 
     def test_hosts_every_function_unless_told_otherwise(self):
         schema = json.loads((CHART / "values.schema.json").read_text())
-        self.assertEqual(sorted(schema["properties"]["only"]["items"]["enum"]), workspace.functions(), "name the function in values.schema.json")
+        self.assertEqual(sorted(schema["properties"]["only"]["items"]["enum"]), workspace.hosted(), "name the function in values.schema.json")
         self.assertEqual(self.serve(self.default)["containers"][0]["args"], ["serve"])
         self.assertEqual(self.serve(self.full)["containers"][0]["args"], ["serve", "--only=segment-writer,lag-monitor"])
 
@@ -176,6 +176,15 @@ class EventGateway(unittest.TestCase):
         self.assertEqual(self.gateway()[1]["HIGHWATER_EVENT_GATEWAY_ENABLED"], "true")
         _, told, _ = self.gateway("operator.config.eventGateway.enabled=false")
         self.assertEqual(told["HIGHWATER_EVENT_GATEWAY_ENABLED"], "false")
+        self.assertNotIn("HIGHWATER_EVENT_GATEWAY_NAME", told)
+
+    def test_operator_event_gateway_service(self):
+        variables = ("NAME", "NAMESPACE", "PORT")
+        pushes_to = lambda told: tuple(told[f"HIGHWATER_EVENT_GATEWAY_{name}"] for name in variables)
+        self.assertEqual(pushes_to(self.gateway()[1]), ("event-gateway", "backups", "8082"))
+        service = "operator.config.eventGateway.service"
+        _, told, _ = self.gateway(f"{service}.name=progress", f"{service}.namespace=backup", f"{service}.port=80")
+        self.assertEqual(pushes_to(told), ("progress", "backup", "80"))
 
 
 class Values(unittest.TestCase):

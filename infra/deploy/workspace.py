@@ -14,7 +14,7 @@ PORTS = {
     "invoker": {"invoker"},
 }
 # These are given what is connected already, or put results together.
-USES = {"both", "StartError", "claim_owners", "create_metrics_topic"}
+USES = {"both", "event_gateway", "StartError", "claim_owners", "create_metrics_topic"}
 
 
 def main_of(function):
@@ -25,6 +25,12 @@ def functions():
     """The crates whose binary runs on Lambda."""
     crates = (ROOT / "functions").glob("*/src/main.rs")
     return sorted(path.parent.parent.name for path in crates if "lambda::runtime" in path.read_text() or "runtime::run" in path.read_text())
+
+
+def hosted():
+    """The crates that the runner hosts."""
+    crates = (ROOT / "functions").glob("*/src/lib.rs")
+    return sorted(path.parent.parent.name for path in crates if path.parent.parent.name != "local-runner")
 
 
 def ports(function):

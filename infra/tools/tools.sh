@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that the tools which tests run are there: a Python environment (DuckDB, pyarrow, the aws CLI, shellcheck),
-# kcat and promtool, all to be found under .tools/.
+# Makes sure that the tools which tests run are there: a Python environment (DuckDB, pyarrow, the aws CLI, shellcheck,
+# Playwright and axe-core), Chromium, kcat and promtool, all to be found under .tools/.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../common.sh"
@@ -9,6 +9,7 @@ bin=$tools/bin
 main() {
     mkdir -p "$bin"
     python_environment
+    have_tool chromium || { debian_packages chromium && have_tool chromium; } || fail "no chromium on the PATH: install it"
     have_tool kcat || { debian_packages kcat && have_tool kcat; } || fail "no kcat on the PATH"
     have_tool promtool || { unpack_promtool && have_tool promtool; } || fail "no promtool (part of Prometheus) on the PATH: install it"
 }

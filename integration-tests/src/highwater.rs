@@ -25,7 +25,7 @@ const FOREIGN: [&str; 11] = [
 pub fn highwater<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = isolated("highwater");
     command.args(args);
-    for listener in ["METRICS", "QUERY", "INVOKE"] {
+    for listener in ["METRICS", "QUERY", "INVOKE", "GATEWAY", "CONSOLE"] {
         command.env(format!("HIGHWATER_LISTEN_{listener}"), "127.0.0.1:0");
     }
     command

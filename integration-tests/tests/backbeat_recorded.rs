@@ -55,6 +55,7 @@ async fn ask(case: &Case, path: String, store: Arc<dyn Store>) -> HttpResponse {
         windows: Windows { window_s: case.window_seconds, ..Windows::default() },
         counts_changes: false,
         partition_series_max: 1_000,
+        expected: Default::default(),
         allowed: Vec::new(),
     };
     let request = HttpRequest { method: case.method.clone(), target: path, ..HttpRequest::default() };

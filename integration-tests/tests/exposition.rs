@@ -43,6 +43,7 @@ fn topic() -> TopicView {
     let totals =
         Totals { records: 947, record_bytes: 11_328_438, segments: 2, stored_bytes: 1_750_738, ..Totals::default() };
     TopicView {
+        incarnation: Some(1),
         partitions: BTreeMap::from([(
             Partition(0),
             PartitionView {
@@ -55,6 +56,7 @@ fn topic() -> TopicView {
                     seconds_to_loss: Some(f64::INFINITY),
                 }),
                 last_segment_at: Some(Millis(1_700_000_000_123)),
+                ..PartitionView::default()
             },
         )]),
         progress: Some(0.96),

@@ -38,6 +38,8 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
         ("metrics-aggregator", vec![redis]),
         ("metrics-query", vec![redis]),
         ("backup-control", vec![storage]),
+        ("metrics-gateway", vec![kafka]),
+        ("segment-browser", vec![storage]),
     ] {
         let told = init_error(name, &[("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")]).await;
         for setting in [kafka, storage, redis] {

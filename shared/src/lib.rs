@@ -14,6 +14,7 @@ pub mod function;
 pub mod job;
 pub mod metrics;
 pub mod ports;
+pub mod pushing;
 pub mod record;
 pub mod rollover;
 pub mod segment;

@@ -19,6 +19,7 @@ mod compare;
 mod context;
 mod error;
 mod former;
+mod history;
 mod kept;
 mod observe;
 mod rebuild;

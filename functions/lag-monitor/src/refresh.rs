@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use shared::{
     metrics::{
+        history,
         registers::{self, Epoch, Scope, epoch::Snapshot},
         standing::Message,
     },
@@ -15,9 +16,10 @@ use crate::{
     Backup, Context, Failure, MonitorError, Refresh, backlog, changes,
     compare::{Required, standings},
     former::former,
+    history::note,
     observe::{Observed, observe},
     rebuild::{self, Wanted},
-    retire::{There, Times, ended_processes, of_chains, retired},
+    retire::{There, Times, ended, of_chains, retired},
     stored::{Stored, stored},
     targets,
 };
@@ -90,7 +92,7 @@ pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshRep
         reports
     };
     let (backups, mut changes) = tokio::join!(of_backups, of_changes(context));
-    if let Err(error) = ended_processes(context).await {
+    if let Err(error) = ended(context).await {
         changes.failure = changes.failure.or(Some(Failure::of_backup(error)));
     }
     Ok(RefreshReport { backups, changes })
@@ -170,6 +172,9 @@ async fn heal(
     publish(context, behind.into_iter().map(Message::Standing)).await?;
 
     report.complete = matches!(begun, Epoch::Complete(_));
+    if report.complete {
+        note(context, known).await?;
+    }
     if let (Epoch::Rebuilding(since), true, Some(observed)) = (begun, all_read, observed) {
         let found = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
         let targets = targets::of_epoch(context, &backup.name, since, found).await?;
@@ -190,7 +195,8 @@ async fn retire(
     let unobserved = observed.map_or(&[][..], |observed| &observed.unobserved);
     let since = if let Epoch::Rebuilding(since) = begun { Some(since) } else { None };
     let there = There { selected, unobserved, since, times: Times::of(context) };
-    let gone = retired(&known.backup, &known.registers, &there);
+    let mut gone = retired(&known.backup, &known.registers, &there);
+    gone.operations.extend(gone.topics.iter().map(|topic| history::removal(&known.backup, topic)));
     if !gone.operations.is_empty() {
         context.store.apply(&[], &gone.operations).await?;
     }

@@ -6,6 +6,7 @@ use shared::{
     chain::ChainIdentity,
     metrics::{
         processes,
+        push::{self, AHEAD_MS_MAX},
         registers::{LogEnds, Registers, TopicRegisters, remove},
         standing::{Instance, Job},
     },
@@ -104,16 +105,19 @@ impl There<'_> {
     }
 }
 
-/// Takes out processes that ended. Nothing depends on it: who is over is not shown.
-pub(crate) async fn ended_processes(context: &Context) -> Result<(), StoreError> {
-    let read = context.store.read(&[Query::Registers(processes::KEY.to_owned())]).await?;
+/// Takes out processes that ended, and pushes that are over. Nothing depends on it: what is over is not shown, or not missed.
+pub(crate) async fn ended(context: &Context) -> Result<(), StoreError> {
+    let keys = [processes::KEY, push::KEY].map(|key| Query::Registers(key.to_owned()));
+    let read = context.store.read(&keys).await?;
     let times = Times::of(context);
-    let over = read.iter().find_map(|value| match value {
-        Value::Registers(registers) => processes::over(registers, times.now, times.in_refreshes(4)),
-        Value::Text(_) => None,
-    });
-    if let Some(over) = over {
-        context.store.apply(&[], &[over]).await?;
+    let [Value::Registers(processes), Value::Registers(pushes)] = &read[..] else { return Ok(()) };
+    let over = processes::over(processes, times.now, times.in_refreshes(4));
+    let over: Vec<Operation> = over
+        .into_iter()
+        .chain(push::over(pushes, times.now, Millis(times.now.0.saturating_add(AHEAD_MS_MAX))))
+        .collect();
+    if !over.is_empty() {
+        context.store.apply(&[], &over).await?;
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<S
 }
 
 /// Who cannot be told is not allowed where not everyone is.
-fn is_allowed(client: Option<IpAddr>, context: &Context) -> bool {
+pub(crate) fn is_allowed(client: Option<IpAddr>, context: &Context) -> bool {
     let allowed = &context.allowed;
     allowed.is_empty() || client.is_some_and(|client| allowed.iter().any(|network| network.contains(client)))
 }

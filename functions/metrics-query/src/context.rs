@@ -1,9 +1,9 @@
 //! What the function needs of the world.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shared::{
-    config::{Settings, network::Network},
+    config::{BackupSettings, Settings, network::Network},
     metrics::backbeat::keys::Windows,
     ports::{clock::Clock, store::Store},
 };
@@ -28,6 +28,17 @@ pub struct Context {
     pub partition_series_max: usize,
     /// Who may ask; empty: everyone.
     pub allowed: Vec<Network>,
+    /// What the configuration expects to see.
+    pub expected: Expected,
+}
+
+/// What the configuration expects to see among the figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// The topics that each backup asks for by their names.
+    pub topics: BTreeMap<Arc<str>, Vec<String>>,
+    /// How often log ends are observed.
+    pub refresh: Duration,
 }
 
 impl Context {
@@ -43,6 +54,15 @@ impl Context {
             counts_changes: settings.kafka.is_some(),
             partition_series_max: settings.metrics.partition_series_max as usize,
             allowed: settings.listen.query_allow.clone(),
+            expected: Expected::of(settings),
         }
+    }
+}
+
+impl Expected {
+    fn of(settings: &Settings) -> Self {
+        let names = |backup: &BackupSettings| backup.topics.literal_names().map(str::to_owned).collect();
+        let topics = settings.backups.iter().map(|(name, backup)| (name.as_str().into(), names(backup)));
+        Expected { topics: topics.collect(), refresh: Duration::from_secs(settings.metrics.refresh_s.into()) }
     }
 }

@@ -87,7 +87,7 @@ async fn ready(store: &dyn Store, backups: &[Arc<str>]) -> Result<String, ErrorA
     whole(backups, read(store, &queries).await?).map(|_| "ready\n".to_owned())
 }
 
-async fn read(store: &dyn Store, queries: &[Query]) -> Result<Vec<Value>, ErrorAnswer> {
+pub(crate) async fn read(store: &dyn Store, queries: &[Query]) -> Result<Vec<Value>, ErrorAnswer> {
     match tokio::time::timeout(STORE_WAIT_MAX, store.read(queries)).await {
         Ok(answers) => answers.map_err(|error| unavailable(&error)),
         Err(_) => Err(ErrorAnswer::unavailable("the store of figures (redis) does not answer: try again")),
@@ -95,7 +95,7 @@ async fn read(store: &dyn Store, queries: &[Query]) -> Result<Vec<Value>, ErrorA
 }
 
 /// What the store holds of these backups, if that is everything.
-fn whole(backups: &[Arc<str>], answers: Vec<Value>) -> Result<Vec<Snapshot>, ErrorAnswer> {
+pub(crate) fn whole(backups: &[Arc<str>], answers: Vec<Value>) -> Result<Vec<Snapshot>, ErrorAnswer> {
     let snapshots = snapshots(backups, answers);
     match snapshots.iter().find(|snapshot| !is_whole(snapshot)) {
         None => Ok(snapshots),

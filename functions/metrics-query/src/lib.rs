@@ -5,13 +5,15 @@
 mod backbeat;
 mod context;
 mod exposition;
+mod figures;
 mod http;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
-    context::Context,
+    context::{Context, Expected},
     exposition::{handle_exposition, metrics_page},
+    figures::{PREFIX as FIGURES, overview},
 };
 pub use shared::web::{HttpRequest, HttpResponse};
 
@@ -22,9 +24,13 @@ use shared::web::{HttpAnswer, HttpEvent};
 /// The function's name.
 pub const NAME: &str = "metrics-query";
 
-/// Answers a request: Backbeat's metrics routes under `/_/`, and its errors for everything else.
+/// Answers a request: the figures of the console under [`FIGURES`], Backbeat's metrics routes under `/_/`, and its errors for
+/// everything else.
 pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
-    let answer = backbeat::answer(&request, context).await;
+    let answer = match request.target.starts_with(FIGURES) {
+        true => figures::answer(&request, context).await,
+        false => backbeat::answer(&request, context).await,
+    };
     http::json(&request, answer)
 }
 

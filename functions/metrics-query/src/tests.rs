@@ -63,6 +63,7 @@ fn watched(down: bool) -> (Arc<Watched>, Context) {
             windows: Windows::default(),
             counts_changes: false,
             partition_series_max: 1_000,
+            expected: Default::default(),
             allowed: Vec::new(),
         },
     )

@@ -18,13 +18,15 @@ use shared::{
         objects::{CLOCKS_APART_MS, Objects},
         records::{Committed, Kafka, RecordsError, Topic},
     },
+    pushing::Pushing,
     record::{Millis, Offset, TopicId, TopicPartition, filter::Filter},
     rollover::Rollover,
     segment::Compression,
 };
 
 use crate::{
-    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, permits::Permits, topics::Topics,
+    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, permits::Permits, progress::Said,
+    topics::Topics,
 };
 
 /// The wait before the second attempt; it doubles.
@@ -50,6 +52,9 @@ pub struct Context {
     pub instance: Arc<str>,
     /// How long and how much.
     pub limits: Limits,
+    /// Where progress is pushed.
+    pub(crate) pushing: Option<Pushing>,
+    pub(crate) said: Said,
     pub(crate) protections: Protections,
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
@@ -204,6 +209,8 @@ impl Context {
             own_topics: vec![metrics_topic.into(), "backbeat-replication".into()],
             instance: instance.into(),
             limits,
+            pushing: None,
+            said: Said::default(),
             protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
@@ -214,6 +221,16 @@ impl Context {
             incarnations: Mutex::default(),
             work: Mutex::default(),
         })
+    }
+
+    /// The same context, which pushes its progress.
+    ///
+    /// # Panics
+    /// When the context is in use already.
+    #[must_use]
+    pub fn pushing(mut self: Arc<Self>, pushing: Option<Pushing>) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("where to push is told before a context is used").pushing = pushing;
+        self
     }
 
     /// The same context with protections taken out, for the simulation that shows that each of them is needed.

@@ -21,6 +21,7 @@ mod offsets;
 mod open;
 mod pause;
 mod permits;
+mod progress;
 mod report;
 mod seal;
 mod session;

@@ -22,5 +22,6 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Arc<Context>, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, objects) = connect::backups(&settings).await?;
-    Ok(Context::of(&settings, kafka, objects, Arc::new(SystemClock), &instance::name(&SystemClock)))
+    let context = Context::of(&settings, kafka, objects, Arc::new(SystemClock), &instance::name(&SystemClock));
+    Ok(context.pushing(connect::event_gateway(&settings, None)))
 }

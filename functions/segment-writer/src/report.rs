@@ -81,11 +81,13 @@ impl Reporter {
     /// Publishes a standing of the chain; returns when it is acknowledged.
     pub async fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) -> Result<(), WriteError> {
         self.sequence += 1;
-        let message = self.message(context, open, position);
+        let standing = self.message(context, open, position);
+        context.said.note(&standing);
+        let message = Message::Standing(standing);
         Ok(context.kafka.publish(&context.metrics_topic, vec![message.encode()]).await?)
     }
 
-    fn message(&self, context: &Context, open: &OpenChain, position: Offset) -> Message {
+    fn message(&self, context: &Context, open: &OpenChain, position: Offset) -> Standing {
         let (chain, now) = (&open.chain, context.clock.now());
         let finished = self.state == State::DONE;
         let job = Job {
@@ -97,7 +99,7 @@ impl Reporter {
             owner_epoch: open.owner_epoch,
             sequence: self.sequence,
         };
-        Message::Standing(Standing {
+        Standing {
             timestamp: now,
             backup: chain.backup.as_str().into(),
             topic: chain.topic.clone(),
@@ -111,7 +113,7 @@ impl Reporter {
             digest: open.frontier.point.digest,
             marks: open.frontier.marks,
             job: Some(job),
-        })
+        }
     }
 }
 

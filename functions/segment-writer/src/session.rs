@@ -25,7 +25,9 @@ use crate::{
     Backup, Context, WriteError,
     lane::{Command, Feed, Item, Lane, LaneSummary, Until},
     memory::{self, LaneSize},
-    pause, report,
+    pause,
+    progress::Progress,
+    report,
 };
 
 /// How long one look for records takes at most: lanes' wishes wait as long.
@@ -47,6 +49,7 @@ pub(crate) struct Session {
     pauses: watch::Receiver<Arc<Pauses>>,
     _pauses: AbortOnDropHandle<()>,
     lanes_made: u64,
+    progress: Progress,
     said_at: Instant,
     /// How often in a row the consumer failed.
     failures: u32,
@@ -87,6 +90,7 @@ impl Session {
             pauses,
             _pauses: AbortOnDropHandle::new(watching),
             lanes_made: 0,
+            progress: Progress::of(context, &backup.name),
             said_at: Instant::now(),
             failures: 0,
         }
@@ -95,6 +99,7 @@ impl Session {
     /// Begins to work on a partition.
     pub fn add(&mut self, partition: TopicPartition, until: Until) {
         self.lanes_made += 1;
+        self.progress.begin(&partition);
         let (feed, fed) = mpsc::unbounded_channel();
         let (stop, size) = (CancellationToken::new(), Arc::new(LaneSize::new(&self.context.memory)));
         let lane = Lane {
@@ -171,6 +176,7 @@ impl Session {
             ends.push(joined(end));
         }
         let _ = self.instance().await;
+        self.progress.end().await;
         ends
     }
 
@@ -246,6 +252,7 @@ impl Session {
             return;
         }
         self.said_at = Instant::now();
+        self.progress.say();
         if let Err(error) = self.instance().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,

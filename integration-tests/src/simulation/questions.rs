@@ -64,6 +64,7 @@ pub async fn answer(world: &World) -> Result<Answer, String> {
         windows: Windows::default(),
         counts_changes: true,
         partition_series_max: 1_000,
+        expected: Default::default(),
         allowed: vec![],
     };
     let changes = changes(world, &context).await?;

@@ -2,12 +2,18 @@
 //!
 //! One function a service, so that a binary links the clients of those that it names and no others.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 
 use super::{
     counting::CountingObjects,
+    event_gateway::HttpGateway,
     kafka::KafkaCluster,
     lambda::LambdaInvoker,
     redis::RedisStore,
@@ -25,6 +31,7 @@ use crate::{
         records::{Kafka, Log as _, RecordsError},
         store::{Store, StoreError},
     },
+    pushing::Pushing,
 };
 
 /// Everything must have answered by then, so that a start that cannot succeed fails within ten seconds, which is also
@@ -167,6 +174,24 @@ pub async fn invoker(settings: &Settings) -> Result<Arc<dyn Invoker>, StartError
     let lambda = &settings.lambda;
     let invoker = LambdaInvoker::connect(&lambda.function_prefix, lambda.endpoint_url.as_ref(), SystemClock);
     Ok(Arc::new(invoker.await?))
+}
+
+/// Where jobs push their progress; nowhere where that is off, or there is no gateway. `own` is the gateway of this process,
+/// where it has one.
+#[must_use]
+pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Option<Pushing> {
+    let gateway = &settings.event_gateway;
+    let url = gateway.address(own.map(reachable))?;
+    Some(Pushing { gateway: Arc::new(HttpGateway::new(url, None)), namespace: gateway.namespace().into() })
+}
+
+/// A listener on all addresses is reached on the loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, v4.port())),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, v6.port())),
+        other => other,
+    }
 }
 
 /// The prefix of each backup belongs to it and to this cluster, or to nobody yet.

@@ -3,6 +3,7 @@
 pub mod allocator;
 pub mod connect;
 pub mod counting;
+pub mod event_gateway;
 pub mod instance;
 pub mod kafka;
 pub mod lambda;

@@ -118,7 +118,7 @@ impl ArchiveError {
 }
 
 /// A segment's footer that does not decode.
-pub(super) fn undecodable(key: &str, source: DecodeError) -> ArchiveError {
+pub fn undecodable(key: &str, source: DecodeError) -> ArchiveError {
     match source {
         DecodeError::Newer(found) => ArchiveError::Newer { key: key.to_owned(), found, known: SEGMENT_VERSION },
         source => ArchiveError::damaged(key, source),

@@ -22,7 +22,7 @@ pub use accepted::{
 };
 pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;
-pub use error::ArchiveError;
+pub use error::{ArchiveError, undecodable};
 pub use floor::{StoredFloor, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
 pub use owner::{Owner, claim_owner, read_owner};

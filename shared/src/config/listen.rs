@@ -50,7 +50,7 @@ text_setting!(Listen, "127.0.0.1:9000");
 pub struct ListenSettings {
     /// `/metrics` for Prometheus, `/healthz` and `/readyz`.
     pub metrics: Listen,
-    /// The event gateway. This version has none yet: not opened.
+    /// The event gateway, which jobs push their progress to.
     pub gateway: Listen,
     /// Backbeat's metrics routes.
     pub query: Listen,
@@ -58,7 +58,7 @@ pub struct ListenSettings {
     pub query_allow: Vec<Network>,
     /// AWS Lambda's Invoke API.
     pub invoke: Listen,
-    /// The console. This version has none yet: not opened.
+    /// The console.
     pub console: Listen,
 }
 

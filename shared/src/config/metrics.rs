@@ -1,4 +1,4 @@
-//! `[metrics]` and `[event_gateway]`: how figures travel and how long they count.
+//! `[metrics]`: how figures travel and how long they count.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,19 +58,5 @@ impl MetricsSettings {
     #[must_use]
     pub fn windows(&self) -> Windows {
         Windows { interval_s: self.interval_s, window_s: self.window_s, object_window_s: self.object_window_s }
-    }
-}
-
-/// Pushed progress.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct EventGatewaySettings {
-    /// Whether jobs push their progress. This version has no gateway yet: nothing is pushed either way.
-    pub enabled: bool,
-}
-
-impl Default for EventGatewaySettings {
-    fn default() -> Self {
-        EventGatewaySettings { enabled: true }
     }
 }

@@ -9,6 +9,7 @@
 pub mod backups;
 mod contradictions;
 pub mod environment;
+mod event_gateway;
 pub mod kafka;
 pub mod keys;
 pub mod lambda;
@@ -29,6 +30,7 @@ mod tests;
 pub mod units;
 
 pub use backups::{BackupSettings, FilterSettings, IntegritySettings, RetentionSettings, SegmentSettings};
+pub use event_gateway::EventGatewaySettings;
 pub use kafka::KafkaSettings;
 pub use lambda::LambdaSettings;
 pub use load::Draft;

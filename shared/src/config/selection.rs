@@ -138,6 +138,12 @@ impl TopicSelection {
         self.include.iter().all(excluded)
     }
 
+    /// The topics that are asked for by their names.
+    pub fn literal_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.include.iter().filter(|pattern| pattern.is_literal()).map(|pattern| pattern.text.as_str());
+        names.filter(|name| !self.exclude.iter().any(|pattern| pattern.matches(name)))
+    }
+
     /// Whether `topic` is selected. `own` are Highwater's own topics: a backup of them by a pattern would feed itself.
     #[must_use]
     pub fn selects(&self, topic: &str, own: &[&str]) -> bool {

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupName, BackupSettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName, Problem, RedisSettings,
-    RetentionSettings, SegmentSettings, StorageSettings, contradictions,
+    BackupName, BackupSettings, EventGatewaySettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName,
+    Problem, RedisSettings, RetentionSettings, SegmentSettings, StorageSettings, contradictions,
     listen::ListenSettings,
-    metrics::{BACKBEAT_INTERVAL_S, EventGatewaySettings, MetricsSettings},
+    metrics::{BACKBEAT_INTERVAL_S, MetricsSettings},
     secret::Secret,
     units::Span,
 };

@@ -49,6 +49,15 @@ impl Reason {
         }
     }
 
+    /// The field that is wrong, where it is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Reason::Name { field } | Reason::Negative { field } => Some(field),
+            _ => None,
+        }
+    }
+
     /// What serde says, cut where a message of a megabyte would fill the log.
     pub(super) fn malformed(error: &serde_json::Error) -> Reason {
         Reason::Malformed(error.to_string().chars().take(200).collect())

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::reason::Reason;
+use super::{push::Push, reason::Reason};
 use crate::{
     chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
@@ -40,6 +40,8 @@ pub enum Message {
     Instance(Instance),
     /// What a running process asks of the world.
     Process(Process),
+    /// What a job pushed to the event gateway.
+    Push(Push),
 }
 
 /// Where one partition's backup stands. Sent for every segment, and every refresh.
@@ -230,6 +232,7 @@ impl Message {
             Message::Ends(e) => format!("{}/{}/{}", e.backup, e.topic, e.partition),
             Message::Instance(i) => format!("{}/{}/{}", i.backup, i.topic, i.instance),
             Message::Process(p) => p.instance.to_string(),
+            Message::Push(p) => p.key(),
         }
     }
 
@@ -247,6 +250,7 @@ impl Message {
             Some("ends") => Message::Ends(fields(value)?),
             Some("instance") => Message::Instance(fields(value)?),
             Some("process") => Message::Process(fields(value)?),
+            Some("push") => Message::Push(fields(value)?),
             _ => return Err(Reason::UnknownType),
         };
         message.check()?;
@@ -259,6 +263,7 @@ impl Message {
             Message::Ends(e) => e.check(),
             Message::Instance(i) => i.check(),
             Message::Process(p) => p.check(),
+            Message::Push(p) => p.check(),
         }
     }
 }

@@ -30,6 +30,8 @@ use crate::{
 /// A topic at a moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicView {
+    /// The current incarnation; `None` while nothing of it is stored.
+    pub incarnation: Option<u32>,
     /// The current incarnation's partitions.
     pub partitions: BTreeMap<Partition, PartitionView>,
     /// The mean of the partitions' progress, from 0 to 1; `None` while it is unknown.
@@ -63,6 +65,12 @@ pub struct PartitionView {
     pub lag: Option<Lag>,
     /// When its last segment was written; `None` where there is none.
     pub last_segment_at: Option<Millis>,
+    /// Where its log starts; `None` while nobody observed it.
+    pub log_start: Option<Offset>,
+    /// Where its log ends; `None` while nobody observed it.
+    pub log_end: Option<Offset>,
+    /// What its owner says; `None` where nobody's word holds.
+    pub state: Option<State>,
 }
 
 /// The running programs' figures.
@@ -85,6 +93,7 @@ fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
     let partitions = current.partitions(now);
     let (state, stale) = state(current.chains.values().copied(), now);
     TopicView {
+        incarnation: current.incarnation,
         progress: mean(partitions.values().map(|partition| partition.progress)),
         partitions,
         totals: sum(topic, head_totals),
@@ -100,6 +109,7 @@ fn topic_view(topic: &TopicRegisters, now: Millis) -> TopicView {
 
 /// What concerns a topic's current incarnation.
 struct Current<'a> {
+    incarnation: Option<u32>,
     chains: BTreeMap<Partition, &'a Chain>,
     ends: BTreeMap<Partition, &'a LogEnds>,
 }
@@ -109,10 +119,10 @@ impl<'a> Current<'a> {
         let observed = topic.ends.values().max_by_key(|ends| ends.observed_at).map(|ends| &ends.topic_id);
         let Some(id) = observed else {
             let claimed = topic.chains.keys().map(|(n, _)| n).chain(topic.incarnations.keys()).max().copied();
-            return Current { chains: chains_of(topic, claimed), ends: BTreeMap::new() };
+            return Current { incarnation: claimed, chains: chains_of(topic, claimed), ends: BTreeMap::new() };
         };
         let claimed = topic.incarnations.iter().find(|(_, claimed_id)| *claimed_id == id).map(|(n, _)| *n);
-        Current { chains: chains_of(topic, claimed), ends: ends_of(topic, id) }
+        Current { incarnation: claimed, chains: chains_of(topic, claimed), ends: ends_of(topic, id) }
     }
 
     fn partitions(&self, now: Millis) -> BTreeMap<Partition, PartitionView> {
@@ -136,6 +146,9 @@ impl<'a> Current<'a> {
                 .map(|ends| progress(chain.map(|chain| position(chain, now)).unwrap_or_default(), ends)),
             lag: self.ends.get(&number).map(|ends| lag(next, totals, ends, now)),
             last_segment_at: head.and_then(|head| head.marks.written_at),
+            log_start: self.ends.get(&number).map(|ends| ends.log_start),
+            log_end: self.ends.get(&number).map(|ends| ends.log_end),
+            state: chain.and_then(|chain| chain.job.as_ref()).filter(|job| holds(job, now)).map(|job| job.state),
         }
     }
 }

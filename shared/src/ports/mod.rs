@@ -3,6 +3,7 @@
 //! Each has a real adapter and an in-memory one, and both pass the port's one conformance suite.
 
 pub mod clock;
+pub mod event_gateway;
 pub mod invoker;
 pub mod objects;
 pub mod records;

@@ -4,9 +4,13 @@
 use std::{path::Path, sync::Arc};
 
 use shared::{
-    adapters::{memory::store::MemoryStore, s3::embedded::EmbeddedS3, settings, system_clock::SystemClock},
+    adapters::{
+        connect::event_gateway, memory::store::MemoryStore, s3::embedded::EmbeddedS3, settings,
+        system_clock::SystemClock,
+    },
     config::Settings,
     ports::records::Kafka,
+    pushing::Pushing,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -42,7 +46,8 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     let kafka = Arc::new(DevKafka::start(&topics_of(&settings)).await?);
     announce(&args.data_dir, &s3).await?;
     print_banner(&args.data_dir, &kafka, &s3, &listeners)?;
-    let ports = ports(kafka, &s3).await?;
+    let pushing = event_gateway(&settings, listeners.gateway());
+    let ports = ports(kafka, &s3, pushing).await?;
     let host = Host::new(&settings, &all, ports);
     host_with_samples(&settings, &host, listeners, args.seed, &stop).await;
     summary(&host).await?;
@@ -70,12 +75,13 @@ fn topics_of(settings: &Settings) -> Vec<(&str, u16)> {
     shop.chain([(settings.metrics.topic.as_str(), settings.metrics.partitions)]).collect()
 }
 
-async fn ports(kafka: Arc<DevKafka>, s3: &EmbeddedS3) -> Result<Ports, Failure> {
+async fn ports(kafka: Arc<DevKafka>, s3: &EmbeddedS3, pushing: Option<Pushing>) -> Result<Ports, Failure> {
     let clock = Arc::new(SystemClock);
     Ok(Ports {
         kafka: Some(kafka),
         objects: Some(connect::storage(&s3.settings(data_dir::url())).await?),
         store: Some(Arc::new(MemoryStore::new(clock.clone()))),
+        pushing,
         clock,
     })
 }

@@ -14,7 +14,7 @@ pub(super) async fn run(config: Option<&str>, args: InvokeArgs) -> Result<Verdic
     let payload = payload(&args.payload).await?;
     let settings = settings::load(config).await?;
     let name = &args.function;
-    let host = Host::connect(&settings, &Selection::only(&[name])).await?;
+    let host = Host::connect(&settings, &Selection::only(&[name]), None).await?;
     let answer = host.functions.call(name, payload).await;
     match answer.ok_or_else(|| Failure::Usage(format!("{name} is not hosted")))? {
         Ok(value) => output::line(&value).map(|()| Verdict::Good),

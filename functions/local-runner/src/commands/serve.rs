@@ -20,7 +20,7 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
     let selection = Selection::only(&args.only);
     let stop = stop_signal()?;
     let listeners = Listeners::open(&settings.listen, &selection).await?;
-    let host = Host::connect(&settings, &selection).await?;
+    let host = Host::connect(&settings, &selection, listeners.gateway()).await?;
     for (name, address) in listeners.addresses() {
         tracing::info!("{name}: http://{address}");
     }

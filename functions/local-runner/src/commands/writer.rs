@@ -26,7 +26,8 @@ impl Writer {
         let (kafka, objects) = connect::backups(settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let instance = instance::name(&*clock);
-        let context = Context::of(settings, kafka.clone(), objects, clock.clone(), &instance);
+        let context = Context::of(settings, kafka.clone(), objects, clock.clone(), &instance)
+            .pushing(connect::event_gateway(settings, None));
         Ok(Writer { context, kafka, clock })
     }
 

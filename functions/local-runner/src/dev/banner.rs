@@ -43,6 +43,8 @@ impl Banner<'_> {
         let about = |name: &str| match name {
             "metrics" => "/metrics for Prometheus, /healthz, /readyz",
             "query" => "Backbeat's metrics routes",
+            "gateway" => "the event gateway, which jobs push their progress to",
+            "console" => "the console: open it in a browser",
             _ => "AWS Lambda's Invoke API",
         };
         let line = |(name, address): &(&str, SocketAddr)| format!("  {name:<8} http://{address}  {}\n", about(name));
@@ -57,7 +59,12 @@ impl Banner<'_> {
         };
         let metrics = curl("metrics", "/metrics | grep -E '^backup_(sink_records_count|topic_progress)'");
         let query = curl("query", &format!("/_/backbeat/api/metrics/crr/{LOCATION}"));
-        format!("Try, in another terminal\n{metrics}{query}  {program} cat orders --data-dir {data_dir} | head -3\n")
+        let console = self.listeners.iter().find(|(listener, _)| *listener == "console");
+        let console = console.map(|(_, address)| format!("Look at it in a browser\n  http://{address}\n\n"));
+        let console = console.unwrap_or_default();
+        format!(
+            "{console}Try, in another terminal\n{metrics}{query}  {program} cat orders --data-dir {data_dir} | head -3\n"
+        )
     }
 
     fn clients(&self) -> String {
@@ -90,7 +97,12 @@ mod tests {
     #[test]
     fn the_banner_says_what_is_embedded_where_and_what_to_try() {
         let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let listeners = [("metrics", address(9000)), ("query", address(8900)), ("invoke", address(3001))];
+        let listeners = [
+            ("metrics", address(9000)),
+            ("query", address(8900)),
+            ("invoke", address(3001)),
+            ("console", address(8080)),
+        ];
         let banner = Banner {
             data_dir: ".highwater",
             program: "target/debug/highwater",
@@ -103,6 +115,7 @@ mod tests {
             "127.0.0.1:40001",
             "http://127.0.0.1:40002  bucket highwater, kept in .highwater",
             "curl -s http://127.0.0.1:9000/metrics",
+            "Look at it in a browser\n  http://127.0.0.1:8080\n",
             "curl -s http://127.0.0.1:8900/_/backbeat/api/metrics/crr/us-east-1",
             "target/debug/highwater cat orders --data-dir .highwater",
             "kcat -b 127.0.0.1:40001",

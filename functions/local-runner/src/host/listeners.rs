@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Host, selection::Selection};
 use crate::http::{
-    invoke, routes,
+    events, invoke, routes,
     server::{ListenError, Listening, bind},
 };
 
@@ -20,16 +20,22 @@ pub enum Port {
     Query,
     /// AWS Lambda's Invoke API.
     Invoke,
+    /// The event gateway.
+    Gateway,
+    /// The console.
+    Console,
 }
 
 impl Port {
-    const ALL: [Port; 3] = [Port::Metrics, Port::Query, Port::Invoke];
+    const ALL: [Port; 5] = [Port::Metrics, Port::Query, Port::Invoke, Port::Gateway, Port::Console];
 
     fn name(self) -> &'static str {
         match self {
             Port::Metrics => "metrics",
             Port::Query => "query",
             Port::Invoke => "invoke",
+            Port::Gateway => "gateway",
+            Port::Console => "console",
         }
     }
 
@@ -38,6 +44,8 @@ impl Port {
             Port::Metrics => &settings.metrics,
             Port::Query => &settings.query,
             Port::Invoke => &settings.invoke,
+            Port::Gateway => &settings.gateway,
+            Port::Console => &settings.console,
         }
     }
 }
@@ -61,12 +69,20 @@ impl Listeners {
         self.0.iter().map(|(port, listening)| (port.name(), listening.address())).collect()
     }
 
+    /// Where the event gateway of this process is, if it has one.
+    #[must_use]
+    pub fn gateway(&self) -> Option<SocketAddr> {
+        self.0.iter().find(|(port, _)| *port == Port::Gateway).map(|(_, listening)| listening.address())
+    }
+
     /// Answers on them until `stop`.
     pub fn serve(self, host: &Host, tasks: &TaskTracker, stop: &CancellationToken) {
         for (port, listening) in self.0 {
+            let mounts = || host.mounts.iter().filter(|mount| mount.port == port).cloned().collect();
             let router = match port {
                 Port::Invoke => invoke::router(Arc::clone(&host.functions), tasks.clone()),
-                port => routes::router(host.mounts.iter().filter(|mount| mount.port == port).cloned().collect()),
+                Port::Console => events::router(mounts(), tasks, stop).merge(routes::router(mounts())),
+                _ => routes::router(mounts()),
             };
             tasks.spawn(listening.serve(router, stop.clone()));
         }

@@ -10,7 +10,7 @@ pub mod signals;
 pub mod table;
 pub mod triggers;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use shared::{
     adapters::{connect, instance},
@@ -42,11 +42,16 @@ pub struct Host {
 
 impl Host {
     /// Connects to what the selected functions need, and hosts them. The metrics topic is made where it is not there.
+    /// `gateway` is the event gateway of this process, where it has one.
     ///
     /// # Errors
     /// When a service is not configured, or cannot be reached.
-    pub async fn connect(settings: &Settings, selection: &Selection) -> Result<Self, Failure> {
-        let ports = Ports::connect(settings, selection).await?;
+    pub async fn connect(
+        settings: &Settings,
+        selection: &Selection,
+        gateway: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
+        let ports = Ports::connect(settings, selection, gateway).await?;
         if let Some(kafka) = &ports.kafka {
             connect::create_metrics_topic(settings, &**kafka).await?;
         }

@@ -1,6 +1,6 @@
 //! The ports that the hosted functions need, made from the settings and proven to work.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use shared::{
     adapters::{
@@ -9,6 +9,7 @@ use shared::{
     },
     config::Settings,
     ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
+    pushing::Pushing,
 };
 
 use super::{function::Need, selection::Selection};
@@ -22,16 +23,23 @@ pub struct Ports {
     pub objects: Option<Arc<dyn Objects>>,
     /// The store of figures.
     pub store: Option<Arc<dyn Store>>,
+    /// Where jobs push their progress.
+    pub pushing: Option<Pushing>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Ports {
-    /// Connects to what `selection` needs and checks each: reachable, let in, and what the chain asks of it.
+    /// Connects to what `selection` needs and checks each: reachable, let in, and what the chain asks of it. `gateway` is
+    /// the event gateway of this process, where it has one.
     ///
     /// # Errors
     /// Everything that is wrong, each with its setting.
-    pub async fn connect(settings: &Settings, selection: &Selection) -> Result<Self, StartError> {
+    pub async fn connect(
+        settings: &Settings,
+        selection: &Selection,
+        gateway: Option<SocketAddr>,
+    ) -> Result<Self, StartError> {
         let kafka = when(selection.needs(Need::Kafka), connect::kafka(settings));
         let storage = when(selection.needs(Need::Storage), connect::storage(settings));
         let redis = when(selection.needs(Need::Redis), connect::redis(settings));
@@ -39,7 +47,8 @@ impl Ports {
         if let (Some(kafka), Some(objects)) = (&kafka, &objects) {
             connect::claim_owners(settings, &**kafka, &**objects).await?;
         }
-        Ok(Ports { kafka, objects, store, clock: Arc::new(SystemClock) })
+        let pushing = connect::event_gateway(settings, gateway);
+        Ok(Ports { kafka, objects, store, pushing, clock: Arc::new(SystemClock) })
     }
 }
 

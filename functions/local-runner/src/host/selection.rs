@@ -46,11 +46,13 @@ impl Selection {
         self.0.iter().any(|row| row.needs.contains(&need))
     }
 
-    /// Whether a listener is opened: the Invoke API where all functions are hosted, another where one answers on it.
+    /// Whether a listener is opened: the Invoke API where all functions are hosted, the console's with its page, another
+    /// where a function answers on it.
     #[must_use]
     pub fn listens(&self, port: Port) -> bool {
         match port {
             Port::Invoke => self.is_all(),
+            Port::Console => self.0.iter().any(|row| row.name == web_console::NAME),
             port => self.0.iter().any(|row| row.listens.contains(&port)),
         }
     }
@@ -75,7 +77,8 @@ mod tests {
     fn a_query_alone_needs_redis_and_opens_the_listeners_for_figures() {
         assert_eq!(needs(&[metrics_query::NAME]), [Need::Redis]);
         let selection = Selection::only(&[metrics_query::NAME]);
-        assert!(selection.listens(Port::Metrics) && selection.listens(Port::Query) && !selection.listens(Port::Invoke));
+        assert!(selection.listens(Port::Metrics) && selection.listens(Port::Query));
+        assert!(!selection.listens(Port::Invoke) && !selection.listens(Port::Console));
     }
 
     #[test]

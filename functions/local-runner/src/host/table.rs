@@ -31,7 +31,9 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             invokes: &[],
             context: |world| {
                 let (kafka, objects) = (world.kafka()?, world.objects()?);
-                Some(segment_writer::Context::of(world.settings, kafka, objects, world.clock(), world.instance))
+                let context =
+                    segment_writer::Context::of(world.settings, kafka, objects, world.clock(), world.instance);
+                Some(context.pushing(world.ports.pushing.clone()))
             },
             triggers: &[Poller(|context, stop| Box::pin(async move { segment_writer::follow(&context, &stop).await }))],
             handler: |payload, context| {
@@ -105,6 +107,9 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 Http(Port::Query, "", |request, context| {
                     Box::pin(async move { metrics_query::handle(request, &context).await })
                 }),
+                Http(Port::Console, metrics_query::FIGURES, |request, context| {
+                    Box::pin(async move { metrics_query::handle(request, &context).await })
+                }),
             ],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |event| metrics_query::handle_event(event, &context).await))
@@ -118,12 +123,59 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             context: |world| {
                 Some(Arc::new(backup_control::Context::new(world.settings, world.objects()?, world.clock())))
             },
-            triggers: &[Http(Port::Query, backup_control::PREFIX, |request, context| {
-                Box::pin(async move { backup_control::handle(request, &context).await })
-            })],
+            triggers: &[
+                Http(Port::Query, backup_control::PREFIX, |request, context| {
+                    Box::pin(async move { backup_control::handle(request, &context).await })
+                }),
+                Http(Port::Console, backup_control::PREFIX, |request, context| {
+                    Box::pin(async move { backup_control::handle(request, &context).await })
+                }),
+            ],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |event| backup_control::handle_event(event, &context).await))
             },
+        }),
+        Row::from(Function {
+            name: segment_browser::NAME,
+            about: "Segments and their first records, for people",
+            needs: &[Storage],
+            invokes: &[],
+            context: |world| Some(Arc::new(segment_browser::Context::new(world.settings, world.objects()?))),
+            triggers: &[
+                Http(Port::Query, segment_browser::PREFIX, |request, context| {
+                    Box::pin(async move { segment_browser::handle(request, &context).await })
+                }),
+                Http(Port::Console, segment_browser::PREFIX, |request, context| {
+                    Box::pin(async move { segment_browser::handle(request, &context).await })
+                }),
+            ],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |event| segment_browser::handle_event(event, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: metrics_gateway::NAME,
+            about: "Pushed progress to the metrics topic",
+            needs: &[Kafka],
+            invokes: &[],
+            context: |world| {
+                Some(Arc::new(metrics_gateway::Context::new(world.settings, world.kafka()?, world.clock())))
+            },
+            triggers: &[Http(Port::Gateway, "", |request, context| {
+                Box::pin(async move { metrics_gateway::handle(request, &context).await })
+            })],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |event| metrics_gateway::handle_event(event, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: web_console::NAME,
+            about: "The page that shows all of it",
+            needs: &[],
+            invokes: &[],
+            context: |_| Some(Arc::new(())),
+            triggers: &[Http(Port::Console, "", |request, _| Box::pin(async move { web_console::handle(&request) }))],
+            handler: |payload, _| Box::pin(answer(payload, async move |event| web_console::handle_event(event).await)),
         }),
     ]
 });

@@ -65,6 +65,7 @@ fn world(mood: Mood, backups: &[&str]) -> (Arc<Moody>, Context) {
         windows: Windows::default(),
         counts_changes: false,
         partition_series_max: 1_000,
+        expected: Default::default(),
         allowed: vec![],
     };
     (store, context)

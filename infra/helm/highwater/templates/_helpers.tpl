@@ -38,7 +38,14 @@ securityContext:
 {{- /* What every container is told: the file, what comes from secrets, and where progress is pushed. */}}
 {{- define "highwater.env" -}}
 - {name: HIGHWATER_CONFIG, value: /etc/highwater/highwater.toml}
-- {name: HIGHWATER_EVENT_GATEWAY_ENABLED, value: {{ .Values.operator.config.eventGateway.enabled | quote }}}
+{{- with .Values.operator.config.eventGateway }}
+- {name: HIGHWATER_EVENT_GATEWAY_ENABLED, value: {{ .enabled | quote }}}
+{{- if .enabled }}
+- {name: HIGHWATER_EVENT_GATEWAY_NAME, value: {{ .service.name | quote }}}
+- {name: HIGHWATER_EVENT_GATEWAY_NAMESPACE, value: {{ .service.namespace | default $.Release.Namespace | quote }}}
+- {name: HIGHWATER_EVENT_GATEWAY_PORT, value: {{ .service.port | quote }}}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .Values.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}

@@ -33,7 +33,7 @@ use serde::Serialize;
 
 use self::values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue};
 use super::{
-    processes,
+    processes, push,
     standing::{Ends, Instance, Message, Standing},
 };
 use crate::{
@@ -50,6 +50,7 @@ pub fn operations(message: &Message) -> Vec<Operation> {
         Message::Ends(ends) => vec![of_ends(ends)],
         Message::Instance(instance) => vec![of_instance(instance)],
         Message::Process(process) => vec![processes::operation(process)],
+        Message::Push(push) => vec![push::operation(push)],
     }
 }
 

@@ -1,0 +1,142 @@
+//! What the console shows, each from one round trip.
+//!
+//! | request | answers |
+//! |---|---|
+//! | `GET /_/highwater/figures/overview` | [`Overview`] |
+//! | `GET /_/highwater/figures/backups/<backup>/topics/<topic>` | [`TopicDetail`] |
+//! | `GET /_/highwater/figures/backups/<backup>/topics/<topic>/history/<5m or 1h>` | [`History`] |
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use shared::{
+    metrics::{
+        backbeat::{error::ErrorAnswer, figures::SiteQuestion, route::SiteMetric},
+        history::{self, Point, Span},
+        overview::{self, Backup, Known, Location, Overview, TopicDetail},
+        push::{self, runs},
+        registers::{
+            Epoch, Scope, Seen,
+            epoch::{Snapshot, queries},
+        },
+    },
+    ports::store::{Query, Value},
+};
+
+use crate::{Context, HttpRequest, backbeat, exposition};
+
+/// Every path that is asked here begins with this.
+pub const PREFIX: &str = "/_/highwater/figures/";
+
+/// The body of the answer, or the error answer.
+pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<String, ErrorAnswer> {
+    if !backbeat::is_allowed(request.client, context) {
+        return Err(ErrorAnswer::access_denied());
+    }
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return Err(ErrorAnswer::method_not_allowed());
+    }
+    let no_such_path = || ErrorAnswer::no_such_path(&request.target);
+    let tail = request.path().strip_prefix(PREFIX).ok_or_else(no_such_path)?;
+    match tail.split('/').collect::<Vec<_>>()[..] {
+        ["overview"] => Ok(json(&overview(context).await?)),
+        ["backups", backup, "topics", topic] => {
+            let (backup, topic) = (decoded(backup).ok_or_else(no_such_path)?, decoded(topic).ok_or_else(no_such_path)?);
+            Ok(json(&of_topic(&backup, &topic, context).await?))
+        }
+        ["backups", backup, "topics", topic, "history", span] => {
+            let (backup, topic) = (decoded(backup).ok_or_else(no_such_path)?, decoded(topic).ok_or_else(no_such_path)?);
+            let span = Span::of_name(span).ok_or_else(no_such_path)?;
+            Ok(json(&history(&backup, &topic, span, context).await?))
+        }
+        _ => Err(no_such_path()),
+    }
+}
+
+/// Everything at this moment.
+///
+/// # Errors
+/// 503 when the store does not answer in time, or does not hold everything.
+pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
+    let now = context.clock.now();
+    let question = SiteQuestion { metrics: &SiteMetric::ALL, windows: context.windows, now };
+    let mut asked = queries(&context.backups);
+    let of_backups = asked.len();
+    asked.push(Query::Registers(push::KEY.to_owned()));
+    asked.extend(Scope::Changes.queries());
+    asked.extend(question.queries(&context.locations));
+    let mut answers = exposition::read(&*context.store, &asked).await?;
+    let mut others = answers.split_off(of_backups).into_iter();
+    let snapshots = exposition::whole(&context.backups, answers)?;
+    let runs = match others.next() {
+        Some(Value::Registers(registers)) => runs(&registers),
+        _ => Default::default(),
+    };
+    let is_counted = matches!(Seen::read(&mut others).epoch, Epoch::Complete(_)) || !context.counts_changes;
+    let locations = is_counted.then(|| locations(&question, &context.locations, others.as_slice()));
+    let backups = backups(&snapshots, context);
+    Ok(overview::overview(&Known { backups: &backups, runs: &runs, locations, refresh: context.expected.refresh, now }))
+}
+
+/// How far a topic was.
+#[derive(Debug, Serialize)]
+struct History {
+    schema: &'static str,
+    points: Vec<Point>,
+}
+
+/// Nothing at all is known of a topic that nobody noted yet: it has no points.
+async fn history(backup: &str, topic: &str, span: Span, context: &Context) -> Result<History, ErrorAnswer> {
+    configured(backup, context)?;
+    let asked = [Query::Registers(history::key(backup, topic))];
+    let answers = exposition::read(&*context.store, &asked).await?;
+    let points = match &answers[..] {
+        [Value::Registers(held)] => history::points(held, span),
+        _ => vec![],
+    };
+    Ok(History { schema: "highwater.history.v1", points })
+}
+
+fn configured<'a>(backup: &str, context: &'a Context) -> Result<&'a Arc<str>, ErrorAnswer> {
+    let name = context.backups.iter().find(|name| ***name == *backup);
+    name.ok_or_else(|| ErrorAnswer::no_such_route(format!("no backup {backup:?} is configured")))
+}
+
+async fn of_topic(backup: &str, topic: &str, context: &Context) -> Result<TopicDetail, ErrorAnswer> {
+    let name = configured(backup, context)?;
+    let now = context.clock.now();
+    let wanted = [Arc::clone(name)];
+    let snapshots = exposition::whole(&wanted, exposition::read(&*context.store, &queries(&wanted)).await?)?;
+    let backups = backups(&snapshots, context);
+    let known =
+        Known { backups: &backups, runs: &Default::default(), locations: None, refresh: context.expected.refresh, now };
+    let unknown = || ErrorAnswer::no_such_route(format!("nothing is known of topic {topic:?} in backup {backup:?}"));
+    backups.first().and_then(|backup| overview::topic(backup, topic, &known)).ok_or_else(unknown)
+}
+
+fn backups<'a>(snapshots: &'a [Snapshot], context: &'a Context) -> Vec<Backup<'a>> {
+    let backup = |snapshot: &'a Snapshot| Backup {
+        name: &snapshot.backup,
+        asked: context.expected.topics.get(&snapshot.backup).map(Vec::as_slice).unwrap_or_default(),
+        registers: &snapshot.registers,
+    };
+    snapshots.iter().map(backup).collect()
+}
+
+fn locations(question: &SiteQuestion<'_>, names: &[String], answers: &[Value]) -> Vec<Location> {
+    let keys = answers.len() / names.len().max(1);
+    let each = names.iter().zip(answers.chunks(keys.max(1)));
+    each.map(|(name, answers)| Location::of(name, question, &question.figures(1, answers))).collect()
+}
+
+fn decoded(part: &str) -> Option<String> {
+    Some(percent_decode_str(part).decode_utf8().ok()?.into_owned())
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers by name are valid JSON")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+// Pausing and resuming, through backup-control.
+
+import { read } from "./live.js";
+
+const API = "/_/highwater/api";
+
+/** What is paused, by backup; null where backup-control does not answer. */
+export async function paused() {
+  return read(`${API}/status`).catch(() => null);
+}
+
+/** Pauses or resumes a backup, or a topic of it. */
+export async function control(action, backup, topic) {
+  const target = [backup, topic].filter((part) => part !== undefined).map(encodeURIComponent).join("/");
+  const response = await fetch(`${API}/${action}/${target}`, { method: "POST" });
+  if (response.ok) return;
+  const body = await response.json().catch(() => ({}));
+  throw new Error(body.description ?? `Highwater answers ${response.status}.`);
+}
+
+/** Whether a topic is paused by itself, by its backup, or not. */
+export function pauseOf(status, backup, topic) {
+  const of = status?.[backup];
+  if (!of) return null;
+  if (of.state === "paused") return "backup";
+  return topic !== undefined && of.topics?.[topic]?.state === "paused" ? "topic" : null;
+}

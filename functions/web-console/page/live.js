@@ -1,0 +1,63 @@
+// What is happening, without reloading: server-sent events, and questions where there are none.
+
+const EVENTS = "/_/highwater/events";
+const OVERVIEW = "/_/highwater/figures/overview";
+const ASK_EVERY_MS = 5000;
+/** Events come every few seconds. After so long without any, the connection is dead, whatever it says. */
+const SILENCE_MS = 15000;
+
+/** Calls `onOverview` with each overview, and `onTrouble` with what is wrong while there is none. */
+export function watch(onOverview, onTrouble) {
+  let source = null;
+  let heard = Date.now();
+  let asking = false;
+
+  function listen() {
+    source?.close();
+    source = new EventSource(EVENTS);
+    source.addEventListener("overview", (event) => {
+      heard = Date.now();
+      onOverview(JSON.parse(event.data));
+    });
+    source.addEventListener("trouble", (event) => {
+      heard = Date.now();
+      onTrouble(JSON.parse(event.data).description);
+    });
+    source.onerror = () => ask();
+  }
+
+  async function ask() {
+    if (asking) return;
+    asking = true;
+    try {
+      onOverview(await read(OVERVIEW));
+    } catch (error) {
+      onTrouble(error.message);
+    }
+    asking = false;
+  }
+
+  setInterval(() => {
+    if (Date.now() - heard < SILENCE_MS) return;
+    ask();
+    if (source.readyState === EventSource.CLOSED || Date.now() - heard > 2 * SILENCE_MS) {
+      heard = Date.now() - SILENCE_MS;
+      listen();
+    }
+  }, ASK_EVERY_MS);
+  ask();
+  listen();
+}
+
+/** A document of figures; an error says why there is none. */
+export async function read(target) {
+  let response;
+  try {
+    response = await fetch(target, { headers: { accept: "application/json" } });
+  } catch {
+    throw new Error("Highwater does not answer. It may be starting, or stopped: see whether highwater serve runs.");
+  }
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(body.description ?? `Highwater answers ${response.status}.`);
+  return body;
+}

@@ -1,0 +1,104 @@
+//! Replication locations as rows.
+
+use serde::Serialize;
+
+use crate::metrics::backbeat::{
+    figures::{SiteFigures, SiteQuestion},
+    formulas::{self, SHORT_WINDOW_S},
+    keys::SiteCounter,
+};
+
+/// A location's figures, as Backbeat's formulas give them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Location {
+    /// Its name.
+    pub name: String,
+    /// Operations that are queued and not done.
+    pub pending_ops: f64,
+    /// Their bytes.
+    pub pending_bytes: f64,
+    /// Operations that were completed in the window.
+    pub completed_ops: f64,
+    /// Their bytes.
+    pub completed_bytes: f64,
+    /// Operations that failed in the window.
+    pub failed_ops: f64,
+    /// Their bytes.
+    pub failed_bytes: f64,
+    /// Operations a second.
+    pub ops_per_second: f64,
+    /// Bytes a second.
+    pub bytes_per_second: f64,
+    /// How long the window is.
+    pub window_s: u32,
+}
+
+/// A location.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LocationRow {
+    /// Its name.
+    pub name: String,
+    /// Operations that are queued and not done.
+    pub pending_ops: String,
+    /// Their bytes.
+    pub pending_bytes: String,
+    /// Operations that were completed in the window.
+    pub completed_ops: String,
+    /// Their bytes.
+    pub completed_bytes: String,
+    /// Operations that failed in the window.
+    pub failed_ops: String,
+    /// Their bytes.
+    pub failed_bytes: String,
+    /// Operations a second.
+    pub ops_per_second: f64,
+    /// Bytes a second.
+    pub bytes_per_second: f64,
+    /// How long the window is, in seconds.
+    pub window_s: u32,
+}
+
+impl LocationRow {
+    /// The row of a location.
+    pub(super) fn of(location: &Location) -> Self {
+        let text = |number: f64| format!("{number:.0}");
+        LocationRow {
+            name: location.name.clone(),
+            pending_ops: text(location.pending_ops),
+            pending_bytes: text(location.pending_bytes),
+            completed_ops: text(location.completed_ops),
+            completed_bytes: text(location.completed_bytes),
+            failed_ops: text(location.failed_ops),
+            failed_bytes: text(location.failed_bytes),
+            ops_per_second: location.ops_per_second,
+            bytes_per_second: location.bytes_per_second,
+            window_s: location.window_s,
+        }
+    }
+}
+
+impl Location {
+    /// The figures of one location by Backbeat's formulas.
+    #[must_use]
+    pub fn of(name: &str, question: &SiteQuestion<'_>, figures: &SiteFigures) -> Self {
+        let windows = question.windows;
+        let sum = |counter| formulas::sum(figures.latest(counter, windows.count(windows.window_s)));
+        let since_interval_began_ms = question.now.0 - windows.interval_of(question.now).0;
+        let rate = |counter| {
+            let counts = figures.latest(counter, windows.count(SHORT_WINDOW_S) + 1);
+            formulas::throughput(counts, since_interval_began_ms, windows.interval_ms())
+        };
+        Location {
+            name: name.to_owned(),
+            pending_ops: formulas::clamp(figures.pending_ops),
+            pending_bytes: formulas::clamp(figures.pending_bytes),
+            completed_ops: sum(SiteCounter::OpsDone),
+            completed_bytes: sum(SiteCounter::BytesDone),
+            failed_ops: sum(SiteCounter::OpsFail),
+            failed_bytes: sum(SiteCounter::BytesFail),
+            ops_per_second: rate(SiteCounter::OpsDone),
+            bytes_per_second: rate(SiteCounter::BytesDone),
+            window_s: windows.window_s,
+        }
+    }
+}
