@@ -12,9 +12,11 @@ PORTS = {
     "redis": {"redis"},
     "redis_at_need": {"redis"},
     "invoker": {"invoker"},
+    # Somebody else's buckets, by credentials of their own or by a statement that whoever deploys adds to the role.
+    "locations": set(),
 }
 # These are given what is connected already, or put results together.
-USES = {"both", "event_gateway", "StartError", "claim_owners", "create_metrics_topic"}
+USES = {"both", "event_gateway", "StartError", "claim_owners", "create_metrics_topic", "create_replication_topic"}
 
 
 def main_of(function):

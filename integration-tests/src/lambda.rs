@@ -58,6 +58,7 @@ impl Deployment {
              [redis]\nurl = {:?}\n\
              [backups.main]\ntopics = {{ include = [{:?}] }}\nsegment = {{ bytes_max = \"{bytes_max}B\" }}\n\
              [locations.site1]\nurl = \"s3://elsewhere\"\n[locations.site2]\nurl = \"s3://elsewhere\"\n\
+             [replication]\nenabled = false\n\
              [metrics]\ntopic = {:?}\n\
              [lambda]\nfunction_prefix = {PREFIX:?}\n",
             kafka.bootstrap_servers(),

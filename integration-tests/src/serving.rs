@@ -63,6 +63,10 @@ pub struct Serving {
     pub segment_bytes_max: String,
     /// More settings of section kafka.
     pub kafka: String,
+    /// The settings of the location.
+    pub location: String,
+    /// Section replication: off, unless a test is about it.
+    pub replication: String,
     /// More of the configuration, behind the rest.
     pub more: String,
     bootstrap_servers: String,
@@ -103,6 +107,8 @@ impl Serving {
             refresh: Duration::from_secs(1),
             segment_bytes_max: "64KiB".to_owned(),
             kafka: String::new(),
+            location: format!("url = \"s3://{LOCATION}/\""),
+            replication: "enabled = false".to_owned(),
             more: String::new(),
             bootstrap_servers: kafka.bootstrap_servers().to_owned(),
             cluster_id: cluster.cluster_id().await.expect("the cluster's id"),
@@ -117,7 +123,7 @@ impl Serving {
              access_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}\n\
              [redis]\nurl = {:?}\n\
              [backups.{}]\ntopics = {{ include = [{:?}], exclude = {:?} }}\nsegment = {{ bytes_max = {:?}, age_max = \"2s\" }}\n\
-             [locations.{LOCATION}]\nurl = \"s3://{}/{LOCATION}\"\n\
+             [locations.{LOCATION}]\n{}\n[replication]\n{}\n\
              [metrics]\ntopic = {:?}\nrefresh_s = {}\n{}",
             self.bootstrap_servers,
             self.kafka,
@@ -128,7 +134,8 @@ impl Serving {
             self.include,
             Some(&self.exclude).filter(|pattern| !pattern.is_empty()).as_slice(),
             self.segment_bytes_max,
-            self.bucket,
+            self.location,
+            self.replication,
             self.metrics_topic,
             self.refresh.as_secs(),
             self.more,

@@ -54,6 +54,7 @@ fn a_function_holds_the_clients_that_it_uses_and_no_others() {
     Binary::read("metrics-consumer").check(&[KAFKA, MSK]);
     Binary::read("metrics-aggregator").check(&[REDIS]);
     Binary::read("metrics-query").check(&[REDIS]);
+    Binary::read("object-replicator").check(&[KAFKA, MSK, STORAGE_WRITES]);
     Binary::read("backup-control").check(&[STORAGE_WRITES]);
     Binary::read("metrics-gateway").check(&[KAFKA, MSK]);
     Binary::read("segment-browser").check(&[STORAGE_WRITES, SEGMENT_FILES]);

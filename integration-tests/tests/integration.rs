@@ -33,6 +33,7 @@ mod objects_faults;
 mod pausing;
 mod redis_faults;
 mod repair;
+mod replication;
 mod restarts;
 mod retention;
 mod segment_compressions;

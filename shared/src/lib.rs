@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod ports;
 pub mod pushing;
 pub mod record;
+pub mod replication;
 pub mod rollover;
 pub mod segment;
 pub mod web;

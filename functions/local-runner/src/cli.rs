@@ -43,6 +43,9 @@ pub enum Command {
     Pause(ControlArgs),
     /// Ends that pause.
     Resume(ControlArgs),
+    /// Replicates what is asked for to the locations, to the end of the topic, and exits. With --existing it first compares the
+    /// storage with them and asks for whatever they lack.
+    Replicate(ReplicateArgs),
     /// Lists the topics that the backup holds.
     Topics(TopicsArgs),
     /// Lists the segments that the backup holds.
@@ -176,6 +179,19 @@ pub struct ControlArgs {
     pub output: OutputArgs,
 }
 
+/// `highwater replicate`
+#[derive(Debug, Args)]
+pub struct ReplicateArgs {
+    /// Only to this location.
+    pub location: Option<String>,
+    /// Compares first, so that what was stored before the location was configured comes along.
+    #[arg(long)]
+    pub existing: bool,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
 /// `highwater topics`
 #[derive(Debug, Args)]
 pub struct TopicsArgs {
@@ -232,8 +248,11 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub repair: bool,
     /// Prints which damage each mode finds, and as what, and checks nothing.
-    #[arg(long, conflicts_with_all = ["deep", "repair", "data_dir", "backup"])]
+    #[arg(long, conflicts_with_all = ["deep", "repair", "data_dir", "backup", "location"])]
     pub matrix: bool,
+    /// Checks what this replication location holds, from it alone: as if the storage, Kafka and Redis were lost.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["repair", "data_dir"])]
+    pub location: Option<String>,
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,

@@ -20,6 +20,7 @@ use shared::{
     },
     pushing::Pushing,
     record::{Millis, Offset, TopicId, TopicPartition, filter::Filter},
+    replication::{self, Outgoing},
     rollover::Rollover,
     segment::Compression,
 };
@@ -55,6 +56,8 @@ pub struct Context {
     /// Where progress is pushed.
     pub(crate) pushing: Option<Pushing>,
     pub(crate) said: Said,
+    /// Asks for what is stored at the locations, where there are any.
+    pub(crate) outgoing: Option<Outgoing>,
     pub(crate) protections: Protections,
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
@@ -206,11 +209,12 @@ impl Context {
             clock,
             backups: backups.into_iter().map(Arc::new).collect(),
             metrics_topic: metrics_topic.into(),
-            own_topics: vec![metrics_topic.into(), "backbeat-replication".into()],
+            own_topics: vec![metrics_topic.into(), replication::TOPIC.into()],
             instance: instance.into(),
             limits,
             pushing: None,
             said: Said::default(),
+            outgoing: None,
             protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
@@ -221,6 +225,18 @@ impl Context {
             incarnations: Mutex::default(),
             work: Mutex::default(),
         })
+    }
+
+    /// The same context, which asks for what it stores at the locations.
+    ///
+    /// # Panics
+    /// When the context is in use already.
+    #[must_use]
+    pub fn replicating(mut self: Arc<Self>, outgoing: Option<Outgoing>) -> Arc<Self> {
+        let context = Arc::get_mut(&mut self).expect("a context is changed before it is used");
+        context.own_topics.extend(outgoing.iter().map(|outgoing| outgoing.queue.topic.clone()));
+        context.outgoing = outgoing;
+        self
     }
 
     /// The same context, which pushes its progress.

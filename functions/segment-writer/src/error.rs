@@ -5,6 +5,7 @@ use shared::{
     job::State,
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
+    replication::QueueError,
     segment::encoder::EncodeError,
 };
 
@@ -20,6 +21,9 @@ pub enum WriteError {
     /// Kafka failed.
     #[error(transparent)]
     Records(#[from] RecordsError),
+    /// A stored segment could not be asked for at the locations.
+    #[error("ask for replication: {0}")]
+    Replication(#[source] Box<QueueError>),
     /// A segment could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -174,6 +178,7 @@ impl WriteError {
             WriteError::Archive(error) => error.retry(),
             WriteError::Objects(error) => error.retry(),
             WriteError::Records(error) => error.retry(),
+            WriteError::Replication(error) => error.retry(),
             WriteError::OutOfTime { .. }
             | WriteError::Abandoned(_)
             | WriteError::Gone { .. }

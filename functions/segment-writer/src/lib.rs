@@ -22,6 +22,7 @@ mod open;
 mod pause;
 mod permits;
 mod progress;
+mod replicate;
 mod report;
 mod seal;
 mod session;

@@ -7,7 +7,7 @@ use shared::{
     record::TopicPartition,
 };
 
-use crate::{Backup, Context, WriteError, stale, tail};
+use crate::{Backup, Context, WriteError, replicate, stale, tail};
 
 /// A chain that may be written.
 #[derive(Debug, Clone)]
@@ -76,6 +76,7 @@ pub(crate) async fn open_to(
         incarnation,
         partition: partition.partition,
     };
+    let told = committed.as_ref().and_then(|committed| committed.in_topic(&chain.topic_id));
     let mut end = archive::chain_end(objects, &chain, context.hint(&chain).as_ref()).await?;
     if end.frontier.sealed && backup.seal_key.is_none() {
         return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
@@ -90,6 +91,7 @@ pub(crate) async fn open_to(
     }
     if purpose == Purpose::Write && missing.is_none() {
         stale::sweep(context, backup, &open, &stale).await;
+        replicate::ask_again(context, &open.chain, &open.frontier, told).await?;
     }
     context.remember(&open);
     Ok(OpenOutcome { open, missing })

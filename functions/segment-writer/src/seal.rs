@@ -3,7 +3,8 @@
 //! 1. the topic still has the id under which the records were read (C4);
 //! 2. the segment is created if absent (C2); nothing before this is visible to anyone;
 //! 3. the listing behind it shows whether a floor (C6) or a cut passed it meanwhile and whether others went on;
-//! 4. its standing is acknowledged by the metrics topic;
+//! 4. its standing is acknowledged by the metrics topic, and where there are locations, what asks for it there is stored and
+//!    acknowledged;
 //! 5. only then the offset is committed, as a report for others (C5).
 
 use std::time::Duration;
@@ -14,10 +15,11 @@ use shared::{
     crash,
     ports::objects::{ObjectsError, PutCondition},
     record::{Offset, TopicPartition},
+    replication::Stored,
     segment::EncodedSegment,
 };
 
-use crate::{Backup, Context, WriteError, open::OpenChain, report::Reporter, stale};
+use crate::{Backup, Context, WriteError, open::OpenChain, replicate, report::Reporter, stale};
 
 /// How often a PUT is tried again that met a concurrent write (409).
 const CONFLICTS_MAX: u32 = 5;
@@ -41,7 +43,7 @@ pub async fn seal(
         commit(context, backup, &open.chain, segment.metadata.next).await;
     }
     crash::point("before-put");
-    put(context, open, &segment, &partition).await?;
+    let stored = put(context, open, &segment, &partition).await?;
     crash::point("after-put");
     if !context.protections.commit_after_floor_check {
         commit(context, backup, &open.chain, segment.metadata.next).await;
@@ -50,6 +52,8 @@ pub async fn seal(
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.steps());
     context.remember(open);
     reporter.standing(context, open, position).await?;
+    crash::point("before-replication");
+    replicate::ask(context, &[stored]).await?;
     crash::point("before-commit");
     commit(context, backup, &open.chain, open.frontier.next).await;
     if newer {
@@ -71,12 +75,12 @@ async fn put(
     open: &OpenChain,
     segment: &EncodedSegment,
     partition: &TopicPartition,
-) -> Result<(), WriteError> {
+) -> Result<Stored, WriteError> {
     let base = segment.metadata.base;
     let key = keys::segment_behind(&open.chain, base, segment.metadata.cuts);
     for attempt in 1.. {
         match context.objects.put(&key, segment.body.clone(), PutCondition::IfAbsent).await {
-            Ok(_) => return Ok(()),
+            Ok(etag) => return Ok(Stored { key, etag, size_bytes: segment.body.len() as u64 }),
             Err(ObjectsError::PreconditionFailed { .. }) => {
                 return Err(WriteError::LostRace { partition: partition.clone(), base });
             }

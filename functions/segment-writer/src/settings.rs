@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     config::Settings,
     ports::{clock::Clock, objects::Objects, records::Kafka},
+    replication::Outgoing,
     rollover::Rollover,
 };
 
@@ -24,7 +25,8 @@ impl Context {
         let partial_answers = settings.lambda.report_batch_item_failures;
         let limits = Limits { refresh, partial_answers, ..Limits::default() };
         let topic = &settings.metrics.topic;
-        Context::new(kafka, objects, clock, Backup::all(settings), topic, instance, limits)
+        let outgoing = Outgoing::of(settings, kafka.clone(), objects.clone(), clock.clone());
+        Context::new(kafka, objects, clock, Backup::all(settings), topic, instance, limits).replicating(outgoing)
     }
 }
 

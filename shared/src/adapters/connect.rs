@@ -219,6 +219,31 @@ pub async fn create_metrics_topic(settings: &Settings, kafka: &dyn Kafka) -> Res
     kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await.map_err(StartError::Kafka)
 }
 
+/// Makes the topic of objects to replicate where it is not there.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn create_replication_topic(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+    let metrics = &settings.metrics;
+    let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
+    let created = kafka.create_topic(&settings.replication.topic, metrics.partitions.into(), &retention).await;
+    created.map_err(StartError::Kafka)
+}
+
+/// The stores of the locations that Highwater replicates to, by name. Nothing is asked of them yet: one that is down holds up no start.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn locations(settings: &Settings) -> Result<Vec<(String, Arc<dyn Objects>)>, StartError> {
+    let mut stores: Vec<(String, Arc<dyn Objects>)> = vec![];
+    for (name, place) in settings.locations.iter().filter(|_| settings.replication.enabled) {
+        let section = format!("locations.{name}");
+        let objects = S3Objects::connect(&section, place).await.map_err(StartError::Storage)?;
+        stores.push((name.to_string(), Arc::new(objects)));
+    }
+    Ok(stores)
+}
+
 /// Kafka and the storage for whoever writes backups or looks at them: claimed, and with a topic to say so on.
 ///
 /// # Errors
@@ -227,6 +252,9 @@ pub async fn backups(settings: &Settings) -> Result<(Arc<dyn Kafka>, Arc<dyn Obj
     let (kafka, objects) = both(kafka(settings), storage(settings)).await?;
     claim_owners(settings, &*kafka, &*objects).await?;
     create_metrics_topic(settings, &*kafka).await?;
+    if settings.replicates() {
+        create_replication_topic(settings, &*kafka).await?;
+    }
     Ok((kafka, objects))
 }
 

@@ -47,6 +47,12 @@ pub async fn read_floor(objects: &dyn Objects, chain: &ChainIdentity) -> Result<
     })
 }
 
+/// Where the chain in this folder (which ends in `/`) begins.
+pub async fn floor_base_in(objects: &dyn Objects, folder: &str) -> Result<Offset, ArchiveError> {
+    let floor: Option<Stored<Floor>> = control::read(objects, &keys::floor_in(folder)).await?;
+    Ok(floor.map_or(Offset(0), |stored| stored.value.base))
+}
+
 /// Writes a chain's floor anew, where it lies, so that who has read it cannot move it any more: what it read may have
 /// gone missing since.
 pub(super) async fn touch_floor(

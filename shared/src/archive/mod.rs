@@ -9,6 +9,7 @@ pub mod control;
 mod error;
 mod floor;
 mod frontier;
+mod operations;
 mod owner;
 mod pause;
 pub mod pins;
@@ -23,8 +24,11 @@ pub use accepted::{
 pub use claims::{Claim, claims, incarnation_of};
 pub use clock::store_time;
 pub use error::{ArchiveError, undecodable};
-pub use floor::{StoredFloor, move_floor, read_floor};
+pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
+pub use operations::{
+    FailedEntry, advance_status, clear_failed, failed_operations, note_failed, put_status, read_status,
+};
 pub use owner::{Owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};
 pub use segments::{SegmentEntry, chain_objects, read_footer, read_metadata, read_segment, read_whole};

@@ -173,7 +173,13 @@ pub fn before_segment(chain: &ChainIdentity, base: Offset) -> String {
 /// The floor of a chain.
 #[must_use]
 pub fn floor(chain: &ChainIdentity) -> String {
-    format!("{}{FLOOR_NAME}", chain_folder(chain))
+    floor_in(&chain_folder(chain))
+}
+
+/// The same of the chain in this folder.
+#[must_use]
+pub fn floor_in(folder: &str) -> String {
+    format!("{folder}{FLOOR_NAME}")
 }
 
 /// The losses of a chain's tail that were accepted.

@@ -4,7 +4,7 @@ use super::{
     BackupName, BackupSettings, Problem, Settings,
     backups::MEMORY_BYTES_MAX,
     listen::{Listen, ListenSettings},
-    settings::{REPLICATION_TOPIC, bad},
+    settings::bad,
     units::{ByteSize, Span},
 };
 use crate::segment::Compression;
@@ -93,7 +93,7 @@ fn meet(one: &Listen, other: &Listen) -> bool {
 fn of_topics(settings: &Settings) -> Option<Problem> {
     let topic = &settings.metrics.topic;
     let why = "is the topic of objects to replicate: its messages are no metrics";
-    (topic == REPLICATION_TOPIC).then(|| bad("metrics.topic", &format!("{topic:?}"), why))
+    (*topic == settings.replication.topic).then(|| bad("metrics.topic", &format!("{topic:?}"), why))
 }
 
 /// A location that is the backup's own place.

@@ -62,6 +62,7 @@ impl Draft {
         read(self.section("redis", &mut settings.redis));
         read(self.section("backups", &mut settings.backups));
         read(self.section("locations", &mut settings.locations));
+        read(self.section("replication", &mut settings.replication));
         read(self.section("metrics", &mut settings.metrics));
         read(self.section("event_gateway", &mut settings.event_gateway));
         read(self.section("lambda", &mut settings.lambda));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupName, BackupSettings, EventGatewaySettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName,
-    Problem, RedisSettings, RetentionSettings, SegmentSettings, StorageSettings, contradictions,
+    Problem, RedisSettings, ReplicationSettings, RetentionSettings, SegmentSettings, StorageSettings, contradictions,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, MetricsSettings},
     secret::Secret,
@@ -17,9 +17,6 @@ use super::{
 /// A key that is shorter can be guessed.
 const SEAL_KEY_CHARS_MIN: usize = 32;
 const TOO_SHORT: &str = "a key has 32 characters or more: make one with `openssl rand -hex 32`";
-
-/// Backbeat's topic of objects to replicate.
-pub const REPLICATION_TOPIC: &str = "backbeat-replication";
 
 /// Highwater's configuration. A section that is absent is not needed by what is asked for, or has its defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +35,8 @@ pub struct Settings {
     pub backups: BTreeMap<BackupName, BackupSettings>,
     /// The replication locations, by name.
     pub locations: BTreeMap<LocationName, StorageSettings>,
+    /// Objects copied to the locations.
+    pub replication: ReplicationSettings,
     /// The metrics topic and the windows of the figures.
     pub metrics: MetricsSettings,
     /// Pushed progress.
@@ -74,10 +73,16 @@ impl Settings {
         if self.backups.is_empty() { Err(Problem::missing("backups", remedy)) } else { Ok(&self.backups) }
     }
 
+    /// Whether Highwater replicates.
+    #[must_use]
+    pub fn replicates(&self) -> bool {
+        self.replication.enabled && !self.locations.is_empty()
+    }
+
     /// Highwater's own topics, which no pattern selects.
     #[must_use]
     pub fn own_topics(&self) -> [&str; 2] {
-        [&self.metrics.topic, REPLICATION_TOPIC]
+        [&self.metrics.topic, &self.replication.topic]
     }
 
     /// What is allowed but may surprise.
@@ -98,7 +103,20 @@ impl Settings {
         let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
         let kafka = self.kafka.iter().flat_map(KafkaSettings::contradictions);
         let together = contradictions::problems(self);
-        kafka.chain(backups).chain(self.metrics_problems()).chain(together).collect()
+        kafka.chain(backups).chain(self.replication_problems()).chain(self.metrics_problems()).chain(together).collect()
+    }
+
+    fn replication_problems(&self) -> Vec<Problem> {
+        let it = &self.replication;
+        let checks = [
+            (it.attempts_max == 0, "attempts_max", "0", "must be 1 or more"),
+            (it.objects_at_once == 0, "objects_at_once", "0", "must be 1 or more"),
+            (it.reconcile_every < Span::seconds(1), "reconcile_every", "0s", "must be 1s or more"),
+        ];
+        let wrong = checks.into_iter().filter(|(wrong, ..)| *wrong);
+        let wrong = wrong.map(|(_, key, value, why)| bad(&format!("replication.{key}"), value, why));
+        let topic = topic_name(&it.topic).err().map(|why| bad("replication.topic", &format!("{:?}", it.topic), why));
+        wrong.chain(topic).collect()
     }
 
     fn metrics_problems(&self) -> Vec<Problem> {

@@ -43,6 +43,16 @@ pub trait Objects: Send + Sync {
     }
 }
 
+/// The buckets of one server, by name.
+#[async_trait]
+pub trait Buckets: Send + Sync {
+    /// A bucket as a store of its own: keys are whole keys. Whether it exists is seen when it is used.
+    ///
+    /// # Errors
+    /// Refused when nothing of that name can be a bucket.
+    async fn bucket(&self, name: &str) -> Result<std::sync::Arc<dyn Objects>, ObjectsError>;
+}
+
 /// What can be asked of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

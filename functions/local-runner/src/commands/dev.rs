@@ -5,11 +5,17 @@ use std::{path::Path, sync::Arc};
 
 use shared::{
     adapters::{
-        connect::event_gateway, memory::store::MemoryStore, s3::embedded::EmbeddedS3, settings,
+        connect::event_gateway,
+        memory::{
+            faults::{Faults, FaultyObjects, Odds},
+            store::MemoryStore,
+        },
+        s3::{S3Buckets, embedded::EmbeddedS3},
+        settings,
         system_clock::SystemClock,
     },
     config::Settings,
-    ports::records::Kafka,
+    ports::{objects::Objects, records::Kafka},
     pushing::Pushing,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,7 +28,7 @@ use crate::{
         banner::Banner,
         cluster::DevKafka,
         flush, generator,
-        samples::{LOCATION, REPLICATION, SHOP},
+        samples::{LOCATION, SHOP},
     },
     failure::{Failure, Verdict},
     host::{Host, listeners::Listeners, ports::Ports, selection::Selection},
@@ -30,6 +36,8 @@ use crate::{
     storage::data_dir,
 };
 
+/// How many requests to the location fail.
+const FAILURES_OF_LOCATION: f64 = 0.01;
 /// The one backup.
 const BACKUP: &str = "main";
 
@@ -38,18 +46,20 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
         let what = format!("dev has its own configuration and takes no --config ({config}): `highwater serve` does");
         return Err(Failure::Usage(what));
     }
-    let settings = settings::load(Some(&own_settings())).await?;
+    let mut settings = settings::load(Some(&own_settings())).await?;
     let stop = serve::stop_signal()?;
     let all = Selection::all();
     let listeners = Listeners::open(&settings.listen, &all).await?;
     let s3 = data_dir::serve(&args.data_dir, 0).await?;
+    settings.storage = Some(s3.settings(data_dir::url()));
+    settings.locations.values_mut().for_each(|location| *location = s3.settings(location.url.clone()));
     let kafka = Arc::new(DevKafka::start(&topics_of(&settings)).await?);
     announce(&args.data_dir, &s3).await?;
     print_banner(&args.data_dir, &kafka, &s3, &listeners)?;
     let pushing = event_gateway(&settings, listeners.gateway());
-    let ports = ports(kafka, &s3, pushing).await?;
+    let ports = ports(&settings, kafka, &s3, pushing).await?;
     let host = Host::new(&settings, &all, ports);
-    host_with_samples(&settings, &host, listeners, args.seed, &stop).await;
+    host_with_samples(&host, listeners, args.seed, &stop).await;
     summary(&host).await?;
     s3.stop().await;
     data_dir::renounce(&args.data_dir).await.map_err(|source| unusable(&args.data_dir, source))?;
@@ -63,39 +73,51 @@ fn own_settings() -> String {
          topics = {{ include = [\"*\"] }}\n\
          segment = {{ age_max = \"2s\" }}\n\
          [locations.{LOCATION}]\n\
-         url = \"s3://{}/replica\"\n\
+         url = \"{}\"\n\
+         [replication]\n\
+         reconcile_every = \"60s\"\n\
          [metrics]\n\
          refresh_s = 2\n",
-        data_dir::BUCKET
+        data_dir::replica_url()
     )
 }
 
 fn topics_of(settings: &Settings) -> Vec<(&str, u16)> {
     let shop = SHOP.iter().map(|sample| (sample.topic, sample.partitions));
-    shop.chain([(settings.metrics.topic.as_str(), settings.metrics.partitions)]).collect()
+    let partitions = settings.metrics.partitions;
+    shop.chain(settings.own_topics().map(|topic| (topic, partitions))).collect()
 }
 
-async fn ports(kafka: Arc<DevKafka>, s3: &EmbeddedS3, pushing: Option<Pushing>) -> Result<Ports, Failure> {
+async fn ports(
+    settings: &Settings,
+    kafka: Arc<DevKafka>,
+    s3: &EmbeddedS3,
+    pushing: Option<Pushing>,
+) -> Result<Ports, Failure> {
     let clock = Arc::new(SystemClock);
+    let place = s3.settings(data_dir::url());
+    let locations = shared::adapters::connect::locations(settings).await?;
     Ok(Ports {
         kafka: Some(kafka),
-        objects: Some(connect::storage(&s3.settings(data_dir::url())).await?),
+        objects: Some(connect::storage(&place).await?),
+        locations: locations.into_iter().map(|(name, objects)| (name, unreliable(objects))).collect(),
+        buckets: Some(Arc::new(S3Buckets::beside(&place))),
         store: Some(Arc::new(MemoryStore::new(clock.clone()))),
         pushing,
         clock,
     })
 }
 
+/// A store that fails now and then, so that failures and retries can be seen.
+fn unreliable(objects: Arc<dyn Objects>) -> Arc<dyn Objects> {
+    let odds = Odds { fail_before: FAILURES_OF_LOCATION, ..Odds::NONE };
+    Arc::new(FaultyObjects::new(objects, Arc::new(Faults::new(1, odds, None))))
+}
+
 /// Hosts and generates until `stop`; then generates no more, waits until all is in segments, and ends.
-async fn host_with_samples(
-    settings: &Settings,
-    host: &Host,
-    listeners: Listeners,
-    seed: u64,
-    stop: &CancellationToken,
-) {
+async fn host_with_samples(host: &Host, listeners: Listeners, seed: u64, stop: &CancellationToken) {
     let Some(kafka) = host.ports.kafka.clone() else { return };
-    let samples = start_samples(settings, host, &kafka, seed, stop);
+    let samples = start_samples(host, &kafka, seed, stop);
     let flushed = CancellationToken::new();
     let end = async {
         stop.cancelled().await;
@@ -109,18 +131,11 @@ async fn host_with_samples(
     tokio::join!(serve::host_until(host, listeners, &flushed), end);
 }
 
-fn start_samples(
-    settings: &Settings,
-    host: &Host,
-    kafka: &Arc<dyn Kafka>,
-    seed: u64,
-    stop: &CancellationToken,
-) -> TaskTracker {
+fn start_samples(host: &Host, kafka: &Arc<dyn Kafka>, seed: u64, stop: &CancellationToken) -> TaskTracker {
     let tasks = TaskTracker::new();
-    for sample in SHOP.iter().chain([&REPLICATION]) {
-        let topic = if sample.topic == REPLICATION.topic { &settings.metrics.topic } else { sample.topic };
+    for sample in &SHOP {
         let clock = host.ports.clock.clone();
-        tasks.spawn(generator::run(sample, topic.to_owned(), seed, kafka.clone(), clock, stop.clone()));
+        tasks.spawn(generator::run(sample, sample.topic.to_owned(), seed, kafka.clone(), clock, stop.clone()));
     }
     tasks.close();
     tasks

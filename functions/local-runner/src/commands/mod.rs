@@ -8,6 +8,7 @@ mod control;
 mod dev;
 mod health;
 mod invoke;
+mod replicate;
 mod segments;
 mod serve;
 mod topics;
@@ -32,6 +33,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Invoke(args) => invoke::run(config, args).await,
         Command::Pause(args) => control::run(config, args, Action::Pause).await,
         Command::Resume(args) => control::run(config, args, Action::Resume).await,
+        Command::Replicate(args) => replicate::run(config, args).await,
         Command::Topics(args) => topics::run(config, args).await,
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,

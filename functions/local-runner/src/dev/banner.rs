@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use shared::adapters::s3::embedded::{ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY};
 
-use super::samples::{LOCATION, REPLICATION, SHOP};
-use crate::storage::data_dir::BUCKET;
+use super::samples::{LOCATION, SHOP};
+use crate::storage::data_dir::{BUCKET, REPLICA_BUCKET};
 
 /// What the banner speaks of.
 pub struct Banner<'a> {
@@ -85,8 +85,8 @@ fn samples() -> String {
     };
     let topics: String = SHOP.iter().map(line).collect();
     format!(
-        "Sample data, made up here\n{topics}  {} gets {}\n  (location {LOCATION}); nothing is replicated\n",
-        REPLICATION.topic, REPLICATION.what
+        "Sample data, made up here\n{topics}  Every segment is replicated to location {LOCATION} (bucket {REPLICA_BUCKET}), whose store fails\n  \
+         now and then, so that failures and retries can be seen\n"
     )
 }
 
@@ -120,7 +120,7 @@ mod tests {
             "target/debug/highwater cat orders --data-dir .highwater",
             "kcat -b 127.0.0.1:40001",
             "aws --endpoint-url http://127.0.0.1:40002",
-            "nothing is replicated",
+            "replicated to location us-east-1 (bucket highwater-us-east-1)",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in:\n{text}");
         }

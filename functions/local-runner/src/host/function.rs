@@ -40,6 +40,8 @@ pub enum Need {
     Storage,
     /// Section `redis`.
     Redis,
+    /// Sections `locations`.
+    Locations,
 }
 
 /// What starts a function.

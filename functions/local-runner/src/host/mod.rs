@@ -54,6 +54,9 @@ impl Host {
         let ports = Ports::connect(settings, selection, gateway).await?;
         if let Some(kafka) = &ports.kafka {
             connect::create_metrics_topic(settings, &**kafka).await?;
+            if settings.replicates() {
+                connect::create_replication_topic(settings, &**kafka).await?;
+            }
         }
         Ok(Host::new(settings, selection, ports))
     }

@@ -5,10 +5,16 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 use shared::{
     adapters::{
         connect::{self, StartError},
+        s3::S3Buckets,
         system_clock::SystemClock,
     },
     config::Settings,
-    ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
+    ports::{
+        clock::Clock,
+        objects::{Buckets, Objects},
+        records::Kafka,
+        store::Store,
+    },
     pushing::Pushing,
 };
 
@@ -25,6 +31,10 @@ pub struct Ports {
     pub store: Option<Arc<dyn Store>>,
     /// Where jobs push their progress.
     pub pushing: Option<Pushing>,
+    /// The stores of the locations, by name.
+    pub locations: Vec<(String, Arc<dyn Objects>)>,
+    /// Other buckets of the storage's server.
+    pub buckets: Option<Arc<dyn Buckets>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -48,7 +58,10 @@ impl Ports {
             connect::claim_owners(settings, &**kafka, &**objects).await?;
         }
         let pushing = connect::event_gateway(settings, gateway);
-        Ok(Ports { kafka, objects, store, pushing, clock: Arc::new(SystemClock) })
+        let locations = when(selection.needs(Need::Locations), connect::locations(settings)).await?;
+        let buckets = settings.storage.as_ref().map(|storage| Arc::new(S3Buckets::beside(storage)) as Arc<dyn Buckets>);
+        let locations = locations.unwrap_or_default();
+        Ok(Ports { kafka, objects, store, locations, buckets, pushing, clock: Arc::new(SystemClock) })
     }
 }
 

@@ -14,7 +14,7 @@ use shared::{
 use super::{
     function::{
         Function,
-        Need::{Kafka, Redis, Storage},
+        Need::{Kafka, Locations, Redis, Storage},
         Row, Schedule,
         Trigger::{self, Http, Poller},
     },
@@ -51,6 +51,30 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             triggers: &[Trigger::Schedule(expiries)],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |input| segment_expirer::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: object_replicator::NAME,
+            about: "Objects to other locations",
+            needs: &[Kafka, Storage, Locations],
+            invokes: &[],
+            context: |world| {
+                let (kafka, objects, buckets) = (world.kafka()?, world.objects()?, world.ports.buckets.clone()?);
+                let locations = world.ports.locations.iter();
+                let locations = locations.map(|(name, store)| object_replicator::Location::new(name, store.clone()));
+                let (settings, clock, locations) = (world.settings, world.clock(), locations.collect());
+                let context = object_replicator::Context::new(settings, kafka, objects, buckets, clock, locations);
+                context.ok().filter(|_| settings.replicates()).map(Arc::new)
+            },
+            triggers: &[
+                Poller(|context, stop| Box::pin(async move { object_replicator::follow(&context, &stop).await })),
+                Trigger::Schedule(|settings| {
+                    let every = settings.replication.reconcile_every.0;
+                    vec![Schedule { payload: json!({ "reconcile": true }), every }]
+                }),
+            ],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| object_replicator::handle(input, &context).await))
             },
         }),
         Row::from(Function {

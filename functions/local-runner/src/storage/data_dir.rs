@@ -35,9 +35,23 @@ pub fn url() -> StorageUrl {
     format!("s3://{BUCKET}").parse().expect("the constant above is a valid bucket name")
 }
 
+/// The bucket that stands for another location.
+pub const REPLICA_BUCKET: &str = "highwater-us-east-1";
+
+/// The url of that bucket.
+///
+/// # Panics
+/// Never: the name is a valid bucket.
+#[must_use]
+pub fn replica_url() -> StorageUrl {
+    format!("s3://{REPLICA_BUCKET}").parse().expect("the constant above is a valid bucket name")
+}
+
 /// Serves the folder, made where it is not there, on the loopback; port 0: any.
 pub async fn serve(folder: &Path, port: u16) -> Result<EmbeddedS3, EmbeddedError> {
-    EmbeddedS3::start(&folder.join("s3"), SocketAddr::new(ANY_PORT.ip(), port), BUCKET).await
+    let server = EmbeddedS3::start(&folder.join("s3"), SocketAddr::new(ANY_PORT.ip(), port), BUCKET).await?;
+    server.create_bucket(REPLICA_BUCKET)?;
+    Ok(server)
 }
 
 /// Says where the folder is being served, for [`open`] in another process.

@@ -5,7 +5,10 @@ pub mod data_dir;
 use std::sync::Arc;
 
 use shared::{
-    adapters::{s3::embedded::EmbeddedS3, settings},
+    adapters::{
+        s3::{S3Objects, embedded::EmbeddedS3},
+        settings,
+    },
     config::Settings,
     ports::objects::Objects,
 };
@@ -30,5 +33,16 @@ pub async fn open(config: Option<&str>, args: &StorageArgs) -> Result<Storage, F
     }
     let settings = settings::load(config).await?;
     let objects = connect::storage(settings.storage()?).await?;
+    Ok(Storage { objects, settings: Some(settings), _server: None })
+}
+
+/// Opens a replication location as the storage that it is.
+pub async fn open_location(config: Option<&str>, name: &str) -> Result<Storage, Failure> {
+    let settings = settings::load(config).await?;
+    let found = settings.locations.iter().find(|(location, _)| location.as_str() == name);
+    let unknown =
+        || Failure::Usage(format!("no location {name:?} is configured: add [locations.{name}], or name one that is"));
+    let (_, place) = found.ok_or_else(unknown)?;
+    let objects = Arc::new(S3Objects::connect(&format!("locations.{name}"), place).await?);
     Ok(Storage { objects, settings: Some(settings), _server: None })
 }

@@ -50,8 +50,13 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
         output::print(&matrix::Matrix::all(), args.output.json)?;
         return Ok(Verdict::Good);
     }
-    let storage = storage::open(config, &args.storage).await?;
-    let witnesses = Witnesses::connect(storage.settings.as_ref()).await?;
+    let storage = match &args.location {
+        Some(location) => storage::open_location(config, location).await?,
+        None => storage::open(config, &args.storage).await?,
+    };
+    // What a location lacks is on its way, which is no damage: it is asked alone.
+    let heard = storage.settings.as_ref().filter(|_| args.location.is_none());
+    let witnesses = Witnesses::connect(heard).await?;
     let how = How { repair: args.repair, ..How::new(args.deep, storage.settings.as_ref()) };
     let verified = verified(&*storage.objects, args.storage.backup.as_deref(), &witnesses, &how).await?;
     output::print(&verified, args.output.json)?;

@@ -3,7 +3,6 @@
 mod clicks;
 mod orders;
 mod payments;
-mod replication;
 
 use bytes::Bytes;
 use rand::{SeedableRng, rngs::StdRng};
@@ -12,7 +11,7 @@ use shared::{
     record::{Header, Millis},
 };
 
-/// The location that sample replication messages speak of.
+/// The location that everything is replicated to.
 pub const LOCATION: &str = "us-east-1";
 
 /// A made-up topic.
@@ -54,15 +53,6 @@ pub const SHOP: [Sample; 3] = [
     },
 ];
 
-/// Messages as Backbeat sends them; they go on the metrics topic.
-pub const REPLICATION: Sample = Sample {
-    topic: "backbeat-metrics",
-    partitions: 4,
-    per_second: 4,
-    what: "Backbeat's messages about objects that would be replicated",
-    make: replication::message,
-};
-
 impl Sample {
     /// The message of that number, at that time.
     #[must_use]
@@ -93,7 +83,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_messages_and_another_one_others() {
-        for sample in SHOP.iter().chain([&REPLICATION]) {
+        for sample in &SHOP {
             assert_eq!(messages(sample, 7), messages(sample, 7), "{}", sample.topic);
             assert_ne!(messages(sample, 7), messages(sample, 8), "{}", sample.topic);
         }

@@ -52,6 +52,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A running server. Dropping it stops it without waiting.
 pub struct EmbeddedS3 {
     address: SocketAddr,
+    folder: PathBuf,
+    api: Api,
     connections: TaskTracker,
     stop: CancellationToken,
     _stopped_when_dropped: DropGuard,
@@ -100,8 +102,18 @@ impl EmbeddedS3 {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
-        connections.spawn(accept(listener, service(api), connections.clone(), stop.clone()));
-        Ok(EmbeddedS3 { address, connections, _stopped_when_dropped: stop.clone().drop_guard(), stop })
+        connections.spawn(accept(listener, service(api.clone()), connections.clone(), stop.clone()));
+        let folder = folder.to_owned();
+        Ok(EmbeddedS3 { address, folder, api, connections, _stopped_when_dropped: stop.clone().drop_guard(), stop })
+    }
+
+    /// Makes a bucket where it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create_bucket(&self, name: &str) -> Result<(), EmbeddedError> {
+        let folder = self.folder.clone();
+        self.api.folder.create_bucket(name).map_err(|source| EmbeddedError::Folder { folder, source })
     }
 
     /// Where it listens.

@@ -1,0 +1,125 @@
+//! Bringing a location's copy of a chain up to a segment.
+//!
+//! Segments come in their order only: one is put where the location's copy of the chain ends, never behind a hole. So
+//! whatever is missing before it is copied first, whoever asked for that; its own entry then finds it there.
+
+use shared::{
+    archive::{self, ChainEnd, ChainHint, SegmentEntry},
+    chain::{ChainIdentity, keys, place::ChainPlace},
+    record::Offset,
+};
+
+use crate::{
+    Location,
+    controls::{self, Sides},
+    copy::{Copied, of_location, of_source},
+    error::CopyError,
+};
+
+/// A segment of the storage that is asked for.
+pub(crate) struct Asked<'a> {
+    pub backup: &'a str,
+    pub place: &'a ChainPlace,
+    pub key: &'a str,
+    pub base: Offset,
+    pub cuts: u32,
+}
+
+/// What the next step is.
+enum Step {
+    /// The segment lies below where the location's copy ends.
+    Passed,
+    /// This one is put next.
+    Put(SegmentEntry),
+    /// The storage has nothing more there: its floor comes first.
+    Floor,
+}
+
+/// Copies the segment and, before it, whatever the location lacks of its chain.
+pub(crate) async fn bring_segment(
+    location: &Location,
+    sides: Sides<'_>,
+    asked: &Asked<'_>,
+) -> Result<Copied, CopyError> {
+    let chain = controls::identity(sides.source, asked.backup, asked.place).await?;
+    controls::bring_claim(location, sides, &chain).await?;
+    let mut floor_came = false;
+    loop {
+        let end = look(location, sides, &chain, asked.cuts).await?;
+        match next_step(sides, &chain, &end, asked).await? {
+            Step::Passed => return passed(sides, &end, asked).await,
+            Step::Put(segment) => {
+                let copied = sides.copy(&segment.key).immutable().await?;
+                location.remember(&chain, segment.base).await;
+                if segment.base == asked.base {
+                    return Ok(copied);
+                }
+            }
+            Step::Floor if !floor_came => {
+                controls::bring_floor_first(sides, &chain).await?;
+                floor_came = true;
+            }
+            Step::Floor => return Err(CopyError::Hole { key: asked.key.to_owned(), next: end.frontier.next }),
+        }
+    }
+}
+
+/// Where the location's copy ends, with the accepted losses that the segment's writer knew of.
+pub(crate) async fn look(
+    location: &Location,
+    sides: Sides<'_>,
+    chain: &ChainIdentity,
+    cuts: u32,
+) -> Result<ChainEnd, CopyError> {
+    let hint = location.hint(chain).await;
+    let end = archive::chain_end(sides.target, chain, hint.as_ref()).await.map_err(of_location)?;
+    if end.accepted.cuts().count() >= cuts {
+        return Ok(end);
+    }
+    controls::bring_losses(sides, chain).await?;
+    archive::chain_end(sides.target, chain, None).await.map_err(of_location)
+}
+
+async fn next_step(
+    sides: Sides<'_>,
+    chain: &ChainIdentity,
+    end: &ChainEnd,
+    asked: &Asked<'_>,
+) -> Result<Step, CopyError> {
+    let next = end.frontier.next;
+    if asked.base < next {
+        return Ok(Step::Passed);
+    }
+    let (folder, mut after) = (keys::chain_folder(chain), keys::before_segment(chain, next));
+    let cuts = end.accepted.cuts();
+    loop {
+        let (page, more) = archive::chain_objects(sides.source, chain, &after).await.map_err(of_source)?;
+        let mut segments = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
+        match segments.find(|segment| !segment.is_stale(&cuts)) {
+            Some(segment) if segment.base == next => return Ok(Step::Put(segment)),
+            Some(_) => return Ok(Step::Floor),
+            None => match more {
+                Some(more) => after = more,
+                None => return Err(CopyError::SourceGone(asked.key.to_owned())),
+            },
+        }
+    }
+}
+
+/// The segment lies below the end: it is there, or it has expired there, or there is a hole that somebody made.
+async fn passed(sides: Sides<'_>, end: &ChainEnd, asked: &Asked<'_>) -> Result<Copied, CopyError> {
+    if asked.base < end.floor.floor.base || end.accepted.cuts().is_stale(asked.base, asked.cuts) {
+        return Ok(Copied::WasThere);
+    }
+    sides.copy(asked.key).unless_there().await
+}
+
+impl Location {
+    pub(crate) async fn hint(&self, chain: &ChainIdentity) -> Option<ChainHint> {
+        self.hints.lock().await.get(&keys::chain_folder(chain)).cloned()
+    }
+
+    pub(crate) async fn remember(&self, chain: &ChainIdentity, base: Offset) {
+        self.hints.lock().await.insert(keys::chain_folder(chain), ChainHint { base, known: None });
+    }
+}

@@ -1,0 +1,110 @@
+//! What a backup has beside its segments, in the order that never shows a broken chain:
+//! owner, claim, accepted losses, segments ascending, floor.
+//!
+//! Pins, pauses and the clock's object are the storage's own business and stay where they are.
+
+use shared::{
+    archive::{self, ChainEnd},
+    chain::{ChainIdentity, keys, place::ChainPlace},
+    ports::objects::Objects,
+    segment::metadata::FORMAT_VERSION,
+};
+
+use crate::{
+    Location,
+    copy::{Copied, Copy, of_location, of_source},
+    error::CopyError,
+};
+
+/// The two sides of a copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub source: &'a dyn Objects,
+    pub target: &'a dyn Objects,
+}
+
+impl Sides<'_> {
+    /// The object of that key, which both sides have at the same place.
+    pub fn copy<'k>(&'k self, key: &'k str) -> Copy<'k> {
+        Copy { source: self.source, source_key: key, location: self.target, location_key: key }
+    }
+}
+
+/// Which chain a place of the storage is.
+pub(crate) async fn identity(
+    source: &dyn Objects,
+    backup: &str,
+    place: &ChainPlace,
+) -> Result<ChainIdentity, CopyError> {
+    let owner = archive::read_owner(source, backup).await.map_err(of_source)?;
+    let owner = owner.ok_or_else(|| CopyError::SourceGone(keys::owner(backup)))?;
+    let claims = archive::claims(source, backup, &place.topic).await.map_err(of_source)?;
+    let claim = claims.into_iter().find(|claim| claim.incarnation == place.incarnation);
+    let claim =
+        claim.ok_or_else(|| CopyError::SourceGone(keys::incarnation(backup, &place.topic, place.incarnation)))?;
+    debug_assert!(owner.format_version <= FORMAT_VERSION);
+    Ok(ChainIdentity {
+        cluster_id: owner.cluster_id,
+        backup: backup.to_owned(),
+        topic: place.topic.clone(),
+        topic_id: claim.topic_id,
+        incarnation: place.incarnation,
+        partition: place.partition,
+    })
+}
+
+/// Copies the owner and a claim, which never change, unless they are known to be there.
+pub(crate) async fn bring_claim(location: &Location, sides: Sides<'_>, chain: &ChainIdentity) -> Result<(), CopyError> {
+    let claim = keys::incarnation(&chain.backup, &chain.topic, chain.incarnation);
+    for key in [keys::owner(&chain.backup), claim] {
+        if location.controls.lock().await.contains(&key) {
+            continue;
+        }
+        bring_unchanging(sides, &key).await?;
+        location.controls.lock().await.insert(key);
+    }
+    Ok(())
+}
+
+/// Copies an object that is written once. One that is there must say the same.
+pub(crate) async fn bring_unchanging(sides: Sides<'_>, key: &str) -> Result<Copied, CopyError> {
+    use shared::ports::objects::GetRange;
+    let copy = sides.copy(key);
+    let copied = copy.immutable().await?;
+    if copied == Copied::WasThere {
+        let one = sides.source.get(key, GetRange::Whole).await.map_err(of_source)?;
+        let other = sides.target.get(key, GetRange::Whole).await.map_err(of_location)?;
+        if one.map(|it| it.body) != other.map(|it| it.body) {
+            return Err(CopyError::Differs(key.to_owned()));
+        }
+    }
+    Ok(copied)
+}
+
+/// Copies the accepted losses as they are now: before any segment that was written in the knowledge of them.
+pub(crate) async fn bring_losses(sides: Sides<'_>, chain: &ChainIdentity) -> Result<(), CopyError> {
+    match sides.copy(&keys::accepted_loss(chain)).mutable().await {
+        Ok(_) | Err(CopyError::SourceGone(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies the floor where it lies higher than the location's, and the location holds the segment that it points to.
+pub(crate) async fn bring_floor(sides: Sides<'_>, chain: &ChainIdentity, end: &ChainEnd) -> Result<bool, CopyError> {
+    let floor = archive::read_floor(sides.source, chain).await.map_err(of_source)?;
+    let has_segment = end.frontier.last_base.is_some_and(|last| last >= floor.floor.base);
+    if floor.etag.is_none() || floor.floor.base < end.floor.floor.base || !has_segment {
+        return Ok(false);
+    }
+    bring_floor_first(sides, chain).await
+}
+
+/// Copies the floor although nothing lies behind it yet: the storage has nothing below it any more, and the segment that
+/// it points to comes next.
+pub(crate) async fn bring_floor_first(sides: Sides<'_>, chain: &ChainIdentity) -> Result<bool, CopyError> {
+    match sides.copy(&keys::floor(chain)).mutable().await {
+        Ok(copied) => Ok(copied != Copied::WasThere),
+        Err(CopyError::SourceGone(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,194 @@
+//! Comparing the storage with a location: what is missing there is asked for, and the objects beside the segments follow.
+//!
+//! One listing of each side, read side by side. Whatever was lost on the way (an entry, a topic, a copy that somebody
+//! deleted) is found here, so nothing else needs to be perfect.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    archive::{self, AcceptedLosses, SegmentEntry},
+    chain::{
+        keys,
+        place::{ChainPlace, Place, classify},
+    },
+    ports::objects::{ListPage, ListRequest, ObjectEntry, Objects, ObjectsError},
+    replication::{Known, Stored, Wanted, group},
+};
+
+use crate::{
+    Context, Location, ReplicateError, chain,
+    controls::{self, Sides},
+    error::CopyError,
+    process,
+};
+
+/// So many objects are asked for at once.
+const WANTED_AT_ONCE: usize = 500;
+
+/// What was compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconciled {
+    /// Segments of the storage.
+    pub segments: u64,
+    /// Those of them that the location lacks.
+    pub missing: u64,
+    /// Those of them that were asked for; the others are on their way, or failed and have their own time.
+    pub asked: u64,
+}
+
+/// Compares all backups of the storage with a location.
+pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconciled, ReplicateError> {
+    let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
+    let target = location.objects(context.nonce()).await.map_err(|error| at(CopyError::Location(error.into())))?;
+    let sides = Sides { source: &*context.objects, target };
+    let known = if has_caught_up(context, location).await? { Known::Restore } else { Known::RestoreUnlessPending };
+    let mut run = Run { context, location, known, reconciled: Reconciled::default(), wanted: vec![], controls: vec![] };
+    for backup in archive::backups(&*context.objects).await? {
+        let there = listed(target, &keys::backup_folder(&backup)).await;
+        let there = there.map_err(|error| at(CopyError::Location(error.into())))?;
+        run.compare(&backup, &there).await?;
+        run.ask().await?;
+        run.bring_controls(sides, &backup, &there).await.map_err(at)?;
+    }
+    Ok(run.reconciled)
+}
+
+/// Whether the location has read all entries that were on the topic a moment ago.
+async fn has_caught_up(context: &Context, location: &Location) -> Result<bool, ReplicateError> {
+    let partitions = process::partitions(context).await?;
+    let ends = context.kafka.bounds(&partitions).await?;
+    let committed = context.kafka.committed_offsets(&group(&location.name), &partitions).await?;
+    for (end, committed) in ends.into_iter().zip(committed) {
+        let end = end?;
+        if end.stable_end > end.start && committed.is_none_or(|committed| committed < end.stable_end) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// What the location holds of a backup, by key: size and tag.
+type There = HashMap<String, ObjectEntry>;
+
+async fn listed(objects: &dyn Objects, prefix: &str) -> Result<There, ObjectsError> {
+    let (mut all, mut after) = (There::new(), String::new());
+    loop {
+        let ListPage { objects: page, next_after, .. } =
+            objects.list(ListRequest { after: &after, ..ListRequest::prefix(prefix) }).await?;
+        all.extend(page.into_iter().map(|entry| (entry.key.clone(), entry)));
+        match next_after {
+            Some(next) => after = next,
+            None => return Ok(all),
+        }
+    }
+}
+
+struct Run<'a> {
+    context: &'a Context,
+    location: &'a Location,
+    known: Known,
+    reconciled: Reconciled,
+    wanted: Vec<Wanted>,
+    /// The other objects of the backup.
+    controls: Vec<ObjectEntry>,
+}
+
+/// The segments of a chain, as far as they were listed.
+struct OfChain {
+    place: ChainPlace,
+    folder: String,
+    segments: Vec<ObjectEntry>,
+}
+
+impl Run<'_> {
+    async fn compare(&mut self, backup: &str, there: &There) -> Result<(), ReplicateError> {
+        let (folder, mut after) = (keys::backup_folder(backup), String::new());
+        let mut open: Option<OfChain> = None;
+        loop {
+            let page = self.context.objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+            for entry in page.objects {
+                let Place::Segment(place, ..) = classify(backup, &entry.key) else {
+                    self.controls.push(entry);
+                    continue;
+                };
+                if open.as_ref().is_none_or(|chain| chain.place != place)
+                    && let Some(chain) = open.replace(OfChain::of(place, &entry.key))
+                {
+                    self.compare_chain(chain, there).await?;
+                }
+                open.iter_mut().for_each(|chain| chain.segments.push(entry.clone()));
+            }
+            match page.next_after {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        match open {
+            Some(chain) => self.compare_chain(chain, there).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for the segments of a chain that exist (not below its floor, not cut off) and are not there.
+    async fn compare_chain(&mut self, chain: OfChain, there: &There) -> Result<(), ReplicateError> {
+        let is_there = |entry: &ObjectEntry| there.get(&entry.key).is_some_and(|it| it.size_bytes == entry.size_bytes);
+        self.reconciled.segments += chain.segments.len() as u64;
+        if chain.segments.iter().all(is_there) {
+            return Ok(());
+        }
+        let base = archive::floor_base_in(&*self.context.objects, &chain.folder).await?;
+        let losses: AcceptedLosses = archive::accepted_losses_in(&*self.context.objects, &chain.folder).await?;
+        let cuts = losses.cuts();
+        for entry in chain.segments.iter().filter(|entry| !is_there(entry)) {
+            let segment = SegmentEntry::of(&chain.folder, entry);
+            if segment.is_none_or(|segment| segment.base < base || segment.is_stale(&cuts)) {
+                self.reconciled.segments -= 1;
+                continue;
+            }
+            self.reconciled.missing += 1;
+            let stored = Stored { key: entry.key.clone(), etag: entry.etag.clone(), size_bytes: entry.size_bytes };
+            self.wanted.push(self.context.outgoing.wanted(&self.location.name, &stored, self.known));
+            if self.wanted.len() >= WANTED_AT_ONCE {
+                self.ask().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self) -> Result<(), ReplicateError> {
+        self.reconciled.asked += self.context.queue().enqueue(std::mem::take(&mut self.wanted)).await? as u64;
+        Ok(())
+    }
+
+    /// Lets floors and accepted losses follow that changed since they were copied, and claims of topics without a segment.
+    async fn bring_controls(&mut self, sides: Sides<'_>, backup: &str, there: &There) -> Result<(), CopyError> {
+        controls::bring_unchanging(sides, &keys::owner(backup)).await?;
+        for ObjectEntry { key, etag, .. } in std::mem::take(&mut self.controls) {
+            if there.get(&key).is_some_and(|it| it.etag == etag) {
+                continue;
+            }
+            match classify(backup, &key) {
+                Place::Claim(_) => drop(controls::bring_unchanging(sides, &key).await?),
+                Place::AcceptedLoss(place) => {
+                    let chain = controls::identity(sides.source, backup, &place).await?;
+                    controls::bring_losses(sides, &chain).await?;
+                }
+                Place::Floor(place) => {
+                    let chain = controls::identity(sides.source, backup, &place).await?;
+                    let end = chain::look(self.location, sides, &chain, 0).await?;
+                    controls::bring_floor(sides, &chain, &end).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OfChain {
+    fn of(place: ChainPlace, key: &str) -> Self {
+        let folder = key[..=key.rfind('/').unwrap_or(0)].to_owned();
+        OfChain { place, folder, segments: vec![] }
+    }
+}

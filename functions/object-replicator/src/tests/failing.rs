@@ -1,0 +1,47 @@
+//! A location that is down.
+
+use std::time::Duration;
+
+use shared::replication::{ReasonKind, State};
+
+use super::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_location_that_was_down_has_everything_when_it_is_back_and_each_attempt_was_counted() {
+    let world = World::new();
+    world.back_up(0, 2).await;
+    world.back_up(1, 1).await;
+    world.set_up(false);
+    assert_eq!(world.drain().await.replicated.unwrap().failed, 3);
+    for status in world.statuses().await {
+        assert_eq!((status.state, status.reason_kind), (State::Failed, Some(ReasonKind::Unavailable)));
+        assert!(status.reason.unwrap().contains("does not answer"));
+    }
+    assert_eq!(world.failed_hints().await, 3);
+    assert_eq!(world.events().await["failed"], 3);
+
+    world.set_up(true);
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 0, "nothing is due yet");
+    world.later(Duration::from_secs(6));
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 3);
+    world.assert_whole().await;
+    assert_eq!(world.states().await, [((State::Completed, 2), 3)].into());
+    assert_eq!(world.failed_hints().await, 0);
+    let events = world.events().await;
+    assert_eq!((events["queued"], events["failed"], events["completed"]), (6, 3, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_attempts_are_made_and_then_none_until_somebody_asks() {
+    let mut world = World::new();
+    world.context.limits.attempts_max = 3;
+    world.back_up(0, 1).await;
+    world.set_up(false);
+    for _ in 0..5 {
+        world.drain().await;
+        world.later(Duration::from_secs(3_600));
+    }
+    let status = world.statuses().await.remove(0);
+    assert_eq!((status.state, status.attempt, status.retry_at), (State::Failed, 3, None));
+    assert_eq!(world.failed_hints().await, 1);
+}

@@ -1,0 +1,6 @@
+//! The function over Kafka and storages in memory.
+
+mod chains;
+mod failing;
+mod objects;
+mod world;

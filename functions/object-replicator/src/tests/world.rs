@@ -1,0 +1,275 @@
+//! A storage with a backup that segment-writer wrote, a location that can be down, and Kafka between.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::Value;
+use shared::{
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    ports::{
+        clock::Clock as _,
+        objects::{Buckets, ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+        records::{Fetched, Log as _, Publisher as _},
+    },
+    record::{Millis, Offset, Record, TimestampType, TopicPartition},
+    replication::{Entry, Outgoing, Queue, SourcePlace, State, Status, TOPIC, keys},
+    rollover::Rollover,
+    segment::Compression,
+};
+
+use crate::{Context, Input, Limits, Location, LocationReport, handle};
+
+pub const METRICS: &str = "backbeat-metrics";
+pub const AT: Millis = Millis(1_700_000_000_000);
+
+/// A store that answers only while it is up.
+pub struct Switched {
+    pub inner: Arc<MemoryObjects>,
+    pub is_up: AtomicBool,
+}
+
+pub struct World {
+    pub clock: Arc<ManualClock>,
+    pub kafka: MemoryKafka,
+    pub source: Arc<MemoryObjects>,
+    pub there: Arc<Switched>,
+    pub others: Arc<MemoryObjects>,
+    pub context: Context,
+}
+
+struct OtherBuckets(Arc<MemoryObjects>);
+
+#[async_trait]
+impl Buckets for OtherBuckets {
+    async fn bucket(&self, name: &str) -> Result<Arc<dyn Objects>, ObjectsError> {
+        assert_eq!(name, "other");
+        Ok(self.0.clone())
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let clock = Arc::new(ManualClock::at(AT));
+        let kafka = MemoryKafka::new(clock.clone(), 1);
+        for (topic, partitions) in [("orders", 2), (METRICS, 1), (TOPIC, 2)] {
+            kafka.create(topic, partitions, &[]);
+        }
+        let memory = || Arc::new(MemoryObjects::new(clock.clone()));
+        let (source, others) = (memory(), memory());
+        let there = Arc::new(Switched { inner: memory(), is_up: AtomicBool::new(true) });
+        let queue = Queue {
+            kafka: Arc::new(kafka.clone()),
+            objects: source.clone(),
+            clock: clock.clone(),
+            topic: TOPIC.into(),
+            metrics_topic: METRICS.into(),
+        };
+        let place = SourcePlace { bucket: "source".into(), prefix: "backups/".into() };
+        let context = Context {
+            kafka: Arc::new(kafka.clone()),
+            objects: source.clone(),
+            buckets: Arc::new(OtherBuckets(others.clone())),
+            clock: clock.clone(),
+            outgoing: Outgoing { queue, place, locations: vec!["there".into()] },
+            locations: vec![Location::new("there", there.clone())],
+            limits: Limits::default(),
+        };
+        World { clock, kafka, source, there, others, context }
+    }
+
+    /// Produces so many records to a partition and backs them up: a segment each.
+    pub async fn back_up(&self, partition: i32, records: usize) {
+        for _ in 0..records {
+            self.kafka.append(&TopicPartition::new("orders", partition), record());
+        }
+        let backup = segment_writer::Backup {
+            name: "main".to_owned(),
+            topics: shared::config::selection::TopicSelection {
+                include: vec!["orders".parse().unwrap()],
+                exclude: vec![],
+            },
+            rollover: Rollover { bytes_max: 1, age_max: Duration::from_secs(3_600) },
+            compression: Compression::None,
+            filters: vec![],
+            seal_key: None,
+            former_seal_keys: vec![],
+        };
+        let context = segment_writer::Context::new(
+            Arc::new(self.kafka.clone()),
+            self.source.clone(),
+            self.clock.clone(),
+            vec![backup],
+            METRICS,
+            "test",
+            segment_writer::Limits::default(),
+        );
+        let context = context.replicating(Some(self.context.outgoing.clone()));
+        let input = serde_json::from_value(serde_json::json!({ "backup": "main" })).unwrap();
+        shared::archive::claim_owner(&*self.source, "main", &self.kafka.cluster_id().await.unwrap()).await.unwrap();
+        segment_writer::handle(input, &context).await.unwrap();
+    }
+
+    pub async fn drain(&self) -> LocationReport {
+        let mut report = handle(Input::Drain { location: None }, &self.context).await.unwrap();
+        report.locations.remove(0)
+    }
+
+    pub async fn reconcile(&self) -> crate::Reconciled {
+        let mut report = handle(Input::Reconcile { location: None }, &self.context).await.unwrap();
+        report.locations.remove(0).reconciled.unwrap()
+    }
+
+    pub async fn publish(&self, entry: &str) {
+        let message = shared::ports::records::Message {
+            key: None,
+            value: Some(entry.to_owned().into()),
+            ..shared::ports::records::Message::default()
+        };
+        self.kafka.publish(TOPIC, vec![message]).await.unwrap();
+    }
+
+    /// The entries on the topic are gone, as retention takes them.
+    pub async fn forget_entries(&self) {
+        for partition in [0, 1] {
+            let partition = TopicPartition::new(TOPIC, partition);
+            let end = self.kafka.bounds(std::slice::from_ref(&partition)).await.unwrap().remove(0).unwrap();
+            self.kafka.trim(&partition, end.high_watermark);
+        }
+    }
+
+    pub fn later(&self, by: Duration) {
+        let now = self.clock.now();
+        self.clock.set(Millis(now.0 + by.as_millis() as i64));
+    }
+
+    pub fn set_up(&self, is_up: bool) {
+        self.there.is_up.store(is_up, Ordering::SeqCst);
+    }
+
+    /// Every object of the backup by key, without what stays at home.
+    pub async fn backup(&self, objects: &MemoryObjects) -> BTreeMap<String, Bytes> {
+        let mut all = BTreeMap::new();
+        for entry in objects.list(ListRequest::prefix("main/")).await.unwrap().objects {
+            all.insert(entry.key.clone(), objects.get(&entry.key, GetRange::Whole).await.unwrap().unwrap().body);
+        }
+        all.retain(|key, _| !shared::chain::keys::is_control("main", key));
+        all
+    }
+
+    pub async fn assert_whole(&self) {
+        let (here, there) = (self.backup(&self.source).await, self.backup(&self.there.inner).await);
+        assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
+        assert_eq!(here, there);
+    }
+
+    pub async fn statuses(&self) -> Vec<Status> {
+        let mut all = vec![];
+        for entry in self.source.list(ListRequest::prefix(&keys::status_folder("there"))).await.unwrap().objects {
+            let object = self.source.get(&entry.key, GetRange::Whole).await.unwrap().unwrap();
+            all.push(serde_json::from_slice::<Status>(&object.body).unwrap());
+        }
+        all.sort_by(|a, b| a.subject.key.cmp(&b.subject.key));
+        all
+    }
+
+    pub async fn states(&self) -> BTreeMap<(State, u32), usize> {
+        let mut states = BTreeMap::new();
+        for status in self.statuses().await {
+            *states.entry((status.state, status.attempt)).or_default() += 1;
+        }
+        states
+    }
+
+    pub async fn failed_hints(&self) -> usize {
+        self.source.list(ListRequest::prefix(&keys::failed_folder("there"))).await.unwrap().objects.len()
+    }
+
+    pub async fn entries(&self) -> Vec<Entry> {
+        let mut all = vec![];
+        for partition in [0, 1] {
+            let values = self.values(&TopicPartition::new(TOPIC, partition)).await;
+            all.extend(values.iter().map(|value| Entry::decode(Some(value)).unwrap()));
+        }
+        all
+    }
+
+    /// The messages about replication on the metrics topic: how many of each type.
+    pub async fn events(&self) -> BTreeMap<String, usize> {
+        let mut events = BTreeMap::new();
+        for value in self.values(&TopicPartition::new(METRICS, 0)).await {
+            let value: Value = serde_json::from_slice(&value).unwrap();
+            if value["extension"] == "crr" {
+                let object = if value["objectKey"].is_string() { "object " } else { "" };
+                *events.entry(format!("{object}{}", value["type"].as_str().unwrap())).or_default() += 1;
+            }
+        }
+        events
+    }
+
+    async fn values(&self, partition: &TopicPartition) -> Vec<Bytes> {
+        let bounds = self.kafka.bounds(std::slice::from_ref(partition)).await.unwrap().remove(0).unwrap();
+        let mut fetch = self.kafka.fetch(&[(partition.clone(), bounds.start)]).await.unwrap();
+        let (mut values, mut next) = (vec![], bounds.start);
+        while next < bounds.stable_end {
+            for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
+                if let Fetched::Records { records, .. } = fetched {
+                    next = records.last().map_or(next, |last| last.offset.next());
+                    values.extend(records.into_iter().filter_map(|record| record.value));
+                }
+            }
+        }
+        values
+    }
+}
+
+fn record() -> Record {
+    Record {
+        offset: Offset(0),
+        timestamp: AT,
+        timestamp_type: TimestampType::CreateTime,
+        key: None,
+        value: Some(Bytes::from_static(b"value")),
+        headers: vec![],
+    }
+}
+
+impl Switched {
+    fn check(&self, operation: &'static str, key: &str) -> Result<(), ObjectsError> {
+        if self.is_up.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let (key, endpoint) = (key.to_owned(), "there".to_owned());
+        Err(ObjectsError::Unavailable { operation, key, endpoint, source: "it is down".into() })
+    }
+}
+
+#[async_trait]
+impl Objects for Switched {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        self.check("put", key)?;
+        self.inner.put(key, body, condition).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.check("get", key)?;
+        self.inner.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        self.check("list", request.prefix)?;
+        self.inner.list(request).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.check("delete", key)?;
+        self.inner.delete(key).await
+    }
+}
