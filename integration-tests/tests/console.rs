@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use integration_tests::{
@@ -31,6 +31,16 @@ fn pictures() -> PathBuf {
     folder
 }
 
+/// Waits until the script asks for it; one that ended before has failed.
+async fn asks_for_a_restart(person: &mut Process) {
+    let since = Instant::now();
+    while !person.output().iter().any(|line| line == "restart") {
+        let goes_on = person.is_running() && since.elapsed() < LOOKED_AT_WITHIN;
+        assert!(goes_on, "{}", person.output().join("\n"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_person_sees_what_is_safe_pauses_resumes_and_looks_at_a_restore() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -43,7 +53,7 @@ async fn a_person_sees_what_is_safe_pauses_resumes_and_looks_at_a_restore() {
             .args([console.to_string(), gateway.to_string()])
             .arg(pictures()),
     );
-    person.printed("restart", LOOKED_AT_WITHIN).await;
+    asks_for_a_restart(&mut person).await;
     server.interrupt();
     server.ended(END_WITHIN).await;
     let _server = dev(folder.path(), Some(console));

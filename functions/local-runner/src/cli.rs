@@ -54,11 +54,18 @@ pub enum Command {
     Cat(CatArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
     Verify(VerifyArgs),
+    /// Looks at everything that Highwater needs (Kafka, storage, Redis, clock, permissions), and says what to mend.
+    Doctor(OutputArgs),
     /// Asks the `serve` of these settings on this machine whether it answers, as a container engine does.
     Health(OutputArgs),
     /// The settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Prints what a shell needs to complete command lines, as in `source <(highwater completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Command {

@@ -28,7 +28,10 @@ function fill(element, attributes, children) {
 export function update(element, ...children) {
   const wanted = document.createDocumentFragment();
   wanted.append(...children.flat(Infinity).filter(Boolean));
+  const focused = document.activeElement;
   morphChildren(element, wanted);
+  // What is moved loses the focus.
+  if (focused !== document.activeElement && element.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 function morphChildren(element, wanted) {

@@ -6,6 +6,7 @@ import { moment } from "./format.js";
 import { watch } from "./live.js";
 import { overview } from "./views/overview.js";
 import { topic } from "./views/topic.js";
+import { api } from "./views/api.js";
 import { job } from "./views/job.js";
 import { segment, segments } from "./views/segments.js";
 
@@ -34,6 +35,7 @@ function route() {
   if (name === "job" && parts.length === 4) return job(app, parts);
   if (name === "segments" && parts.length === 4) return segments(app, parts);
   if (name === "segment" && parts.length === 5) return segment(app, parts);
+  if (name === "api") return api(app);
   return overview(app);
 }
 

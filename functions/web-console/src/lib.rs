@@ -1,6 +1,7 @@
 //! The console: a static page that shows what metrics-query tells, and pauses and resumes through backup-control. The runner
 //! serves it beside them, so that all of it is of one origin; it has no Lambda of its own.
 //!
+//! It also serves `openapi.json`, which describes every HTTP surface and is frozen here: whoever changes an answer changes it.
 //! Plain ES modules, one style sheet and an icon; no build step, and nothing from anywhere else. The page may run no
 //! inline script and no inline style, so that a topic's name can never become code.
 
@@ -29,6 +30,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const JSON: &str = "application/json";
 
 macro_rules! files {
     ($($path:literal $content_type:ident $file:literal)*) => {
@@ -51,6 +53,8 @@ const FILES: &[File] = files! {
     "/parts.js" SCRIPT "parts.js"
     "/views/overview.js" SCRIPT "views/overview.js"
     "/views/topic.js" SCRIPT "views/topic.js"
+    "/openapi.json" JSON "openapi.json"
+    "/views/api.js" SCRIPT "views/api.js"
     "/views/job.js" SCRIPT "views/job.js"
     "/views/segments.js" SCRIPT "views/segments.js"
 };

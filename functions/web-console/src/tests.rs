@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use super::*;
 
 fn ask(method: &str, target: &str) -> HttpResponse {
@@ -31,7 +35,7 @@ fn nothing_else_is_served() {
 
 #[test]
 fn the_page_has_no_inline_script_or_style_and_asks_nobody_else() {
-    for file in FILES {
+    for file in FILES.iter().filter(|file| file.content_type != JSON) {
         let content = file.content.replace("http://www.w3.org/", "");
         assert!(!content.contains("http://") && !content.contains("https://"), "{} names another host", file.path);
         assert!(!content.contains("innerHTML") && !content.contains("eval("), "{} makes text into markup", file.path);
@@ -39,6 +43,20 @@ fn the_page_has_no_inline_script_or_style_and_asks_nobody_else() {
     let html = FILES[0].content;
     assert!(!html.contains("style=") && !html.contains("<style") && !html.contains(" on"), "something is inline");
     assert!(html.matches("<script").count() == html.matches("<script type=\"module\" src=").count());
+}
+
+#[test]
+fn the_document_of_all_routes_says_of_a_push_what_the_gateway_takes() {
+    let document: Value = serde_json::from_slice(&ask("GET", "/openapi.json").body).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let fields = |schema: &Value| schema["properties"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let (told, taken) = (&document["components"]["schemas"]["Push"], shared::metrics::push::schema());
+    assert_eq!(fields(told), fields(&taken));
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap().iter().filter(|(name, _)| *name != "servers") {
+            assert!(operation["summary"].is_string() && operation["responses"]["200"].is_object(), "{method} {path}");
+        }
+    }
 }
 
 #[test]

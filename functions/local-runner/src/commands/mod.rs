@@ -3,9 +3,11 @@
 mod accept_loss;
 mod backup;
 mod cat;
+mod completions;
 mod config;
 mod control;
 mod dev;
+mod doctor;
 mod health;
 mod invoke;
 mod replicate;
@@ -38,8 +40,10 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,
+        Command::Doctor(args) => doctor::run(config, args).await,
         Command::Health(args) => health::run(config, args).await,
         Command::Config(command) => config::run(config, command).await,
+        Command::Completions { shell } => completions::run(shell),
     }
 }
 

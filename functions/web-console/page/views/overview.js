@@ -87,7 +87,7 @@ export function pauseButton(app, backup, topic, isPaused) {
   const asked = app.state.asked.get(`${backup}/${topic ?? ""}`);
   const action = isPaused ? "resume" : "pause";
   const text = asked ? (asked === "pause" ? "Pausing" : "Resuming") : isPaused ? "Resume" : "Pause";
-  return h("button", { disabled: Boolean(asked), "aria-label": `${text} ${topic ?? `backup ${backup}`}`, onclick: () => app.act(action, backup, topic) }, text);
+  return h("button", { "aria-disabled": asked ? "true" : null, "aria-label": `${text} ${topic ?? `backup ${backup}`}`, onclick: () => { if (!asked) app.act(action, backup, topic); } }, text);
 }
 
 function topicTable(app, backup, now) {
@@ -106,8 +106,8 @@ function topicTable(app, backup, now) {
     backup.topics.length > 10 && h("div", { class: "tools" }, find, h("span", { class: "hint" }, `${count(rows.length)} of ${count(backup.topics.length)}`)),
     h("table", null,
       h("caption", null, `Topics of backup ${backup.name}, what is wrong first`),
-      h("thead", null, h("tr", null, ["Topic", "State", "Progress", "Behind", "Last stored", "Records", "Size", "Gaps", ""].map((name, index) =>
-        h("th", { scope: "col", class: index >= 3 && index <= 7 ? "n" : null }, name || h("span", { class: "hint" }, ""))))),
+      h("thead", null, h("tr", null, ["Topic", "State", "Progress", "Behind", "Last stored", "Records", "Size", "Gaps", "Pause"].map((name, index) =>
+        h("th", { scope: "col", class: index >= 3 && index <= 7 ? "n" : null }, name)))),
       h("tbody", null, shown.map((topic) => topicRow(app, backup, topic, now)))),
     shown.length < rows.length && h("div", { class: "tools" }, h("button", { onclick: () => set({ all: true }) }, `Show all ${count(rows.length)}`)),
   ];
@@ -124,7 +124,7 @@ function topicRow(app, backup, topic, now) {
     h("td", { "data-name": "Records", class: "n" }, count(topic.records)),
     h("td", { "data-name": "Size", class: "n" }, bytes(topic.stored_bytes)),
     h("td", { "data-name": "Gaps", class: "n" }, count(topic.gaps)),
-    h("td", { "data-name": "" }, topic.live ? pauseButton(app, backup.name, topic.topic, pause === "topic") : null));
+    h("td", { "data-name": "Pause" }, topic.live ? pauseButton(app, backup.name, topic.topic, pause === "topic") : null));
 }
 
 /** A topic's state with its level. */
@@ -166,7 +166,7 @@ function locations(all) {
   if (!all) return h("p", { class: "empty" }, "The replication figures are being counted again. They come back by themselves.");
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "Replication by location"),
-    h("thead", null, h("tr", null, ["Location", "State", "Pending", "", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
+    h("thead", null, h("tr", null, ["Location", "State", "Pending", "Pending bytes", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
     h("tbody", null, all.map((location) => h("tr", { "data-key": location.name },
       h("th", { scope: "row" }, location.name),
       h("td", { "data-name": "State" }, location.failed_ops === "0" ? badge("safe", location.pending_ops === "0" ? "Up to date" : "Replicating") : badge("attention", "Some failed")),
