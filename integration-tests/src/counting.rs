@@ -10,6 +10,7 @@ use serde_json::Value;
 use shared::{
     adapters::{kafka::KafkaCluster, redis::RedisStore},
     config::{kafka::KafkaSettings, redis::RedisSettings},
+    function::answer,
     metrics::backbeat::keys::Windows,
     ports::{
         invoker::{InvokeError, Invoker},
@@ -42,14 +43,8 @@ impl Invoker for Aggregator {
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, InvokeError> {
         assert_eq!(function, metrics_aggregator::NAME, "metrics-consumer calls one function");
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let failed = |error: &dyn std::error::Error| InvokeError::Function {
-            function: function.to_owned(),
-            error_type: "AggregateError".to_owned(),
-            message: error.to_string(),
-        };
-        let part = serde_json::from_value(payload).map_err(|error| failed(&error))?;
-        let outcome = metrics_aggregator::handle(part, &self.context).await.map_err(|error| failed(&error))?;
-        serde_json::to_value(outcome).map_err(|error| failed(&error))
+        let answer = answer(payload, |part| metrics_aggregator::handle(part, &self.context)).await;
+        answer.map_err(|error| InvokeError::of_function(function, error))
     }
 }
 

@@ -22,12 +22,12 @@ pub struct Answer {
 
 /// Asks for a target; an error says what went wrong.
 pub async fn get(address: SocketAddr, target: &str) -> Result<Answer, String> {
-    send(address, &format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
+    send(address, &format!("GET {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
 }
 
 /// Posts nothing to a target.
 pub async fn post(address: SocketAddr, target: &str) -> Result<Answer, String> {
-    let head = "host: test\r\nconnection: close\r\ncontent-length: 0";
+    let head = "host: localhost\r\nconnection: close\r\ncontent-length: 0";
     send(address, &format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n")).await
 }
 

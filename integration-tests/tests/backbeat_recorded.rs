@@ -56,7 +56,7 @@ async fn ask(case: &Case, path: String, store: Arc<dyn Store>) -> HttpResponse {
         counts_changes: false,
         partition_series_max: 1_000,
         expected: Default::default(),
-        allowed: Vec::new(),
+        guard: Default::default(),
     };
     let request = HttpRequest { method: case.method.clone(), target: path, ..HttpRequest::default() };
     metrics_query::handle(request, &context).await

@@ -74,7 +74,7 @@ fn topic() -> TopicView {
 fn processes() -> Processes {
     let requests = BTreeMap::from([(Operation::Put, 6)]);
     let errors = BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]);
-    Processes { count: 1, memory_used_bytes: 1, memory_limit_bytes: 2, requests, errors }
+    Processes { count: 1, memory_used_bytes: 1, memory_limit_bytes: 2, requests, errors, ..Processes::default() }
 }
 
 #[test]

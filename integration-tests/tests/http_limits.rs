@@ -60,17 +60,18 @@ async fn answered(stream: &mut TcpStream) -> u16 {
 }
 
 fn post(target: &str, body_bytes: usize) -> Vec<u8> {
-    let head =
-        format!("POST {target} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n");
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n"
+    );
     [head.into_bytes(), vec![b' '; body_bytes]].concat()
 }
 
-const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+const GET: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_and_bodies_have_limits_on_every_port() {
     let ports = ports().await;
-    let long = format!("GET / HTTP/1.1\r\nhost: h\r\nx: {}\r\nconnection: close\r\n\r\n", "x".repeat(20_000));
+    let long = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\nconnection: close\r\n\r\n", "x".repeat(20_000));
     for address in [ports.metrics, ports.query, ports.invoke] {
         assert_eq!(status(address, long.as_bytes()).await, 431, "{address}");
     }

@@ -58,7 +58,7 @@ async fn a_failed_invocation_is_told_by_type_and_text_and_the_next_one_works() {
     let failed = function.invoke(json!({"fail": "no disk"})).await.expect_err("it fails");
     assert_eq!(failed.to_string(), "EchoError: asked to fail: no disk");
     let unread = function.invoke(json!({"sing": 1})).await.expect_err("it fails");
-    assert_eq!(unread.error_type, "InputError");
+    assert_eq!(unread.error_type, "InputError.Permanent");
     assert!(unread.error_message.contains("unknown variant `sing`"), "{unread}");
     let panicked = function.invoke(json!({"panic": "out of luck"})).await.expect_err("it fails");
     assert!(panicked.error_message.contains("out of luck"), "{panicked}");

@@ -120,6 +120,6 @@ async fn a_payload_that_is_no_input_is_told_and_the_next_one_is_taken() {
 
 async fn refuses(function: &Function, payload: Value, told: &str) {
     let error = function.invoke(payload).await.expect_err("it is no input");
-    assert_eq!(error.error_type, "InputError");
+    assert_eq!(error.error_type, "InputError.Permanent");
     assert_all(&error.error_message, &["the input is not what this function takes", told]);
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shared::{
     adapters::redis::RedisStore,
     config::RedisSettings,
-    metrics::registers::{Kind, names},
+    metrics::registers::{RegisterKind, names},
     ports::store::{Operation, Query, Register, Store, Value as Held},
     record::Partition,
 };
@@ -42,7 +42,7 @@ impl Test {
         names::chain_field(&self.serving.topic, 1, Partition(0))
     }
 
-    async fn register(&self, kind: Kind) -> Register {
+    async fn register(&self, kind: RegisterKind) -> Register {
         let answers =
             self.store.read(&[Query::Registers(kind.key(&self.serving.backup))]).await.expect("redis answers");
         let [Held::Registers(registers)] = &answers[..] else { panic!("{answers:?}") };
@@ -50,7 +50,7 @@ impl Test {
     }
 
     /// Sets a register of partition 0 to anything.
-    async fn set(&self, kind: Kind, field: &str, order: Vec<u64>, value: &str) {
+    async fn set(&self, kind: RegisterKind, field: &str, order: Vec<u64>, value: &str) {
         let key = kind.key(&self.serving.backup);
         let fields = vec![field.to_owned()];
         let set = Operation::Max { key: key.clone(), field: field.to_owned(), order, value: value.to_owned() };
@@ -84,15 +84,16 @@ async fn registers_that_were_deleted_raised_lowered_or_made_up_are_put_right_and
     test.good().await;
     served.end().await;
     test.good().await;
-    let (head, field) = (test.register(Kind::Heads).await, test.field());
+    let (head, field) = (test.register(RegisterKind::Heads).await, test.field());
     let ghost = names::chain_field("ghost", 1, Partition(0));
 
     let raised = vec![head.order[0], head.order[1] + 1_000];
     let lowered = vec![head.order[0], head.order[1] - 5];
     for (what, order) in [("ahead", raised), ("behind", lowered)] {
-        test.set(Kind::Heads, &field, order, &head.value).await;
-        test.set(Kind::Heads, &ghost, head.order.clone(), &head.value).await;
-        let floor = Operation::Remove { key: Kind::Floors.key(&test.serving.backup), fields: vec![field.clone()] };
+        test.set(RegisterKind::Heads, &field, order, &head.value).await;
+        test.set(RegisterKind::Heads, &ghost, head.order.clone(), &head.value).await;
+        let floor =
+            Operation::Remove { key: RegisterKind::Floors.key(&test.serving.backup), fields: vec![field.clone()] };
         test.store.apply(&[], &[floor]).await.expect("redis answers");
         assert!(!test.serving.verify().await.status.success());
 
@@ -106,7 +107,7 @@ async fn registers_that_were_deleted_raised_lowered_or_made_up_are_put_right_and
         assert_eq!(of(&field), [what, "missing"], "{repaired}");
         assert!(of(&ghost).contains(&"of no chain".to_owned()), "{repaired}");
         assert!(test.serving.verify().await.status.success());
-        assert_eq!(test.register(Kind::Heads).await, head);
+        assert_eq!(test.register(RegisterKind::Heads).await, head);
     }
 
     let segments = json(&test.serving.run(&["segments", "--json"]).await);
@@ -115,7 +116,7 @@ async fn registers_that_were_deleted_raised_lowered_or_made_up_are_put_right_and
     let output = test.serving.run(&["verify", "--repair"]).await;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!output.status.success() && text.contains("left: ") && text.contains("accept-loss"), "{text}");
-    assert_eq!(test.register(Kind::Heads).await, head, "the last witness is left");
+    assert_eq!(test.register(RegisterKind::Heads).await, head, "the last witness is left");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,8 +127,14 @@ async fn a_repair_beside_serve_costs_no_figure_anything() {
     test.good().await;
     for round in 0..3 {
         test.produce(20).await;
-        let head = test.register(Kind::Heads).await;
-        test.set(Kind::Heads, &test.field(), vec![head.order[0], head.order[1] + 1_000_000 + round], &head.value).await;
+        let head = test.register(RegisterKind::Heads).await;
+        test.set(
+            RegisterKind::Heads,
+            &test.field(),
+            vec![head.order[0], head.order[1] + 1_000_000 + round],
+            &head.value,
+        )
+        .await;
         let repaired = test.serving.run(&["verify", "--repair"]).await;
         assert!(repaired.status.success(), "{repaired:?}");
     }

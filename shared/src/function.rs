@@ -1,12 +1,27 @@
 //! What all functions have in common, whoever hosts them: JSON comes in, an answer or an error goes out as JSON.
 
-use std::{error::Error, future::Future};
+use std::{convert::Infallible, error::Error, future::Future};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 /// What a function answers.
 pub type Answer = Result<Value, FunctionError>;
+
+/// Marks the `errorType` of an error that no retry mends. Lambda carries nothing else of an error but its text.
+const PERMANENT: &str = ".Permanent";
+
+/// An error of a handler.
+pub trait HandlerError: Error {
+    /// Whether the same call may succeed later.
+    fn retry(&self) -> bool;
+}
+
+impl HandlerError for Infallible {
+    fn retry(&self) -> bool {
+        match *self {}
+    }
+}
 
 /// A function's own error, as Lambda shows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +31,8 @@ pub struct FunctionError {
     pub error_type: String,
     /// Its text, causes included: Lambda's `errorMessage`.
     pub message: String,
+    /// Whether the same call may succeed later.
+    pub retry: bool,
 }
 
 /// Reads a payload as the handler's input, runs the handler, and writes its output.
@@ -26,12 +43,13 @@ pub async fn answer<I, O, E, F>(payload: Value, handler: impl FnOnce(I) -> F) ->
 where
     I: DeserializeOwned,
     O: Serialize,
-    E: Error,
+    E: HandlerError,
     F: Future<Output = Result<O, E>>,
 {
-    let input = serde_path_to_error::deserialize(payload).map_err(|error| FunctionError::of(&InputError(error)))?;
-    let output = handler(input).await.map_err(|error| FunctionError::of(&error))?;
-    serde_json::to_value(output).map_err(|error| FunctionError::of(&error))
+    let input =
+        serde_path_to_error::deserialize(payload).map_err(|error| FunctionError::of(&InputError(error), false))?;
+    let output = handler(input).await.map_err(|error| FunctionError::of(&error, error.retry()))?;
+    serde_json::to_value(output).map_err(|error| FunctionError::of(&error, false))
 }
 
 /// A payload that is not what the function takes.
@@ -41,8 +59,23 @@ struct InputError(serde_path_to_error::Error<serde_json::Error>);
 
 impl FunctionError {
     /// The error's type name, and its text with those of its causes.
-    pub fn of<E: Error>(error: &E) -> Self {
-        FunctionError { error_type: short_type_name::<E>().to_owned(), message: with_sources(error) }
+    pub fn of<E: Error>(error: &E, retry: bool) -> Self {
+        FunctionError { error_type: short_type_name::<E>().to_owned(), message: with_sources(error), retry }
+    }
+
+    /// The error that has these texts on its way through Lambda.
+    #[must_use]
+    pub fn of_report(error_type: &str, message: String) -> Self {
+        let permanent = error_type.strip_suffix(PERMANENT);
+        let retry = permanent.is_none();
+        FunctionError { error_type: permanent.unwrap_or(error_type).to_owned(), message, retry }
+    }
+
+    /// The `errorType` by which it is reported: it tells whether a retry may mend it.
+    #[must_use]
+    pub fn reported_type(&self) -> String {
+        let mark = if self.retry { "" } else { PERMANENT };
+        format!("{}{mark}", self.error_type)
     }
 }
 
@@ -82,10 +115,25 @@ mod tests {
 
     #[test]
     fn a_failure_has_the_errors_type_and_the_text_of_each_cause_once() {
-        let error = FunctionError::of(&OuterError::Outer(std::io::Error::other("no disk")));
+        let error = FunctionError::of(&OuterError::Outer(std::io::Error::other("no disk")), true);
         assert_eq!(error.to_string(), "OuterError: the outer thing failed: no disk");
-        let error = FunctionError::of(&OuterError::from("x".parse::<i32>().unwrap_err()));
+        let error = FunctionError::of(&OuterError::from("x".parse::<i32>().unwrap_err()), true);
         assert_eq!(error.message, "invalid digit found in string");
+    }
+
+    #[test]
+    fn whether_a_retry_may_help_survives_the_report() {
+        for retry in [true, false] {
+            let error = FunctionError { error_type: "StoreError".into(), message: "no".into(), retry };
+            assert_eq!(FunctionError::of_report(&error.reported_type(), "no".into()), error);
+        }
+        assert!(FunctionError::of_report("Runtime.ExitError", String::new()).retry, "what others report may pass");
+    }
+
+    impl HandlerError for OuterError {
+        fn retry(&self) -> bool {
+            matches!(self, OuterError::Outer(_))
+        }
     }
 
     #[tokio::test]
@@ -93,7 +141,7 @@ mod tests {
         let sum = |numbers: Vec<Vec<i32>>| async move { Ok::<i32, OuterError>(numbers.concat().iter().sum()) };
         assert_eq!(answer(json!([[1], [2, 3]]), sum).await, Ok(json!(6)));
         let error = answer(json!([[1], [2, "x"]]), sum).await.unwrap_err();
-        assert_eq!(error.error_type, "InputError");
+        assert_eq!((error.error_type.as_str(), error.retry), ("InputError", false));
         assert!(error.message.contains("function takes: [1][1]: invalid type: string \"x\""), "{}", error.message);
     }
 

@@ -18,5 +18,6 @@ pub mod pushing;
 pub mod record;
 pub mod replication;
 pub mod rollover;
+pub mod runs;
 pub mod segment;
 pub mod web;

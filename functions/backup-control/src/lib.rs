@@ -23,9 +23,9 @@ use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use shared::{
     archive::{self, ArchiveError},
-    config::{Settings, network::Network, selection::TopicSelection, topic_name},
+    config::{Settings, selection::TopicSelection, topic_name},
     ports::{clock::Clock, objects::Objects},
-    web::{HttpAnswer, HttpEvent},
+    web::{HttpAnswer, HttpEvent, guard::Guard},
 };
 
 /// The function's name.
@@ -38,7 +38,8 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     backups: BTreeMap<String, TopicSelection>,
     own_topics: Vec<String>,
-    allowed: Vec<Network>,
+    /// Who may ask by an event. The runner's listeners have guards of their own.
+    guard: Guard,
 }
 
 /// What is asked.
@@ -100,7 +101,7 @@ impl Context {
             clock,
             backups: settings.backups.iter().map(|(name, it)| (name.to_string(), it.topics.clone())).collect(),
             own_topics: settings.own_topics().map(str::to_owned).to_vec(),
-            allowed: settings.listen.query_allow.clone(),
+            guard: Guard::of_events(&settings.listen),
         }
     }
 
@@ -160,6 +161,8 @@ pub async fn status(backup: &str, context: &Context) -> Result<Status, ControlEr
 /// # Errors
 /// None: what is wrong is in the answer.
 pub async fn handle_event(event: HttpEvent, context: &Context) -> Result<HttpAnswer, Infallible> {
-    let response = handle(event.request.clone(), context).await;
-    Ok(event.answer(response))
+    Ok(match event.admitted(&context.guard) {
+        Ok(request) => event.answer(handle(request, context).await),
+        Err(refused) => refused,
+    })
 }

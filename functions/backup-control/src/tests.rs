@@ -1,5 +1,6 @@
 //! What is asked over HTTP, on a storage in memory.
 
+use serde_json::json;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects},
     config::Draft,
@@ -70,7 +71,16 @@ async fn what_is_not_there_is_404_in_backbeats_form_and_names_what_is() {
 
 #[tokio::test]
 async fn who_may_not_ask_is_refused() {
-    let context = context("[listen]\nquery_allow = [\"10.0.0.0/8\"]\n");
-    let (status, body) = ask(&context, "POST", "/_/highwater/api/pause/main").await;
-    assert_eq!((status, body.contains("AccessDenied")), (403, true));
+    let context = context("[listen]\nallow_addresses = [\"10.0.0.0/8\"]\ntoken = \"0123456789abcdef\"\n");
+    let ask = async |source: &str, token: &str| {
+        let event = json!({
+            "rawPath": "/_/highwater/api/pause/main", "headers": {"authorization": token},
+            "requestContext": {"http": {"method": "POST", "sourceIp": source}}
+        });
+        let answer = handle_event(HttpEvent::try_from(event).unwrap(), &context).await.unwrap();
+        serde_json::to_value(answer).unwrap()["statusCode"].clone()
+    };
+    assert_eq!(ask("11.0.0.1", "Bearer 0123456789abcdef").await, 403);
+    assert_eq!(ask("10.0.0.1", "Bearer 0123456789abcdeX").await, 401);
+    assert_eq!(ask("10.0.0.1", "Bearer 0123456789abcdef").await, 200);
 }

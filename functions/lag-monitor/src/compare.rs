@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use shared::{
     metrics::{
-        registers::{Chain, Registers, names},
+        registers::{Chain, Registers},
         standing::{Ends, Standing},
     },
     record::{Millis, Offset, Partition, TopicId},
 };
 
-use crate::{
-    stored::{End, StoredChain},
-    targets::Target,
-};
+use crate::stored::{End, StoredChain};
 
 /// The standings of all chains that the store knows less of than the storage, without a word about who owns them.
 pub(crate) fn standings(chains: &[StoredChain], known: &Registers, now: Millis) -> Vec<Standing> {
@@ -49,27 +46,6 @@ impl Required {
         Required { topic, topic_id, chain: id, current: chain.current, head, start }
     }
 
-    /// Its field in a hash of the store.
-    pub(crate) fn field(&self) -> String {
-        names::chain_field(&self.topic, self.chain.0, self.chain.1)
-    }
-
-    /// What later refreshes may be content with.
-    pub(crate) fn target(&self) -> Target {
-        let (losses, next) = self.head;
-        Target { topic_id: self.topic_id.clone(), losses, next, start: self.start }
-    }
-
-    /// The same, not asking for more than a target of this chain. Both were read in the storage, so the lesser serves as
-    /// well: the storage of one that was emptied meanwhile may never come to the other.
-    pub(crate) fn at_most(mut self, target: Option<&Target>) -> Required {
-        if let Some(target) = target.filter(|target| target.topic_id == self.topic_id) {
-            self.head = self.head.min((target.losses, target.next));
-            self.start = self.start.min(target.start);
-        }
-        self
-    }
-
     fn is_met_by(&self, registers: &Registers) -> bool {
         let claimed = registers.topics.get(&self.topic).and_then(|topic| topic.incarnations.get(&self.chain.0));
         let ends = known_ends(registers, &self.topic, self.chain);
@@ -94,14 +70,14 @@ fn chain<'a>(registers: &'a Registers, topic: &Arc<str>, id: (u32, Partition)) -
 }
 
 /// Whether everything that was found in the storage and observed in Kafka is in the store. Of a log's ends, any that were
-/// observed since `since` will do: how late messages arrive must not matter.
-pub(crate) fn everything_arrived(required: &[Required], ends: &[Ends], since: Millis, registers: &Registers) -> bool {
+/// observed since `since` will do: another lag-monitor may have been later.
+pub(crate) fn everything_is_there(required: &[Required], ends: &[Ends], since: Millis, registers: &Registers) -> bool {
     let is_observed = |wanted: &Ends| {
         let topic = registers.topics.get(&wanted.topic);
         let known = topic.and_then(|topic| topic.ends.get(&wanted.partition));
         known.is_some_and(|known| known.topic_id == wanted.topic_id && known.observed_at >= since.min(wanted.timestamp))
     };
-    registers.unreadable.is_empty() && required.iter().all(|it| it.is_met_by(registers)) && ends.iter().all(is_observed)
+    registers.is_whole() && required.iter().all(|it| it.is_met_by(registers)) && ends.iter().all(is_observed)
 }
 
 /// Whether every owner has said how its work is.

@@ -4,8 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     config::{BackupName, BackupSettings, Settings, selection::TopicSelection},
-    ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
+    ports::{
+        clock::Clock,
+        objects::Objects,
+        records::Kafka,
+        store::{Operation, Store},
+    },
+    runs::RunLog,
 };
+
+use crate::{MonitorError, NAME};
 
 /// The function's ports and settings.
 pub struct Context {
@@ -19,12 +27,14 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// The configured backups.
     pub backups: Vec<Backup>,
-    /// The topic that standings and log ends go to.
+    /// The topic that changes and standings come from.
     pub metrics_topic: Arc<str>,
     /// Our own topics: no pattern selects them.
     pub own_topics: Vec<Arc<str>>,
     /// How long and how much.
     pub limits: Limits,
+    /// What is told of the runs.
+    pub runs: RunLog,
 }
 
 /// One configured backup.
@@ -36,6 +46,13 @@ pub struct Backup {
     pub topics: TopicSelection,
 }
 
+impl Backup {
+    /// The consumer group for which segment-writer commits how far it has stored.
+    pub(crate) fn group(&self) -> String {
+        format!("highwater.{}", self.name)
+    }
+}
+
 /// How long and how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -43,12 +60,14 @@ pub struct Limits {
     pub refresh: Duration,
     /// Requests to the storage at the same time.
     pub requests_max: usize,
-    /// Messages in one publication.
-    pub messages_max: usize,
-    /// How often the store is asked, within a refresh, whether what was sent has arrived.
-    pub arrival_polls_max: u32,
+    /// Operations that the store gets at once.
+    pub operations_max: usize,
+    /// In which time every chain is looked at in the storage, whether anything says that it has moved or not.
+    pub full_look: Duration,
+    /// How often the store is asked, within a refresh, whether everything is there that an epoch needs.
+    pub polls_max: u32,
     /// The time between two such questions.
-    pub arrival_poll_wait: Duration,
+    pub poll_wait: Duration,
     /// In how many partitions the oldest record that is not stored is looked for in a refresh.
     pub peeks_max: usize,
     /// How long they are waited for together.
@@ -60,9 +79,10 @@ impl Default for Limits {
         Limits {
             refresh: Duration::from_secs(15),
             requests_max: 16,
-            messages_max: 1_000,
-            arrival_polls_max: 30,
-            arrival_poll_wait: Duration::from_millis(100),
+            operations_max: 1_000,
+            full_look: Duration::from_secs(3_600),
+            polls_max: 30,
+            poll_wait: Duration::from_millis(100),
             peeks_max: 256,
             peek_wait: Duration::from_secs(3),
         }
@@ -86,11 +106,12 @@ impl Context {
         Context {
             kafka,
             objects,
-            store,
             clock,
             backups: settings.backups.iter().map(backup).collect(),
             metrics_topic: settings.metrics.topic.as_str().into(),
             own_topics: settings.own_topics().map(Into::into).to_vec(),
+            runs: RunLog::new(NAME, Some(store.clone())),
+            store,
             limits: Limits { refresh: Duration::from_secs(settings.metrics.refresh_s.into()), ..Limits::default() },
         }
     }
@@ -98,6 +119,14 @@ impl Context {
     pub(crate) fn selects(&self, backup: &Backup, topic: &str) -> bool {
         let own: Vec<&str> = self.own_topics.iter().map(|topic| &**topic).collect();
         backup.topics.selects(topic, &own)
+    }
+
+    /// Writes to the store, a bounded number of operations at a time.
+    pub(crate) async fn apply(&self, operations: &[Operation]) -> Result<(), MonitorError> {
+        for part in operations.chunks(self.limits.operations_max.max(1)) {
+            self.store.apply(&[], part).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn refresh_ms(&self) -> i64 {

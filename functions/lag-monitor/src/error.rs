@@ -5,8 +5,10 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, Serializer};
 use shared::{
     archive::ArchiveError,
+    function::HandlerError,
     ports::{records::RecordsError, store::StoreError},
     record::Partition,
+    runs::{Failed, FailureKind},
 };
 
 /// Why something could not be looked at, or said.
@@ -56,6 +58,26 @@ impl MonitorError {
     }
 }
 
+impl HandlerError for MonitorError {
+    fn retry(&self) -> bool {
+        MonitorError::retry(self)
+    }
+}
+
+impl MonitorError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            MonitorError::Archive(error) if error.retry() => FailureKind::Storage,
+            MonitorError::Archive(_) => FailureKind::Damaged,
+            MonitorError::Records(_) | MonitorError::NoMetricsTopic(_) => FailureKind::Kafka,
+            MonitorError::Store(_) => FailureKind::Store,
+            MonitorError::OtherCluster { .. } | MonitorError::UnknownBackup(_) => FailureKind::Settings,
+        }
+    }
+}
+
 /// What could not be looked at, and why.
 #[derive(Debug, Serialize)]
 pub struct Failure {
@@ -81,6 +103,13 @@ impl Failure {
 
     pub(crate) fn of_partition(topic: &Arc<str>, partition: Partition, error: impl Into<MonitorError>) -> Self {
         Failure { topic: Some(topic.clone()), partition: Some(partition), error: error.into() }
+    }
+}
+
+impl From<&Failure> for Failed {
+    fn from(failure: &Failure) -> Self {
+        let Failure { topic, partition, error } = failure;
+        Failed { topic: topic.clone(), partition: *partition, kind: error.kind(), error: error.to_string() }
     }
 }
 

@@ -39,18 +39,6 @@ impl Kept {
     ) -> Result<(), MonitorError> {
         let register =
             |(field, value)| Operation::Max { key: self.key.clone(), field, order: self.order.clone(), value };
-        let operations: Vec<Operation> = values.map(register).collect();
-        for part in operations.chunks(context.limits.messages_max.max(1)) {
-            context.store.apply(&[], part).await?;
-        }
-        Ok(())
-    }
-
-    /// What takes out all that is kept, of any epoch, and these fields beside it.
-    pub fn removal(self, more: impl Iterator<Item = String>) -> Option<Operation> {
-        let mut fields: Vec<String> = self.held.into_iter().map(|it| it.field).chain(more).collect();
-        fields.sort_unstable();
-        fields.dedup();
-        (!fields.is_empty()).then_some(Operation::Remove { key: self.key, fields })
+        context.apply(&values.map(register).collect::<Vec<_>>()).await
     }
 }

@@ -1,32 +1,32 @@
 //! lag-monitor: one look at Kafka, the storage and the store of figures, and what follows from it.
 //!
 //! One refresh of a backup:
-//! 1. read what the store holds;
-//! 2. observe the logs of the selected topics and publish their ends (`observe`), with what is
-//!    not stored of them and how long Kafka keeps it (`backlog`);
-//! 3. find the end of every chain of these topics in the storage (`stored`) and publish the standings of those the
-//!    store knows less of (`compare`): nothing is claimed about who works on them;
-//! 4. take out what is gone: deleted topics, ended programs, registers nobody can read (`retire`);
-//! 5. after a loss of the store, say that it is whole again once it is (`rebuild`).
+//! 1. read what the store holds, and begin an epoch where it holds nothing or may have gone back (`epoch`);
+//! 2. take out what is gone: deleted topics, ended programs, registers nobody can read (`retire`);
+//! 3. decide which chains to look at (`looks`), find their ends in the storage (`stored`), and write what the store knows
+//!    less of (`compare`): nothing is claimed about who works on them;
+//! 4. observe the logs of the selected topics (`observe`), with what is not stored of them and how long Kafka keeps it
+//!    (`backlog`), and write that;
+//! 5. complete the epoch when everything is there.
 //!
 //! Meanwhile, and whatever backups there are, it says the same of the counters of Backbeat's changes (`changes`).
 //!
+//! It writes to the store directly: registers only grow, so it matters neither who writes them nor how often.
 //! Everything it needs is asked anew each time, so that it may run anywhere, twice at once, or be missed.
 
 mod backlog;
 mod changes;
 mod compare;
 mod context;
+mod epoch;
 mod error;
-mod former;
 mod history;
 mod kept;
+mod looks;
 mod observe;
-mod rebuild;
 mod refresh;
 mod retire;
 mod stored;
-mod targets;
 #[cfg(test)]
 mod tests;
 

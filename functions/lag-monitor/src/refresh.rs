@@ -6,22 +6,27 @@ use serde::Serialize;
 use shared::{
     metrics::{
         history,
-        registers::{self, Epoch, Scope, epoch::Snapshot},
-        standing::Message,
+        registers::{
+            self, Epoch, Registers, Scope,
+            epoch::{Snapshot, queries, snapshots},
+        },
+        standing::{Ends, Message},
     },
-    ports::records::Topic,
+    ports::{records::Topic, store::Operation},
+    record::Millis,
+    runs::Failed,
 };
+use tracing::Instrument as _;
 
 use crate::{
     Backup, Context, Failure, MonitorError, Refresh, backlog, changes,
-    compare::{Required, standings},
-    former::former,
+    compare::{Required, everybody_spoke, everything_is_there, standings},
+    epoch::{self, rebuilding_since},
     history::note,
+    looks::looks,
     observe::{Observed, observe},
-    rebuild::{self, Wanted},
     retire::{There, Times, ended, of_chains, retired},
     stored::{Stored, stored},
-    targets,
 };
 
 /// What a refresh saw and did.
@@ -49,9 +54,9 @@ pub struct BackupReport {
     pub backup: Arc<str>,
     /// How many topics are selected.
     pub topics: usize,
-    /// How many log ends were observed and published.
+    /// How many log ends were observed and written.
     pub ends: usize,
-    /// How many standings were sent again, because the store knew less than the storage.
+    /// How many standings were written, because the store knew less than the storage.
     pub standings: usize,
     /// The topics whose series ended.
     pub retired: Vec<Arc<str>>,
@@ -70,6 +75,15 @@ impl RefreshReport {
 }
 
 pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshReport, MonitorError> {
+    let result = refresh(input, context).await;
+    if let Err(error) = &result {
+        let failed = Failed { topic: None, partition: None, kind: error.kind(), error: error.to_string() };
+        context.runs.note(context.clock.now(), None, &[failed]).await;
+    }
+    result
+}
+
+async fn refresh(input: &Refresh, context: &Context) -> Result<RefreshReport, MonitorError> {
     let wanted: Vec<&Backup> = context
         .backups
         .iter()
@@ -80,29 +94,40 @@ pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshRep
     }
     let mut known = vec![];
     for backup in &wanted {
-        known.push(rebuild::snapshot(context, &backup.name).await);
+        known.push(snapshot(context, &backup.name).await);
     }
     // After what is known was read: a topic that is known and not here has been deleted.
     let topics = context.kafka.topics(None).await?;
     let of_backups = async {
         let mut reports = vec![];
         for (backup, known) in wanted.into_iter().zip(known) {
-            reports.push(of_backup(context, backup, known, &topics).await);
+            let span = tracing::info_span!("refresh", backup = &*backup.name);
+            reports.push(of_backup(context, backup, known, &topics).instrument(span).await);
         }
         reports
     };
-    let (backups, mut changes) = tokio::join!(of_backups, of_changes(context));
-    if let Err(error) = ended(context).await {
-        changes.failure = changes.failure.or(Some(Failure::of_backup(error)));
-    }
+    let (backups, changes) = tokio::join!(of_backups, of_changes(context));
     Ok(RefreshReport { backups, changes })
 }
 
 async fn of_changes(context: &Context) -> ChangesReport {
-    match changes::refresh(context).await {
-        Ok(complete) => ChangesReport { complete, failure: None },
-        Err(error) => ChangesReport { complete: false, failure: Some(Failure::of_backup(error)) },
+    let (complete, mut failure) = match changes::refresh(context).await {
+        Ok(complete) => (complete, None),
+        Err(error) => (false, Some(Failure::of_backup(error))),
+    };
+    if let Err(error) = ended(context).await {
+        failure = failure.or(Some(Failure::of_backup(error)));
     }
+    let failed: Vec<_> = failure.iter().map(Failed::from).collect();
+    context.runs.note(context.clock.now(), None, &failed).await;
+    ChangesReport { complete, failure }
+}
+
+/// What the store holds of a backup now.
+async fn snapshot(context: &Context, backup: &Arc<str>) -> Result<Snapshot, MonitorError> {
+    let backups = std::slice::from_ref(backup);
+    let answers = context.store.read(&queries(backups)).await?;
+    Ok(snapshots(backups, answers).remove(0))
 }
 
 async fn of_backup(
@@ -112,123 +137,140 @@ async fn of_backup(
     topics: &[Topic],
 ) -> BackupReport {
     let selected: Vec<Topic> = topics.iter().filter(|topic| context.selects(backup, &topic.name)).cloned().collect();
-    let mut report = BackupReport { backup: backup.name.clone(), topics: selected.len(), ..BackupReport::default() };
-    let observed = match say_ends(context, backup, &selected, known.as_ref().ok(), &mut report).await {
-        Ok(observed) => Some(observed),
-        Err(error) => {
-            report.failures.push(Failure::of_backup(error));
-            None
+    let report = BackupReport { backup: backup.name.clone(), topics: selected.len(), ..BackupReport::default() };
+    let mut pass = Pass { context, backup, selected, report };
+    if let Err(error) = pass.run(known).await {
+        pass.fails(error);
+    }
+    let failed: Vec<_> = pass.report.failures.iter().map(Failed::from).collect();
+    context.runs.note(context.clock.now(), Some(&backup.name), &failed).await;
+    pass.report
+}
+
+/// A refresh of one backup.
+struct Pass<'a> {
+    context: &'a Context,
+    backup: &'a Backup,
+    selected: Vec<Topic>,
+    report: BackupReport,
+}
+
+impl Pass<'_> {
+    async fn run(&mut self, known: Result<Snapshot, MonitorError>) -> Result<(), MonitorError> {
+        let known = known?;
+        let begun = epoch::begin(self.context, Scope::Backup(&self.backup.name), &known.seen).await?;
+        self.report.complete = matches!(begun, Epoch::Complete(_));
+        // Kafka may be down, and the storage not, and the other way round.
+        let observed = observe(self.context, self.backup, &self.selected).await;
+        let observed = self.or_fails(observed);
+        self.retire(&known, begun, observed.as_ref()).await?;
+        let healed = self.heal(&known, begun).await;
+        let stored = self.or_fails(healed).flatten();
+        if self.report.complete {
+            note(self.context, &known).await?;
         }
-    };
-    let healed = match known {
-        Ok(known) => heal(context, backup, &selected, &known, observed.as_ref(), &mut report).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = healed {
-        report.failures.push(Failure::of_backup(error));
+        let Some(observed) = observed else { return Ok(()) };
+        let ends = self.say_ends(&known, stored.is_some(), observed).await?;
+        match (rebuilding_since(begun), stored) {
+            (Some(since), Some(stored)) => self.complete(begun, since, &stored, &known.registers, &ends).await,
+            _ => Ok(()),
+        }
     }
-    report
+
+    fn or_fails<T>(&mut self, result: Result<T, MonitorError>) -> Option<T> {
+        result.map_err(|error| self.fails(error)).ok()
+    }
+
+    fn fails(&mut self, error: impl Into<MonitorError>) {
+        self.report.failures.push(Failure::of_backup(error));
+    }
+
+    /// Brings the store to what the storage holds. Answers what that is, if everything was read that can be.
+    async fn heal(&mut self, known: &Snapshot, begun: Epoch) -> Result<Option<Stored>, MonitorError> {
+        let (context, registers) = (self.context, &known.registers);
+        let looks = looks(context, self.backup, &self.selected, known, begun).await?;
+        let mut stored = stored(context, self.backup, &looks, registers).await?;
+        let is_all = stored.is_all();
+        self.report.failures.append(&mut stored.failures);
+        let now = context.clock.now();
+        let damaged = stored.damaged.iter().map(|(chain, why)| registers::damaged(chain, now, why));
+        let behind = standings(&stored.chains, registers, now);
+        self.report.standings = behind.len();
+        let mut operations: Vec<_> = damaged.chain(said(behind.into_iter().map(Message::Standing))).collect();
+        if is_all {
+            operations.extend(of_chains(&self.backup.name, registers, &looks.topics, &stored));
+        }
+        context.apply(&operations).await?;
+        Ok(is_all.then_some(stored))
+    }
+
+    /// Takes out what is gone.
+    async fn retire(
+        &mut self,
+        known: &Snapshot,
+        begun: Epoch,
+        observed: Option<&Observed>,
+    ) -> Result<(), MonitorError> {
+        let unobserved = observed.map_or(&[][..], |observed| &observed.unobserved);
+        let (since, times) = (rebuilding_since(begun), Times::of(self.context));
+        let there = There { selected: &self.selected, unobserved, since, times };
+        let mut gone = retired(&known.backup, &known.registers, &there);
+        gone.operations.extend(gone.topics.iter().map(|topic| history::removal(&known.backup, topic)));
+        self.context.apply(&gone.operations).await?;
+        self.report.retired = gone.topics;
+        Ok(())
+    }
+
+    /// Says where the logs end, and what is not stored of them where the store tells that.
+    async fn say_ends(
+        &mut self,
+        known: &Snapshot,
+        all_stored: bool,
+        mut observed: Observed,
+    ) -> Result<Vec<Ends>, MonitorError> {
+        self.report.failures.append(&mut observed.failures);
+        // A store that does not hold everything would make all look as if nothing were stored.
+        if all_stored || matches!(known.seen.epoch, Epoch::Complete(_)) {
+            let told = match self.report.standings {
+                0 => None,
+                _ => Some(snapshot(self.context, &self.backup.name).await?.registers),
+            };
+            let registers: &Registers = told.as_ref().unwrap_or(&known.registers);
+            let mut failures = backlog::add(self.context, &mut observed.ends, registers).await;
+            self.report.failures.append(&mut failures);
+        }
+        self.context.apply(&said(observed.ends.iter().cloned().map(Message::Ends)).collect::<Vec<_>>()).await?;
+        self.report.ends = observed.ends.len();
+        Ok(observed.ends)
+    }
+
+    /// Completes the epoch when everything is there, and every owner has said how its work is, which they do at every
+    /// refresh; those that have not within one are dead.
+    async fn complete(
+        &mut self,
+        begun: Epoch,
+        since: i64,
+        stored: &Stored,
+        known: &Registers,
+        ends: &[Ends],
+    ) -> Result<(), MonitorError> {
+        let (context, name) = (self.context, &self.backup.name);
+        let required: Vec<_> = stored.chains.iter().map(|chain| Required::of(chain, known)).collect();
+        let required = required.as_slice();
+        let look = move || async move {
+            let Snapshot { seen, registers, .. } = snapshot(context, name).await?;
+            let now = context.clock.now();
+            let waited = now >= Millis(since.saturating_add(context.refresh_ms()));
+            let whole = everything_is_there(required, ends, Millis(since), &registers)
+                && (waited || everybody_spoke(required, &registers, now));
+            Ok((seen, whole))
+        };
+        self.report.complete = epoch::complete(context, Scope::Backup(name), begun, look).await?;
+        Ok(())
+    }
 }
 
-async fn say_ends(
-    context: &Context,
-    backup: &Backup,
-    selected: &[Topic],
-    known: Option<&Snapshot>,
-    report: &mut BackupReport,
-) -> Result<Observed, MonitorError> {
-    let mut observed = observe(context, backup, selected).await?;
-    // A store that does not hold everything would make all look as if nothing were stored.
-    if let Some(known) = known.filter(|known| matches!(known.seen.epoch, Epoch::Complete(_))) {
-        report.failures.append(&mut backlog::add(context, &mut observed.ends, &known.registers).await);
-    }
-    report.failures.append(&mut observed.failures);
-    publish(context, observed.ends.iter().cloned().map(Message::Ends)).await?;
-    report.ends = observed.ends.len();
-    Ok(observed)
-}
-
-/// Brings the store to what the storage holds.
-async fn heal(
-    context: &Context,
-    backup: &Backup,
-    selected: &[Topic],
-    known: &Snapshot,
-    observed: Option<&Observed>,
-    report: &mut BackupReport,
-) -> Result<(), MonitorError> {
-    let begun = rebuild::begin(context, Scope::Backup(&backup.name), &known.seen).await?;
-    retire(context, selected, known, begun, observed, report).await?;
-    let mut looked_into = selected.to_vec();
-    looked_into.extend(former(context, backup, selected, known, begun).await?);
-    let stored = stored(context, backup, &looked_into, &known.registers).await?;
-    let all_read = stored.is_all();
-    tell_damage(context, backup, &looked_into, known, &stored).await?;
-    let Stored { chains, mut failures, .. } = stored;
-    report.failures.append(&mut failures);
-
-    let behind = standings(&chains, &known.registers, context.clock.now());
-    report.standings = behind.len();
-    publish(context, behind.into_iter().map(Message::Standing)).await?;
-
-    report.complete = matches!(begun, Epoch::Complete(_));
-    if report.complete {
-        note(context, known).await?;
-    }
-    if let (Epoch::Rebuilding(since), true, Some(observed)) = (begun, all_read, observed) {
-        let found = chains.iter().map(|chain| Required::of(chain, &known.registers)).collect();
-        let targets = targets::of_epoch(context, &backup.name, since, found).await?;
-        let wanted = Wanted::Backup { name: &backup.name, targets: &targets, ends: &observed.ends };
-        report.complete = rebuild::complete(context, begun, &wanted).await?;
-    }
-    Ok(())
-}
-
-async fn retire(
-    context: &Context,
-    selected: &[Topic],
-    known: &Snapshot,
-    begun: Epoch,
-    observed: Option<&Observed>,
-    report: &mut BackupReport,
-) -> Result<(), MonitorError> {
-    let unobserved = observed.map_or(&[][..], |observed| &observed.unobserved);
-    let since = if let Epoch::Rebuilding(since) = begun { Some(since) } else { None };
-    let there = There { selected, unobserved, since, times: Times::of(context) };
-    let mut gone = retired(&known.backup, &known.registers, &there);
-    gone.operations.extend(gone.topics.iter().map(|topic| history::removal(&known.backup, topic)));
-    if !gone.operations.is_empty() {
-        context.store.apply(&[], &gone.operations).await?;
-    }
-    report.retired = gone.topics;
-    Ok(())
-}
-
-/// Says in the store which chains cannot be read and which can again, and takes out what is no more.
-async fn tell_damage(
-    context: &Context,
-    backup: &Backup,
-    selected: &[Topic],
-    known: &Snapshot,
-    stored: &Stored,
-) -> Result<(), MonitorError> {
-    let now = context.clock.now();
-    let mut operations: Vec<_> =
-        stored.damaged.iter().map(|(chain, why)| registers::damaged(chain, now, why)).collect();
-    if stored.is_all() {
-        operations.extend(of_chains(&backup.name, &known.registers, selected, stored));
-    }
-    if !operations.is_empty() {
-        context.store.apply(&[], &operations).await?;
-    }
-    Ok(())
-}
-
-/// Publishes messages, a bounded number at a time.
-async fn publish(context: &Context, messages: impl Iterator<Item = Message>) -> Result<(), MonitorError> {
-    let encoded: Vec<_> = messages.map(|message| message.encode()).collect();
-    for part in encoded.chunks(context.limits.messages_max.max(1)) {
-        context.kafka.publish(&context.metrics_topic, part.to_vec()).await?;
-    }
-    Ok(())
+/// What messages change in the store.
+fn said(messages: impl Iterator<Item = Message>) -> impl Iterator<Item = Operation> {
+    messages.flat_map(|message| registers::operations(&message))
 }

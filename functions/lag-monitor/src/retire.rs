@@ -122,24 +122,24 @@ pub(crate) async fn ended(context: &Context) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What was said of chains that can be read again, and heads and floors of chains that are no more: neither in the
-/// storage, nor of a partition that exists. What is stored of topics of before stays.
-pub(crate) fn of_chains(backup: &str, known: &Registers, selected: &[Topic], stored: &Stored) -> Vec<Operation> {
+/// The word that chains cannot be read that can be read again, and heads and floors of chains that are no more: neither in
+/// the storage, nor of a partition that exists. What is stored of topics of before stays. Only of topics that were looked
+/// at whole is it known what is no more.
+pub(crate) fn of_chains(backup: &str, known: &Registers, looked_at: &[Topic], stored: &Stored) -> Vec<Operation> {
     let place = |it: &ChainIdentity| (it.topic.clone(), it.incarnation, it.partition);
     let damaged: BTreeSet<_> = stored.damaged.iter().map(|(identity, _)| place(identity)).collect();
     let readable: BTreeSet<_> = stored.chains.iter().map(|it| place(&it.identity)).collect();
-    let of_topic = |topic: &Topic| {
-        let Some(registers) = known.topics.get(&topic.name) else { return vec![] };
-        let place = |id: (u32, Partition)| (topic.name.clone(), id.0, id.1);
-        let gone = |id| {
-            let is_stored = readable.contains(&place(id)) || damaged.contains(&place(id));
-            !is_stored && !is_current(topic, registers, id)
-        };
-        let mut operations = remove::heads_and_floors(backup, &topic.name, registers, gone);
-        operations.extend(remove::damage(backup, &topic.name, registers, |id| !damaged.contains(&place(id))));
+    let of_topic = |(name, registers): (&Arc<str>, &TopicRegisters)| {
+        let topic = looked_at.iter().find(|topic| topic.name == *name);
+        let place = |id: (u32, Partition)| (name.clone(), id.0, id.1);
+        let is_stored = |id| readable.contains(&place(id)) || damaged.contains(&place(id));
+        let gone = |id| topic.is_some_and(|topic| !is_stored(id) && !is_current(topic, registers, id));
+        let mended = |id| readable.contains(&place(id)) || (topic.is_some() && !damaged.contains(&place(id)));
+        let mut operations = remove::heads_and_floors(backup, name, registers, gone);
+        operations.extend(remove::damage(backup, name, registers, mended));
         operations
     };
-    selected.iter().flat_map(of_topic).collect()
+    known.topics.iter().flat_map(of_topic).collect()
 }
 
 /// Whether a chain is of a partition that exists.

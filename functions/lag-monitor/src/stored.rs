@@ -1,4 +1,4 @@
-//! How far the chains of the selected topics are in the storage.
+//! How far chains are in the storage.
 //!
 //! What the store of figures knows is the hint: a chain whose frontier it has costs one listing.
 
@@ -11,7 +11,10 @@ use shared::{
     record::Offset,
 };
 
-use crate::{Backup, Context, Failure, MonitorError};
+use crate::{
+    Backup, Context, Failure, MonitorError,
+    looks::{Looks, SingleChain},
+};
 
 /// A chain as the storage has it.
 #[derive(Debug, Clone)]
@@ -42,20 +45,21 @@ pub(crate) struct Stored {
     pub failures: Vec<Failure>,
 }
 
-/// Reads the ends of all chains of these topics.
+/// Reads the ends of the chains to look at.
 pub(crate) async fn stored(
     context: &Context,
     backup: &Backup,
-    topics: &[Topic],
+    looks: &Looks,
     known: &Registers,
 ) -> Result<Stored, MonitorError> {
     let Some(cluster_id) = owner(context, backup).await? else { return Ok(Stored::default()) };
     let objects = &*context.objects;
     let mut stored = Stored::default();
+    let identity = |it: &SingleChain| (it.identity(&cluster_id, &backup.name), true);
+    let mut places: Vec<_> = looks.chains.iter().map(identity).collect();
     // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
     let of_topics: Vec<_> =
-        topics.iter().map(|topic| chains_of_topic(objects, &cluster_id, &backup.name, topic)).collect();
-    let mut places = vec![];
+        looks.topics.iter().map(|topic| chains_of_topic(objects, &cluster_id, &backup.name, topic)).collect();
     let mut of_topics = stream::iter(of_topics).buffer_unordered(context.limits.requests_max);
     while let Some(chains) = of_topics.next().await {
         chains.map_or_else(|failure| stored.failures.push(failure), |chains| places.extend(chains));

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use shared::{
+    function::HandlerError,
     metrics::part::{Outcome, Part},
     ports::store::{Store, StoreError},
 };
@@ -43,13 +44,20 @@ pub enum AggregateError {
 }
 
 impl AggregateError {
-    /// Whether the same call may succeed later.
+    /// Whether the same part may be applied later: always where the store is to blame, since what it refuses a person can
+    /// mend. The consumer passes over parts that can never be applied, so nothing else may look like one.
     #[must_use]
     pub fn retry(&self) -> bool {
         match self {
             AggregateError::Backwards { .. } => false,
-            AggregateError::Store(error) => error.retry(),
+            AggregateError::Store(_) => true,
         }
+    }
+}
+
+impl HandlerError for AggregateError {
+    fn retry(&self) -> bool {
+        AggregateError::retry(self)
     }
 }
 

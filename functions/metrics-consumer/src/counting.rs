@@ -5,10 +5,13 @@ use std::sync::Arc;
 use shared::{
     crash,
     metrics::{
-        fold,
+        effects, fold, keys,
         part::{Outcome, Part, Place},
     },
-    ports::records::{LogBounds, RecordsError, Topic},
+    ports::{
+        records::{LogBounds, RecordsError, Topic},
+        store::Operation,
+    },
     record::{Offset, Record, TopicId, TopicPartition},
 };
 
@@ -38,15 +41,38 @@ pub(crate) async fn deliver(
     records: &[Record],
 ) -> Result<Delivered, CountError> {
     let mut position = from;
-    for part in fold::fold(place, from, records, context.windows) {
-        crash::point("before-apply");
-        match send(context, &part).await? {
-            Outcome::Done { position: to } => position = Some(to),
-            Outcome::Elsewhere { position } => return Ok(Delivered::Elsewhere(position)),
+    let mut batches = vec![records];
+    'batches: while let Some(records) = batches.pop() {
+        for part in fold::fold(place, position, records, context.windows) {
+            crash::point("before-apply");
+            let sent = match send(context, &part).await {
+                // One message is to blame: it is looked for by halves, so that the others count.
+                Err(error) if error.blames_the_part() && records.len() > 1 => {
+                    let (first, second) = records.split_at(records.len() / 2);
+                    batches.extend([second, first]);
+                    continue 'batches;
+                }
+                Err(error) if error.blames_the_part() => pass_over(context, part, &error).await,
+                sent => sent,
+            };
+            match sent? {
+                Outcome::Done { position: to } => position = Some(to),
+                Outcome::Elsewhere { position } => return Ok(Delivered::Elsewhere(position)),
+            }
+            crash::point("after-apply");
         }
-        crash::point("after-apply");
     }
     Ok(Delivered::Counted(position))
+}
+
+/// Counts a message that can never be applied as skipped, and moves the partition behind it.
+async fn pass_over(context: &Context, part: Part, error: &CountError) -> Result<Outcome, CountError> {
+    tracing::error!(
+        partition = %part.place.partition, offset = part.to.0 - 1, error = error as &dyn std::error::Error,
+        "a message of the metrics topic can never be counted and is passed over: {error}"
+    );
+    let skipped = Operation::Add { key: keys::rejected(effects::NEVER_APPLIES), by: 1, expires: None };
+    send(context, &Part { operations: vec![skipped], ..part }).await
 }
 
 /// Moves a partition over offsets at the end of its log that hold no message, so that it stands where the log ends.

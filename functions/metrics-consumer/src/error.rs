@@ -1,6 +1,7 @@
 //! Why messages could not be counted.
 
 use shared::{
+    function::HandlerError,
     ports::{invoker::InvokeError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::KafkaEventError},
 };
@@ -89,5 +90,19 @@ impl CountError {
             | CountError::OutOfTime { .. }
             | CountError::Silence { .. } => true,
         }
+    }
+}
+
+impl CountError {
+    /// Whether metrics-aggregator will never take what it was sent, however often and whatever is mended around it.
+    #[must_use]
+    pub fn blames_the_part(&self) -> bool {
+        matches!(self, CountError::Invoke(error) if error.blames_the_payload())
+    }
+}
+
+impl HandlerError for CountError {
+    fn retry(&self) -> bool {
+        CountError::retry(self)
     }
 }

@@ -88,9 +88,14 @@ impl Follower<'_> {
                 }
             };
             if !moved.contains(&partition) && self.is_new(&partition, &came) {
-                match self.count(&partition, &came, backoff).await? {
-                    Some(position) => drop(counted.insert(partition, position)),
-                    None => drop(moved.insert(partition)),
+                match self.count(&partition, &came, backoff).await {
+                    Ok(Some(position)) => drop(counted.insert(partition, position)),
+                    Ok(None) => drop(moved.insert(partition)),
+                    Err(error) if error.retry() => return Err(error),
+                    Err(error) => {
+                        self.leave(&partition, &error).await?;
+                        moved.insert(partition);
+                    }
                 }
             }
         }
@@ -148,13 +153,24 @@ impl Follower<'_> {
         }
     }
 
+    /// Reads a partition no further that cannot be counted, until the next look; the others go on.
+    async fn leave(&mut self, partition: &TopicPartition, error: &CountError) -> Result<(), CountError> {
+        tracing::error!(%partition, error = error as &dyn std::error::Error, "{error}; the other partitions go on");
+        if let Some(lane) = self.lanes.get_mut(partition) {
+            lane.reading = false;
+        }
+        Ok(self.fetch.stop(partition).await?)
+    }
+
     /// Whether the store still has what was counted, and the topic its id.
     async fn look(&mut self) -> Result<(), CountError> {
         counting::is_still(self.context, &self.topic_id).await?;
         for (partition, lane) in self.lanes.clone() {
             let position = counting::ask(self.context, &self.place(&partition)).await?;
-            if lane != (Lane { position, reading: true }) {
+            if lane.position != position {
                 tracing::warn!(%partition, ?position, expected = ?lane.position, "the store stands elsewhere: counting goes on there");
+            }
+            if lane != (Lane { position, reading: true }) {
                 self.go_on_at(&partition, position).await?;
             }
         }

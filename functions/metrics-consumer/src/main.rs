@@ -21,6 +21,6 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, invoker) = connect::both(connect::kafka(&settings), connect::invoker(&settings)).await?;
-    connect::create_metrics_topic(&settings, &*kafka).await?;
+    connect::create_metrics_topic(&settings, &*kafka).await;
     Ok(Context::of(&settings, kafka, invoker))
 }

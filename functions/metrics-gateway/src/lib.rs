@@ -27,7 +27,7 @@ use shared::{
         records::{Publisher, RecordsError},
     },
     record::Millis,
-    web::{HttpAnswer, HttpEvent, HttpRequest, HttpResponse},
+    web::{HttpAnswer, HttpEvent, HttpRequest, HttpResponse, guard::Guard},
 };
 
 use crate::route::{Address, Route};
@@ -41,13 +41,16 @@ pub struct Context {
     publisher: Arc<dyn Publisher>,
     clock: Arc<dyn Clock>,
     topic: Arc<str>,
+    /// Who may push by an event. The runner's listeners have guards of their own.
+    guard: Guard,
 }
 
 impl Context {
     /// A context by the settings.
     #[must_use]
     pub fn new(settings: &Settings, publisher: Arc<dyn Publisher>, clock: Arc<dyn Clock>) -> Self {
-        Context { publisher, clock, topic: settings.metrics.topic.as_str().into() }
+        let guard = Guard::of_events(&settings.listen);
+        Context { publisher, clock, topic: settings.metrics.topic.as_str().into(), guard }
     }
 }
 
@@ -165,6 +168,8 @@ async fn keep(push: Push, context: &Context) -> Result<String, Refusal> {
 /// # Errors
 /// None: what is wrong is in the answer.
 pub async fn handle_event(event: HttpEvent, context: &Context) -> Result<HttpAnswer, Infallible> {
-    let response = handle(event.request.clone(), context).await;
-    Ok(event.answer(response))
+    Ok(match event.admitted(&context.guard) {
+        Ok(request) => event.answer(handle(request, context).await),
+        Err(refused) => refused,
+    })
 }

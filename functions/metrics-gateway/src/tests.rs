@@ -30,12 +30,8 @@ fn world() -> World {
 
 impl World {
     async fn ask(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
-        let request = HttpRequest {
-            method: method.to_owned(),
-            target: target.to_owned(),
-            body: body.to_owned().into(),
-            ..HttpRequest::default()
-        };
+        let request =
+            HttpRequest { method: method.to_owned(), target: target.to_owned(), body: body.to_owned().into() };
         let answer = handle(request, &self.context).await;
         (answer.status, serde_json::from_slice(&answer.body).unwrap_or_default())
     }

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use shared::{
-    config::{BackupSettings, Settings, network::Network},
+    config::{BackupSettings, Settings},
     metrics::backbeat::keys::Windows,
     ports::{clock::Clock, store::Store},
+    web::guard::Guard,
 };
 
 /// The world as the function sees it.
@@ -26,8 +27,8 @@ pub struct Context {
     pub counts_changes: bool,
     /// How many partitions have series of their own.
     pub partition_series_max: usize,
-    /// Who may ask; empty: everyone.
-    pub allowed: Vec<Network>,
+    /// Who may ask by an event. The runner's listeners have guards of their own.
+    pub guard: Guard,
     /// What the configuration expects to see.
     pub expected: Expected,
 }
@@ -53,7 +54,7 @@ impl Context {
             windows: settings.metrics.windows(),
             counts_changes: settings.kafka.is_some(),
             partition_series_max: settings.metrics.partition_series_max as usize,
-            allowed: settings.listen.query_allow.clone(),
+            guard: Guard::of_events(&settings.listen),
             expected: Expected::of(settings),
         }
     }

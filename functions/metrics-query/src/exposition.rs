@@ -6,12 +6,13 @@ use shared::{
     metrics::{
         backbeat::error::ErrorAnswer,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, of_processes, page, skipped},
+        exposition::{CONTENT_TYPE, of_processes, of_runs, page, skipped},
         keys, processes,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
         },
+        runs,
         view::view,
     },
     ports::store::{Query, Store, Value},
@@ -54,6 +55,7 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     queries.extend(Scope::Changes.queries());
     queries.push(Query::Registers(processes::KEY.to_owned()));
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
+    queries.extend(runs::queries());
     let mut answers = read(&*context.store, &queries).await?;
     let mut of_changes = answers.split_off(of_backups).into_iter();
     let views: Vec<_> = whole(backups, answers)?.into_iter().map(|it| (it.backup, view(&it.registers, now))).collect();
@@ -62,9 +64,11 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_processes(&processes::live(&registers, now)));
     }
+    let (reasons, of_schedules) = of_changes.as_slice().split_at(REASONS.len());
+    text.push_str(&of_runs(&runs::read(of_schedules)));
     // While they are counted again they would be too low: no series is right, and zeros never are.
     if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
-        text.push_str(&skipped(&passed_over(of_changes.as_slice())));
+        text.push_str(&skipped(&passed_over(reasons)));
     }
     Ok(text)
 }
@@ -107,7 +111,7 @@ pub(crate) fn whole(backups: &[Arc<str>], answers: Vec<Value>) -> Result<Vec<Sna
 }
 
 fn is_whole(snapshot: &Snapshot) -> bool {
-    matches!(snapshot.seen.epoch, Epoch::Complete(_)) && snapshot.registers.unreadable.is_empty()
+    matches!(snapshot.seen.epoch, Epoch::Complete(_)) && snapshot.registers.is_whole()
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
 /// # Errors
 /// None: what is wrong is in the answer.
 pub async fn handle_event(event: HttpEvent, context: &Context) -> Result<HttpAnswer, Infallible> {
-    let request = event.request.clone();
+    let request = match event.admitted(&context.guard) {
+        Ok(request) => request,
+        Err(refused) => return Ok(refused),
+    };
     let response = match exposition::PATHS.contains(&request.path()) {
         true => handle_exposition(request, context).await,
         false => handle(request, context).await,

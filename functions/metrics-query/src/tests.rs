@@ -6,14 +6,17 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
+use serde_json::json;
 use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
+    config::Draft,
     metrics::{
         backbeat::keys::{self, SiteCounter, Windows},
         registers::{Scope, Seen},
     },
     ports::store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     record::Millis,
+    web::guard::Guard,
 };
 
 use super::*;
@@ -64,7 +67,7 @@ fn watched(down: bool) -> (Arc<Watched>, Context) {
             counts_changes: false,
             partition_series_max: 1_000,
             expected: Default::default(),
-            allowed: Vec::new(),
+            guard: Default::default(),
         },
     )
 }
@@ -151,7 +154,7 @@ async fn counters_that_are_not_all_counted_again_are_503_and_never_zeros() {
     assert_eq!(statuses().await, [503; 3]);
     assert!(get(&context, targets[0]).await.contains("rebuilding"));
     let (step, run) = seen().await.begin(Scope::Changes, NOW).unwrap();
-    store.inner.apply(&[step], &[run]).await.unwrap();
+    store.inner.apply(&[step], &run).await.unwrap();
     assert_eq!(statuses().await, [503; 3]);
     let step = seen().await.complete(Scope::Changes).unwrap();
     store.inner.apply(&[step], &[]).await.unwrap();
@@ -205,17 +208,30 @@ async fn answers_are_json_without_charset_and_tell_their_length() {
 #[tokio::test]
 async fn who_is_not_allowed_gets_403_before_anything_else() {
     let (_, mut context) = watched(true);
-    context.allowed = vec!["10.0.0.0/8".parse().unwrap()];
-    let request = |client: Option<&str>| HttpRequest {
-        method: "PUT".into(),
-        target: "/nothing".into(),
-        client: client.map(|address| address.parse().unwrap()),
-        ..HttpRequest::default()
+    let settings = Draft::new("[listen]\nallow_addresses = [\"10.0.0.0/8\"]", &Default::default()).unwrap();
+    context.guard = Guard::of_events(&settings.settings().unwrap().listen);
+    let ask = async |client: &str| {
+        let event = json!({"rawPath": "/nothing", "requestContext": {"http": {"method": "PUT", "sourceIp": client}}});
+        let answer = handle_event(HttpEvent::try_from(event).unwrap(), &context).await.unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        (answer["statusCode"].clone(), answer["body"].clone())
     };
-    for client in [None, Some("11.0.0.1"), Some("::1")] {
-        let response = handle(request(client), &context).await;
+    for client in ["", "11.0.0.1", "::1"] {
         let expected = r#"{"code":403,"description":"invalid origin ip request","AccessDenied":true}"#;
-        assert_eq!((response.status, response.body.as_ref()), (403, expected.as_bytes()), "{client:?}");
+        assert_eq!(ask(client).await, (json!(403), json!(expected)), "{client:?}");
     }
-    assert_eq!(handle(request(Some("10.1.2.3")), &context).await.status, 405);
+    assert_eq!(ask("10.1.2.3").await.0, 405);
+}
+
+#[tokio::test]
+async fn what_writing_refuses_reading_answers_as_unknown_and_never_as_another_object() {
+    let (store, context) = watched(false);
+    store.inner.set("site1:q:a:b:c:bb:crr:object:bytes:requests:1531431900000", "100");
+    let progress = async |target: &str| get(&context, target).await;
+    let known = progress("/_/metrics/crr/site1/progress/q/a:b?versionId=c").await;
+    assert!(known.contains("\"pending\":100"), "{known}");
+    for target in ["progress/q/a?versionId=b:c", "progress/q:a/b?versionId=c"] {
+        let unknown = progress(&format!("/_/metrics/crr/site1/{target}")).await;
+        assert!(unknown.contains("\"pending\":0,\"completed\":0,\"progress\":\"0%\""), "{target}: {unknown}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     archive::ArchiveError,
+    function::HandlerError,
     ports::{objects::ObjectsError, records::RecordsError},
     replication::{QueueError, ReasonKind},
 };
@@ -36,6 +37,13 @@ pub enum ReplicateError {
     /// Kafka said nothing for too long.
     #[error("the replication topic: kafka sent nothing for {0} s; the next run goes on there")]
     Silence(u64),
+}
+
+impl HandlerError for ReplicateError {
+    /// What a person has to mend first is tried again too: the work stays where it is meanwhile.
+    fn retry(&self) -> bool {
+        !matches!(self, ReplicateError::UnknownLocation(_))
+    }
 }
 
 /// Why an object could not be copied to a location.

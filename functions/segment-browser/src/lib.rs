@@ -23,7 +23,7 @@ use shared::{
     metrics::backbeat::error::ErrorAnswer,
     ports::objects::Objects,
     record::{Offset, Partition},
-    web::{HttpAnswer, HttpEvent, HttpRequest, HttpResponse},
+    web::{HttpAnswer, HttpEvent, HttpRequest, HttpResponse, guard::Guard},
 };
 use tokio::sync::Semaphore;
 
@@ -41,6 +41,8 @@ pub struct Context {
     objects: Arc<dyn Objects>,
     backups: BTreeSet<String>,
     reads: Arc<Semaphore>,
+    /// Who may ask by an event. The runner's listeners have guards of their own.
+    guard: Guard,
 }
 
 impl Context {
@@ -48,7 +50,8 @@ impl Context {
     #[must_use]
     pub fn new(settings: &Settings, objects: Arc<dyn Objects>) -> Self {
         let backups = settings.backups.keys().map(ToString::to_string).collect();
-        Context { objects, backups, reads: Arc::new(Semaphore::new(READS_MAX)) }
+        let guard = Guard::of_events(&settings.listen);
+        Context { objects, backups, reads: Arc::new(Semaphore::new(READS_MAX)), guard }
     }
 }
 
@@ -159,6 +162,8 @@ fn refused(error: ReadError) -> ErrorAnswer {
 /// # Errors
 /// None: what is wrong is in the answer.
 pub async fn handle_event(event: HttpEvent, context: &Context) -> Result<HttpAnswer, Infallible> {
-    let response = handle(event.request.clone(), context).await;
-    Ok(event.answer(response))
+    Ok(match event.admitted(&context.guard) {
+        Ok(request) => event.answer(handle(request, context).await),
+        Err(refused) => refused,
+    })
 }

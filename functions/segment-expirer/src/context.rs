@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     chain::{Retention, SealRule},
     config::{BackupName, BackupSettings, Settings},
-    ports::{clock::Clock, objects::Objects},
+    ports::{clock::Clock, objects::Objects, store::Store},
+    runs::RunLog,
 };
+
+use crate::NAME;
 
 /// The function's ports and settings.
 pub struct Context {
@@ -18,6 +21,10 @@ pub struct Context {
     pub backups: Vec<Backup>,
     /// How much.
     pub limits: Limits,
+    /// The store of figures, where there is one: it is told of every floor that moves.
+    pub store: Option<Arc<dyn Store>>,
+    /// What is told of the runs.
+    pub runs: RunLog,
     /// Always [`Protections::ALL`], but in the simulation.
     pub protections: Protections,
 }
@@ -69,13 +76,19 @@ impl Protections {
 impl Context {
     /// A context by the settings.
     #[must_use]
-    pub fn new(settings: &Settings, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        objects: Arc<dyn Objects>,
+        store: Option<Arc<dyn Store>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let backup = |(name, backup): (&BackupName, &BackupSettings)| Backup {
             name: name.to_string(),
             retention: backup.retention.map(|retention| retention.rule()),
             seals: backup.integrity.rule(),
         };
         let backups = settings.backups.iter().map(backup).collect();
-        Context { objects, clock, backups, limits: Limits::default(), protections: Protections::ALL }
+        let runs = RunLog::new(NAME, store.clone());
+        Context { objects, clock, backups, limits: Limits::default(), store, runs, protections: Protections::ALL }
     }
 }

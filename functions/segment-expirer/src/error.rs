@@ -6,8 +6,10 @@ use serde::{Serialize, Serializer};
 use shared::{
     archive::ArchiveError,
     chain::ChainIdentity,
+    function::HandlerError,
     ports::objects::ObjectsError,
     record::{Offset, Partition},
+    runs::{Failed, FailureKind},
 };
 
 /// Why something did not expire.
@@ -71,6 +73,34 @@ impl ExpireError {
             | ExpireError::NotBelieved { .. }
             | ExpireError::UnknownBackup(_) => false,
         }
+    }
+}
+
+impl HandlerError for ExpireError {
+    fn retry(&self) -> bool {
+        ExpireError::retry(self)
+    }
+}
+
+impl ExpireError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            ExpireError::Archive(error) if error.retry() => FailureKind::Storage,
+            ExpireError::Objects(_) => FailureKind::Storage,
+            ExpireError::Archive(_) | ExpireError::NotWhole { .. } | ExpireError::NotBelieved { .. } => {
+                FailureKind::Damaged
+            }
+            ExpireError::OtherOwner { .. } | ExpireError::UnknownBackup(_) => FailureKind::Settings,
+        }
+    }
+}
+
+impl From<&Failure> for Failed {
+    fn from(failure: &Failure) -> Self {
+        let Failure { topic, partition, error, .. } = failure;
+        Failed { topic: topic.clone(), partition: *partition, kind: error.kind(), error: failure.to_string() }
     }
 }
 

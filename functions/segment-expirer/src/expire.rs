@@ -4,6 +4,7 @@ use shared::{
     archive::{self, AcceptedLosses, ArchiveError, StoredFloor, pins},
     chain::{ChainIdentity, Cuts, Totals, keys, seal::Worth},
     crash,
+    metrics::registers,
     ports::objects::ObjectsError,
     record::Offset,
     segment::SegmentMetadata,
@@ -150,7 +151,19 @@ async fn raise(
     crash::point("before-floor");
     let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), run.seal_key()).await?;
     crash::point("after-floor");
+    if is_moved {
+        tell(run, chain, first.base, metadata.before.totals).await;
+    }
     Ok(is_moved.then_some((first.base, expired)))
+}
+
+/// Tells the store of figures where the chain begins now. That it cannot be told costs nothing but time: lag-monitor looks
+/// at every chain once in a while.
+async fn tell(run: &Run<'_>, chain: &ChainIdentity, start: Offset, before: Totals) {
+    let Some(store) = &run.context.store else { return };
+    if let Err(error) = store.apply(&[], &[registers::floor(chain, start, before)]).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the figures do not show yet that segments expired");
+    }
 }
 
 /// What the chain counts between its floor and the first segment that stays.

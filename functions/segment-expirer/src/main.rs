@@ -21,5 +21,6 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let objects = connect::storage(&settings).await?;
-    Ok(Context::new(&settings, objects, Arc::new(SystemClock)))
+    let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
+    Ok(Context::new(&settings, objects, store, Arc::new(SystemClock)))
 }

@@ -11,7 +11,9 @@ use shared::{
     },
     chain::{ChainIdentity, Retention, SealKey, SealRule},
     record::{Millis, Offset, Partition},
+    runs::Failed,
 };
+use tracing::Instrument as _;
 
 use crate::{Backup, Context, Expire, ExpireError, Failure, expire};
 
@@ -75,9 +77,6 @@ impl ExpireReport {
 impl BackupReport {
     fn log(&self) {
         let backup = &self.backup;
-        for failure in &self.failures {
-            tracing::warn!(backup, "expiry: {failure}; the next run tries again");
-        }
         let sum = |of: fn(&ChainReport) -> u64| self.changed.iter().map(of).sum::<u64>();
         let (expired, deleted) = (sum(|chain| chain.expired_segments), sum(|chain| chain.deleted_segments));
         if !self.changed.is_empty() {
@@ -121,7 +120,8 @@ pub(crate) async fn run(input: &Expire, context: &Context) -> Result<ExpireRepor
     let mut backups = vec![];
     for backup in wanted {
         if let Some(retention) = backup.retention {
-            backups.push(of_backup(context, backup, retention, input.deadline).await);
+            let span = tracing::info_span!("expiry", backup = backup.name);
+            backups.push(of_backup(context, backup, retention, input.deadline).instrument(span).await);
         }
     }
     Ok(ExpireReport { backups })
@@ -134,6 +134,8 @@ async fn of_backup(context: &Context, backup: &Backup, retention: Retention, dea
         report.failures.push(Failure::of_backup(error));
     }
     report.log();
+    let failed: Vec<_> = report.failures.iter().map(Failed::from).collect();
+    context.runs.note(context.clock.now(), Some(&backup.name.as_str().into()), &failed).await;
     report
 }
 
@@ -158,7 +160,8 @@ async fn expire_backup(
     let chains = chains(&run, &owner, report).await?;
     report.chains = chains.len();
     // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
-    let of_chains: Vec<_> = chains.iter().map(|chain| of_chain(&run, chain)).collect();
+    let span = |it: &ChainIdentity| tracing::info_span!("chain", topic = &*it.topic, partition = it.partition.0);
+    let of_chains: Vec<_> = chains.iter().map(|chain| of_chain(&run, chain).instrument(span(chain))).collect();
     let mut of_chains = stream::iter(of_chains).buffer_unordered(context.limits.chains_max.max(1));
     while let Some(done) = of_chains.next().await {
         match done {

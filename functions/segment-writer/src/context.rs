@@ -26,8 +26,8 @@ use shared::{
 };
 
 use crate::{
-    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, permits::Permits, progress::Said,
-    topics::Topics,
+    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, outbox::Outbox, permits::Permits,
+    progress::Said, topics::Topics,
 };
 
 /// The wait before the second attempt; it doubles.
@@ -62,6 +62,7 @@ pub struct Context {
     pub(crate) memory: Arc<Memory>,
     pub(crate) started_at: Millis,
     pub(crate) permits: Permits,
+    pub(crate) outbox: Arc<Outbox>,
     topics: Topics,
     offsets: Offsets,
     hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
@@ -219,6 +220,7 @@ impl Context {
             memory: Memory::new(limits.memory_bytes_max),
             started_at,
             permits: Permits::default(),
+            outbox: Arc::default(),
             topics: Topics::default(),
             offsets: Offsets::default(),
             hints: Mutex::default(),

@@ -2,6 +2,7 @@
 
 use shared::{
     archive::ArchiveError,
+    function::HandlerError,
     job::State,
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
@@ -199,5 +200,11 @@ impl WriteError {
     #[must_use]
     pub fn retry(&self) -> bool {
         self.remedy() != Remedy::Fail
+    }
+}
+
+impl HandlerError for WriteError {
+    fn retry(&self) -> bool {
+        WriteError::retry(self)
     }
 }

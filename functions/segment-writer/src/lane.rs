@@ -23,6 +23,7 @@ use crate::{
     memory::LaneSize,
     open::{OpenOutcome, open},
     report::{Reporter, Voice},
+    unanswered::Unanswered,
     writer::PartitionWriter,
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct Lane {
     pub summary: LaneSummary,
     pub attempt: u32,
     pub voice: Option<Voice>,
+    /// What was sent to the storage last, where it is not known to be stored.
+    pub unanswered: Option<Unanswered>,
 }
 
 impl Lane {
@@ -70,11 +73,13 @@ impl Lane {
             self.voice = Some(Voice::new(open, reporter));
             return Err(error);
         }
+        self.count_unanswered(&open).await?;
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
         let mut result = self.work(&mut writer, &mut reporter).await;
         if let Err(error) = writer.settle().await {
             result = result.and(Err(error));
         }
+        self.unanswered = writer.unanswered();
         let (records, segments) = writer.sealed();
         self.summary.records += records;
         self.summary.segments += segments;
@@ -93,7 +98,7 @@ impl Lane {
         }
         self.start(writer.position());
         // Records are on their way meanwhile.
-        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+        reporter.standing(&self.context, writer.open_chain(), writer.position());
         let mut said_at = Instant::now();
         let mut fed_at = said_at;
         loop {
@@ -134,13 +139,13 @@ impl Lane {
                 continue; // it says a standing itself, and nothing need come meanwhile
             }
             if stored && reporter.recover(self.context.clock.now()) {
-                reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+                reporter.standing(&self.context, writer.open_chain(), writer.position());
             }
             if self.until != Until::Stopped && fed_at + SILENCE_MAX <= now {
                 return Err(self.silent());
             }
             if said_at + self.context.limits.refresh <= now {
-                reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+                reporter.standing(&self.context, writer.open_chain(), writer.position());
                 said_at = now;
             }
         }
@@ -229,7 +234,7 @@ impl Lane {
             let state = if done { State::DONE } else { State::STREAMING };
             reporter.set(state, 0, self.context.clock.now());
         }
-        reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+        reporter.standing(&self.context, writer.open_chain(), writer.position());
         if let Until::End { target, .. } = self.until
             && self.stop.is_cancelled()
             && writer.position() < target

@@ -19,6 +19,7 @@ mod lane;
 mod memory;
 mod offsets;
 mod open;
+mod outbox;
 mod pause;
 mod permits;
 mod progress;
@@ -34,6 +35,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod unanswered;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};

@@ -8,7 +8,7 @@ use shared::{
     record::{Millis, Offset},
 };
 
-use crate::{Context, WriteError, context::Work, open::OpenChain};
+use crate::{Context, context::Work, open::OpenChain};
 
 /// After so many refreshes of silence a state is no longer true (design.md, "States").
 const REFRESHES_OF_SILENCE: u32 = 3;
@@ -78,13 +78,12 @@ impl Reporter {
         fork
     }
 
-    /// Publishes a standing of the chain; returns when it is acknowledged.
-    pub async fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) -> Result<(), WriteError> {
+    /// Says how far the chain is. It is published when that is possible.
+    pub fn standing(&mut self, context: &Context, open: &OpenChain, position: Offset) {
         self.sequence += 1;
         let standing = self.message(context, open, position);
         context.said.note(&standing);
-        let message = Message::Standing(standing);
-        Ok(context.kafka.publish(&context.metrics_topic, vec![message.encode()]).await?)
+        context.outbox.put(&Message::Standing(standing));
     }
 
     fn message(&self, context: &Context, open: &OpenChain, position: Offset) -> Standing {
@@ -134,20 +133,19 @@ impl Voice {
         self.reporter.set(state, attempt, now);
     }
 
-    /// Says it. The position is the frontier: what was read and not stored is read again. That it cannot be said changes
-    /// nothing of the trouble.
-    pub async fn say(&mut self, context: &Context) {
-        let _ = self.reporter.standing(context, &self.open, self.open.frontier.next).await;
+    /// Says it. The position is the frontier: what was read and not stored is read again.
+    pub fn say(&mut self, context: &Context) {
+        self.reporter.standing(context, &self.open, self.open.frontier.next);
     }
 }
 
-/// Publishes what this process has done for topics since it started.
-pub async fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<str>]) -> Result<(), WriteError> {
+/// Says what this process has done for topics since it started.
+pub fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<str>]) {
     let now = context.clock.now();
     let elapsed_ms = u64::try_from(now.0 - context.started_at.0).unwrap_or(0);
-    let messages = topics.iter().map(|topic| {
+    for topic in topics {
         let work = context.worked(backup, topic, Work::default());
-        let message = Message::Instance(Instance {
+        context.outbox.put(&Message::Instance(Instance {
             timestamp: now,
             backup: backup.into(),
             topic: topic.clone(),
@@ -156,15 +154,13 @@ pub async fn instance(context: &Context, backup: &str, topics: &[std::sync::Arc<
             idle_us: elapsed_ms.saturating_sub(work.busy_ms) * 1_000,
             elapsed_us: elapsed_ms * 1_000,
             expires: expiry(context, now),
-        });
-        message.encode()
-    });
-    let messages = messages.chain([process(context, now).encode()]).collect();
-    Ok(context.kafka.publish(&context.metrics_topic, messages).await?)
+        }));
+    }
+    context.outbox.put(&process(context, now));
 }
 
 fn process(context: &Context, now: Millis) -> Message {
-    let counts = context.objects.counts().unwrap_or_default();
+    let (counts, outbox) = (context.objects.counts().unwrap_or_default(), context.outbox.state());
     let mut errors = BTreeMap::<_, BTreeMap<_, _>>::new();
     for ((operation, kind), count) in counts.errors {
         errors.entry(operation).or_default().insert(kind, count);
@@ -174,6 +170,8 @@ fn process(context: &Context, now: Millis) -> Message {
         instance: context.instance.clone(),
         memory_used_bytes: context.memory.held_bytes(),
         memory_limit_bytes: context.memory.limit_bytes(),
+        publish_failures: outbox.failures,
+        messages_dropped: outbox.dropped,
         requests: counts.requests,
         errors,
         expires: expiry(context, now),

@@ -3,9 +3,10 @@
 //! 1. the topic still has the id under which the records were read (C4);
 //! 2. the segment is created if absent (C2); nothing before this is visible to anyone;
 //! 3. the listing behind it shows whether a floor (C6) or a cut passed it meanwhile and whether others went on;
-//! 4. its standing is acknowledged by the metrics topic, and where there are locations, what asks for it there is stored and
-//!    acknowledged;
+//! 4. where there are locations, what asks for the segment there is stored and acknowledged;
 //! 5. only then the offset is committed, as a report for others (C5).
+//!
+//! Its standing goes on its way to the metrics topic before the commit, and nothing waits for it.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ pub async fn seal(
     let newer = look_behind(context, backup, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.steps());
     context.remember(open);
-    reporter.standing(context, open, position).await?;
+    reporter.standing(context, open, position);
     crash::point("before-replication");
     replicate::ask(context, &[stored]).await?;
     crash::point("before-commit");

@@ -20,6 +20,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument as _;
 
 use crate::{
     Backup, Context, WriteError,
@@ -36,6 +37,8 @@ const FETCH_WAIT: Duration = Duration::from_millis(50);
 const FETCH_AGAIN_WAIT: Duration = Duration::from_millis(250);
 /// How long to wait for memory before another lane is asked to close.
 const MEMORY_WAIT: Duration = Duration::from_millis(100);
+/// How long the last figures have to be published at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A consumer and its lanes.
 pub(crate) struct Session {
@@ -48,6 +51,7 @@ pub(crate) struct Session {
     commander: UnboundedSender<Command>,
     pauses: watch::Receiver<Arc<Pauses>>,
     _pauses: AbortOnDropHandle<()>,
+    _publisher: AbortOnDropHandle<()>,
     lanes_made: u64,
     progress: Progress,
     said_at: Instant,
@@ -79,6 +83,8 @@ impl Session {
         let (commander, commands) = mpsc::unbounded_channel();
         let (sender, pauses) = watch::channel(Arc::new(pauses));
         let watching = tokio::spawn(pause::watch(context.clone(), backup.clone(), sender));
+        let (kafka, topic) = (context.kafka.clone(), context.metrics_topic.clone());
+        let publisher = tokio::spawn(context.outbox.clone().publish(kafka, topic, context.limits.refresh));
         Session {
             context: context.clone(),
             backup: backup.clone(),
@@ -89,6 +95,7 @@ impl Session {
             commander,
             pauses,
             _pauses: AbortOnDropHandle::new(watching),
+            _publisher: AbortOnDropHandle::new(publisher),
             lanes_made: 0,
             progress: Progress::of(context, &backup.name),
             said_at: Instant::now(),
@@ -117,12 +124,20 @@ impl Session {
             summary: LaneSummary::default(),
             attempt: 0,
             voice: None,
+            unanswered: None,
         };
         let (id, name) = (lane.id, partition.clone());
-        self.tasks.spawn(async move {
+        let span = tracing::info_span!(
+            "lane",
+            backup = self.backup.name,
+            topic = &*partition.topic,
+            partition = partition.partition.0
+        );
+        let work = async move {
             let (summary, error) = lane.run().await;
             LaneEnd { id, partition: name, summary, error }
-        });
+        };
+        self.tasks.spawn(work.instrument(span));
         let handle = Handle { id, generation: 0, feed, stop, size };
         if let Some(before) = self.lanes.insert(partition, handle) {
             before.stop.cancel();
@@ -144,7 +159,7 @@ impl Session {
         } else {
             self.fetch().await?;
         }
-        self.say_instance().await;
+        self.say_instance();
         Ok(ended)
     }
 
@@ -175,8 +190,8 @@ impl Session {
         while let Some(end) = self.tasks.join_next().await {
             ends.push(joined(end));
         }
-        let _ = self.instance().await;
-        self.progress.end().await;
+        self.instance();
+        tokio::join!(self.context.outbox.flush(FLUSH_TIMEOUT), self.progress.end());
         ends
     }
 
@@ -247,25 +262,20 @@ impl Session {
         }
     }
 
-    async fn say_instance(&mut self) {
+    fn say_instance(&mut self) {
         if self.said_at.elapsed() < self.context.limits.refresh {
             return;
         }
         self.said_at = Instant::now();
         self.progress.say();
-        if let Err(error) = self.instance().await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "figures of this process not published; the next refresh says them"
-            );
-        }
+        self.instance();
     }
 
-    async fn instance(&mut self) -> Result<(), WriteError> {
+    fn instance(&self) {
         let mut topics: Vec<_> = self.lanes.keys().map(|partition| partition.topic.clone()).collect();
         topics.sort();
         topics.dedup();
-        report::instance(&self.context, &self.backup.name, &topics).await
+        report::instance(&self.context, &self.backup.name, &topics);
     }
 }
 

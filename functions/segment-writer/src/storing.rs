@@ -8,8 +8,11 @@ use shared::{
     segment::EncodedSegment,
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
-use crate::{Backup, Context, WriteError, context::Work, open::OpenChain, report::Reporter, seal::seal};
+use crate::{
+    Backup, Context, WriteError, context::Work, open::OpenChain, report::Reporter, seal::seal, unanswered::Unanswered,
+};
 
 /// A segment on its way. Dropped, it is given up, as a crash would.
 pub(crate) struct Storing(AbortOnDropHandle<Stored>);
@@ -22,6 +25,8 @@ pub(crate) struct Stored {
     pub records: u64,
     /// Whether they are durable.
     pub result: Result<(), WriteError>,
+    /// The segment. Where it is not known to be durable it may be nevertheless.
+    pub segment: Unanswered,
 }
 
 impl Storing {
@@ -36,9 +41,10 @@ impl Storing {
     ) -> Self {
         let (context, backup) = (context.clone(), backup.clone());
         let held = context.memory.hold(segment.body.len() as u64);
-        Storing(AbortOnDropHandle::new(tokio::spawn(async move {
+        let store = async move {
             let _permit = context.permits.to_store().await;
-            let (started, records) = (context.clock.now(), segment.metadata.own.records);
+            let (started, sent) = (context.clock.now(), Unanswered::of(&segment));
+            let records = sent.records();
             let result = seal(&context, &backup, &mut open, segment, &mut reporter, position).await;
             drop(held);
             match &result {
@@ -48,8 +54,9 @@ impl Storing {
                 }
                 Err(_) => {}
             }
-            Stored { open, records, result }
-        })))
+            Stored { open, records, result, segment: sent }
+        };
+        Storing(AbortOnDropHandle::new(tokio::spawn(store.in_current_span())))
     }
 
     /// Waits until it is stored, or cannot be. Giving up the waiting gives up nothing of it.

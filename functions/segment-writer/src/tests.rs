@@ -22,6 +22,7 @@ use super::{error::Remedy, *};
 mod clocks;
 mod filtering;
 mod pausing;
+mod publishing;
 mod states;
 mod storage;
 mod storing;

@@ -22,6 +22,7 @@ use crate::{
     report::Reporter,
     sift::{Batch, Sifted},
     storing::{Storing, count},
+    unanswered::Unanswered,
 };
 
 /// Bytes of records that make a row group.
@@ -41,6 +42,7 @@ pub struct PartitionWriter {
     held: Held,
     sealed_records: u64,
     sealed_segments: u64,
+    unanswered: Option<Unanswered>,
 }
 
 /// A segment in the making.
@@ -71,6 +73,7 @@ impl PartitionWriter {
             held: context.memory.hold(0),
             sealed_records: 0,
             sealed_segments: 0,
+            unanswered: None,
         }
     }
 
@@ -96,6 +99,11 @@ impl PartitionWriter {
     #[must_use]
     pub fn due_at(&self) -> Option<Instant> {
         self.segment.as_ref()?.opened_at.checked_add(self.backup.rollover.age_max)
+    }
+
+    /// The segment that could not be stored, as far as is known.
+    pub fn unanswered(&mut self) -> Option<Unanswered> {
+        self.unanswered.take()
     }
 
     /// Whether a segment is being stored.
@@ -244,7 +252,10 @@ impl PartitionWriter {
         let stored = storing.end().await;
         self.storing = None;
         self.open = stored.open;
-        stored.result?;
+        if let Err(error) = stored.result {
+            self.unanswered = Some(stored.segment);
+            return Err(error);
+        }
         self.sealed_records += stored.records;
         self.sealed_segments += 1;
         Ok(())

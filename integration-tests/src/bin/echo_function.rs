@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use shared::{adapters::lambda::runtime, record::Millis};
+use shared::{adapters::lambda::runtime, function::HandlerError, record::Millis};
 
 /// What to do.
 #[derive(Deserialize)]
@@ -29,6 +29,12 @@ struct Output {
 #[derive(Debug, thiserror::Error)]
 #[error("asked to fail")]
 struct EchoError(#[source] std::io::Error);
+
+impl HandlerError for EchoError {
+    fn retry(&self) -> bool {
+        true
+    }
+}
 
 async fn handle(input: Input, context: Arc<u32>, deadline: Millis) -> Result<Output, EchoError> {
     let echo = match input {

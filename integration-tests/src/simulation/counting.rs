@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use shared::{
     adapters::memory::faults::{Faults, FaultyInvoker, FaultyKafka, FaultyObjects, FaultyStore, Odds},
+    function::answer,
     metrics::backbeat::keys::Windows,
     ports::{
         invoker::{InvokeError, Invoker},
@@ -17,6 +18,7 @@ use shared::{
         Offset, Record, TopicPartition,
         kafka_event::{Batch, KafkaEvent},
     },
+    runs::RunLog,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,10 @@ use super::{
     processes::{self, selection},
     world::{METRICS_TOPIC, World},
 };
+
+/// Between the time-outs of the histories and their length: some chains are looked at because something says so, some
+/// because it is their turn.
+const FULL_LOOK: Duration = Duration::from_secs(60);
 
 /// One process of the meter: it lives until it is done, killed, or too old.
 pub async fn process(world: Arc<World>, seed: u64) {
@@ -38,7 +44,10 @@ pub async fn process(world: Arc<World>, seed: u64) {
                 2 => drop(metrics_consumer::handle(metrics_consumer::Input::Drain, &consumer(world, &faults)).await),
                 3..5 => deliver(world, &faults, &mut rng).await,
                 5 => stray(world, &faults, &mut rng).await,
-                _ => drop(lag_monitor::handle(lag_monitor::Refresh::default(), &monitor(world, &faults)).await),
+                _ => {
+                    let monitor = monitor(world, &faults, FULL_LOOK);
+                    drop(lag_monitor::handle(lag_monitor::Refresh::default(), &monitor).await);
+                }
             }
         }
     };
@@ -123,7 +132,7 @@ async fn follow(world: &Arc<World>, faults: &Arc<Faults>, life: Duration) {
 pub async fn settle(world: &Arc<World>) -> Result<(), String> {
     let faults = Arc::new(Faults::new(world.seed, Odds::NONE, None));
     let (context, stop) = (consumer(world, &faults), CancellationToken::new());
-    let monitor = monitor(world, &faults);
+    let monitor = monitor(world, &faults, Duration::ZERO);
     let refreshes = async {
         for refresh in 0..3 {
             if refresh > 0 {
@@ -154,7 +163,7 @@ fn consumer(world: &Arc<World>, faults: &Arc<Faults>) -> metrics_consumer::Conte
     }
 }
 
-fn monitor(world: &Arc<World>, faults: &Arc<Faults>) -> lag_monitor::Context {
+fn monitor(world: &Arc<World>, faults: &Arc<Faults>, full_look: Duration) -> lag_monitor::Context {
     lag_monitor::Context {
         kafka: Arc::new(FaultyKafka::new(Arc::new(world.kafka.clone()), faults.clone())),
         objects: Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone())),
@@ -163,7 +172,8 @@ fn monitor(world: &Arc<World>, faults: &Arc<Faults>) -> lag_monitor::Context {
         backups: vec![lag_monitor::Backup { name: "main".into(), topics: selection() }],
         metrics_topic: METRICS_TOPIC.into(),
         own_topics: vec![METRICS_TOPIC.into()],
-        limits: lag_monitor::Limits::default(),
+        limits: lag_monitor::Limits { full_look, ..lag_monitor::Limits::default() },
+        runs: RunLog::new(lag_monitor::NAME, None),
     }
 }
 
@@ -180,14 +190,8 @@ impl Aggregator {
     }
 
     async fn call(&self, function: &str, payload: &Value) -> Result<Value, InvokeError> {
-        let failed = |error: &dyn std::error::Error| InvokeError::Function {
-            function: function.to_owned(),
-            error_type: "AggregateError".to_owned(),
-            message: error.to_string(),
-        };
-        let part = serde_json::from_value(payload.clone()).map_err(|error| failed(&error))?;
-        let outcome = metrics_aggregator::handle(part, &self.context).await.map_err(|error| failed(&error))?;
-        serde_json::to_value(outcome).map_err(|error| failed(&error))
+        let answer = answer(payload.clone(), |part| metrics_aggregator::handle(part, &self.context)).await;
+        answer.map_err(|error| InvokeError::of_function(function, error))
     }
 }
 

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use segment_expirer::{Backup, Context, Expire, Limits};
 use shared::{
-    adapters::memory::faults::{Faults, FaultyObjects, Odds},
+    adapters::memory::faults::{Faults, FaultyObjects, FaultyStore, Odds},
     archive::{self, SegmentEntry},
     chain::{ChainIdentity, Cuts, Floor, Retention, keys},
     ports::{
         clock::Clock,
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+        store::Store,
     },
     record::{Millis, Offset},
+    runs::RunLog,
     segment::ChainPoint,
 };
 
@@ -47,11 +49,14 @@ pub async fn process(world: Arc<World>, seed: u64) {
 }
 
 fn context(world: &Arc<World>, faults: &Arc<Faults>, clock: Arc<dyn Clock>) -> Context {
+    let store: Arc<dyn Store> = Arc::new(FaultyStore::new(world.store.clone(), faults.clone()));
     Context {
         objects: Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone())),
         clock,
         backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seals: None }],
         limits: Limits { footers_max: 5, footers_at_once_max: 3, ..Limits::default() },
+        store: Some(store.clone()),
+        runs: RunLog::new(segment_expirer::NAME, Some(store)),
         protections: world.guards.expirer,
     }
 }

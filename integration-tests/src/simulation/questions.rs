@@ -65,7 +65,7 @@ pub async fn answer(world: &World) -> Result<Answer, String> {
         counts_changes: true,
         partition_series_max: 1_000,
         expected: Default::default(),
-        allowed: vec![],
+        guard: Default::default(),
     };
     let changes = changes(world, &context).await?;
     let response = metrics_query::handle_exposition(get("/metrics"), &context).await;

@@ -182,7 +182,10 @@ pub async fn invoker(settings: &Settings) -> Result<Arc<dyn Invoker>, StartError
 pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Option<Pushing> {
     let gateway = &settings.event_gateway;
     let url = gateway.address(own.map(reachable))?;
-    Some(Pushing { gateway: Arc::new(HttpGateway::new(url, None)), namespace: gateway.namespace().into() })
+    Some(Pushing {
+        gateway: Arc::new(HttpGateway::new(url, settings.listen.token.clone())),
+        namespace: gateway.namespace().into(),
+    })
 }
 
 /// A listener on all addresses is reached on the loopback.
@@ -209,14 +212,19 @@ pub async fn claim_owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn 
     in_time("the storage of the backups", STORAGE_REMEDY, Box::pin(claim)).await
 }
 
-/// Makes the metrics topic where it is not there.
-///
-/// # Errors
-/// [`StartError`]
-pub async fn create_metrics_topic(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+/// Makes the metrics topic where it is not there. Where that is not possible it is said, and stops nobody: backups need no
+/// figures.
+pub async fn create_metrics_topic(settings: &Settings, kafka: &dyn Kafka) {
     let metrics = &settings.metrics;
     let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
-    kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await.map_err(StartError::Kafka)
+    if let Err(error) = kafka.create_topic(&metrics.topic, metrics.partitions.into(), &retention).await {
+        let topic = &*metrics.topic;
+        tracing::warn!(
+            topic,
+            error = &error as &dyn std::error::Error,
+            "the metrics topic cannot be created: {error}; backups go on, and figures are missing until it is there"
+        );
+    }
 }
 
 /// Makes the topic of objects to replicate where it is not there.
@@ -251,7 +259,7 @@ pub async fn locations(settings: &Settings) -> Result<Vec<(String, Arc<dyn Objec
 pub async fn backups(settings: &Settings) -> Result<(Arc<dyn Kafka>, Arc<dyn Objects>), StartError> {
     let (kafka, objects) = both(kafka(settings), storage(settings)).await?;
     claim_owners(settings, &*kafka, &*objects).await?;
-    create_metrics_topic(settings, &*kafka).await?;
+    create_metrics_topic(settings, &*kafka).await;
     if settings.replicates() {
         create_replication_topic(settings, &*kafka).await?;
     }

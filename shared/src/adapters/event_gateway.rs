@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
+    config::secret::Secret,
     metrics::push::{Body, Push},
     ports::event_gateway::{EventGateway, PushError},
 };
@@ -32,13 +33,13 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 pub struct HttpGateway {
     connector: Connector,
     url: String,
-    token: Option<String>,
+    token: Option<Secret>,
 }
 
 impl HttpGateway {
-    /// A gateway at this address. No request is made yet.
+    /// A gateway at this address, and the token that it wants (`listen.token`). No request is made yet.
     #[must_use]
-    pub fn new(url: String, token: Option<String>) -> Self {
+    pub fn new(url: String, token: Option<Secret>) -> Self {
         let connector = Connector::builder()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
@@ -52,7 +53,7 @@ impl HttpGateway {
         let mut request = http::Request::post(format!("{}{}", self.url, path(push)));
         request = request.header("content-type", "application/json");
         if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
+            request = request.header("authorization", format!("Bearer {}", token.reveal()));
         }
         Ok(HttpRequest::try_from(request.body(body)?)?)
     }

@@ -16,6 +16,8 @@ use super::{
 
 /// A key that is shorter can be guessed.
 const SEAL_KEY_CHARS_MIN: usize = 32;
+/// The same of a token that is sent with each request.
+const TOKEN_CHARS_MIN: usize = 16;
 const TOO_SHORT: &str = "a key has 32 characters or more: make one with `openssl rand -hex 32`";
 
 /// Highwater's configuration. A section that is absent is not needed by what is asked for, or has its defaults.
@@ -103,7 +105,13 @@ impl Settings {
         let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
         let kafka = self.kafka.iter().flat_map(KafkaSettings::contradictions);
         let together = contradictions::problems(self);
-        kafka.chain(backups).chain(self.replication_problems()).chain(self.metrics_problems()).chain(together).collect()
+        kafka
+            .chain(backups)
+            .chain(self.replication_problems())
+            .chain(self.metrics_problems())
+            .chain(self.token_problem())
+            .chain(together)
+            .collect()
     }
 
     fn replication_problems(&self) -> Vec<Problem> {
@@ -117,6 +125,13 @@ impl Settings {
         let wrong = wrong.map(|(_, key, value, why)| bad(&format!("replication.{key}"), value, why));
         let topic = topic_name(&it.topic).err().map(|why| bad("replication.topic", &format!("{:?}", it.topic), why));
         wrong.chain(topic).collect()
+    }
+
+    /// The value is not shown: it is a secret.
+    fn token_problem(&self) -> Option<Problem> {
+        let is_short = self.listen.token.as_ref().is_some_and(|token| token.reveal().len() < TOKEN_CHARS_MIN);
+        let why = format!("a token has {TOKEN_CHARS_MIN} characters or more: make one with `openssl rand -hex 32`");
+        is_short.then(|| Problem::BadValue { setting: "listen.token".to_owned(), value: None, why, hint: None })
     }
 
     fn metrics_problems(&self) -> Vec<Problem> {

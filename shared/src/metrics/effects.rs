@@ -4,7 +4,7 @@
 use super::{
     backbeat::{
         keys::{self, ObjectCounter, Pending, SiteCounter, Windows},
-        message::{self, Change, Counts, Decoded, Kind},
+        message::{self, Change, Counts, Decoded, EventKind},
     },
     standing,
 };
@@ -15,15 +15,18 @@ use crate::{
 
 /// An event that is older than its interval is readable: its interval counters are skipped, pending is not.
 pub const TOO_OLD: &str = "too_old";
+/// A message that metrics-aggregator can never apply.
+pub const NEVER_APPLIES: &str = "never_applies";
 
 /// Every reason that a message, or a part of it, is counted by and passed over for: of a message that is none
 /// ([`message::Malformed`]), of one of ours ([`super::reason::Reason`]), of one that came too late.
-pub const REASONS: [&str; 13] = [
+pub const REASONS: [&str; 14] = [
     "ambiguous",
     "inconsistent",
     "malformed",
     "missing_field",
     "missing_site",
+    NEVER_APPLIES,
     "not_an_object",
     "not_json",
     "null",
@@ -58,14 +61,15 @@ fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operati
                 let key = |counter| keys::site(location, counter, interval);
                 vec![add(key(ops_counter), *ops, expires), add(key(bytes_counter), *bytes, expires)]
             });
-            let sign = if change.kind == Kind::Queued { 1 } else { -1 };
+            let sign = if change.kind == EventKind::Queued { 1 } else { -1 };
             operations.push(add(keys::pending(location, Pending::Ops), sign * ops, None));
             operations.push(add(keys::pending(location, Pending::Bytes), sign * bytes, None));
             operations
         }
         Counts::Object { object, bytes } => {
             let interval = interval(change.timestamp, recorded, windows, windows.object_window_s);
-            let counter = if change.kind == Kind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
+            let counter =
+                if change.kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
             of_interval(interval, |interval, expires| {
                 vec![add(keys::object(object, counter, interval), *bytes, expires)]
             })
@@ -83,11 +87,11 @@ fn of_interval(
     }
 }
 
-fn site_counters(kind: Kind) -> [SiteCounter; 2] {
+fn site_counters(kind: EventKind) -> [SiteCounter; 2] {
     match kind {
-        Kind::Queued => [SiteCounter::Ops, SiteCounter::Bytes],
-        Kind::Completed => [SiteCounter::OpsDone, SiteCounter::BytesDone],
-        Kind::Failed => [SiteCounter::OpsFail, SiteCounter::BytesFail],
+        EventKind::Queued => [SiteCounter::Ops, SiteCounter::Bytes],
+        EventKind::Completed => [SiteCounter::OpsDone, SiteCounter::BytesDone],
+        EventKind::Failed => [SiteCounter::OpsFail, SiteCounter::BytesFail],
     }
 }
 

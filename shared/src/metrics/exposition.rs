@@ -12,6 +12,7 @@ use prometheus::{
 
 use super::{
     processes::Processes,
+    runs::Runs,
     view::{PartitionView, TopicView},
 };
 use crate::{job::Word, record::Millis};
@@ -49,6 +50,9 @@ pub fn of_processes(processes: &Processes) -> String {
     let gauge = |name, help, bytes: u64| {
         family(name, MetricType::GAUGE, help, vec![metric(MetricType::GAUGE, vec![], bytes as f64)])
     };
+    let counter = |name, help, count: u64| {
+        family(name, MetricType::COUNTER, help, vec![metric(MetricType::COUNTER, vec![], count as f64)])
+    };
     let kind = MetricType::COUNTER;
     let requests = &processes.requests;
     let requests = requests.iter().map(|(it, count)| metric(kind, vec![label("operation", it.name())], *count as f64));
@@ -65,6 +69,16 @@ pub fn of_processes(processes: &Processes) -> String {
             "highwater_memory_budget_used_bytes",
             "Memory that the running processes use for records and unfinished segments",
             processes.memory_used_bytes,
+        ),
+        counter(
+            "highwater_metrics_messages_dropped_total",
+            "Messages for the metrics topic that the running processes gave up, because too many waited",
+            processes.messages_dropped,
+        ),
+        counter(
+            "highwater_metrics_publish_failures_total",
+            "Attempts of the running processes to publish figures on the metrics topic that failed, since they started",
+            processes.publish_failures,
         ),
         family(
             "highwater_storage_errors_total",
@@ -90,6 +104,36 @@ pub fn skipped(counts: &[(&str, u64)]) -> String {
     let kind = MetricType::COUNTER;
     let metrics = counts.iter().map(|(reason, count)| metric(kind, vec![label("reason", reason)], *count as f64));
     encode(&[family("highwater_metrics_messages_skipped_total", kind, HELP, metrics.collect())])
+}
+
+/// The lines of the page about runs of scheduled functions.
+#[must_use]
+pub fn of_runs(runs: &Runs) -> String {
+    let failures = runs.failures.iter().map(|(function, kind, count)| {
+        let labels = vec![label("function", function), label("kind", kind.name())];
+        metric(MetricType::COUNTER, labels, *count as f64)
+    });
+    let successes = runs.successes.iter().map(|success| {
+        let backup = Some(label("backup", &success.backup)).filter(|_| !success.backup.is_empty());
+        let labels = backup.into_iter().chain([label("function", &success.function)]).collect();
+        metric(MetricType::GAUGE, labels, seconds(success.at))
+    });
+    let families = [
+        family(
+            "highwater_function_failures_total",
+            MetricType::COUNTER,
+            "What runs of scheduled functions could not do, by what is to blame",
+            failures.collect(),
+        ),
+        family(
+            "highwater_function_last_success_timestamp_seconds",
+            MetricType::GAUGE,
+            "When a scheduled function last did all it had to",
+            successes.collect(),
+        ),
+    ];
+    let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
+    encode(&families)
 }
 
 fn encode(families: &[MetricFamily]) -> String {

@@ -14,5 +14,6 @@ pub mod processes;
 pub mod push;
 pub mod reason;
 pub mod registers;
+pub mod runs;
 pub mod standing;
 pub mod view;

@@ -10,6 +10,7 @@ use super::{
     standing::Process,
 };
 use crate::{
+    chain::totals::is_zero,
     ports::{
         objects::{ErrorKind, Operation as Request},
         store::{Operation, Register},
@@ -26,6 +27,10 @@ pub const KEY: &str = "hw1:processes";
 struct ProcessValue {
     memory_used_bytes: u64,
     memory_limit_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    publish_failures: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    messages_dropped: u64,
     #[serde(default)]
     requests: BTreeMap<Request, u64>,
     #[serde(default)]
@@ -42,6 +47,10 @@ pub struct Processes {
     pub memory_used_bytes: u64,
     /// How much of it may be in use.
     pub memory_limit_bytes: u64,
+    /// How often figures could not be published.
+    pub publish_failures: u64,
+    /// Messages that were given up meanwhile.
+    pub messages_dropped: u64,
     /// Requests to the storage since they started.
     pub requests: BTreeMap<Request, u64>,
     /// Those that failed, by kind.
@@ -54,6 +63,8 @@ pub fn operation(process: &Process) -> Operation {
     let value = ProcessValue {
         memory_used_bytes: process.memory_used_bytes,
         memory_limit_bytes: process.memory_limit_bytes,
+        publish_failures: process.publish_failures,
+        messages_dropped: process.messages_dropped,
         requests: process.requests.clone(),
         errors: process.errors.clone(),
         expires: process.expires,
@@ -71,6 +82,8 @@ pub fn live(registers: &[Register], now: Millis) -> Processes {
         sum.count += 1;
         sum.memory_used_bytes = sum.memory_used_bytes.saturating_add(process.memory_used_bytes);
         sum.memory_limit_bytes = sum.memory_limit_bytes.saturating_add(process.memory_limit_bytes);
+        sum.publish_failures = sum.publish_failures.saturating_add(process.publish_failures);
+        sum.messages_dropped = sum.messages_dropped.saturating_add(process.messages_dropped);
         for (request, count) in process.requests {
             *sum.requests.entry(request).or_default() += count;
         }
@@ -106,6 +119,8 @@ mod tests {
             instance: instance.into(),
             memory_used_bytes: 10,
             memory_limit_bytes: 100,
+            publish_failures: 4,
+            messages_dropped: 1,
             requests: BTreeMap::from([(Request::Put, 3), (Request::Get, 1)]),
             errors: BTreeMap::from([(Request::Put, BTreeMap::from([(ErrorKind::Unavailable, 2)]))]),
             expires: Millis(expires),
@@ -119,6 +134,7 @@ mod tests {
         let junk = Register { field: "1:x,".into(), order: vec![1], value: "junk".into() };
         let sum = live(&[register("a", 100), register("b", 100), register("dead", 50), junk], Millis(50));
         assert_eq!((sum.count, sum.memory_used_bytes, sum.memory_limit_bytes), (2, 20, 200));
+        assert_eq!((sum.publish_failures, sum.messages_dropped), (8, 2));
         assert_eq!(sum.requests, BTreeMap::from([(Request::Put, 6), (Request::Get, 2)]));
         assert_eq!(sum.errors, BTreeMap::from([((Request::Put, ErrorKind::Unavailable), 4)]));
     }

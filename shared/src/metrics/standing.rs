@@ -189,6 +189,12 @@ pub struct Process {
     pub memory_used_bytes: u64,
     /// How much of it may be in use.
     pub memory_limit_bytes: u64,
+    /// How often it could not publish figures since it started.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub publish_failures: u64,
+    /// How many messages it gave up meanwhile, because too many waited.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub messages_dropped: u64,
     /// Requests to the storage, by what was asked.
     #[serde(default)]
     pub requests: BTreeMap<Request, u64>,

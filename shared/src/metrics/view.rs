@@ -6,7 +6,9 @@
 //! - Counts run over all incarnations: `totals` since ever, `present` without what lies below the floors.
 //! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
 //!   The position is the owner's while its word holds, and the frontier where that is further (somebody else stored more)
-//!   or nobody's word holds: what a dead owner had consumed and not stored is not backed up. Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
+//!   or nobody's word holds: what a dead owner had consumed and not stored is not backed up. Behind the frontier, offsets
+//!   that lag-monitor found to hold no record (transaction markers, aborted and compacted records) are consumed whoever
+//!   says so, so that a new owner, which begins at the frontier, takes no progress back. Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
 //! - A chain whose end cannot be read in the storage has no figures, nor have counts that would leave it out.
 //! - **State of a topic** is the worst of its partitions' ([`State::worst`]). A partition's state that its owner has not
 //!   said again in time counts as 0, and makes the topic stale; so does stored data without any state.
@@ -143,7 +145,7 @@ impl<'a> Current<'a> {
             progress: self
                 .ends
                 .get(&number)
-                .map(|ends| progress(chain.map(|chain| position(chain, now)).unwrap_or_default(), ends)),
+                .map(|ends| progress(chain.map(|chain| position(chain, ends, now)).unwrap_or_default(), ends)),
             lag: self.ends.get(&number).map(|ends| lag(next, totals, ends, now)),
             last_segment_at: head.and_then(|head| head.marks.written_at),
             log_start: self.ends.get(&number).map(|ends| ends.log_start),
@@ -178,9 +180,11 @@ fn last_offset(chain: &Chain) -> Option<Offset> {
     chain.head.filter(|head| head.totals != Totals::default()).map(|head| Offset(head.next.0 - 1))
 }
 
-fn position(chain: &Chain, now: Millis) -> Offset {
+fn position(chain: &Chain, ends: &LogEnds, now: Millis) -> Offset {
     let next = chain.head.map(|head| head.next).unwrap_or_default();
-    chain.job.as_ref().filter(|job| holds(job, now)).map_or(next, |job| job.position.max(next))
+    // What was looked for behind the frontier of now says nothing about what is before it.
+    let passed = ends.oldest.filter(|oldest| oldest.from <= next).map_or(next, |oldest| oldest.offset.max(next));
+    chain.job.as_ref().filter(|job| holds(job, now)).map_or(passed, |job| job.position.max(passed))
 }
 
 fn progress(position: Offset, ends: &LogEnds) -> f64 {

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::function::FunctionError;
+
 /// Invokes a function by its name and waits for its answer.
 #[async_trait]
 pub trait Invoker: Send + Sync {
@@ -25,6 +27,8 @@ pub enum InvokeError {
         error_type: String,
         /// Its error's text, as Lambda's `errorMessage`.
         message: String,
+        /// Whether it says that the same call may succeed later.
+        retry: bool,
     },
     /// The call is refused: not allowed, too large, or what answers is no function. Trying again does not help.
     #[error("function {function} cannot be invoked: {message}")]
@@ -46,9 +50,26 @@ pub enum InvokeError {
 }
 
 impl InvokeError {
+    /// The error with which a function ended.
+    #[must_use]
+    pub fn of_function(function: &str, error: FunctionError) -> Self {
+        let FunctionError { error_type, message, retry } = error;
+        InvokeError::Function { function: function.to_owned(), error_type, message, retry }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn retry(&self) -> bool {
-        !matches!(self, InvokeError::UnknownFunction(_) | InvokeError::Refused { .. })
+        match self {
+            InvokeError::Function { retry, .. } => *retry,
+            InvokeError::Unreachable { .. } => true,
+            InvokeError::UnknownFunction(_) | InvokeError::Refused { .. } => false,
+        }
+    }
+
+    /// Whether the function ran and will never take this payload: it is to blame, and nothing around it.
+    #[must_use]
+    pub fn blames_the_payload(&self) -> bool {
+        matches!(self, InvokeError::Function { retry: false, .. })
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     use crate::{
         metrics::backbeat::{
             keys,
-            message::{Counts, Decoded, Kind, decode},
+            message::{Counts, Decoded, EventKind, decode},
         },
         replication::{ReasonKind, Subject},
     };
@@ -110,7 +110,7 @@ mod tests {
         Status::queued(subject, 7, Millis(1))
     }
 
-    fn decoded(message: &Message) -> (Kind, Counts) {
+    fn decoded(message: &Message) -> (EventKind, Counts) {
         match decode(message.value.as_deref()) {
             Decoded::Change(change) => (change.kind, change.counts),
             other => panic!("{other:?}"),
@@ -122,7 +122,8 @@ mod tests {
         let site = Counts::Site { location: "l".into(), ops: 1, bytes: 7 };
         let failed = status().failed(ReasonKind::Refused, "no".into(), None, Millis(2));
         let done = status().completed(Millis(2));
-        for (status, kind) in [(status(), Kind::Queued), (failed, Kind::Failed), (done, Kind::Completed)] {
+        for (status, kind) in [(status(), EventKind::Queued), (failed, EventKind::Failed), (done, EventKind::Completed)]
+        {
             assert_eq!(decoded(&of_status(&status)), (kind, site.clone()));
         }
         let object = |bytes| Counts::Object {
@@ -134,8 +135,8 @@ mod tests {
             },
             bytes,
         };
-        assert_eq!(decoded(&started(&status(), Millis(3))), (Kind::Queued, object(7)));
-        assert_eq!(decoded(&part_completed(&status(), 2, 3, Millis(3))), (Kind::Completed, object(3)));
+        assert_eq!(decoded(&started(&status(), Millis(3))), (EventKind::Queued, object(7)));
+        assert_eq!(decoded(&part_completed(&status(), 2, 3, Millis(3))), (EventKind::Completed, object(3)));
     }
 
     #[test]

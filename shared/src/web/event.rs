@@ -20,7 +20,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{HttpRequest, HttpResponse};
+use super::{
+    HttpRequest, HttpResponse,
+    guard::{Guard, Sender},
+};
+use crate::config::secret::Secret;
 
 /// What needs no encoding in a query (RFC 3986, "unreserved").
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -33,6 +37,8 @@ const NO_STAGE: &str = "$default";
 pub struct HttpEvent {
     /// The request.
     pub request: HttpRequest,
+    /// What it tells of who sent it.
+    pub sender: Sender,
     /// Whether headers have lists of values in this kind of event, and so in its answer.
     lists: bool,
 }
@@ -109,12 +115,24 @@ impl TryFrom<Value> for HttpEvent {
         let path = written.path().ok_or(HttpEventError::Without("path"))?;
         let query = written.query();
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let request = HttpRequest { method, target, client: written.client(), body: written.body()? };
-        Ok(HttpEvent { request, lists: written.multi_value_headers.is_some() })
+        let request = HttpRequest { method, target, body: written.body()? };
+        Ok(HttpEvent { request, sender: written.sender(), lists: written.multi_value_headers.is_some() })
     }
 }
 
 impl HttpEvent {
+    /// The request, where the guard lets it in; else the answer.
+    ///
+    /// # Errors
+    /// The answer.
+    pub fn admitted(&self, guard: &Guard) -> Result<HttpRequest, HttpAnswer> {
+        let method = &self.request.method;
+        match guard.check(method, &self.sender) {
+            Ok(()) => Ok(self.request.clone()),
+            Err(refusal) => Err(self.answer(refusal.answer(method))),
+        }
+    }
+
     /// The answer in the form that goes with this event.
     #[must_use]
     pub fn answer(&self, response: HttpResponse) -> HttpAnswer {
@@ -167,6 +185,16 @@ impl Written {
         }
     }
 
+    fn sender(&self) -> Sender {
+        let header = |name| self.header(name).map(str::to_owned);
+        Sender {
+            client: self.client(),
+            hosts: header("host").into_iter().collect(),
+            origin: header("origin"),
+            authorization: self.header("authorization").map(Secret::new),
+        }
+    }
+
     /// Who asks: a load balancer adds that to the end of a header, the others have a field.
     fn client(&self) -> Option<IpAddr> {
         let context = &self.request_context;
@@ -206,6 +234,10 @@ mod tests {
         HttpEvent::try_from(event).unwrap().request
     }
 
+    fn sender(event: Value) -> Sender {
+        HttpEvent::try_from(event).unwrap().sender
+    }
+
     fn ip(address: &str) -> Option<IpAddr> {
         address.parse().ok()
     }
@@ -221,30 +253,48 @@ mod tests {
         };
         let got = request(event("$default", "/_/metrics//a%2Fb"));
         assert_eq!((got.method.as_str(), got.target.as_str()), ("GET", "/_/metrics//a%2Fb?versionId=a%2Fb"));
-        assert_eq!(got.client, ip("10.1.2.3"));
+        let sender = sender(event("$default", "/"));
+        assert_eq!((sender.client, sender.hosts), (ip("10.1.2.3"), vec!["x".to_owned()]));
         assert_eq!(request(event("prod", "/prod/metrics")).path(), "/metrics");
         assert_eq!(request(event("prod", "/production/metrics")).path(), "/production/metrics");
     }
 
     #[test]
     fn a_payload_1_0_has_its_decoded_query_encoded_again() {
-        let got = request(json!({
+        let event = json!({
             "version": "1.0", "httpMethod": "post", "path": "/a", "queryStringParameters": {"k": "b"},
             "multiValueQueryStringParameters": {"k": ["a b&c", "ü"]}, "headers": null, "multiValueHeaders": null,
             "requestContext": {"stage": "prod", "identity": {"sourceIp": "::1"}}, "body": "aGk=", "isBase64Encoded": true
-        }));
+        });
+        let got = request(event.clone());
         assert_eq!((got.method.as_str(), got.target.as_str()), ("POST", "/a?k=a%20b%26c&k=%C3%BC"));
-        assert_eq!((got.client, &got.body[..]), (ip("::1"), &b"hi"[..]));
+        assert_eq!((sender(event).client, &got.body[..]), (ip("::1"), &b"hi"[..]));
     }
 
     #[test]
     fn a_load_balancer_has_its_query_as_it_was_sent_and_the_client_last_in_a_header() {
         for (forwarded, client) in [("1.1.1.1, 10.0.0.9", "10.0.0.9"), ("10.0.0.9:4711", "10.0.0.9")] {
-            let got = request(json!({
+            let event = json!({
                 "requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "GET", "path": "/a%2Fb",
                 "queryStringParameters": {"versionId": "x%2Fy"}, "headers": {"X-Forwarded-For": forwarded}, "body": ""
-            }));
-            assert_eq!((got.target.as_str(), got.client), ("/a%2Fb?versionId=x%2Fy", ip(client)));
+            });
+            let target = request(event.clone()).target;
+            assert_eq!((target.as_str(), sender(event).client), ("/a%2Fb?versionId=x%2Fy", ip(client)));
+        }
+    }
+
+    #[test]
+    fn an_event_tells_what_its_headers_say_of_the_sender_however_they_are_written() {
+        let one = json!({"Host": "h", "ORIGIN": "http://o", "authorization": "Bearer t"});
+        let several = json!({"host": ["h"], "origin": ["http://o"], "Authorization": ["Bearer t"]});
+        let expected = Sender {
+            hosts: vec!["h".into()],
+            origin: Some("http://o".into()),
+            authorization: Some(Secret::new("Bearer t")),
+            client: None,
+        };
+        for (field, headers) in [("headers", one), ("multiValueHeaders", several)] {
+            assert_eq!(sender(json!({"httpMethod": "GET", "path": "/", field: headers})), expected);
         }
     }
 

@@ -1,10 +1,9 @@
 //! HTTP requests and answers, free of any server's types, and the events in which Lambda gets and gives them.
 
 mod event;
+pub mod guard;
 
 pub use event::{HttpAnswer, HttpEvent, HttpEventError};
-
-use std::net::IpAddr;
 
 use bytes::Bytes;
 
@@ -15,8 +14,6 @@ pub struct HttpRequest {
     pub method: String,
     /// Path and query as they stand in the request line: nothing decoded.
     pub target: String,
-    /// Who asks, where it is known.
-    pub client: Option<IpAddr>,
     /// The body; its size is limited by who received it.
     pub body: Bytes,
 }

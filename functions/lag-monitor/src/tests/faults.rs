@@ -7,13 +7,14 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::kafka::MemoryKafka,
     archive,
-    metrics::registers::Epoch,
+    metrics::{registers::Epoch, runs},
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
     record::{Millis, Offset, TopicPartition},
+    runs::FailureKind,
 };
 
 use super::world::{World, refresh};
@@ -98,13 +99,35 @@ async fn a_topic_that_cannot_be_read_costs_the_others_nothing_and_the_store_is_n
 }
 
 #[tokio::test]
-async fn without_the_store_log_ends_are_said_all_the_same() {
+async fn without_the_store_nothing_can_be_said_and_the_report_says_why() {
     let world = World::new();
     create(&world, &["orders"], 0..2);
     let context = world.context_with(Arc::new(world.kafka.clone()), world.objects.clone(), Arc::new(Down));
     let report = refresh(&context).await;
-    assert_eq!((report.ends, report.complete, report.failures.len()), (2, false, 1));
+    assert_eq!((report.ends, report.complete, report.failures.len()), (0, false, 1));
     assert!(report.failures[0].error.retry());
+}
+
+#[tokio::test]
+async fn failures_are_counted_by_kind_and_the_last_success_has_a_time() {
+    let world = World::new();
+    create(&world, &["orders"], 0..2);
+    world.drain().await;
+    let objects = Arc::new(Deaf(world.objects.clone(), "main/orders/1/1/"));
+    let context = world.context_with(Arc::new(world.kafka.clone()), objects, world.store.clone());
+    for _ in 0..3 {
+        refresh(&context).await;
+    }
+    let runs = async || runs::read(&world.store.read(&runs::queries()).await.unwrap());
+    let failed = runs().await;
+    assert_eq!(failed.failures, [("lag-monitor", FailureKind::Storage, 3)]);
+    let successes = |runs: &runs::Runs| runs.successes.iter().map(|it| it.backup.clone()).collect::<Vec<_>>();
+    assert_eq!(successes(&failed), [""], "the changes were looked at, the backup was not");
+
+    refresh(&world.context()).await;
+    let well = runs().await;
+    assert_eq!(successes(&well), ["", "main"]);
+    assert!(well.successes.iter().all(|success| success.at == world.now()), "{well:?}");
 }
 
 #[tokio::test]

@@ -4,15 +4,14 @@ use shared::{
     archive::{self, AcceptedLoss, AcceptedLosses, Cut},
     chain::ChainIdentity,
     metrics::{
-        keys,
-        registers::{self, Epoch, Head, Kind, Scope, names},
+        registers::{self, Epoch, Head, RegisterKind, Scope, names},
         standing::{Instance, Message},
     },
     ports::{
         objects::{GetRange, PutCondition},
-        store::{Operation, Store as _},
+        store::{Operation, Query, Store as _, Value},
     },
-    record::{Millis, Offset, Partition},
+    record::{Millis, Offset, Partition, TopicPartition},
 };
 
 use super::world::World;
@@ -33,10 +32,83 @@ async fn backed_up() -> World {
 
 #[tokio::test]
 async fn a_store_that_agrees_is_told_no_standing_again() {
+    let report = backed_up().await.refresh().await;
+    assert_eq!((report.standings, report.ends, report.complete), (0, 4, true));
+}
+
+#[tokio::test]
+async fn what_is_said_again_claims_nothing_about_who_works() {
     let world = backed_up().await;
-    let (report, messages) = world.published_by(world.refresh()).await;
-    assert_eq!((report.standings, report.complete), (0, true));
-    assert!(messages.iter().all(|message| matches!(message, Message::Ends(_))));
+    world.wipe();
+    assert_eq!(world.refresh().await.standings, 4);
+    let registers = world.snapshot().await.registers;
+    let chains: Vec<_> = registers.topics.values().flat_map(|topic| topic.chains.values()).collect();
+    assert_eq!(chains.len(), 4);
+    assert!(chains.iter().all(|chain| chain.head.is_some() && chain.job.is_none()));
+}
+
+#[tokio::test]
+async fn the_store_is_whole_as_soon_as_every_owner_has_spoken_and_without_dead_ones_after_a_refresh() {
+    let mut world = backed_up().await;
+    world.wipe();
+    assert!(!world.refresh().await.complete);
+    world.drain().await;
+    world.carry().await;
+    assert!(world.refresh().await.complete, "the owners spoke again: no need to wait");
+
+    world.wipe();
+    assert!(!world.refresh().await.complete);
+    world.clock.advance(Millis(14_999));
+    assert!(!world.refresh().await.complete, "an owner may still speak");
+    world.clock.advance(Millis(1));
+    assert!(world.refresh().await.complete);
+}
+
+#[tokio::test]
+async fn segments_that_appear_while_the_store_is_filled_put_nothing_off() {
+    let mut world = backed_up().await;
+    world.wipe();
+    let mut refresh_after_a_segment = async || {
+        world.append("orders", 1, 3);
+        world.drain().await;
+        world.later_refresh().await.complete
+    };
+    assert!(!refresh_after_a_segment().await);
+    assert!(refresh_after_a_segment().await);
+}
+
+#[tokio::test]
+async fn a_hash_that_was_lost_alone_is_noticed_and_filled_again() {
+    for kind in RegisterKind::ALL {
+        let mut world = backed_up().await;
+        let (orders, clicks) = (world.facts("orders").await, world.facts("clicks").await);
+        let hashes = world.store.read(&[Query::Registers(kind.key("main"))]).await.unwrap();
+        let Some(Value::Registers(held)) = hashes.into_iter().next() else { panic!("a hash") };
+        let fields = held.into_iter().map(|register| register.field).collect();
+        world.store.apply(&[], &[Operation::Remove { key: kind.key("main"), fields }]).await.unwrap();
+        assert!(matches!(world.epoch().await, Epoch::Doubtful(_)), "{kind:?}");
+
+        world.later_refresh().await;
+        assert!(world.later_refresh().await.complete, "{kind:?}");
+        assert_eq!((world.facts("orders").await, world.facts("clicks").await), (orders, clicks), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_single_register_that_was_lost_is_noticed_and_said_again() {
+    for kind in [RegisterKind::Heads, RegisterKind::Floors, RegisterKind::Incarnations] {
+        let mut world = backed_up().await;
+        let facts = world.facts("orders").await;
+        let field = match kind {
+            RegisterKind::Incarnations => names::topic_field("orders", "1"),
+            _ => names::chain_field("orders", 1, Partition(2)),
+        };
+        world.store.apply(&[], &[Operation::Remove { key: kind.key("main"), fields: vec![field] }]).await.unwrap();
+        assert!(!world.snapshot().await.registers.is_whole(), "{kind:?}");
+        world.later_refresh().await;
+        assert!(world.snapshot().await.registers.is_whole(), "{kind:?}");
+        assert_eq!(world.facts("orders").await, facts, "{kind:?}");
+    }
 }
 
 #[tokio::test]
@@ -52,18 +124,6 @@ async fn a_wiped_store_agrees_with_the_storage_again_within_two_refreshes() {
 
     assert_eq!((second.standings, second.complete), (0, true));
     assert_eq!((world.facts("orders").await, world.facts("clicks").await), (orders, clicks));
-}
-
-#[tokio::test]
-async fn what_is_sent_again_claims_nothing_about_who_works() {
-    let world = backed_up().await;
-    world.wipe();
-    let (_, messages) = world.published_by(world.refresh()).await;
-    let jobs = messages.iter().filter_map(|message| match message {
-        Message::Standing(standing) => Some(standing.job.is_some()),
-        _ => None,
-    });
-    assert_eq!(jobs.collect::<Vec<_>>(), [false; 4]);
 }
 
 #[tokio::test]
@@ -90,84 +150,6 @@ async fn an_empty_system_is_complete_at_the_first_refresh() {
 }
 
 #[tokio::test]
-async fn the_store_is_not_called_whole_while_what_was_sent_has_not_arrived() {
-    let world = backed_up().await;
-    world.wipe();
-    for _ in 0..3 {
-        world.clock.advance(Millis(15_000));
-        assert!(!world.refresh().await.complete);
-    }
-    assert!(matches!(world.epoch().await, Epoch::Rebuilding(_)));
-}
-
-#[tokio::test]
-async fn the_store_is_called_whole_as_soon_as_every_owner_has_spoken_and_without_dead_ones_after_a_refresh() {
-    let mut world = backed_up().await;
-    world.wipe();
-    assert!(!world.refresh().await.complete);
-    world.drain().await;
-    world.carry().await;
-    assert!(world.refresh().await.complete, "the owners spoke again: no need to wait");
-
-    world.wipe();
-    assert!(!world.refresh().await.complete);
-    world.carry().await;
-    world.clock.advance(Millis(14_999));
-    assert!(!world.refresh().await.complete, "an owner may still speak");
-    world.clock.advance(Millis(1));
-    assert!(world.refresh().await.complete);
-}
-
-#[tokio::test]
-async fn a_store_that_is_filled_only_between_refreshes_becomes_whole_though_segments_appear_before_each() {
-    let mut world = backed_up().await;
-    world.wipe();
-    let mut refresh_after_a_segment = async || {
-        world.append("orders", 1, 3);
-        world.drain().await;
-        world.later_refresh().await.complete
-    };
-    assert!(!refresh_after_a_segment().await);
-    assert!(refresh_after_a_segment().await, "what the storage had at the first look is there");
-    assert!(!world.store.keys().contains(&keys::targets("main")), "nothing is kept of it");
-}
-
-#[tokio::test]
-async fn what_the_first_look_found_is_waited_for_and_a_topic_that_is_gone_is_not() {
-    let world = backed_up().await;
-    world.wipe();
-    for _ in 0..2 {
-        world.clock.advance(Millis(15_000));
-        assert!(!world.refresh().await.complete, "nothing arrived");
-    }
-    world.wipe();
-    assert!(!world.refresh().await.complete);
-    world.kafka.delete("orders");
-    let of_clicks = world.published_by(world.refresh()).await.1;
-    for message in of_clicks {
-        world.store.apply(&[], &registers::operations(&message)).await.unwrap();
-    }
-    world.clock.advance(Millis(15_000));
-    assert!(world.refresh().await.complete, "of orders nothing arrived, and nothing has to");
-}
-
-#[tokio::test]
-async fn targets_that_nobody_can_read_or_of_another_topic_are_found_anew() {
-    let mut world = backed_up().await;
-    world.wipe();
-    assert!(!world.later_refresh().await.complete);
-    let Epoch::Rebuilding(since) = world.epoch().await else { panic!("it is rebuilt") };
-    let order = vec![since.unsigned_abs()];
-    for (partition, value) in [(0, "junk"), (1, r#"{"topicId":"another","next":1000,"start":1000}"#)] {
-        let (key, field) = (keys::targets("main"), names::chain_field("orders", 1, Partition(partition)));
-        let remove = Operation::Remove { key: key.clone(), fields: vec![field.clone()] };
-        let junk = Operation::Max { key, field, order: order.clone(), value: value.into() };
-        world.store.apply(&[], &[remove, junk]).await.unwrap();
-    }
-    assert!(world.later_refresh().await.complete);
-}
-
-#[tokio::test]
 async fn a_wipe_while_it_is_rebuilt_begins_the_rebuilding_anew() {
     let mut world = backed_up().await;
     world.wipe();
@@ -185,7 +167,7 @@ async fn a_register_that_nobody_can_read_is_taken_out_and_said_again() {
     let mut world = backed_up().await;
     let facts = world.facts("orders").await;
     let junk = Operation::Max {
-        key: Kind::Heads.key("main"),
+        key: RegisterKind::Heads.key("main"),
         field: names::chain_field("orders", 1, Partition(2)),
         order: vec![1 << 62],
         value: "junk".into(),
@@ -300,15 +282,36 @@ async fn a_head_above_a_loss_that_was_accepted_falls_to_the_storages_and_never_c
 
 #[tokio::test]
 async fn from_the_acceptance_on_nothing_is_answered_until_the_figures_are_the_storages() {
-    let mut world = without_a_tail().await;
+    let world = without_a_tail().await;
     accept_the_loss(&world).await;
     let scope = Scope::Backup("main");
-    let (step, run) = world.snapshot().await.seen.begin_again(scope, world.now()).unwrap();
-    world.store.apply(&[step], &[run]).await.unwrap();
+    let (step, notes) = world.snapshot().await.seen.begin_again(scope, world.now()).unwrap();
+    world.store.apply(&[step], &notes).await.unwrap();
     assert!(matches!(world.epoch().await, Epoch::Rebuilding(_)));
-    assert!(!world.refresh().await.complete, "the standing has not arrived");
     assert_eq!(head_of(&world).await.next, Offset(15));
-    world.carry().await;
-    assert!(world.later_refresh().await.complete);
+    assert!(world.refresh().await.complete);
     assert_eq!(head_of(&world).await.next, Offset(10));
+}
+
+#[tokio::test]
+async fn a_topic_with_an_aborted_tail_is_wholly_backed_up_from_the_first_answer_on() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append("orders", 0, 5);
+    let orders = TopicPartition::new("orders", 0);
+    let aborted = world.kafka.begin();
+    for _ in 0..2 {
+        world.kafka.append_in(aborted, &orders, world.record());
+    }
+    world.kafka.abort_transaction(aborted);
+    world.drain().await;
+    world.later_refresh().await;
+    // Nobody is at work any more, and the store is new.
+    world.clock.advance(Millis(600_000));
+    world.wipe();
+    while !world.refresh().await.complete {
+        world.clock.advance(Millis(15_000));
+    }
+    let partition = world.view_of("orders").await.unwrap().partitions[&Partition(0)];
+    assert_eq!((partition.progress, partition.lag.map(|lag| lag.records)), (Some(1.0), Some(0)));
 }

@@ -4,6 +4,7 @@ mod backlog;
 mod changes;
 mod faults;
 mod healing;
+mod looking;
 mod observing;
 mod settings;
 mod world;

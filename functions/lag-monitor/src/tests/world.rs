@@ -15,7 +15,7 @@ use shared::{
             Epoch, TopicRegisters,
             epoch::{Snapshot, queries, snapshots},
         },
-        standing::{Message, registers},
+        standing::registers,
         view::{TopicView, view},
     },
     ports::{
@@ -26,6 +26,7 @@ use shared::{
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
+    runs::RunLog,
     segment::Compression,
 };
 
@@ -39,6 +40,8 @@ pub(super) struct World {
     pub kafka: MemoryKafka,
     pub objects: Arc<dyn Objects>,
     pub store: Arc<MemoryStore>,
+    /// In which time everything is looked at.
+    pub full_look: Duration,
     /// How far the metrics topic was carried into the store.
     carried: Offset,
 }
@@ -50,25 +53,28 @@ impl World {
         kafka.create(METRICS, 1, &[]);
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        World { clock, kafka, objects, store, carried: Offset(0) }
+        World { clock, kafka, objects, store, full_look: Duration::ZERO, carried: Offset(0) }
     }
 
     pub fn now(&self) -> Millis {
         self.clock.now()
     }
 
-    /// Appends so many records to a partition.
-    pub fn append(&self, topic: &str, partition: i32, records: usize) {
-        let record = Record {
+    pub fn record(&self) -> Record {
+        Record {
             offset: Offset(0),
             timestamp: Millis(1),
             timestamp_type: TimestampType::CreateTime,
             key: None,
             value: Some("value".into()),
             headers: vec![],
-        };
+        }
+    }
+
+    /// Appends so many records to a partition.
+    pub fn append(&self, topic: &str, partition: i32, records: usize) {
         for _ in 0..records {
-            self.kafka.append(&TopicPartition::new(topic, partition), record.clone());
+            self.kafka.append(&TopicPartition::new(topic, partition), self.record());
         }
     }
 
@@ -135,14 +141,6 @@ impl World {
         }
     }
 
-    /// What a refresh publishes, decoded.
-    pub async fn published_by<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Message>) {
-        let from = self.end_of_metrics().await;
-        let outcome = work.await;
-        let messages = self.messages_from(from).await;
-        (outcome, messages.iter().map(|message| Message::decode(message).unwrap()).collect())
-    }
-
     pub fn context(&self) -> Arc<Context> {
         self.context_with(Arc::new(self.kafka.clone()), self.objects.clone(), self.store.clone())
     }
@@ -156,6 +154,7 @@ impl World {
         Arc::new(Context {
             kafka,
             objects,
+            runs: RunLog::new(crate::NAME, Some(store.clone())),
             store,
             clock: self.clock.clone(),
             backups: vec![Backup { name: "main".into(), topics: selection() }],
@@ -163,8 +162,9 @@ impl World {
             own_topics: vec![METRICS.into()],
             limits: Limits {
                 refresh: Duration::from_millis(REFRESH_MS.unsigned_abs()),
-                arrival_polls_max: 2,
-                arrival_poll_wait: Duration::from_millis(1),
+                full_look: self.full_look,
+                polls_max: 2,
+                poll_wait: Duration::from_millis(1),
                 ..Limits::default()
             },
         })
@@ -175,7 +175,7 @@ impl World {
         refresh(&self.context()).await
     }
 
-    /// One refresh after the time of one, and what it published carried into the store.
+    /// One refresh after the time of one; then what writers said is carried into the store.
     pub async fn later_refresh(&mut self) -> BackupReport {
         self.clock.advance(Millis(REFRESH_MS));
         let report = self.refresh().await;

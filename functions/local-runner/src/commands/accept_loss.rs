@@ -131,7 +131,7 @@ async fn doubt(store: &dyn Store, backup: &str, clock: &dyn Clock) -> Result<(),
     let seen = Seen::read(&mut store.read(&scope.queries()).await?.into_iter());
     if let Some((step, run)) = seen.begin_again(scope, clock.now()) {
         // Where somebody else moved it meanwhile, it was begun after the loss was accepted as well.
-        store.apply(&[step], &[run]).await?;
+        store.apply(&[step], &run).await?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 pub use shared::function::{Answer, FunctionError};
 use shared::ports::invoker::{InvokeError, Invoker};
+use tracing::Instrument as _;
 
 type Handler = Arc<dyn Fn(Value) -> BoxFuture<'static, Answer> + Send + Sync>;
 
@@ -47,10 +48,11 @@ impl Functions {
     /// Runs a function; `None` where there is none of that name. A panic in it is its error and nobody else's.
     pub async fn call(&self, name: &str, payload: Value) -> Option<Answer> {
         let handler = self.handlers.get(name)?.clone();
-        let answer = tokio::spawn(async move { handler(payload).await }).await;
+        let span = tracing::info_span!("function", name);
+        let answer = tokio::spawn(async move { handler(payload).await }.instrument(span)).await;
         Some(answer.unwrap_or_else(|error| {
             let message = format!("the function ended without an answer: {error}");
-            Err(FunctionError { error_type: "Panic".to_owned(), message })
+            Err(FunctionError { error_type: "Panic".to_owned(), message, retry: true })
         }))
     }
 }
@@ -60,11 +62,7 @@ impl Invoker for Functions {
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, InvokeError> {
         let answer = self.call(function, payload).await;
         let answer = answer.ok_or_else(|| InvokeError::UnknownFunction(function.to_owned()))?;
-        answer.map_err(|FunctionError { error_type, message }| InvokeError::Function {
-            function: function.to_owned(),
-            error_type,
-            message,
-        })
+        answer.map_err(|error| InvokeError::of_function(function, error))
     }
 }
 
@@ -99,7 +97,9 @@ mod tests {
     fn table() -> Functions {
         Functions::default()
             .with("echo", |payload| async move { Ok(payload) })
-            .with("fails", |_| async { Err(FunctionError { error_type: "Sad".into(), message: "no".into() }) })
+            .with("fails", |_| async {
+                Err(FunctionError { error_type: "Sad".into(), message: "no".into(), retry: false })
+            })
             .with("panics", |_| async { panic!("boom") })
     }
 

@@ -58,7 +58,7 @@ impl Listeners {
     pub async fn open(settings: &ListenSettings, selection: &Selection) -> Result<Self, ListenError> {
         let mut open = vec![];
         for port in Port::ALL.into_iter().filter(|port| selection.listens(*port)) {
-            open.extend(bind(port.name(), port.setting(settings)).await?.map(|listening| (port, listening)));
+            open.extend(bind(port.name(), port.setting(settings), settings).await?.map(|listening| (port, listening)));
         }
         Ok(Listeners(open))
     }

@@ -53,7 +53,7 @@ impl Host {
     ) -> Result<Self, Failure> {
         let ports = Ports::connect(settings, selection, gateway).await?;
         if let Some(kafka) = &ports.kafka {
-            connect::create_metrics_topic(settings, &**kafka).await?;
+            connect::create_metrics_topic(settings, &**kafka).await;
             if settings.replicates() {
                 connect::create_replication_topic(settings, &**kafka).await?;
             }

@@ -46,7 +46,8 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             needs: &[Storage],
             invokes: &[],
             context: |world| {
-                Some(Arc::new(segment_expirer::Context::new(world.settings, world.objects()?, world.clock())))
+                let (objects, store) = (world.objects()?, world.store());
+                Some(Arc::new(segment_expirer::Context::new(world.settings, objects, store, world.clock())))
             },
             triggers: &[Trigger::Schedule(expiries)],
             handler: |payload, context| {

@@ -39,7 +39,8 @@ async fn invoke_repeatedly(
 ) {
     while !stop.is_cancelled() {
         if let Some(Err(error)) = functions.call(function, schedule.payload.clone()).await {
-            tracing::warn!("{function}: {error}; the next run tries again");
+            // What a function can run into it has logged itself, once.
+            tracing::debug!("{function}: {error}; the next run tries again");
         }
         stop.run_until_cancelled(tokio::time::sleep(schedule.every)).await;
     }

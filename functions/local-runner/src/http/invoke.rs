@@ -111,9 +111,10 @@ fn answered(answer: Option<Result<Value, FunctionError>>) -> Response {
     let version = (EXECUTED_VERSION, HeaderValue::from_static("$LATEST"));
     match answer {
         Some(Ok(value)) => ([version], Json(value)).into_response(),
-        Some(Err(FunctionError { error_type, message })) => {
+        Some(Err(error)) => {
             let failed = (FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
-            ([version, failed], Json(json!({ "errorMessage": message, "errorType": error_type }))).into_response()
+            let body = json!({ "errorMessage": error.message, "errorType": error.reported_type() });
+            ([version, failed], Json(body)).into_response()
         }
         None => refusal(StatusCode::NOT_FOUND, "ResourceNotFoundException", "Function not found".into()),
     }
@@ -139,9 +140,10 @@ mod tests {
     use super::*;
 
     async fn post_to(name: &str, invocation_type: &str, body: impl Into<Body>) -> (StatusCode, HeaderMap, Value) {
-        let functions = Functions::default()
-            .with("echo", |payload| async move { Ok(payload) })
-            .with("fails", |_| async { Err(FunctionError { error_type: "Sad".into(), message: "no".into() }) });
+        let functions =
+            Functions::default().with("echo", |payload| async move { Ok(payload) }).with("fails", |_| async {
+                Err(FunctionError { error_type: "Sad".into(), message: "no".into(), retry: true })
+            });
         let events = TaskTracker::new();
         let request = Request::post(format!("/2015-03-31/functions/{name}/invocations"));
         let request = request.header(INVOCATION_TYPE, invocation_type).body(body.into()).unwrap();

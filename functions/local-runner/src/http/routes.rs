@@ -9,13 +9,13 @@ use axum::{
     extract::{FromRequest, State},
     response::{IntoResponse, Response},
 };
-use http::{Request, StatusCode};
+use http::Request;
 use shared::{
     metrics::backbeat::error::ErrorAnswer,
     web::{HttpRequest, HttpResponse},
 };
 
-use super::{body, server::Peer};
+use super::{answer::response, body};
 use crate::host::function::Mount;
 
 /// More than any request to these routes needs.
@@ -49,27 +49,15 @@ impl<S: Sync> FromRequest<S> for Question {
         Ok(Question(HttpRequest {
             method: parts.method.as_str().to_owned(),
             target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
-            client: parts.extensions.get().map(|Peer(address)| address.ip()),
             body: body::read(sent, BODY_BYTES_MAX).await.map_err(refused)?,
         }))
     }
 }
 
-/// The function's answer as the server sends it.
-fn response(answer: HttpResponse) -> Response {
-    let builder = answer
-        .headers
-        .into_iter()
-        .fold(http::Response::builder().status(answer.status), |builder, (name, value)| builder.header(name, value));
-    builder.body(Body::from(answer.body)).unwrap_or_else(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "the answer cannot be sent");
-        StatusCode::INTERNAL_SERVER_ERROR.into_response()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::to_bytes;
+    use http::StatusCode;
     use tower::ServiceExt;
 
     use super::*;

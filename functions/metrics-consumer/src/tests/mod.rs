@@ -4,5 +4,6 @@
 mod draining;
 mod events;
 mod following;
+mod refusing;
 mod replaying;
 mod world;

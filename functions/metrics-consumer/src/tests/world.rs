@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, store::MemoryStore},
+    function::FunctionError,
     metrics::{backbeat::keys::Windows, keys},
     ports::{
         invoker::{InvokeError, Invoker},
@@ -41,6 +42,8 @@ pub struct Aggregator {
     pub faults: Mutex<(u32, u32)>,
     rng: Mutex<StdRng>,
     pub calls: AtomicUsize,
+    /// Which parts can never be applied.
+    pub refuses: Mutex<fn(&Value) -> bool>,
     /// What happens at the first call.
     pub at_first: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -56,6 +59,7 @@ impl World {
             faults: Mutex::default(),
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
             calls: AtomicUsize::new(0),
+            refuses: Mutex::new(|_| false),
             at_first: Mutex::default(),
         });
         World { kafka, store, aggregator, clock }
@@ -85,6 +89,16 @@ impl World {
             Some(shared::ports::store::Value::Text(text)) => text,
             other => panic!("a text was asked for, not {other:?}"),
         }
+    }
+
+    /// These parts can never be applied from now on.
+    pub fn refuse(&self, refuses: fn(&Value) -> bool) {
+        *self.aggregator.refuses.lock().unwrap() = refuses;
+    }
+
+    /// How many messages were passed over because they can never be applied.
+    pub async fn never_applied(&self) -> Option<String> {
+        self.text(&keys::rejected("never_applies")).await
     }
 
     pub async fn pending(&self, location: &str) -> Option<String> {
@@ -135,6 +149,11 @@ impl Invoker for Aggregator {
             || InvokeError::Unreachable { function: function.to_owned(), source: "a fault of the test".into() };
         if draw < before {
             return Err(unreachable());
+        }
+        if (*self.refuses.lock().unwrap())(&payload) {
+            let error =
+                FunctionError { error_type: "AggregateError".into(), message: "backwards".into(), retry: false };
+            return Err(InvokeError::of_function(function, error));
         }
         let part = serde_json::from_value(payload).expect("a part");
         let outcome = metrics_aggregator::handle(part, &self.context).await.expect("the store in memory does not fail");

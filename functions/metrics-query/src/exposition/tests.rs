@@ -8,7 +8,7 @@ use shared::{
     },
     metrics::{
         backbeat::keys::Windows,
-        registers::{Kind, Scope, Seen, operations},
+        registers::{RegisterKind, Scope, Seen, operations},
         standing::{Ends, Message},
     },
     ports::store::{Advance, Applied, Operation, StoreError, Value},
@@ -66,7 +66,7 @@ fn world(mood: Mood, backups: &[&str]) -> (Arc<Moody>, Context) {
         counts_changes: false,
         partition_series_max: 1_000,
         expected: Default::default(),
-        allowed: vec![],
+        guard: Default::default(),
     };
     (store, context)
 }
@@ -79,7 +79,7 @@ async fn ask(context: &Context, method: &str, target: &str) -> (u16, String) {
 
 async fn begin(store: &Moody, scope: Scope<'_>) {
     let (step, run) = seen(store, scope).await.begin(scope, NOW).unwrap();
-    assert_eq!(store.apply(&[step], &[run]).await.unwrap(), Applied::Done);
+    assert_eq!(store.apply(&[step], &run).await.unwrap(), Applied::Done);
 }
 
 async fn seen(store: &Moody, scope: Scope<'_>) -> Seen {
@@ -208,7 +208,8 @@ async fn one_backup_that_is_not_whole_makes_the_page_wrong_and_so_503() {
 async fn a_register_that_cannot_be_read_is_503_until_it_was_taken_out() {
     let (store, context) = world(Mood::Well, &["main"]);
     complete(&store, Scope::Backup("main")).await;
-    let junk = Operation::Max { key: Kind::Heads.key("main"), field: "x".into(), order: vec![1], value: "y".into() };
+    let junk =
+        Operation::Max { key: RegisterKind::Heads.key("main"), field: "x".into(), order: vec![1], value: "y".into() };
     store.apply(&[], &[junk]).await.unwrap();
     assert_eq!(ask(&context, "GET", "/metrics").await.0, 503);
 }

@@ -18,6 +18,7 @@ use shared::{
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
+    runs::RunLog,
     segment::Compression,
 };
 
@@ -134,6 +135,8 @@ impl World {
             clock: self.clock.clone(),
             backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seals }],
             limits: Limits::default(),
+            store: None,
+            runs: RunLog::new(crate::NAME, None),
             protections: Protections::ALL,
         }
     }

@@ -32,7 +32,7 @@ impl Lane {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 _ = refresh.tick() => {
-                    reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
+                    reporter.standing(&self.context, writer.open_chain(), writer.position());
                     if self.until != Until::Stopped {
                         return Ok(());
                     }

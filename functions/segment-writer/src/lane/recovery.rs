@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::job::State;
 
 use super::{Command, Lane, LaneSummary, Until};
-use crate::{WriteError, error::Remedy};
+use crate::{WriteError, context::Work, error::Remedy, open::OpenChain};
 
 impl Lane {
     /// Works until the end, whatever happens on the way. Answers what was done, and why that was not all.
@@ -18,7 +18,7 @@ impl Lane {
         loop {
             let Err(error) = self.attempt().await else { return Ok(()) };
             self.size.set(0);
-            self.say_trouble(&error).await;
+            self.say_trouble(&error);
             let _ = self.commands.send(Command::Stop { lane: self.id, partition: self.partition.clone() });
             if self.stop.is_cancelled() {
                 return Err(error);
@@ -28,16 +28,30 @@ impl Lane {
         }
     }
 
-    /// Says that the work is interrupted, as far as there is anything to say: that it could not be said changes nothing.
-    async fn say_trouble(&mut self, error: &WriteError) {
+    /// Says that the work is interrupted, as far as there is anything to say.
+    fn say_trouble(&mut self, error: &WriteError) {
         if error.remedy() == Remedy::Reopen {
             return;
         }
         let state = if error.retry() { State::backoff(self.attempt + 1) } else { error.failed_state() };
         if let Some(voice) = &mut self.voice {
             voice.set(state, self.attempt + 1, self.context.clock.now());
-            voice.say(&self.context).await;
+            voice.say(&self.context);
         }
+    }
+
+    /// Counts what was sent before the chain was opened again, where it turns out to be stored.
+    pub(super) async fn count_unanswered(&mut self, open: &OpenChain) -> Result<(), WriteError> {
+        let Some(segment) = &self.unanswered else { return Ok(()) };
+        let records = segment.records();
+        if segment.is_stored(&*self.context.objects, open).await? {
+            tracing::info!(partition = %self.partition, records, "a segment whose answer was lost is stored");
+            self.summary.records += records;
+            self.summary.segments += 1;
+            self.context.worked(&open.chain.backup, &open.chain.topic, Work { records, busy_ms: 0 });
+        }
+        self.unanswered = None;
+        Ok(())
     }
 
     /// How long to wait before the next attempt; `None`: there is none.
@@ -77,7 +91,7 @@ impl Lane {
                 () = stop.cancelled() => return,
                 () = &mut over => return,
                 _ = refresh.tick(), if in_trouble => if let Some(voice) = &mut self.voice {
-                    let _ = stop.run_until_cancelled(voice.say(&self.context)).await;
+                    voice.say(&self.context);
                 },
                 feed = self.feed.recv() => if feed.is_none() { return },
             }

@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 
 use super::{
-    storage::{Storage, is_down},
+    storage::{Storage, is_down, is_there_already},
     *,
 };
 use crate::{open::open, report::Reporter, writer::PartitionWriter};
@@ -76,4 +76,41 @@ async fn segments_that_are_stored_behind_one_another_make_one_chain() {
     assert_eq!(end.frontier, writer.open_chain().frontier);
     assert_eq!((end.frontier.next, end.frontier.point.totals.segments), (Offset(25), 3));
     assert_eq!(world.stored().await, (0..25).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_whose_answer_was_lost_is_counted_once() {
+    // The client's own second try meets the first; or nothing is heard at all.
+    for lost in [is_there_already, is_down] {
+        let mut world = topic();
+        world.met = Some(Storage::that_loses(&world, &[lost]));
+        let context = world.context(&["main"]);
+        let report = world.drain_in(&context).await;
+        assert!(report.complete(), "{report:?}");
+        assert_eq!((report.partitions[0].records, report.partitions[0].segments), (30, 1));
+        let worked = context.worked("main", &"orders".into(), crate::context::Work::default());
+        assert_eq!(worked.records, 30);
+        assert_eq!(world.stored().await, (0..30).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_segment_that_somebody_else_stored_in_its_place_is_not() {
+    let mut world = topic();
+    let (kafka, objects, clock) = (world.kafka.clone(), world.objects.clone(), world.clock.clone());
+    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    world.met = Some(Storage::of(&world, move |_| {
+        let other = World { kafka: kafka.clone(), objects: objects.clone(), met: None, clock: clock.clone() };
+        let is_first = !done.swap(true, std::sync::atomic::Ordering::SeqCst);
+        async move {
+            if is_first {
+                other.clock.advance(Millis(1));
+                assert!(other.drain().await.complete());
+            }
+            Ok(())
+        }
+    }));
+    let report = world.drain().await;
+    assert!(report.complete(), "{report:?}");
+    assert_eq!((report.partitions[0].records, report.partitions[0].segments), (0, 0));
 }

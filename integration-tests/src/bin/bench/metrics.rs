@@ -132,7 +132,7 @@ async fn check(database: &Database) {
         let key = format!("location{location}:bb:crr:opspending");
         assert_eq!(counting::counter(&store, &key).await, 0, "{key}");
     }
-    let heads = shared::metrics::registers::Kind::Heads.key("main");
+    let heads = shared::metrics::registers::RegisterKind::Heads.key("main");
     let read = store.read(&[shared::ports::store::Query::Registers(heads)]).await.expect("registers are read");
     let [shared::ports::store::Value::Registers(heads)] = &read[..] else { panic!("registers, not {read:?}") };
     assert!(heads.len() <= BACKED_UP_PARTITIONS && !heads.is_empty());

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::ports::invoker::InvokeError;
+use crate::{function::FunctionError, ports::invoker::InvokeError};
 
 /// An answer of the Invoke API.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +70,9 @@ impl Answer<'_> {
 
     fn reported(&self, function: String, kind: &str) -> InvokeError {
         let reported = serde_json::from_slice(self.body).unwrap_or(Reported { error_type: None, error_message: None });
-        InvokeError::Function {
-            function,
-            error_type: reported.error_type.unwrap_or_else(|| kind.to_owned()),
-            message: reported.error_message.unwrap_or_else(|| String::from_utf8_lossy(self.body).into_owned()),
-        }
+        let message = reported.error_message.unwrap_or_else(|| String::from_utf8_lossy(self.body).into_owned());
+        let error_type = reported.error_type.unwrap_or_else(|| kind.to_owned());
+        InvokeError::of_function(&function, FunctionError::of_report(&error_type, message))
     }
 
     fn refusal(&self) -> String {
@@ -115,6 +113,17 @@ mod tests {
             "function aggregator failed with Unhandled: Task timed out after 3.00 seconds"
         );
         assert_eq!(told(200, Some("Unhandled"), "not json"), "function aggregator failed with Unhandled: not json");
+    }
+
+    #[test]
+    fn a_functions_error_says_whether_a_retry_may_mend_it() {
+        let error = |error_type: &str| {
+            outcome(200, Some("Unhandled"), &json!({ "errorType": error_type }).to_string()).unwrap_err()
+        };
+        let (passes, stays) = (error("AggregateError"), error("AggregateError.Permanent"));
+        assert!(passes.retry() && !passes.blames_the_payload());
+        assert!(!stays.retry() && stays.blames_the_payload());
+        assert!(stays.to_string().contains("failed with AggregateError:"), "{stays}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    function::{self, FunctionError},
+    function::{self, FunctionError, HandlerError},
     record::Millis,
 };
 
@@ -48,7 +48,7 @@ where
     CE: StdError + Send + Sync + 'static,
     I: DeserializeOwned,
     O: Serialize,
-    E: StdError,
+    E: HandlerError,
     F: Future<Output = Result<O, E>>,
 {
     log();
@@ -81,7 +81,7 @@ async fn init<C, E: StdError + Send + Sync + 'static>(context: impl Future<Outpu
     match context.await {
         Ok(context) => Ok(context),
         Err(error) => {
-            tell_init_error(FunctionError::of(&error)).await?;
+            tell_init_error(FunctionError::of(&error, true)).await?;
             Err(error.into())
         }
     }
@@ -99,5 +99,5 @@ async fn tell_init_error(error: FunctionError) -> Result<(), Error> {
 }
 
 fn diagnostic(error: FunctionError) -> Diagnostic {
-    Diagnostic { error_type: error.error_type, error_message: error.message }
+    Diagnostic { error_type: error.reported_type(), error_message: error.message }
 }

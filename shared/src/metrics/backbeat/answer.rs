@@ -86,9 +86,12 @@ pub struct ObjectQuestion<'a> {
 }
 
 impl ObjectQuestion<'_> {
-    /// What to read.
+    /// What to read: nothing of an object that cannot be told from another.
     #[must_use]
     pub fn queries(&self) -> Vec<Query> {
+        if self.object.ambiguous_part().is_some() {
+            return vec![];
+        }
         let read = |counter| figures::object_queries(self.object, counter, self.windows, self.now, self.intervals());
         match self.metric {
             ObjectMetric::Progress => read(ObjectCounter::Bytes).chain(read(ObjectCounter::BytesDone)).collect(),
@@ -99,7 +102,10 @@ impl ObjectQuestion<'_> {
     /// The body, from the answers to [`ObjectQuestion::queries`].
     #[must_use]
     pub fn body(&self, answers: &[Value]) -> String {
-        let counts = figures::counts(answers);
+        let counts = match self.object.ambiguous_part() {
+            Some(_) => vec![0.0; 2 * self.intervals()],
+            None => figures::counts(answers),
+        };
         match self.metric {
             ObjectMetric::Progress => self.progress(&counts),
             ObjectMetric::Throughput => {
@@ -132,6 +138,7 @@ mod tests {
     fn an_object_nobody_knows_has_zeros() {
         let object = Object { location: "l".into(), bucket: "b".into(), key: "k".into(), version_id: "v".into() };
         let question = |metric| ObjectQuestion { object: &object, metric, windows: Windows::default(), now: Millis(0) };
+        let ambiguous = Object { version_id: "a:v".into(), ..object.clone() };
         let none = |question: &ObjectQuestion<'_>| vec![Value::Text(None); question.queries().len()];
 
         let progress = question(ObjectMetric::Progress);
@@ -139,5 +146,9 @@ mod tests {
         assert!(progress.body(&none(&progress)).ends_with(r#""pending":0,"completed":0,"progress":"0%"}"#));
         let throughput = question(ObjectMetric::Throughput);
         assert!(throughput.body(&none(&throughput)).ends_with(r#""throughput":"0.00"}"#));
+        for unknown in [progress, throughput] {
+            let colon = ObjectQuestion { object: &ambiguous, ..unknown };
+            assert_eq!((colon.queries(), colon.body(&[])), (vec![], unknown.body(&none(&unknown))));
+        }
     }
 }

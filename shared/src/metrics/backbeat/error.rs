@@ -18,10 +18,16 @@ impl ErrorAnswer {
         ErrorAnswer { status, name, description: description.into() }
     }
 
-    /// The client's address is not allowed.
+    /// The sender may not ask this.
     #[must_use]
-    pub fn access_denied() -> Self {
-        Self::new(403, "AccessDenied", "invalid origin ip request")
+    pub fn access_denied(why: String) -> Self {
+        Self::new(403, "AccessDenied", why)
+    }
+
+    /// The sender brings no token, or a wrong one.
+    #[must_use]
+    pub fn unauthorized(why: String) -> Self {
+        Self::new(401, "Unauthorized", why)
     }
 
     /// No route has this method.

@@ -108,6 +108,16 @@ pub struct Object {
     pub version_id: String,
 }
 
+impl Object {
+    /// The part with a colon, by its name in a message: with it the object's counters could be another object's. Nothing
+    /// is counted for such an object, so reading answers it as unknown.
+    #[must_use]
+    pub fn ambiguous_part(&self) -> Option<&'static str> {
+        let parts = [("site", &self.location), ("bucketName", &self.bucket), ("versionId", &self.version_id)];
+        parts.into_iter().find(|(_, text)| text.contains(':')).map(|(name, _)| name)
+    }
+}
+
 /// The key of a location's counter.
 #[must_use]
 pub fn site(location: &str, counter: SiteCounter, interval: Millis) -> String {

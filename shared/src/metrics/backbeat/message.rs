@@ -37,7 +37,7 @@ pub enum Decoded {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// When the sender says it happened.
     pub timestamp: Option<Millis>,
     /// What is counted.
@@ -46,7 +46,7 @@ pub struct Change {
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// Replication was asked for.
     Queued,
     /// It is done.
@@ -153,15 +153,15 @@ fn parse(value: Option<&[u8]>) -> Result<Decoded, Malformed> {
 
 fn change(message: &Map<String, Value>) -> Result<Option<Change>, Malformed> {
     let kind = match text(message, "type")?.ok_or(Malformed::Missing("type"))? {
-        "queued" => Kind::Queued,
-        "completed" => Kind::Completed,
-        "failed" => Kind::Failed,
+        "queued" => EventKind::Queued,
+        "completed" => EventKind::Completed,
+        "failed" => EventKind::Failed,
         _ => return Err(Malformed::UnknownType),
     };
     let location = location(message)?;
     let timestamp = timestamp(message)?;
     let counts = match object(message, location)? {
-        Some(_) if kind == Kind::Failed => return Ok(None),
+        Some(_) if kind == EventKind::Failed => return Ok(None),
         Some(object) => Counts::Object { object, bytes: count(message, "bytes")? },
         None => {
             Counts::Site { location: location.to_owned(), ops: count(message, "ops")?, bytes: count(message, "bytes")? }
@@ -181,12 +181,9 @@ fn location(message: &Map<String, Value>) -> Result<&str, Malformed> {
 fn object(message: &Map<String, Value>, location: &str) -> Result<Option<Object>, Malformed> {
     let parts = (name(message, "bucketName")?, name(message, "objectKey")?, name(message, "versionId")?);
     let (Some(bucket), Some(key), Some(version_id)) = parts else { return Ok(None) };
-    let fields = [("site", location), ("bucketName", bucket), ("versionId", version_id)];
-    if let Some((field, _)) = fields.iter().find(|(_, text)| text.contains(':')) {
-        return Err(Malformed::Ambiguous(field));
-    }
     let own = str::to_owned;
-    Ok(Some(Object { location: own(location), bucket: own(bucket), key: own(key), version_id: own(version_id) }))
+    let object = Object { location: own(location), bucket: own(bucket), key: own(key), version_id: own(version_id) };
+    object.ambiguous_part().map_or(Ok(Some(object)), |part| Err(Malformed::Ambiguous(part)))
 }
 
 /// A text that is not empty; `null` is as if it were not there.

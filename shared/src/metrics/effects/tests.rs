@@ -150,7 +150,11 @@ fn every_reason_that_a_message_is_passed_over_for_is_in_the_list() {
         Reason::Negative { field: "x" },
         Reason::Inconsistent { rule: "x" },
     ];
-    let all = malformed.map(Malformed::reason).into_iter().chain(ours.iter().map(Reason::kind)).chain([TOO_OLD]);
+    let all = malformed
+        .map(Malformed::reason)
+        .into_iter()
+        .chain(ours.iter().map(Reason::kind))
+        .chain([TOO_OLD, NEVER_APPLIES]);
     let all: std::collections::BTreeSet<_> = all.collect();
     assert_eq!(all.into_iter().collect::<Vec<_>>(), REASONS);
 }

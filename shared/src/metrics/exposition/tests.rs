@@ -189,6 +189,8 @@ fn running_processes_are_a_few_series_together_and_none_without_any() {
         count: 2,
         memory_used_bytes: 20,
         memory_limit_bytes: 200,
+        publish_failures: 3,
+        messages_dropped: 1,
         requests: BTreeMap::from([(Operation::Put, 6), (Operation::List, 2)]),
         errors: BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]),
     };
@@ -196,6 +198,8 @@ fn running_processes_are_a_few_series_together_and_none_without_any() {
     let expected = [
         "highwater_memory_budget_limit_bytes 200",
         "highwater_memory_budget_used_bytes 20",
+        "highwater_metrics_messages_dropped_total 1",
+        "highwater_metrics_publish_failures_total 3",
         "highwater_storage_errors_total{kind=\"unavailable\",operation=\"put\"} 4",
         "highwater_storage_requests_total{operation=\"list\"} 2",
         "highwater_storage_requests_total{operation=\"put\"} 6",

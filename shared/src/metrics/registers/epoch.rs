@@ -14,7 +14,8 @@
 //!   was seen in the store: not all there is by then, but what they had at some moment after the beginning, since nothing
 //!   that was shown before lies above that. Queries answer.
 //!
-//! Each of them holds only in the run of the store ([`Query::Run`]) that was seen before it began.
+//! Each of them holds only in the run of the store ([`Query::Run`]) that was seen before it began, and only while every
+//! hash of the backup has the mark ([`names::MARK`]) that it got then: a hash that was lost by itself has none.
 //!
 //! A wipe takes the epoch with it, whenever it comes: also between the read that saw everything and the completion, which
 //! then fails, since the epoch it expects is gone. A store that starts again with an earlier snapshot, or a replica that
@@ -24,7 +25,7 @@
 
 use std::sync::Arc;
 
-use super::{Kind, Registers, names};
+use super::{RegisterKind, Registers, names};
 use crate::{
     ports::store::{Advance, Operation, Query, Register, Value},
     record::Millis,
@@ -47,6 +48,14 @@ impl Scope<'_> {
         match self {
             Scope::Backup(name) => names::key("epoch", name),
             Scope::Changes => "hw1:changes:epoch".to_owned(),
+        }
+    }
+
+    /// The keys of the hashes that the figures are in, and that are marked.
+    fn hashes(self) -> Vec<String> {
+        match self {
+            Scope::Backup(name) => RegisterKind::ALL.map(|kind| kind.key(name)).to_vec(),
+            Scope::Changes => vec![],
         }
     }
 
@@ -115,21 +124,27 @@ impl Epoch {
 impl Seen {
     /// The step to rebuilding, at `now`, where one has to begin; and what to note with it.
     #[must_use]
-    pub fn begin(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Operation)> {
+    pub fn begin(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Vec<Operation>)> {
         let (from, since) = match self.epoch {
             Epoch::Absent => (None, now.0.max(1)),
             Epoch::Doubtful(number) => (Some(number), now.0.max(number.saturating_abs().saturating_add(1))),
             Epoch::Rebuilding(_) | Epoch::Complete(_) => return None,
         };
         let step = Advance { key: scope.epoch_key(), from, to: -since };
-        let (key, field) = (scope.run_key(), RUN_FIELD.to_owned());
-        let run = Operation::Max { key, field, order: vec![order(since)], value: self.run.clone() };
-        Some((step, run))
+        let note = |key: String, field: &str, value: String| Operation::Max {
+            key,
+            field: field.to_owned(),
+            order: vec![order(since)],
+            value,
+        };
+        let marks = scope.hashes().into_iter().map(|key| note(key, names::MARK, String::new()));
+        let run = note(scope.run_key(), RUN_FIELD, self.run.clone());
+        Some((step, marks.chain([run]).collect()))
     }
 
     /// The step to rebuilding, at `now`, whatever there is: by one who knows that the figures are not true any more.
     #[must_use]
-    pub fn begin_again(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Operation)> {
+    pub fn begin_again(&self, scope: Scope<'_>, now: Millis) -> Option<(Advance, Vec<Operation>)> {
         let number = match self.epoch {
             Epoch::Complete(since) => since,
             Epoch::Rebuilding(since) => since.saturating_neg(),
@@ -180,7 +195,7 @@ pub struct Snapshot {
 #[must_use]
 pub fn queries(backups: &[Arc<str>]) -> Vec<Query> {
     let of_one = |backup: &Arc<str>| {
-        let hashes = Kind::ALL.into_iter().map(|kind| Query::Registers(kind.key(backup)));
+        let hashes = RegisterKind::ALL.into_iter().map(|kind| Query::Registers(kind.key(backup)));
         Scope::Backup(backup).queries().into_iter().chain(hashes).collect::<Vec<_>>()
     };
     backups.iter().flat_map(of_one).collect()
@@ -197,8 +212,11 @@ pub fn snapshots(backups: &[Arc<str>], answers: Vec<Value>) -> Vec<Snapshot> {
 }
 
 fn snapshot(backup: &Arc<str>, answers: &mut impl Iterator<Item = Value>) -> Snapshot {
-    let seen = Seen::read(answers);
-    let hashes = Kind::ALL.map(|_| hash(answers.next()));
+    let mut seen = Seen::read(answers);
+    let hashes = RegisterKind::ALL.map(|_| hash(answers.next()));
+    let is_marked =
+        |hash: &Vec<Register>, since| hash.iter().any(|it| it.field == names::MARK && it.order == [order(since)]);
+    seen.epoch = seen.epoch.doubted_unless(|since| hashes.iter().all(|hash| is_marked(hash, since)));
     Snapshot { backup: backup.clone(), seen, registers: Registers::from_hashes(backup, hashes) }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::{Kind, Registers};
+use super::{RegisterKind, Registers};
 use crate::{
     chain::{ChainDigest, Marks, Totals},
     job::State,
@@ -149,9 +149,10 @@ pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMa
 /// The registers of backup `main` in such a store.
 pub(crate) fn registers_in(hashes: &BTreeMap<String, BTreeMap<String, Register>>) -> Registers {
     let backup: Arc<str> = "main".into();
-    let hash =
-        |kind: Kind| hashes.get(&kind.key(&backup)).map(|hash| hash.values().cloned().collect()).unwrap_or_default();
-    Registers::from_hashes(&backup, Kind::ALL.map(hash))
+    let hash = |kind: RegisterKind| {
+        hashes.get(&kind.key(&backup)).map(|hash| hash.values().cloned().collect()).unwrap_or_default()
+    };
+    Registers::from_hashes(&backup, RegisterKind::ALL.map(hash))
 }
 
 /// The registers after these messages.

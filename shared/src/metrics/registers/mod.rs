@@ -26,7 +26,7 @@ pub mod repair;
 mod values;
 
 pub use epoch::{Epoch, Scope, Seen};
-pub use names::Kind;
+pub use names::RegisterKind;
 pub use read::{Chain, Floor, Head, LogEnds, Registers, TopicRegisters, Unreadable};
 
 use serde::Serialize;
@@ -37,7 +37,7 @@ use super::{
     standing::{Ends, Instance, Message, Standing},
 };
 use crate::{
-    chain::ChainIdentity,
+    chain::{ChainIdentity, Totals},
     ports::store::Operation,
     record::{Millis, Offset},
 };
@@ -58,33 +58,45 @@ pub fn operations(message: &Message) -> Vec<Operation> {
 #[must_use]
 pub fn damaged(chain: &ChainIdentity, at: Millis, why: &str) -> Operation {
     let field = names::chain_field(&chain.topic, chain.incarnation, chain.partition);
-    max(Kind::Damaged, &chain.backup, &field, vec![unsigned(at.0)], why.to_owned())
+    max(RegisterKind::Damaged, &chain.backup, &field, vec![unsigned(at.0)], why.to_owned())
 }
 
 fn of_standing(s: &Standing) -> Vec<Operation> {
     let chain = names::chain_field(&s.topic, s.incarnation, s.partition);
     let incarnation = names::topic_field(&s.topic, &s.incarnation.to_string());
-    let register = |kind: Kind, field: &str, order, value| max(kind, &s.backup, field, order, value);
+    let register = |kind: RegisterKind, field: &str, order, value| max(kind, &s.backup, field, order, value);
     let mut operations = vec![
         register(
-            Kind::Incarnations,
+            RegisterKind::Incarnations,
             &incarnation,
             vec![s.incarnation.into()],
             json(&IncarnationValue { topic_id: s.topic_id.clone() }),
         ),
         register(
-            Kind::Heads,
+            RegisterKind::Heads,
             &chain,
             head_order(s.marks.losses, s.next),
             json(&HeadValue { totals: s.totals, digest: s.digest, marks: s.marks }),
         ),
-        register(Kind::Floors, &chain, floor_order(s.start), json(&FloorValue { totals: s.totals_before_start })),
+        register(
+            RegisterKind::Floors,
+            &chain,
+            floor_order(s.start),
+            json(&FloorValue { totals: s.totals_before_start }),
+        ),
     ];
     if let Some(job) = &s.job {
         let value = json(&JobValue::from(job));
-        operations.push(register(Kind::Jobs, &chain, vec![job.owner_epoch, job.sequence], value));
+        operations.push(register(RegisterKind::Jobs, &chain, vec![job.owner_epoch, job.sequence], value));
     }
     operations
+}
+
+/// Says where a chain begins: its floor was moved.
+#[must_use]
+pub fn floor(chain: &ChainIdentity, start: Offset, totals_before: Totals) -> Operation {
+    let field = names::chain_field(&chain.topic, chain.incarnation, chain.partition);
+    max(RegisterKind::Floors, &chain.backup, &field, floor_order(start), json(&FloorValue { totals: totals_before }))
 }
 
 fn of_ends(e: &Ends) -> Operation {
@@ -92,16 +104,16 @@ fn of_ends(e: &Ends) -> Operation {
     let order = vec![unsigned(e.timestamp.0), unsigned(e.log_end.0), unsigned(e.log_start.0)];
     let value =
         EndsValue { topic_id: e.topic_id.clone(), oldest: e.oldest, earlier: e.earlier, retention: e.retention };
-    max(Kind::Ends, &e.backup, &field, order, json(&value))
+    max(RegisterKind::Ends, &e.backup, &field, order, json(&value))
 }
 
 fn of_instance(i: &Instance) -> Operation {
     let field = names::topic_field(&i.topic, &i.instance);
     let value = json(&InstanceValue { idle_us: i.idle_us, elapsed_us: i.elapsed_us, expires: i.expires });
-    max(Kind::Instances, &i.backup, &field, vec![unsigned(i.timestamp.0), i.jobs_count], value)
+    max(RegisterKind::Instances, &i.backup, &field, vec![unsigned(i.timestamp.0), i.jobs_count], value)
 }
 
-fn max(kind: Kind, backup: &str, field: &str, order: Vec<u64>, value: String) -> Operation {
+fn max(kind: RegisterKind, backup: &str, field: &str, order: Vec<u64>, value: String) -> Operation {
     Operation::Max { key: kind.key(backup), field: field.to_owned(), order, value }
 }
 

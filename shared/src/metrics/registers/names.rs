@@ -11,7 +11,7 @@ use crate::record::Partition;
 
 /// The hashes of a backup: a fixed handful, whatever it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum RegisterKind {
     /// By chain: totals and digest; order steps of accepting losses, `next`.
     Heads,
     /// By chain: totals before the floor; order `start`.
@@ -28,20 +28,27 @@ pub enum Kind {
     Damaged,
 }
 
-impl Kind {
+impl RegisterKind {
     /// All of them, in the order in which they are read.
-    pub const ALL: [Kind; 7] =
-        [Kind::Heads, Kind::Floors, Kind::Incarnations, Kind::Jobs, Kind::Ends, Kind::Instances, Kind::Damaged];
+    pub const ALL: [RegisterKind; 7] = [
+        RegisterKind::Heads,
+        RegisterKind::Floors,
+        RegisterKind::Incarnations,
+        RegisterKind::Jobs,
+        RegisterKind::Ends,
+        RegisterKind::Instances,
+        RegisterKind::Damaged,
+    ];
 
     fn name(self) -> &'static str {
         match self {
-            Kind::Heads => "heads",
-            Kind::Floors => "floors",
-            Kind::Incarnations => "incarnations",
-            Kind::Jobs => "jobs",
-            Kind::Ends => "ends",
-            Kind::Instances => "instances",
-            Kind::Damaged => "damaged",
+            RegisterKind::Heads => "heads",
+            RegisterKind::Floors => "floors",
+            RegisterKind::Incarnations => "incarnations",
+            RegisterKind::Jobs => "jobs",
+            RegisterKind::Ends => "ends",
+            RegisterKind::Instances => "instances",
+            RegisterKind::Damaged => "damaged",
         }
     }
 
@@ -51,6 +58,10 @@ impl Kind {
         key(self.name(), backup)
     }
 }
+
+/// A field that every hash of a backup has from the beginning of its epoch on, whose order is the epoch: a hash without it
+/// was lost since, alone among the others. No register is called so: their fields are netstrings.
+pub const MARK: &str = "=epoch";
 
 /// The key of something a backup has once.
 pub(super) fn key(what: &str, backup: &str) -> String {
@@ -95,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_keys_and_fields_are_these() {
-        assert_eq!(Kind::Heads.key("main"), "hw1:heads:4:main,");
+        assert_eq!(RegisterKind::Heads.key("main"), "hw1:heads:4:main,");
         assert_eq!(key("epoch", "main"), "hw1:epoch:4:main,");
         assert_eq!(chain_field("orders", 1, Partition(12)), "6:orders,1:1,2:12,");
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Kind, names,
+    RegisterKind, names,
     values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue},
 };
 use crate::{
@@ -96,12 +96,22 @@ pub struct LogEnds {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// In which hash.
-    pub kind: Kind,
+    pub kind: RegisterKind,
     /// Its field.
     pub field: String,
 }
 
 impl TopicRegisters {
+    /// Whether no register of a chain is missing that is written together with another one that is there.
+    fn is_whole(&self) -> bool {
+        let is_whole = |((n, _), chain): (&(u32, Partition), &Chain)| match (chain.head, chain.floor) {
+            (None, None) => true,
+            (Some(head), Some(floor)) => floor.start <= head.next && self.incarnations.contains_key(n),
+            _ => false,
+        };
+        self.chains.iter().all(is_whole)
+    }
+
     /// Whether somebody observes its log, or says how the work on it is: it is not deleted, as far as is known.
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -110,12 +120,18 @@ impl TopicRegisters {
 }
 
 impl Registers {
-    /// The facts behind one backup's hashes, given in the order of [`Kind::ALL`].
+    /// Whether what is there can be read, and nothing is missing beside it. What is missing is not zero.
     #[must_use]
-    pub fn from_hashes(backup: &Arc<str>, hashes: [Vec<Register>; Kind::ALL.len()]) -> Registers {
+    pub fn is_whole(&self) -> bool {
+        self.unreadable.is_empty() && self.topics.values().all(TopicRegisters::is_whole)
+    }
+
+    /// The facts behind one backup's hashes, given in the order of [`RegisterKind::ALL`].
+    #[must_use]
+    pub fn from_hashes(backup: &Arc<str>, hashes: [Vec<Register>; RegisterKind::ALL.len()]) -> Registers {
         let mut registers = Registers::default();
-        for (kind, hash) in Kind::ALL.into_iter().zip(hashes) {
-            for register in hash {
+        for (kind, hash) in RegisterKind::ALL.into_iter().zip(hashes) {
+            for register in hash.into_iter().filter(|register| register.field != names::MARK) {
                 if registers.place(backup, kind, &register).is_none() {
                     registers.unreadable.push(Unreadable { kind, field: register.field });
                 }
@@ -124,23 +140,25 @@ impl Registers {
         registers
     }
 
-    fn place(&mut self, backup: &Arc<str>, kind: Kind, register: &Register) -> Option<()> {
+    fn place(&mut self, backup: &Arc<str>, kind: RegisterKind, register: &Register) -> Option<()> {
         match kind {
-            Kind::Heads | Kind::Floors | Kind::Jobs | Kind::Damaged => self.place_in_chain(kind, register),
-            Kind::Incarnations => self.place_incarnation(register),
-            Kind::Ends => self.place_ends(register),
-            Kind::Instances => self.place_instance(backup, register),
+            RegisterKind::Heads | RegisterKind::Floors | RegisterKind::Jobs | RegisterKind::Damaged => {
+                self.place_in_chain(kind, register)
+            }
+            RegisterKind::Incarnations => self.place_incarnation(register),
+            RegisterKind::Ends => self.place_ends(register),
+            RegisterKind::Instances => self.place_instance(backup, register),
         }
     }
 
-    fn place_in_chain(&mut self, kind: Kind, register: &Register) -> Option<()> {
+    fn place_in_chain(&mut self, kind: RegisterKind, register: &Register) -> Option<()> {
         let [topic, n, partition] = names::split(&register.field)?;
         let id = (incarnation(n)?, partition_number(partition)?);
         let mut read = Chain::default();
         match kind {
-            Kind::Heads => read.head = Some(head(register)?),
-            Kind::Floors => read.floor = Some(floor(register)?),
-            Kind::Jobs => read.job = Some(job(register)?),
+            RegisterKind::Heads => read.head = Some(head(register)?),
+            RegisterKind::Floors => read.floor = Some(floor(register)?),
+            RegisterKind::Jobs => read.job = Some(job(register)?),
             _ => read.damaged = true,
         }
         let chain = self.topic(topic).chains.entry(id).or_default();

@@ -1,6 +1,6 @@
 //! Taking out what is gone, so that the store does not grow with what once was.
 
-use super::{Chain, Kind, LogEnds, Registers, TopicRegisters, floor_order, head_order, names};
+use super::{Chain, LogEnds, RegisterKind, Registers, TopicRegisters, floor_order, head_order, names};
 use crate::{
     metrics::standing::{Instance, Job},
     ports::store::Operation,
@@ -15,7 +15,7 @@ pub fn live(backup: &str, topic: &str, registers: &TopicRegisters) -> Vec<Operat
     [
         ends(backup, topic, registers, |_, _| true),
         jobs(backup, topic, registers, |_, _| true),
-        remove(Kind::Instances, backup, instances),
+        remove(RegisterKind::Instances, backup, instances),
     ]
     .into_iter()
     .flatten()
@@ -31,7 +31,7 @@ pub fn ends(
     wrong: impl Fn(Partition, &LogEnds) -> bool,
 ) -> Option<Operation> {
     let wrong = registers.ends.iter().filter(|(partition, ends)| wrong(**partition, ends));
-    remove(Kind::Ends, backup, wrong.map(|(it, _)| names::topic_field(topic, &it.to_string())).collect())
+    remove(RegisterKind::Ends, backup, wrong.map(|(it, _)| names::topic_field(topic, &it.to_string())).collect())
 }
 
 /// Takes out what owners said that is wrong.
@@ -43,7 +43,7 @@ pub fn jobs(
     wrong: impl Fn((u32, Partition), &Job) -> bool,
 ) -> Option<Operation> {
     let wrong = |id: &(u32, Partition), chain: &Chain| chain.job.as_ref().is_some_and(|job| wrong(*id, job));
-    remove(Kind::Jobs, backup, chain_fields(topic, registers, wrong))
+    remove(RegisterKind::Jobs, backup, chain_fields(topic, registers, wrong))
 }
 
 /// Takes out heads and floors of chains that are no more; what was said of one since stays.
@@ -56,9 +56,11 @@ pub fn heads_and_floors(
 ) -> Vec<Operation> {
     let known = |((n, partition), chain): (&(u32, Partition), &Chain)| {
         let field = names::chain_field(topic, *n, *partition);
-        let remove = |kind: Kind, order| Operation::RemoveUpTo { key: kind.key(backup), field: field.clone(), order };
-        let head = chain.head.as_ref().map(|head| remove(Kind::Heads, head_order(head.marks.losses, head.next)));
-        let floor = chain.floor.as_ref().map(|floor| remove(Kind::Floors, floor_order(floor.start)));
+        let remove =
+            |kind: RegisterKind, order| Operation::RemoveUpTo { key: kind.key(backup), field: field.clone(), order };
+        let head =
+            chain.head.as_ref().map(|head| remove(RegisterKind::Heads, head_order(head.marks.losses, head.next)));
+        let floor = chain.floor.as_ref().map(|floor| remove(RegisterKind::Floors, floor_order(floor.start)));
         head.into_iter().chain(floor)
     };
     registers.chains.iter().filter(|(id, _)| gone(**id)).flat_map(known).collect()
@@ -73,7 +75,7 @@ pub fn damage(
     mended: impl Fn((u32, Partition)) -> bool,
 ) -> Option<Operation> {
     let mended = |id: &(u32, Partition), chain: &Chain| chain.damaged && mended(*id);
-    remove(Kind::Damaged, backup, chain_fields(topic, registers, mended))
+    remove(RegisterKind::Damaged, backup, chain_fields(topic, registers, mended))
 }
 
 fn chain_fields(
@@ -94,7 +96,7 @@ pub fn instances(backup: &str, registers: &Registers, wrong: impl Fn(&Instance) 
         .flat_map(|(topic, of_topic)| of_topic.instances.values().map(move |instance| (topic, instance)));
     let wrong = all.filter(|(_, instance)| wrong(instance));
     remove(
-        Kind::Instances,
+        RegisterKind::Instances,
         backup,
         wrong.map(|(topic, instance)| names::topic_field(topic, &instance.instance)).collect(),
     )
@@ -106,6 +108,6 @@ pub fn unreadable(backup: &str, registers: &Registers) -> Vec<Operation> {
     registers.unreadable.iter().filter_map(|it| remove(it.kind, backup, vec![it.field.clone()])).collect()
 }
 
-fn remove(kind: Kind, backup: &str, fields: Vec<String>) -> Option<Operation> {
+fn remove(kind: RegisterKind, backup: &str, fields: Vec<String>) -> Option<Operation> {
     (!fields.is_empty()).then(|| Operation::Remove { key: kind.key(backup), fields })
 }

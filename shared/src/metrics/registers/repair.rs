@@ -9,7 +9,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Kind, operations,
+    RegisterKind, operations,
     values::{FloorValue, HeadValue, IncarnationValue},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Held {
     /// With the hash of each.
-    pub registers: Vec<(Kind, Vec<Register>)>,
+    pub registers: Vec<(RegisterKind, Vec<Register>)>,
 }
 
 /// What the storage says of a chain, read after the registers, and who vouches for it.
@@ -40,7 +40,7 @@ pub struct Truth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Its hash.
-    pub kind: Kind,
+    pub kind: RegisterKind,
     /// Its field.
     pub field: String,
     /// What is wrong with it.
@@ -51,9 +51,9 @@ pub struct Difference {
 
 impl Held {
     /// The hashes that are needed.
-    pub const KINDS: [Kind; 3] = [Kind::Heads, Kind::Floors, Kind::Incarnations];
+    pub const KINDS: [RegisterKind; 3] = [RegisterKind::Heads, RegisterKind::Floors, RegisterKind::Incarnations];
 
-    fn find(&self, kind: Kind, field: &str) -> Option<&Register> {
+    fn find(&self, kind: RegisterKind, field: &str) -> Option<&Register> {
         let (_, hash) = self.registers.iter().find(|(of, _)| *of == kind)?;
         hash.iter().find(|register| register.field == field)
     }
@@ -71,7 +71,7 @@ pub fn differences(held: &Held, truth: &Truth) -> Vec<Difference> {
     of_chain.collect()
 }
 
-fn difference(held: &Held, kind: Kind, wanted: &Operation, truth: &Truth) -> Option<Difference> {
+fn difference(held: &Held, kind: RegisterKind, wanted: &Operation, truth: &Truth) -> Option<Difference> {
     let Operation::Max { key, field, order, value } = wanted else { return None };
     let found = |what, remedy| Some(Difference { kind, field: field.clone(), what, remedy });
     let Some(register) = held.find(kind, field) else { return found("missing", Ok(wanted.clone())) };
@@ -94,10 +94,10 @@ fn difference(held: &Held, kind: Kind, wanted: &Operation, truth: &Truth) -> Opt
     }
 }
 
-fn is_same(kind: Kind, held: &str, wanted: &str) -> bool {
+fn is_same(kind: RegisterKind, held: &str, wanted: &str) -> bool {
     match kind {
-        Kind::Heads => reads_as::<HeadValue>(held) == reads_as::<HeadValue>(wanted),
-        Kind::Floors => reads_as::<FloorValue>(held) == reads_as::<FloorValue>(wanted),
+        RegisterKind::Heads => reads_as::<HeadValue>(held) == reads_as::<HeadValue>(wanted),
+        RegisterKind::Floors => reads_as::<FloorValue>(held) == reads_as::<FloorValue>(wanted),
         _ => reads_as::<IncarnationValue>(held) == reads_as::<IncarnationValue>(wanted),
     }
 }
@@ -107,8 +107,8 @@ fn reads_as<T: DeserializeOwned + Serialize>(value: &str) -> Option<serde_json::
     serde_json::to_value(serde_json::from_str::<T>(value).ok()?).ok()
 }
 
-fn may_be_replaced(kind: Kind, held: &str, truth: &Truth) -> Result<(), String> {
-    let head = (kind == Kind::Heads).then(|| serde_json::from_str::<HeadValue>(held).ok()).flatten();
+fn may_be_replaced(kind: RegisterKind, held: &str, truth: &Truth) -> Result<(), String> {
+    let head = (kind == RegisterKind::Heads).then(|| serde_json::from_str::<HeadValue>(held).ok()).flatten();
     match head {
         Some(head) if head.digest != truth.standing.digest && !truth.sealed => Err(
             "it has another digest than the last segment, which may have been replaced: where the storage is right, \
@@ -119,9 +119,9 @@ fn may_be_replaced(kind: Kind, held: &str, truth: &Truth) -> Result<(), String> 
     }
 }
 
-fn may_be_lowered(kind: Kind, register: &Register, truth: &Truth) -> Result<(), String> {
+fn may_be_lowered(kind: RegisterKind, register: &Register, truth: &Truth) -> Result<(), String> {
     let next = register.order.last().copied().unwrap_or_default();
-    if kind != Kind::Heads || u64::try_from(truth.standing.next.0).is_ok_and(|stored| next <= stored) {
+    if kind != RegisterKind::Heads || u64::try_from(truth.standing.next.0).is_ok_and(|stored| next <= stored) {
         return Ok(());
     }
     match truth.committed {
@@ -163,7 +163,7 @@ mod tests {
 
     fn held(standing: Standing) -> Held {
         let operations = operations(&Message::Standing(standing));
-        let hash = |kind: Kind| {
+        let hash = |kind: RegisterKind| {
             let of = kind.key("main");
             let register = |it: &Operation| match it {
                 Operation::Max { key, field, order, value } if *key == of => {
@@ -176,7 +176,7 @@ mod tests {
         Held { registers: Held::KINDS.map(hash).into() }
     }
 
-    fn told(held: &Held, next: i64, committed: Option<i64>, sealed: bool) -> Vec<(Kind, &'static str, bool)> {
+    fn told(held: &Held, next: i64, committed: Option<i64>, sealed: bool) -> Vec<(RegisterKind, &'static str, bool)> {
         let truth = Truth { standing: standing(next), committed: committed.map(Offset), sealed };
         differences(held, &truth).into_iter().map(|it| (it.kind, it.what, it.remedy.is_ok())).collect()
     }
@@ -188,34 +188,39 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_behind_is_brought_up() {
-        let all = [Kind::Heads, Kind::Floors, Kind::Incarnations].map(|kind| (kind, "missing", true));
+        let all =
+            [RegisterKind::Heads, RegisterKind::Floors, RegisterKind::Incarnations].map(|kind| (kind, "missing", true));
         assert_eq!(told(&Held::default(), 10, None, false), all);
-        assert_eq!(told(&held(standing(9)), 10, None, false), [(Kind::Heads, "behind", true)]);
+        assert_eq!(told(&held(standing(9)), 10, None, false), [(RegisterKind::Heads, "behind", true)]);
     }
 
     #[test]
     fn a_head_beyond_the_storage_is_lowered_only_where_kafka_says_that_nothing_is_missing() {
         let ahead = held(standing(11));
-        assert_eq!(told(&ahead, 10, None, true), [(Kind::Heads, "ahead", false)]);
-        assert_eq!(told(&ahead, 10, Some(11), true), [(Kind::Heads, "ahead", false)]);
-        assert_eq!(told(&ahead, 10, Some(10), false), [(Kind::Heads, "ahead", true)]);
+        assert_eq!(told(&ahead, 10, None, true), [(RegisterKind::Heads, "ahead", false)]);
+        assert_eq!(told(&ahead, 10, Some(11), true), [(RegisterKind::Heads, "ahead", false)]);
+        assert_eq!(told(&ahead, 10, Some(10), false), [(RegisterKind::Heads, "ahead", true)]);
         let of_a_loss = held(Standing { marks: Marks { losses: 1, ..Marks::default() }, ..standing(9) });
-        assert_eq!(told(&of_a_loss, 10, None, false), [(Kind::Heads, "ahead", true)], "of a loss that nobody accepted");
+        assert_eq!(
+            told(&of_a_loss, 10, None, false),
+            [(RegisterKind::Heads, "ahead", true)],
+            "of a loss that nobody accepted"
+        );
     }
 
     #[test]
     fn a_head_of_another_digest_is_replaced_only_where_a_key_vouches_for_the_storage() {
         let other = held(Standing { digest: standing(3).digest, ..standing(10) });
-        assert_eq!(told(&other, 10, Some(10), false), [(Kind::Heads, "wrong", false)]);
-        assert_eq!(told(&other, 10, Some(10), true), [(Kind::Heads, "wrong", true)]);
+        assert_eq!(told(&other, 10, Some(10), false), [(RegisterKind::Heads, "wrong", false)]);
+        assert_eq!(told(&other, 10, Some(10), true), [(RegisterKind::Heads, "wrong", true)]);
         let miscounted = held(Standing { totals: Totals::default(), ..standing(10) });
-        assert_eq!(told(&miscounted, 10, None, false), [(Kind::Heads, "wrong", true)]);
+        assert_eq!(told(&miscounted, 10, None, false), [(RegisterKind::Heads, "wrong", true)]);
     }
 
     #[test]
     fn a_floor_or_an_incarnation_that_is_wrong_is_put_right() {
         let wrong = held(Standing { start: Offset(5), topic_id: "other".into(), ..standing(10) });
-        let expected = [(Kind::Floors, "ahead", true), (Kind::Incarnations, "wrong", true)];
+        let expected = [(RegisterKind::Floors, "ahead", true), (RegisterKind::Incarnations, "wrong", true)];
         assert_eq!(told(&wrong, 10, None, false), expected);
     }
 }

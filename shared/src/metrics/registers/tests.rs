@@ -80,7 +80,7 @@ fn a_standing_of_one_who_only_read_the_storage_leaves_the_owners_part_alone() {
 #[test]
 fn what_something_else_wrote_into_a_hash_is_named_and_can_be_taken_out() {
     let mut operations = super::operations(&standing(389, 5, 392));
-    let junk = |kind: Kind, field: &str, order: &[u64], value: &str| Operation::Max {
+    let junk = |kind: RegisterKind, field: &str, order: &[u64], value: &str| Operation::Max {
         key: kind.key("main"),
         field: field.into(),
         order: order.into(),
@@ -89,13 +89,13 @@ fn what_something_else_wrote_into_a_hash_is_named_and_can_be_taken_out() {
     let chain_field = names::chain_field("orders", 1, Partition(0));
     let head = |totals: &str| format!("{{\"totals\":{totals},\"digest\":\"{}\"}}", "0".repeat(64));
     operations.extend([
-        junk(Kind::Heads, "orders-1-0", &[1], "{}"),
-        junk(Kind::Heads, &names::chain_field("orders", 0, Partition(0)), &[1], "{}"),
-        junk(Kind::Floors, &chain_field, &[1, 2], "{\"totals\":{}}"),
-        junk(Kind::Jobs, &chain_field, &[99, 1], "not json"),
-        junk(Kind::Incarnations, &names::topic_field("orders", "2"), &[3], "{\"topicId\":\"x\"}"),
-        junk(Kind::Heads, &names::chain_field("orders", 1, Partition(1)), &[u64::MAX], &head("{}")),
-        junk(Kind::Ends, &names::topic_field("orders", "-1"), &[1, 2, 3], "{\"topicId\":\"x\"}"),
+        junk(RegisterKind::Heads, "orders-1-0", &[1], "{}"),
+        junk(RegisterKind::Heads, &names::chain_field("orders", 0, Partition(0)), &[1], "{}"),
+        junk(RegisterKind::Floors, &chain_field, &[1, 2], "{\"totals\":{}}"),
+        junk(RegisterKind::Jobs, &chain_field, &[99, 1], "not json"),
+        junk(RegisterKind::Incarnations, &names::topic_field("orders", "2"), &[3], "{\"topicId\":\"x\"}"),
+        junk(RegisterKind::Heads, &names::chain_field("orders", 1, Partition(1)), &[u64::MAX], &head("{}")),
+        junk(RegisterKind::Ends, &names::topic_field("orders", "-1"), &[1, 2, 3], "{\"topicId\":\"x\"}"),
     ]);
     let store = hashes(operations.clone());
     let registers = registers_in(&store);

@@ -5,7 +5,7 @@ use crate::{
     chain::Marks,
     metrics::{
         registers::examples::{self, registers_after},
-        standing::{Ends, Message, Standing},
+        standing::{Ends, Message, Oldest, Standing},
     },
 };
 
@@ -108,6 +108,21 @@ fn a_chain_without_a_segment_has_no_offset_though_its_owner_is_at_work() {
     it.job = Some(job(State::CATCHING_UP, 3, 1));
     let view = orders(&[Message::Standing(it), ends(1, 0, 0, 10)]);
     assert_eq!((of_partition(&view, 0), view.state), ((None, Some(0.3)), State::CATCHING_UP));
+}
+
+#[test]
+fn offsets_without_a_record_at_the_end_are_consumed_before_a_new_owner_has_read_them() {
+    // Five records, and an aborted transaction of three offsets behind them.
+    let found = |from| Oldest { from: Offset(from), offset: Offset(8), timestamp: Millis(0), bytes: 0 };
+    let ends_with = |oldest| match ends(1, 0, 0, 8) {
+        Message::Ends(ends) => Message::Ends(Ends { oldest, ..ends }),
+        other => other,
+    };
+    let begun = Message::Standing(Standing { job: Some(job(State::CATCHING_UP, 5, 2)), ..standing(1, 0, 5) });
+    let progress = |oldest| of_partition(&orders(&[begun.clone(), ends_with(oldest)]), 0).1;
+    assert_eq!(progress(Some(found(5))), Some(1.0));
+    assert_eq!(progress(None), Some(0.625), "nobody has looked yet");
+    assert_eq!(progress(Some(found(7))), Some(0.625), "it was looked for behind the frontier");
 }
 
 #[test]

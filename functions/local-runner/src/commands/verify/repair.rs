@@ -17,7 +17,7 @@ use shared::{
     },
     chain::{ChainIdentity, Floor, verify::ChainReport},
     metrics::registers::{
-        Kind, Registers, names, remove,
+        RegisterKind, Registers, names, remove,
         repair::{Difference, Held, Truth, differences},
     },
     ports::{
@@ -192,8 +192,9 @@ impl Repairer<'_> {
             Some(_) => None,
         };
         let field = names::chain_field(topic, n, partition);
-        let chain = [Kind::Heads, Kind::Floors, Kind::Jobs].map(|kind| (kind, field.clone()));
-        for (kind, field) in chain.into_iter().chain([(Kind::Incarnations, names::topic_field(topic, &n.to_string()))])
+        let chain = [RegisterKind::Heads, RegisterKind::Floors, RegisterKind::Jobs].map(|kind| (kind, field.clone()));
+        for (kind, field) in
+            chain.into_iter().chain([(RegisterKind::Incarnations, names::topic_field(topic, &n.to_string()))])
         {
             let removal = Operation::Remove { key: kind.key(self.name()), fields: vec![field.clone()] };
             let remedy = why.map_or(Ok(removal), |why| Err(why.to_owned()));

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    PublishFault,
     groups::Group,
     partition_log::{PartitionLog, TransactionId},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(super) struct Cluster {
     pub(super) topics: BTreeMap<Arc<str>, TopicLog>,
     pub(super) groups: BTreeMap<String, Group>,
+    pub(super) publish_faults: BTreeMap<Arc<str>, PublishFault>,
     last_number: u64,
 }
 

@@ -35,6 +35,17 @@ pub struct MemoryKafka {
     reads: Arc<AtomicU64>,
 }
 
+/// How publishing on a topic fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishFault {
+    /// The brokers refuse it: no permission, or nothing is allowed to be that large.
+    Denied,
+    /// The brokers cannot store it now: a full disk, too few replicas.
+    Unavailable,
+    /// Nothing is heard of it any more.
+    Hangs,
+}
+
 /// A transaction that was begun; its records are read by nobody until it is committed.
 #[derive(Debug, Clone, Copy)]
 pub struct Transaction(TransactionId);
@@ -101,6 +112,14 @@ impl MemoryKafka {
     /// Lets `count` offsets at the log's end exist without a record.
     pub fn skip(&self, partition: &TopicPartition, count: i64) {
         self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.skip(count)));
+    }
+
+    /// Lets publishing on a topic fail from now on; `None`: it works again.
+    pub fn fail_publishing(&self, topic: &str, fault: Option<PublishFault>) {
+        self.shared.change(|cluster| match fault {
+            Some(fault) => drop(cluster.publish_faults.insert(topic.into(), fault)),
+            None => drop(cluster.publish_faults.remove(topic)),
+        });
     }
 
     fn append_any(&self, partition: &TopicPartition, record: Record, transaction: Option<TransactionId>) -> Offset {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    MemoryKafka,
+    MemoryKafka, PublishFault,
     cluster::{TopicLog, unknown},
     fetch::{Membership, MemoryFetch},
 };
@@ -97,6 +97,19 @@ impl Groups for MemoryKafka {
 #[async_trait]
 impl Publisher for MemoryKafka {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        let fault = self.shared.lock().publish_faults.get(topic).copied();
+        match fault {
+            None => {}
+            Some(PublishFault::Denied) => {
+                let message = format!("topic {topic:?}: Broker: Topic authorization failed");
+                return Err(RecordsError::Refused { operation: "publish", message });
+            }
+            Some(PublishFault::Unavailable) => {
+                let (bootstrap_servers, message) = ("memory".to_owned(), "Broker: Not enough in-sync replicas".into());
+                return Err(RecordsError::Unavailable { operation: "publish", bootstrap_servers, message });
+            }
+            Some(PublishFault::Hangs) => std::future::pending().await,
+        }
         let clock = self.clock.as_ref();
         self.shared.change(|cluster| messages.into_iter().try_for_each(|m| cluster.publish(topic, m, clock)))
     }

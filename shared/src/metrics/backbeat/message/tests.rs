@@ -16,7 +16,10 @@ fn the_documents_messages_are_read() {
         r#"{"timestamp":1509416671977,"ops":5,"bytes":195,"extension":"crr","type":"queued","site":"us-east-1"}"#,
     );
     let timestamp = Some(Millis(1_509_416_671_977));
-    assert_eq!(queued, Decoded::Change(Change { kind: Kind::Queued, timestamp, counts: site("us-east-1", 5, 195) }));
+    assert_eq!(
+        queued,
+        Decoded::Change(Change { kind: EventKind::Queued, timestamp, counts: site("us-east-1", 5, 195) })
+    );
 
     let completed = decoded(
         r#"{"timestamp":1530600000000,"bytes":5242880,"extension":"crr","type":"completed","site":"us-east-1",
@@ -27,7 +30,7 @@ fn the_documents_messages_are_read() {
     let counts = Counts::Object { object, bytes: 5_242_880 };
     assert_eq!(
         completed,
-        Decoded::Change(Change { kind: Kind::Completed, timestamp: Some(Millis(1_530_600_000_000)), counts })
+        Decoded::Change(Change { kind: EventKind::Completed, timestamp: Some(Millis(1_530_600_000_000)), counts })
     );
 }
 
@@ -95,7 +98,7 @@ fn the_names_of_javascripts_machinery_are_names_like_others() {
     let message = r#"{"extension":"crr","type":"queued","site":"__proto__","ops":1,"bytes":2,"__proto__":{"ops":9},"constructor":null}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: Kind::Queued, timestamp: None, counts: site("__proto__", 1, 2) })
+        Decoded::Change(Change { kind: EventKind::Queued, timestamp: None, counts: site("__proto__", 1, 2) })
     );
 }
 
@@ -110,7 +113,7 @@ fn a_preferred_read_location_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"failed","site":"aws:east:preferred_read","ops":1,"bytes":5.0}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: Kind::Failed, timestamp: None, counts: site("aws", 1, 5) })
+        Decoded::Change(Change { kind: EventKind::Failed, timestamp: None, counts: site("aws", 1, 5) })
     );
 }
 
@@ -119,7 +122,7 @@ fn a_message_that_names_only_a_part_of_an_object_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"completed","site":"a","ops":1,"bytes":5,"bucketName":"b","objectKey":"","versionId":"v"}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: Kind::Completed, timestamp: None, counts: site("a", 1, 5) })
+        Decoded::Change(Change { kind: EventKind::Completed, timestamp: None, counts: site("a", 1, 5) })
     );
 }
 

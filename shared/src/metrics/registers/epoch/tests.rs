@@ -22,7 +22,7 @@ async fn look(store: &MemoryStore) -> Snapshot {
 
 async fn begin(store: &MemoryStore, seen: &Seen, now: Millis) -> bool {
     let (step, run) = seen.begin(MAIN, now).expect("there is something to begin");
-    store.apply(&[step], &[run]).await.unwrap() == Applied::Done
+    store.apply(&[step], &run).await.unwrap() == Applied::Done
 }
 
 async fn complete(store: &MemoryStore, seen: &Seen) -> bool {
@@ -121,7 +121,7 @@ async fn backups_have_an_epoch_and_registers_each_and_are_read_in_one_go() {
     for scope in [Scope::Backup("other"), Scope::Changes] {
         let absent = Seen { epoch: Epoch::Absent, run: look(&store).await.seen.run };
         let (step, run) = absent.begin(scope, NOW).unwrap();
-        store.apply(&[step], &[run]).await.unwrap();
+        store.apply(&[step], &run).await.unwrap();
     }
     let backups = ["main".into(), "other".into()];
     let seen = snapshots(&backups, store.read(&queries(&backups)).await.unwrap());

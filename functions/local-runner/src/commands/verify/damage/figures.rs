@@ -6,7 +6,7 @@ use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
     chain::verify::matrix::Damage,
     metrics::{
-        registers::{self, Kind, names},
+        registers::{self, RegisterKind, names},
         standing::{Message, Standing},
     },
     ports::store::{Operation, Store},
@@ -42,7 +42,7 @@ pub fn standing<'m>(messages: &'m [Message], next: i64) -> Standing {
 
 /// Does what a row says to the head of partition 0 of orders.
 pub async fn damage(store: &dyn Store, messages: &[Message], damage: Damage) {
-    let key = Kind::Heads.key("main");
+    let key = RegisterKind::Heads.key("main");
     let fields = vec![names::chain_field("orders", 1, Partition(0))];
     store.apply(&[], &[Operation::Remove { key: key.clone(), fields }]).await.unwrap();
     let standing = match damage {

@@ -6,7 +6,7 @@ use shared::{
     chain::verify::matrix::Damage,
     config::selection::TopicSelection,
     metrics::{
-        registers::{self, Kind, names},
+        registers::{self, RegisterKind, names},
         standing::{Message, Standing},
     },
     ports::store::{Operation, Query, Register, Store, Value},
@@ -183,7 +183,7 @@ async fn registers_that_nobody_can_read_are_told_and_made_anew() {
     let whole = Whole::make().await;
     let world = World::of(&whole).await;
     let before = held(&world).await;
-    let (key, field) = (Kind::Heads.key("main"), names::chain_field("orders", 1, Partition(0)));
+    let (key, field) = (RegisterKind::Heads.key("main"), names::chain_field("orders", 1, Partition(0)));
     let garbage = Operation::Max { key, field, order: vec![u64::MAX, 0], value: "garbage".into() };
     store(&world).apply(&[], &[garbage]).await.unwrap();
     assert!(!found(&world, &How::new(false, None)).await.good);

@@ -1,0 +1,117 @@
+//! What runs of the scheduled functions came to, as the store has it: failures by function and kind, and when each last
+//! succeeded.
+
+use super::registers::names::{join, split};
+use crate::{
+    ports::store::{Operation, Query, Register, Value},
+    record::Millis,
+};
+
+/// The hash of the last successes: by function and backup; order the time.
+const SUCCESSES: &str = "hw1:runs";
+/// The functions that run on a schedule and tell of it here.
+pub const FUNCTIONS: [&str; 3] = ["backup-verifier", "lag-monitor", "segment-expirer"];
+
+/// What is to blame for a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FailureKind {
+    /// The storage holds something that cannot be read or believed.
+    Damaged,
+    /// Kafka did not answer, or refused.
+    Kafka,
+    /// What was asked for does not fit the settings, or the settings what is there.
+    Settings,
+    /// The storage did not answer, or refused.
+    Storage,
+    /// The store of figures did not answer, or refused.
+    Store,
+}
+
+impl FailureKind {
+    /// All of them, in the order of their names.
+    pub const ALL: [FailureKind; 5] =
+        [FailureKind::Damaged, FailureKind::Kafka, FailureKind::Settings, FailureKind::Storage, FailureKind::Store];
+
+    /// As series have it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            FailureKind::Damaged => "damaged",
+            FailureKind::Kafka => "kafka",
+            FailureKind::Settings => "settings",
+            FailureKind::Storage => "storage",
+            FailureKind::Store => "store",
+        }
+    }
+}
+
+/// What is known of the runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// Failures, by function and kind; only those that there were.
+    pub failures: Vec<(&'static str, FailureKind, u64)>,
+    /// The last successes, by function and backup.
+    pub successes: Vec<Success>,
+}
+
+/// When a function last succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Success {
+    /// The function.
+    pub function: String,
+    /// The backup; empty for what concerns none.
+    pub backup: String,
+    /// When.
+    pub at: Millis,
+}
+
+/// What a failed run changes in the store.
+#[must_use]
+pub fn failed(function: &str, kind: FailureKind, count: u32) -> Operation {
+    Operation::Add { key: failures_key(function, kind), by: count.into(), expires: None }
+}
+
+/// What a run without a failure changes in the store. `backup` is empty for what concerns none.
+#[must_use]
+pub fn succeeded(function: &str, backup: &str, at: Millis) -> Operation {
+    let order = vec![u64::try_from(at.0).unwrap_or(0)];
+    Operation::Max { key: SUCCESSES.to_owned(), field: join(&[function, backup]), order, value: String::new() }
+}
+
+/// What to ask the store.
+#[must_use]
+pub fn queries() -> Vec<Query> {
+    let failures = each().map(|(function, kind)| Query::Text(failures_key(function, kind)));
+    failures.chain([Query::Registers(SUCCESSES.to_owned())]).collect()
+}
+
+/// The answers to [`queries`].
+#[must_use]
+pub fn read(answers: &[Value]) -> Runs {
+    let count = |value: &Value| match value {
+        Value::Text(text) => text.as_deref().and_then(|text| text.parse().ok()).filter(|count| *count > 0),
+        Value::Registers(_) => None,
+    };
+    let failures = each().zip(answers).filter_map(|((function, kind), value)| Some((function, kind, count(value)?)));
+    let registers = answers.iter().flat_map(|answer| match answer {
+        Value::Registers(registers) => registers.as_slice(),
+        Value::Text(_) => &[],
+    });
+    let mut successes: Vec<_> = registers.filter_map(success).collect();
+    successes.sort_unstable();
+    Runs { failures: failures.collect(), successes }
+}
+
+fn success(register: &Register) -> Option<Success> {
+    let [function, backup] = split::<2>(&register.field)?;
+    let at = Millis(i64::try_from(*register.order.first()?).ok()?);
+    Some(Success { function: function.to_owned(), backup: backup.to_owned(), at })
+}
+
+fn each() -> impl Iterator<Item = (&'static str, FailureKind)> {
+    FUNCTIONS.into_iter().flat_map(|function| FailureKind::ALL.map(|kind| (function, kind)))
+}
+
+fn failures_key(function: &str, kind: FailureKind) -> String {
+    format!("hw1:run_failures:{}", join(&[function, kind.name()]))
+}

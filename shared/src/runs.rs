@@ -1,0 +1,136 @@
+//! What a scheduled function tells of its runs: each failure once in the log, all of them counted in the store.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+pub use crate::metrics::runs::FailureKind;
+use crate::{
+    metrics::runs,
+    ports::store::Store,
+    record::{Millis, Partition},
+};
+
+/// Something that a run could not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The topic, where it concerns one.
+    pub topic: Option<Arc<str>>,
+    /// The partition, where it concerns one.
+    pub partition: Option<Partition>,
+    /// What is to blame.
+    pub kind: FailureKind,
+    /// What happened.
+    pub error: String,
+}
+
+/// Where a failure is, and of which kind: the same again is not logged again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Trouble {
+    backup: Option<Arc<str>>,
+    topic: Option<Arc<str>>,
+    partition: Option<Partition>,
+    kind: FailureKind,
+}
+
+/// What is told of the runs of one function.
+pub struct RunLog {
+    function: &'static str,
+    store: Option<Arc<dyn Store>>,
+    troubles: Mutex<BTreeSet<Trouble>>,
+}
+
+impl RunLog {
+    /// The runs of this function, which are counted in `store` where there is one.
+    #[must_use]
+    pub fn new(function: &'static str, store: Option<Arc<dyn Store>>) -> Self {
+        RunLog { function, store, troubles: Mutex::default() }
+    }
+
+    /// Notes what a run for a backup, or for what concerns none, came to at `now`. That it cannot be counted changes nothing.
+    pub async fn note(&self, now: Millis, backup: Option<&Arc<str>>, failed: &[Failed]) {
+        self.log(backup, failed);
+        let Some(store) = &self.store else { return };
+        let count = |kind| failed.iter().filter(|it| it.kind == kind).count();
+        let counts = FailureKind::ALL.into_iter().map(|kind| (kind, u32::try_from(count(kind)).unwrap_or(u32::MAX)));
+        let counts = counts.filter(|(_, count)| *count > 0);
+        let mut operations: Vec<_> = counts.map(|(kind, count)| runs::failed(self.function, kind, count)).collect();
+        if operations.is_empty() {
+            operations.push(runs::succeeded(self.function, backup.map_or("", |backup| backup), now));
+        }
+        if let Err(error) = store.apply(&[], &operations).await {
+            tracing::debug!(
+                function = self.function,
+                error = &error as &dyn std::error::Error,
+                "a run was not counted"
+            );
+        }
+    }
+
+    fn log(&self, backup: Option<&Arc<str>>, failed: &[Failed]) {
+        let trouble = |it: &Failed| Trouble {
+            backup: backup.cloned(),
+            topic: it.topic.clone(),
+            partition: it.partition,
+            kind: it.kind,
+        };
+        let mut known = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        for it in failed {
+            let trouble = trouble(it);
+            if known.insert(trouble.clone()) {
+                tracing::warn!(
+                    function = self.function, kind = it.kind.name(), at = %trouble,
+                    "{}; this is not logged again while it lasts", it.error
+                );
+            }
+        }
+        let now: BTreeSet<Trouble> = failed.iter().map(trouble).collect();
+        known.retain(|trouble| {
+            let lasts = trouble.backup.as_ref() != backup || now.contains(trouble);
+            if !lasts {
+                tracing::info!(function = self.function, kind = trouble.kind.name(), at = %trouble, "works again");
+            }
+            lasts
+        });
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |name: &Option<Arc<str>>| name.clone().unwrap_or_else(|| "-".into());
+        write!(f, "backup {}, topic {}", name(&self.backup), name(&self.topic))?;
+        self.partition.map_or(Ok(()), |partition| write!(f, ", partition {partition}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::memory::{clock::ManualClock, store::MemoryStore};
+
+    fn failed(topic: &str, kind: FailureKind) -> Failed {
+        Failed { topic: Some(topic.into()), partition: Some(Partition(1)), kind, error: "no answer".into() }
+    }
+
+    #[tokio::test]
+    async fn failures_are_counted_each_time_and_remembered_until_they_end() {
+        let store = Arc::new(MemoryStore::new(Arc::new(ManualClock::default())));
+        let log = RunLog::new("lag-monitor", Some(store.clone()));
+        let (main, other) = (Arc::from("main"), Arc::from("other"));
+        let troubles = || log.troubles.lock().unwrap().len();
+        let storage = failed("orders", FailureKind::Storage);
+        let both = [storage.clone(), failed("orders", FailureKind::Damaged)];
+        for (backup, failures, remembered) in
+            [(&main, &both[..], 2), (&main, &both[..1], 1), (&other, &both[..1], 2), (&main, &[], 1)]
+        {
+            log.note(Millis(7), Some(backup), failures).await;
+            assert_eq!(troubles(), remembered);
+        }
+        let told = runs::read(&store.read(&runs::queries()).await.unwrap());
+        assert_eq!(told.failures, [("lag-monitor", FailureKind::Damaged, 1), ("lag-monitor", FailureKind::Storage, 3)]);
+        let [success] = &told.successes[..] else { panic!("{told:?}") };
+        assert_eq!((&*success.function, &*success.backup, success.at), ("lag-monitor", "main", Millis(7)));
+    }
+}
