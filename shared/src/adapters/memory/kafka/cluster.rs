@@ -6,11 +6,12 @@ use super::{
     PublishFault,
     groups::Group,
     partition_log::{PartitionLog, TransactionId},
+    transactions::Holder,
 };
 use crate::{
     ports::{
         clock::Clock,
-        records::{Message, RecordsError, Retention},
+        records::{Message, RecordsError, TopicSettings},
     },
     record::{Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
@@ -21,6 +22,7 @@ pub(super) struct Cluster {
     pub(super) topics: BTreeMap<Arc<str>, TopicLog>,
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) publish_faults: BTreeMap<Arc<str>, PublishFault>,
+    pub(super) holders: BTreeMap<String, Holder>,
     last_number: u64,
 }
 
@@ -29,7 +31,7 @@ pub(super) struct Cluster {
 pub(super) struct TopicLog {
     pub(super) id: TopicId,
     pub(super) partitions: Vec<PartitionLog>,
-    configs: BTreeMap<String, String>,
+    pub(super) configs: TopicSettings,
     keyless: usize,
 }
 
@@ -132,10 +134,6 @@ impl Cluster {
 impl TopicLog {
     pub(super) fn partition_count(&self) -> i32 {
         i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
-    }
-
-    pub(super) fn retention(&self) -> Retention {
-        Retention::of_settings(|name| self.config(name))
     }
 
     fn config(&self, name: &str) -> Option<&str> {
