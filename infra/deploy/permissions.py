@@ -13,6 +13,10 @@ STORAGE = {
     "list_objects_v2": {("s3:ListBucket", "bucket")},
     "delete_object": {("s3:DeleteObject", "backups")},
     "delete_objects": {("s3:DeleteObject", "backups")},
+    # In parts only objects of locations are written, whose permissions are not the template's.
+    "create_multipart_upload": set(),
+    "upload_part": set(),
+    "complete_multipart_upload": set(),
 }
 KAFKA = {"get_bootstrap_brokers": {("kafka:GetBootstrapBrokers", "cluster")}}
 INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}

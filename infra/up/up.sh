@@ -7,7 +7,7 @@ source "$here/../common.sh"
 source "$here/../images/names.env"
 
 export AWS_ACCESS_KEY_ID=highwater AWS_SECRET_ACCESS_KEY=highwater-secret AWS_REGION=us-east-1
-containers=(highwater-up-kafka highwater-up-redis highwater-up-s3)
+containers=(highwater-up-kafka highwater-up-redis highwater-up-s3 highwater-up-location)
 
 # container NAME HOST-PORT PORT DOCKER-OPTIONS... IMAGE ARGUMENTS...
 container() {
@@ -29,6 +29,8 @@ start() {
     container redis 6379 6379 "$redis_image"
     container s3 7070 7070 --env ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID --env ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
         "$versitygw_image" --port :7070 --keep-alive posix /tmp
+    container location 7071 7070 --env ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID --env ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
+        "$versitygw_image" --port :7070 --keep-alive posix /tmp
 }
 
 # until_done WHAT COMMAND...: tries until it works, for half a minute.
@@ -42,9 +44,10 @@ until_done() {
     fail "$what did not happen within 30 s: see \`docker logs\` of ${containers[*]}"
 }
 kafka_started() { docker logs highwater-up-kafka 2>&1 | grep -q 'Kafka Server started'; }
+# bucket_made PORT
 bucket_made() {
     curl --fail --silent --request PUT --aws-sigv4 "aws:amz:$AWS_REGION:s3" --header "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
-        --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" http://127.0.0.1:7070/highwater
+        --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "http://127.0.0.1:$1/highwater"
 }
 
 have curl || debian_packages curl
@@ -55,6 +58,7 @@ trap 'docker rm --force --volumes "${containers[@]}" >/dev/null 2>&1 || :' EXIT
 trap : INT # Ctrl-C ends `highwater serve`, and this script after it
 start
 until_done "Kafka's start" kafka_started
-until_done "the creation of bucket highwater" bucket_made
-say "Kafka 127.0.0.1:9092, Redis 127.0.0.1:6379, S3 http://127.0.0.1:7070 (access key $AWS_ACCESS_KEY_ID, secret $AWS_SECRET_ACCESS_KEY)"
+until_done "the creation of bucket highwater" bucket_made 7070
+until_done "the creation of bucket highwater at the second server" bucket_made 7071
+say "Kafka 127.0.0.1:9092, Redis 127.0.0.1:6379, S3 http://127.0.0.1:7070 (access key $AWS_ACCESS_KEY_ID, secret $AWS_SECRET_ACCESS_KEY), and its location http://127.0.0.1:7071"
 "$here/../binary.sh" highwater serve --config "$here/highwater.toml" "$@"

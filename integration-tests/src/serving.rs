@@ -249,6 +249,11 @@ impl Served {
         http::get(self.query, &format!("/_/backbeat/api/metrics/crr/{LOCATION}/{metric}")).await
     }
 
+    /// Asks port 8900.
+    pub async fn get(&self, path: &str) -> Result<Answer, String> {
+        http::get(self.query, path).await
+    }
+
     /// Asks port 8900 to do something.
     pub async fn post(&self, path: &str) -> Result<Answer, String> {
         http::post(self.query, path).await

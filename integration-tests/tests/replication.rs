@@ -96,10 +96,11 @@ impl Replicated {
             let of = |state: &str| states.get(state).copied().unwrap_or((0, 0));
             let completions = figure(served, "completions").await?;
             let pending = figure(served, "pending").await?;
-            if completions == of("COMPLETED") && pending == of("PENDING") {
+            let failures = figure(served, "failures").await?;
+            if completions == of("COMPLETED") && pending == of("PENDING") && failures == of("FAILED") {
                 return Ok(());
             }
-            Err(format!("{completions:?} completed, {pending:?} pending, and {states:?}"))
+            Err(format!("{completions:?} completed, {failures:?} failed, {pending:?} pending, and {states:?}"))
         })
         .await;
     }
@@ -143,6 +144,8 @@ async fn every_object_of_a_backup_comes_to_the_location_also_after_it_was_down_a
     it.everything_is_there(40).await;
     it.figures_are_the_statuses(&served).await;
 
+    let list = served.get("/_/backbeat/api/crr/failed").await.expect("an answer").body;
+    assert_eq!(list, r#"{"IsTruncated":false,"Versions":[]}"#);
     it.location.pause();
     it.produce(40).await;
     eventually("failures of a location that does not answer", WITHIN, || async {
@@ -150,7 +153,15 @@ async fn every_object_of_a_backup_comes_to_the_location_also_after_it_was_down_a
         if failed > 0 { Ok(()) } else { Err("none".to_owned()) }
     })
     .await;
+    let list = served.get("/_/backbeat/api/crr/failed").await.expect("an answer").body;
+    assert!(list.contains(&format!(r#""StorageClass":"{LOCATION}""#)), "{list}");
+    served.post("/_/backbeat/api/crr/pause").await.expect("an answer");
     it.location.unpause();
+    let status = served.get("/_/crr/status").await.expect("an answer").body;
+    assert_eq!(status, format!(r#"{{"{LOCATION}":"disabled"}}"#));
+    it.figures_are_the_statuses(&served).await;
+    assert!(it.statuses().await.keys().any(|state| state != "COMPLETED"));
+    served.post("/_/backbeat/api/crr/resume").await.expect("an answer");
     it.everything_is_there(80).await;
     it.figures_are_the_statuses(&served).await;
     let key = it.here().await.keys().find(|key| key.ends_with(".kan")).expect("a segment").clone();

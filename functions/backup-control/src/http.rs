@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::{
+    archive::ArchiveError,
     metrics::backbeat::error::ErrorAnswer,
     web::{HttpRequest, HttpResponse},
 };
 
-use crate::{Action, Context, ControlError, Target, control, status};
+use crate::{Action, Context, ControlError, Target, control, replication, status};
 
 /// Every path that is asked here begins with this.
 pub const PREFIX: &str = "/_/highwater/api/";
@@ -23,6 +24,9 @@ pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
 }
 
 async fn answer(request: &HttpRequest, context: &Context) -> Result<String, ErrorAnswer> {
+    if replication::PREFIXES.iter().any(|prefix| request.target.starts_with(prefix)) {
+        return replication::answer(request, context).await;
+    }
     let no_such_path = || ErrorAnswer::no_such_path(&request.target);
     let tail = request.path().strip_prefix(PREFIX).ok_or_else(no_such_path)?;
     let segments: Vec<&str> = tail.split('/').collect();
@@ -60,16 +64,18 @@ async fn of(backups: &[&str], context: &Context) -> Result<String, ErrorAnswer> 
     Ok(json(&answers))
 }
 
-fn json(value: &impl Serialize) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers by name are valid JSON")
 }
 
 fn refused(error: ControlError) -> ErrorAnswer {
     match error {
-        ControlError::Archive(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a request is answered with 503");
-            ErrorAnswer::unavailable(format!("the storage cannot be asked: {error}"))
-        }
+        ControlError::Archive(error) => storage_failed(error),
         _ => ErrorAnswer::no_such_route(error.to_string()),
     }
+}
+
+pub(crate) fn storage_failed(error: ArchiveError) -> ErrorAnswer {
+    tracing::warn!(error = &error as &dyn std::error::Error, "a request is answered with 503");
+    ErrorAnswer::unavailable(format!("the storage cannot be asked: {error}"))
 }

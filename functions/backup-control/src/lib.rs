@@ -9,14 +9,19 @@
 //! | `POST /_/highwater/api/resume/<backup>[/<topic>]` | ends that pause | `{}` |
 //! | `GET /_/highwater/api/status[/<backup>]` | | [`Status`] by backup |
 //!
+//! Backbeat's own control routes, `/_/backbeat/api/crr/...` and `/_/crr/...`, pause and resume replication locations and list what
+//! failed there ([`replication`]).
+//!
 //! Asking twice changes nothing more. Errors are in the form of Backbeat's.
 
 mod http;
+mod replication;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use http::{PREFIX, handle};
+pub use replication::PREFIXES as REPLICATION_PREFIXES;
 pub use status::{Enabled, Status};
 
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
@@ -38,6 +43,7 @@ pub struct Context {
     clock: Arc<dyn Clock>,
     backups: BTreeMap<String, TopicSelection>,
     own_topics: Vec<String>,
+    locations: Vec<String>,
     /// Who may ask by an event. The runner's listeners have guards of their own.
     guard: Guard,
 }
@@ -101,6 +107,7 @@ impl Context {
             clock,
             backups: settings.backups.iter().map(|(name, it)| (name.to_string(), it.topics.clone())).collect(),
             own_topics: settings.own_topics().map(str::to_owned).to_vec(),
+            locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
             guard: Guard::of_events(&settings.listen),
         }
     }

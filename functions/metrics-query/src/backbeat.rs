@@ -29,7 +29,8 @@ pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<S
             let question = ObjectQuestion { object: &object, metric, windows, now };
             Ok(question.body(&read(context, question.queries()).await?))
         }
-        Route::Later { tail } => Err(ErrorAnswer::not_implemented(&tail)),
+        Route::Monitoring => Err(ErrorAnswer::not_implemented("monitoring/metrics")),
+        Route::Control { tail, .. } | Route::Later { tail } => Err(ErrorAnswer::not_implemented(&tail)),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     controls::{self, Sides},
     copy::{Copied, of_location, of_source},
     error::CopyError,
+    large::Watch,
 };
 
 /// A segment of the storage that is asked for.
@@ -23,6 +24,7 @@ pub(crate) struct Asked<'a> {
     pub key: &'a str,
     pub base: Offset,
     pub cuts: u32,
+    pub watch: &'a Watch<'a>,
 }
 
 /// What the next step is.
@@ -41,7 +43,7 @@ pub(crate) async fn bring_segment(
     sides: Sides<'_>,
     asked: &Asked<'_>,
 ) -> Result<Copied, CopyError> {
-    let chain = controls::identity(sides.source, asked.backup, asked.place).await?;
+    let chain = known_chain(location, sides, asked).await?;
     controls::bring_claim(location, sides, &chain).await?;
     let mut floor_came = false;
     loop {
@@ -49,7 +51,8 @@ pub(crate) async fn bring_segment(
         match next_step(sides, &chain, &end, asked).await? {
             Step::Passed => return passed(sides, &end, asked).await,
             Step::Put(segment) => {
-                let copied = sides.copy(&segment.key).immutable().await?;
+                let watch = (segment.base == asked.base).then_some(asked.watch);
+                let copied = sides.sized(&segment.key, segment.size_bytes, watch).immutable().await?;
                 location.remember(&chain, segment.base).await;
                 if segment.base == asked.base {
                     return Ok(copied);
@@ -62,6 +65,17 @@ pub(crate) async fn bring_segment(
             Step::Floor => return Err(CopyError::Hole { key: asked.key.to_owned(), next: end.frontier.next }),
         }
     }
+}
+
+/// Which chain it is. Owner and claims never change, so what was read once needs no second look.
+async fn known_chain(location: &Location, sides: Sides<'_>, asked: &Asked<'_>) -> Result<ChainIdentity, CopyError> {
+    let folder = &asked.key[..=asked.key.rfind('/').unwrap_or(0)];
+    if let Some(chain) = location.chains.lock().await.get(folder) {
+        return Ok(chain.clone());
+    }
+    let chain = controls::identity(sides.source, asked.backup, asked.place).await?;
+    location.chains.lock().await.insert(folder.to_owned(), chain.clone());
+    Ok(chain)
 }
 
 /// Where the location's copy ends, with the accepted losses that the segment's writer knew of.
@@ -111,7 +125,7 @@ async fn passed(sides: Sides<'_>, end: &ChainEnd, asked: &Asked<'_>) -> Result<C
     if asked.base < end.floor.floor.base || end.accepted.cuts().is_stale(asked.base, asked.cuts) {
         return Ok(Copied::WasThere);
     }
-    sides.copy(asked.key).unless_there().await
+    sides.sized(asked.key, asked.watch.status.size_bytes, Some(asked.watch)).unless_there().await
 }
 
 impl Location {

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use shared::{
     adapters::s3::probe,
     archive::ChainHint,
+    chain::ChainIdentity,
     config::{Problem, Settings},
     ports::{
         clock::Clock,
@@ -44,6 +45,8 @@ pub struct Location {
     proven: OnceCell<()>,
     /// Where chains ended there when they were looked at last, by their folder. Being wrong it costs requests only.
     pub(crate) hints: Mutex<HashMap<String, ChainHint>>,
+    /// Which chain a folder is, as the storage says once and for all.
+    pub(crate) chains: Mutex<HashMap<String, ChainIdentity>>,
     /// The owners and claims that are there.
     pub(crate) controls: Mutex<std::collections::HashSet<String>>,
 }
@@ -90,6 +93,7 @@ impl Location {
             objects,
             proven: OnceCell::new(),
             hints: Mutex::default(),
+            chains: Mutex::default(),
             controls: Mutex::default(),
         }
     }

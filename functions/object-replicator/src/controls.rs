@@ -14,6 +14,7 @@ use crate::{
     Location,
     copy::{Copied, Copy, of_location, of_source},
     error::CopyError,
+    large::Watch,
 };
 
 /// The two sides of a copy.
@@ -26,7 +27,12 @@ pub(crate) struct Sides<'a> {
 impl Sides<'_> {
     /// The object of that key, which both sides have at the same place.
     pub fn copy<'k>(&'k self, key: &'k str) -> Copy<'k> {
-        Copy { source: self.source, source_key: key, location: self.target, location_key: key }
+        self.sized(key, 0, None)
+    }
+
+    /// The same of an object whose size is known.
+    pub fn sized<'k>(&'k self, key: &'k str, size_bytes: u64, watch: Option<&'k Watch<'k>>) -> Copy<'k> {
+        Copy { source: self.source, source_key: key, location: self.target, location_key: key, size_bytes, watch }
     }
 }
 

@@ -2,10 +2,13 @@
 
 use shared::{
     archive::ArchiveError,
-    ports::objects::{GetRange, Object, Objects, ObjectsError, PutCondition},
+    ports::objects::{GetRange, Multipart, Object, Objects, ObjectsError, PutCondition},
 };
 
-use crate::error::CopyError;
+use crate::{
+    error::CopyError,
+    large::{self, Watch},
+};
 
 /// How often a copy is tried that others make too.
 const ATTEMPTS_MAX: u32 = 5;
@@ -16,6 +19,10 @@ pub(crate) struct Copy<'a> {
     pub source_key: &'a str,
     pub location: &'a dyn Objects,
     pub location_key: &'a str,
+    /// The object's size as far as it is known: a large one is copied part by part.
+    pub size_bytes: u64,
+    /// Who is told of each part.
+    pub watch: Option<&'a Watch<'a>>,
 }
 
 /// What a copy came to.
@@ -33,6 +40,12 @@ pub(crate) enum Copied {
 impl Copy<'_> {
     /// Copies an object that never changes: one that is there already must be as large.
     pub async fn immutable(&self) -> Result<Copied, CopyError> {
+        if let Some(multipart) = self.large() {
+            return match large::copy(self, multipart, &PutCondition::IfAbsent).await? {
+                Some(bytes) => Ok(Copied::Written { bytes }),
+                None => self.unless_there_whole().await,
+            };
+        }
         let object = self.read().await?;
         let size_bytes = object.size_bytes;
         match self.location.put(self.location_key, object.body, PutCondition::IfAbsent).await {
@@ -42,9 +55,22 @@ impl Copy<'_> {
         }
     }
 
+    fn large(&self) -> Option<&dyn Multipart> {
+        (self.size_bytes > large::WHOLE_BYTES_MAX).then(|| self.location.multipart()).flatten()
+    }
+
     /// The same for who thinks that it is there: then its bytes are not read.
     pub async fn unless_there(&self) -> Result<Copied, CopyError> {
-        let Some(there) = self.head().await? else { return self.immutable().await };
+        match self.head().await? {
+            Some(_) => self.unless_there_whole().await,
+            None => self.immutable().await,
+        }
+    }
+
+    /// That the location holds an object that is as large.
+    async fn unless_there_whole(&self) -> Result<Copied, CopyError> {
+        let there = self.head().await?;
+        let there = there.ok_or_else(|| of_location(ObjectsError::Conflict { key: self.location_key.to_owned() }))?;
         let object = self.source.get(self.source_key, GetRange::Last(0)).await.map_err(of_source)?;
         let object = object.ok_or_else(|| CopyError::SourceGone(self.source_key.to_owned()))?;
         match there.size_bytes == object.size_bytes {
@@ -68,6 +94,13 @@ impl Copy<'_> {
         let mut last = None;
         for _ in 0..ATTEMPTS_MAX {
             let there = self.head().await?;
+            if let Some(multipart) = self.large() {
+                let condition = there.map_or(PutCondition::IfAbsent, |there| PutCondition::IfMatch(there.etag));
+                match large::copy(self, multipart, &condition).await? {
+                    Some(bytes) => return Ok(Copied::Written { bytes }),
+                    None => continue,
+                }
+            }
             let object = self.read().await?;
             if let Some(there) = &there
                 && self.is_same(there, &object).await?

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::{
+    archive,
     ports::records::Fetched,
     record::{Offset, TopicPartition},
 };
@@ -19,6 +20,9 @@ pub(crate) async fn run(
     location: &Location,
     stop: &CancellationToken,
 ) -> Result<Replicated, ReplicateError> {
+    if archive::location_pause(&*context.objects, &location.name, context.clock.now()).await?.is_some() {
+        return Ok(Replicated::default());
+    }
     retry::sweep(context, location).await?;
     let mut replicated = Replicated::default();
     let mut open = open(context, location).await?;

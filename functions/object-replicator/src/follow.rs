@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use shared::{
+    archive,
     ports::records::{Fetch, Fetched},
     replication::group,
 };
@@ -30,6 +31,10 @@ async fn follow_location(context: &Context, location: &Location, stop: &Cancella
     let mut wait = BACKOFF_MIN;
     while !stop.is_cancelled() {
         let began = Instant::now();
+        if is_paused(context, location).await.unwrap_or(false) {
+            stop.run_until_cancelled(tokio::time::sleep(context.limits.refresh)).await;
+            continue;
+        }
         if let Err(error) = follow_once(context, location, stop).await {
             wait = if began.elapsed() > BACKOFF_MAX { BACKOFF_MIN } else { (wait * 2).min(BACKOFF_MAX) };
             log(location, &error, wait);
@@ -38,17 +43,26 @@ async fn follow_location(context: &Context, location: &Location, stop: &Cancella
     }
 }
 
+async fn is_paused(context: &Context, location: &Location) -> Result<bool, ReplicateError> {
+    let pause = archive::location_pause(&*context.objects, &location.name, context.clock.now()).await?;
+    Ok(pause.is_some())
+}
+
 fn log(location: &Location, error: &ReplicateError, wait: Duration) {
     let cause = error as &dyn std::error::Error;
     tracing::warn!(location = location.name, error = cause, "{error}; replication goes on in {wait:?}");
 }
 
-/// Works as one member of the location's group until something fails.
+/// Works as one member of the location's group until something fails, or it is paused.
 async fn follow_once(context: &Context, location: &Location, stop: &CancellationToken) -> Result<(), ReplicateError> {
     let mut fetch = context.kafka.join(&group(&location.name), &[context.topic()]).await?;
     let mut looked_at = None::<Instant>;
     while !stop.is_cancelled() {
         if looked_at.is_none_or(|at| at.elapsed() >= context.limits.refresh) {
+            if is_paused(context, location).await? {
+                tracing::info!(location = location.name, "replication to it is paused");
+                return Ok(());
+            }
             retry::sweep(context, location).await?;
             looked_at = Some(Instant::now());
         }

@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod follow;
 mod input;
+mod large;
 mod operation;
 mod process;
 mod reconcile;

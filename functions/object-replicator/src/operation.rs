@@ -13,6 +13,7 @@ use crate::{
     controls::{self, Sides},
     copy::{Copied, Copy, of_location, of_source},
     error::CopyError,
+    large::{self, Watch},
     retry,
 };
 
@@ -37,12 +38,15 @@ pub(crate) async fn run(context: &Context, location: &Location, entry: Entry) ->
         State::Failed => return said_again(context, &status, Outcome::Failed { is_of_location: false }).await,
     }
     context.queue().tell(vec![event::started(&status, context.clock.now())]).await?;
-    let copied = copy(context, location, &status.subject).await;
+    let copied = copy(location, &Watch { context, status: &status }).await;
     crash::point("after-copy");
     let now = context.clock.now();
     let (ended, outcome) = match copied {
         Ok(Copied::Written { .. } | Copied::WasThere) => {
-            context.queue().tell(vec![event::part_completed(&status, 1, status.size_bytes, now)]).await?;
+            // Of a large object each part was told when it arrived.
+            if status.size_bytes <= large::WHOLE_BYTES_MAX {
+                context.queue().tell(vec![event::part_completed(&status, 1, status.size_bytes, now)]).await?;
+            }
             (status.completed(now), Outcome::Completed)
         }
         Err(error) => {
@@ -95,25 +99,26 @@ async fn head(context: &Context, bucket: &str, key: &str) -> Result<Option<(Stri
 }
 
 /// Copies the object, by what it is.
-async fn copy(context: &Context, location: &Location, subject: &Subject) -> Result<Copied, CopyError> {
-    let Subject { bucket, key, .. } = subject;
+async fn copy(location: &Location, watch: &Watch<'_>) -> Result<Copied, CopyError> {
+    let (context, size_bytes) = (watch.context, watch.status.size_bytes);
+    let Subject { bucket, key, .. } = &watch.status.subject;
     let target = location.objects(context.nonce()).await.map_err(of_location)?;
     let Some(own) = context.place().own_key(bucket, key) else {
         let source = context.buckets.bucket(bucket).await.map_err(of_source)?;
         let location_key = context.place().key_at_location(bucket, key);
-        return Copy { source: &*source, source_key: key, location: target, location_key: &location_key }
-            .mutable()
-            .await;
+        let (source, watch) = (&*source, Some(watch));
+        let copy = Copy { source, source_key: key, location: target, location_key: &location_key, size_bytes, watch };
+        return copy.mutable().await;
     };
     let sides = Sides { source: &*context.objects, target };
-    of_storage(location, sides, own).await
+    of_storage(location, sides, own, watch).await
 }
 
-async fn of_storage(location: &Location, sides: Sides<'_>, key: &str) -> Result<Copied, CopyError> {
+async fn of_storage(location: &Location, sides: Sides<'_>, key: &str, watch: &Watch<'_>) -> Result<Copied, CopyError> {
     let backup = key.split('/').next().unwrap_or_default();
     match classify(backup, key) {
         Place::Segment(place, base, cuts) => {
-            chain::bring_segment(location, sides, &Asked { backup, place: &place, key, base, cuts }).await
+            chain::bring_segment(location, sides, &Asked { backup, place: &place, key, base, cuts, watch }).await
         }
         Place::Owner | Place::Claim(_) => controls::bring_unchanging(sides, key).await,
         Place::AcceptedLoss(place) => {
@@ -129,6 +134,6 @@ async fn of_storage(location: &Location, sides: Sides<'_>, key: &str) -> Result<
         }
         Place::Control => Err(CopyError::NotReplicated(key.to_owned())),
         Place::Foreign if key.starts_with(replication_keys::FOLDER) => Err(CopyError::NotReplicated(key.to_owned())),
-        Place::Foreign => sides.copy(key).mutable().await,
+        Place::Foreign => sides.sized(key, watch.status.size_bytes, Some(watch)).mutable().await,
     }
 }

@@ -13,6 +13,7 @@ use shared::{
         place::{ChainPlace, Place, classify},
     },
     ports::objects::{ListPage, ListRequest, ObjectEntry, Objects, ObjectsError},
+    record::Millis,
     replication::{Known, Stored, Wanted, group},
 };
 
@@ -23,6 +24,8 @@ use crate::{
     process,
 };
 
+/// Statuses of completed operations are kept for a week.
+const COMPLETED_KEPT_MS: i64 = 7 * 86_400_000;
 /// So many objects are asked for at once.
 const WANTED_AT_ONCE: usize = 500;
 
@@ -39,6 +42,8 @@ pub struct Reconciled {
 
 /// Compares all backups of the storage with a location.
 pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconciled, ReplicateError> {
+    let before = Millis(context.clock.now().0.saturating_sub(COMPLETED_KEPT_MS));
+    archive::forget_completed(&*context.objects, &location.name, before).await?;
     let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
     let target = location.objects(context.nonce()).await.map_err(|error| at(CopyError::Location(error.into())))?;
     let sides = Sides { source: &*context.objects, target };

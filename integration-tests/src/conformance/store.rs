@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use shared::{
-    ports::store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+    ports::store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value},
     record::Millis,
 };
 
@@ -48,6 +48,10 @@ macro_rules! store_conformance {
             registers_are_removed
             a_register_is_removed_unless_something_greater_was_said
             a_register_is_replaced_only_while_it_is_what_it_was
+            what_a_thing_adds_is_what_it_said_last
+            what_was_said_before_or_again_adds_nothing
+            a_thing_that_is_forgotten_leaves_what_it_added
+            what_is_said_of_known_things_only_adds_nothing_to_others
             names_and_values_may_hold_anything
             answers_come_in_the_order_of_the_questions
             a_key_of_another_kind_reads_as_nothing
@@ -77,6 +81,12 @@ fn max(key: &str, field: &str, order: &[u64], value: &str) -> Operation {
 
 fn advance(key: &str, from: Option<i64>, to: i64) -> Advance {
     Advance { key: key.into(), from, to }
+}
+
+fn contribute(key: &str, order: &[u64], adds: &[(&str, i64)]) -> Operation {
+    let add = |(key, by): &(&str, i64)| Contribution { key: (*key).into(), by: *by, expires: None };
+    let adds = adds.iter().map(add).collect();
+    Operation::Contribute { key: key.into(), order: order.to_vec(), adds, expires: None, only_known: false }
 }
 
 fn register(field: &str, order: &[u64], value: &str) -> Register {
@@ -333,6 +343,57 @@ pub async fn a_register_is_removed_unless_something_greater_was_said(s: &dyn Sub
     assert_eq!(registers(s, "h").await, [register("b", &[1, 7], "2")]);
     apply(s, &up_to("b", &[2, 0])).await;
     assert_eq!(registers(s, "h").await, []);
+}
+
+/// Check.
+pub async fn what_a_thing_adds_is_what_it_said_last(s: &dyn Subject) {
+    apply(s, &[contribute("x", &[1, 0], &[("pending", 1), ("bytes", 7)]), add("pending", 5)]).await;
+    apply(s, &[contribute("y", &[1, 0], &[("pending", 1)]), contribute("x", &[1, 2], &[("done", 1), ("bytes", 7)])])
+        .await;
+    let [pending, bytes, done] = ["pending", "bytes", "done"];
+    assert_eq!(text(s, pending).await.as_deref(), Some("6"));
+    assert_eq!((text(s, bytes).await.as_deref(), text(s, done).await.as_deref()), (Some("7"), Some("1")));
+    apply(s, &[contribute("x", &[2, 0], &[("pending", -3)]), contribute("x", &[2, 1], &[("pending", i64::MAX)])]).await;
+    apply(s, &[contribute("x", &[3, 0], &[])]).await;
+    assert_eq!((text(s, pending).await.as_deref(), text(s, done).await.as_deref()), (Some("6"), Some("0")));
+}
+
+/// Check.
+pub async fn what_was_said_before_or_again_adds_nothing(s: &dyn Subject) {
+    let end = contribute("x", &[2, 2], &[("done", 1)]);
+    for operation in
+        [end.clone(), end, contribute("x", &[2, 1], &[("failed", 1)]), contribute("x", &[1, 2], &[("done", 9)])]
+    {
+        apply(s, &[operation]).await;
+    }
+    assert_eq!((text(s, "done").await.as_deref(), text(s, "failed").await), (Some("1"), None));
+}
+
+/// Check.
+pub async fn a_thing_that_is_forgotten_leaves_what_it_added(s: &dyn Subject) {
+    let until = Millis(s.now().0 + 400);
+    let add = |key: &str, expires| Contribution { key: key.into(), by: 1, expires };
+    let adds = vec![add("stays", None), add("goes", Some(until))];
+    let operation =
+        Operation::Contribute { key: "x".into(), order: vec![1], adds, expires: Some(until), only_known: false };
+    apply(s, std::slice::from_ref(&operation)).await;
+    assert_eq!((text(s, "stays").await.as_deref(), text(s, "goes").await.as_deref()), (Some("1"), Some("1")));
+    s.wait_until(until).await;
+    assert_eq!((text(s, "stays").await.as_deref(), text(s, "goes").await), (Some("1"), None));
+    apply(s, &[operation]).await;
+    assert_eq!((text(s, "stays").await.as_deref(), text(s, "goes").await), (Some("2"), None));
+}
+
+/// Check.
+pub async fn what_is_said_of_known_things_only_adds_nothing_to_others(s: &dyn Subject) {
+    let known = |order: u64| {
+        let adds = vec![Contribution { key: "done".into(), by: 1, expires: None }];
+        Operation::Contribute { key: "x".into(), order: vec![order], adds, expires: None, only_known: true }
+    };
+    apply(s, &[known(5)]).await;
+    assert_eq!(text(s, "done").await, None);
+    apply(s, &[contribute("x", &[1], &[("done", 7)]), known(5)]).await;
+    assert_eq!(text(s, "done").await.as_deref(), Some("1"));
 }
 
 /// Check.

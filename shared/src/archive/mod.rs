@@ -27,7 +27,8 @@ pub use error::{ArchiveError, undecodable};
 pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
 pub use operations::{
-    FailedEntry, advance_status, clear_failed, failed_operations, note_failed, put_status, read_status,
+    FailedEntry, LocationPause, advance_status, clear_failed, failed_operations, failed_statuses, forget_completed,
+    location_pause, note_failed, pause_location, put_status, read_status, resume_location, retry_now, schedule_resume,
 };
 pub use owner::{Owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};

@@ -1,5 +1,7 @@
 //! What the storage knows of replication: a status for each operation, and a hint for each that failed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ArchiveError,
     control::{self, Stored},
@@ -7,7 +9,7 @@ use super::{
 use crate::{
     ports::objects::{ListRequest, Objects, ObjectsError, PutCondition},
     record::Millis,
-    replication::{OperationId, Status, keys},
+    replication::{OperationId, State, Status, keys, status::FORMAT_VERSION},
 };
 
 /// How often a status is written that others write too.
@@ -89,6 +91,147 @@ pub async fn failed_operations(
     Ok((page.objects.into_iter().filter_map(|object| entry(object.key)).collect(), page.next_after))
 }
 
+/// That nothing is copied to a location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocationPause {
+    format_version: u32,
+    /// Since when, by the clock of whoever asked.
+    pub paused_at: Millis,
+    /// When it is over; absent: when somebody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_at: Option<Millis>,
+}
+
+impl LocationPause {
+    fn is_over(&self, now: Millis) -> bool {
+        self.resume_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// The pause of a location that is in force.
+pub async fn location_pause(
+    objects: &dyn Objects,
+    location: &str,
+    now: Millis,
+) -> Result<Option<LocationPause>, ArchiveError> {
+    let read: Option<Stored<LocationPause>> = control::read(objects, &keys::pause(location)).await?;
+    Ok(read.map(|stored| stored.value).filter(|pause| !pause.is_over(now)))
+}
+
+/// Pauses a location; one that is paused stays so.
+pub async fn pause_location(objects: &dyn Objects, location: &str, now: Millis) -> Result<(), ArchiveError> {
+    let new = LocationPause { format_version: FORMAT_VERSION, paused_at: now, resume_at: None };
+    change_pause(objects, location, |found| match found {
+        Some(pause) if !pause.is_over(now) => None,
+        _ => Some(new.clone()),
+    })
+    .await
+}
+
+/// Lets a paused location go on at that time; `None`: not by itself.
+pub async fn schedule_resume(
+    objects: &dyn Objects,
+    location: &str,
+    resume_at: Option<Millis>,
+    now: Millis,
+) -> Result<(), ArchiveError> {
+    change_pause(objects, location, |found| {
+        let pause = found.filter(|pause| !pause.is_over(now))?;
+        Some(LocationPause { resume_at, ..pause })
+    })
+    .await
+}
+
+/// Lets a location go on.
+pub async fn resume_location(objects: &dyn Objects, location: &str) -> Result<(), ArchiveError> {
+    control::remove(objects, &keys::pause(location)).await
+}
+
+async fn change_pause(
+    objects: &dyn Objects,
+    location: &str,
+    change: impl Fn(Option<LocationPause>) -> Option<LocationPause>,
+) -> Result<(), ArchiveError> {
+    let key = keys::pause(location);
+    for _ in 0..ATTEMPTS_MAX {
+        let found: Option<Stored<LocationPause>> = control::read(objects, &key).await?;
+        let etag = found.as_ref().map(|found| found.etag.clone());
+        let Some(changed) = change(found.map(|found| found.value)) else { return Ok(()) };
+        if control::compare_and_set(objects, &key, etag, &changed).await?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(ObjectsError::Conflict { key }.into())
+}
+
+/// Forgets the completed operations of a location that nobody changed since `before`: what they copied is there, and were it
+/// lost, comparing would ask for it under the same id. Answers how many.
+pub async fn forget_completed(objects: &dyn Objects, location: &str, before: Millis) -> Result<usize, ArchiveError> {
+    let (folder, mut after, mut forgotten) = (keys::status_folder(location), String::new(), 0);
+    loop {
+        let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
+        let mut old = vec![];
+        for entry in page.objects.into_iter().filter(|entry| entry.modified < before) {
+            let read: Option<Stored<Status>> = control::read(objects, &entry.key).await?;
+            if read.is_some_and(|stored| stored.value.state == State::Completed) {
+                old.push(entry.key);
+            }
+        }
+        objects.delete_all(&old).await?;
+        forgotten += old.len();
+        match page.next_after {
+            Some(next) => after = next,
+            None => return Ok(forgotten),
+        }
+    }
+}
+
+/// Has a failed operation tried again at the next look of whoever replicates; whether it had failed.
+pub async fn retry_now(objects: &dyn Objects, status: &Status, now: Millis) -> Result<bool, ArchiveError> {
+    if status.state != State::Failed {
+        return Ok(false);
+    }
+    let location = &status.subject.location;
+    let (due, was) = (Some(now), keys::failed(location, &status.operation, status.retry_at));
+    note_failed(objects, &Status { retry_at: due, ..status.clone() }).await?;
+    if was != keys::failed(location, &status.operation, due) {
+        clear_failed(objects, &was).await?;
+    }
+    Ok(true)
+}
+
+/// The failed operations of these locations behind the first `skip`, at most `limit`; and whether there are more.
+pub async fn failed_statuses(
+    objects: &dyn Objects,
+    locations: &[String],
+    skip: usize,
+    limit: usize,
+) -> Result<(Vec<Status>, bool), ArchiveError> {
+    let (mut passed, mut found) = (0, vec![]);
+    for location in locations {
+        let mut after = String::new();
+        loop {
+            let (page, next) = failed_operations(objects, location, &after).await?;
+            for entry in page {
+                if passed < skip {
+                    passed += 1;
+                } else if found.len() == limit {
+                    return Ok((found, true));
+                } else if let Some(status) = read_status(objects, location, &entry.operation).await?
+                    && status.state == State::Failed
+                {
+                    found.push(status);
+                }
+            }
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+    }
+    Ok((found, false))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -96,7 +239,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::memory::{clock::ManualClock, objects::MemoryObjects},
-        replication::{ReasonKind, State, Subject},
+        replication::{ReasonKind, Subject},
     };
 
     fn world() -> MemoryObjects {
@@ -128,6 +271,25 @@ mod tests {
         }
         let read = read_status(&objects, "l", &status().operation).await.unwrap().unwrap();
         assert_eq!((read.state, read.attempt), (State::Pending, 2));
+    }
+
+    #[tokio::test]
+    async fn old_completed_operations_are_forgotten_and_no_others() {
+        let clock = Arc::new(ManualClock::at(Millis(1_000)));
+        let objects = MemoryObjects::new(clock.clone());
+        let of = |version: &str| Status::queued(Subject { version: version.into(), ..status().subject }, 7, Millis(1));
+        for status in
+            [of("a").completed(Millis(2)), of("b"), of("c").failed(ReasonKind::Refused, "no".into(), None, Millis(2))]
+        {
+            advance_status(&objects, &status).await.unwrap();
+        }
+        clock.set(Millis(5_000));
+        advance_status(&objects, &of("d").completed(Millis(5_000))).await.unwrap();
+        assert_eq!(forget_completed(&objects, "l", Millis(5_000)).await.unwrap(), 1);
+        for (version, is_there) in [("a", false), ("b", true), ("c", true), ("d", true)] {
+            let found = read_status(&objects, "l", &of(version).operation).await.unwrap();
+            assert_eq!(found.is_some(), is_there, "{version}");
+        }
     }
 
     #[tokio::test]

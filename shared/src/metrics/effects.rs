@@ -4,12 +4,12 @@
 use super::{
     backbeat::{
         keys::{self, ObjectCounter, Pending, SiteCounter, Windows},
-        message::{self, Change, Counts, Decoded, EventKind},
+        message::{self, Change, Counts, Decoded, EventKind, OperationRef},
     },
     standing,
 };
 use crate::{
-    ports::store::Operation,
+    ports::store::{Contribution, Operation},
     record::{Millis, Record},
 };
 
@@ -17,6 +17,9 @@ use crate::{
 pub const TOO_OLD: &str = "too_old";
 /// A message that metrics-aggregator can never apply.
 pub const NEVER_APPLIES: &str = "never_applies";
+
+/// An operation that is over is known for so long.
+const OPERATION_KEPT_S: u32 = 86_400;
 
 /// Every reason that a message, or a part of it, is counted by and passed over for: of a message that is none
 /// ([`message::Malformed`]), of one of ours ([`super::reason::Reason`]), of one that came too late.
@@ -53,6 +56,9 @@ fn rejected(reason: &str) -> Operation {
 }
 
 fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operation> {
+    if let Some(operation) = &change.operation {
+        return vec![of_operation(change, operation, recorded, windows)];
+    }
     match &change.counts {
         Counts::Site { location, ops, bytes } => {
             let interval = interval(change.timestamp, recorded, windows, windows.window_s);
@@ -75,6 +81,75 @@ fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operati
             })
         }
     }
+}
+
+/// What an operation that has an id adds to the figures, from now on. Its state is the greatest by attempt, then queued,
+/// failed, completed; so what comes twice, late or out of order changes nothing, pending is the number of operations in
+/// state queued, and a retry takes a failure back.
+fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, windows: Windows) -> Operation {
+    let timestamp = change.timestamp.unwrap_or(recorded);
+    let ends = |window_s| Some(Millis(recorded.0.saturating_add(i64::from(window_s) * 1_000)));
+    match &change.counts {
+        Counts::Site { location, ops, bytes } => {
+            let queued_at = operation.queued_at.unwrap_or(timestamp);
+            let mut adds = of_site(location, EventKind::Queued, (*ops, *bytes), interval_of(queued_at, recorded, windows));
+            match change.kind {
+                EventKind::Queued => adds.extend([
+                    contribution(keys::pending(location, Pending::Ops), *ops, None),
+                    contribution(keys::pending(location, Pending::Bytes), *bytes, None),
+                ]),
+                kind => adds.extend(of_site(location, kind, (*ops, *bytes), interval_of(timestamp, recorded, windows))),
+            }
+            let is_over = change.kind != EventKind::Queued;
+            Operation::Contribute {
+                key: super::keys::operation(location, &operation.id),
+                order: vec![operation.attempt.into(), rank(change.kind)],
+                adds,
+                expires: if is_over { ends(OPERATION_KEPT_S) } else { None },
+                only_known: is_over && timestamp.0.saturating_add(i64::from(OPERATION_KEPT_S) * 1_000) < recorded.0,
+            }
+        }
+        Counts::Object { object, bytes } => {
+            let counter = if change.kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
+            let interval = interval(Some(timestamp), recorded, windows, windows.object_window_s);
+            let add = |(interval, ends)| contribution(keys::object(object, counter, interval), *bytes, Some(ends));
+            Operation::Contribute {
+                key: super::keys::operation_part(&object.location, &operation.id, operation.part),
+                order: vec![operation.attempt.into()],
+                adds: interval.map(add).into_iter().collect(),
+                expires: ends(windows.object_window_s),
+                only_known: false,
+            }
+        }
+    }
+}
+
+fn interval_of(at: Millis, recorded: Millis, windows: Windows) -> Option<(Millis, Millis)> {
+    interval(Some(at), recorded, windows, windows.window_s)
+}
+
+fn of_site(
+    location: &str,
+    kind: EventKind,
+    (ops, bytes): (i64, i64),
+    interval: Option<(Millis, Millis)>,
+) -> Vec<Contribution> {
+    let Some((interval, ends)) = interval else { return vec![] };
+    let [ops_counter, bytes_counter] = site_counters(kind);
+    let add = |counter, by| contribution(keys::site(location, counter, interval), by, Some(ends));
+    vec![add(ops_counter, ops), add(bytes_counter, bytes)]
+}
+
+fn rank(kind: EventKind) -> u64 {
+    match kind {
+        EventKind::Queued => 0,
+        EventKind::Failed => 1,
+        EventKind::Completed => 2,
+    }
+}
+
+fn contribution(key: String, by: i64, expires: Option<Millis>) -> Contribution {
+    Contribution { key, by, expires }
 }
 
 fn of_interval(

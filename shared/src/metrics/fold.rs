@@ -71,7 +71,10 @@ impl Folded {
         match operation {
             Operation::Add { key, .. } => self.counters.get(key).copied(),
             Operation::Max { key, field, .. } => self.registers.get(key)?.get(field).copied(),
-            Operation::Replace { .. } | Operation::Remove { .. } | Operation::RemoveUpTo { .. } => None,
+            Operation::Contribute { .. }
+            | Operation::Replace { .. }
+            | Operation::Remove { .. }
+            | Operation::RemoveUpTo { .. } => None,
         }
     }
 
@@ -89,6 +92,8 @@ impl Folded {
             Operation::Max { key, field, .. } => {
                 self.registers.entry(key.clone()).or_default().insert(field.clone(), place);
             }
+            // Additions commute with it.
+            Operation::Contribute { .. } => {}
             // What comes after one of these must be done after it.
             Operation::Replace { key, .. } | Operation::Remove { key, .. } | Operation::RemoveUpTo { key, .. } => {
                 drop(self.registers.remove(key));
@@ -132,6 +137,10 @@ fn bytes_at_most(operation: &Operation) -> usize {
     AROUND
         + match operation {
             Operation::Add { key, .. } => 6 * key.len(),
+            Operation::Contribute { key, order, adds, .. } => {
+                let adds: usize = adds.iter().map(|add| AROUND + 6 * add.key.len()).sum();
+                6 * key.len() + 21 * order.len() + adds
+            }
             Operation::Max { key, field, order, value } => {
                 6 * (key.len() + field.len() + value.len()) + 21 * order.len()
             }

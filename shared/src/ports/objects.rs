@@ -31,6 +31,11 @@ pub trait Objects: Send + Sync {
         Ok(())
     }
 
+    /// Objects written in parts, where the store has that.
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        None
+    }
+
     /// What was asked of it so far, where somebody counts.
     fn counts(&self) -> Option<RequestCounts> {
         None
@@ -41,6 +46,31 @@ pub trait Objects: Send + Sync {
     fn clock_ahead_ms(&self) -> Option<i64> {
         None
     }
+}
+
+/// Objects written in parts: nobody sees anything of them before they are finished.
+#[async_trait]
+pub trait Multipart: Send + Sync {
+    /// Begins an upload; answers its id.
+    async fn begin(&self, key: &str) -> Result<String, ObjectsError>;
+
+    /// Writes a part, numbered from 1. All but the last have 5 MiB or more.
+    ///
+    /// # Errors
+    /// [`ObjectsError::PreconditionFailed`] when there is no such upload any more.
+    async fn part(&self, key: &str, upload: &str, number: u32, body: Bytes) -> Result<ETag, ObjectsError>;
+
+    /// Makes an object of the parts, in their order, under a condition that the store checks atomically.
+    ///
+    /// # Errors
+    /// [`ObjectsError::PreconditionFailed`] when the condition does not hold, or there is no such upload any more.
+    async fn finish(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: &[ETag],
+        condition: PutCondition,
+    ) -> Result<ETag, ObjectsError>;
 }
 
 /// The buckets of one server, by name.

@@ -74,6 +74,24 @@ pub enum Operation {
         /// Its value from now on.
         value: String,
     },
+    /// Sets what one thing adds to counters: if its order is greater than the one it has, or it has none, what it added
+    /// so far is taken back, and this is added. So counters are sums over things, whatever is said of each how often and
+    /// in which order.
+    Contribute {
+        /// The key of the thing.
+        key: String,
+        /// Its order, as of [`Operation::Max`].
+        order: Vec<u64>,
+        /// What it adds.
+        adds: Vec<Contribution>,
+        /// When the thing is forgotten: what it added then stays. `None`: never. A time that has passed is ten minutes from
+        /// now: who counts old messages anew counts what comes twice once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Millis>,
+        /// Whether nothing is done where the thing is not known: it may be forgotten already.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_known: bool,
+    },
     /// Removes registers of a hash.
     Remove {
         /// The hash's key.
@@ -90,6 +108,18 @@ pub enum Operation {
         /// The greatest order that is removed.
         order: Vec<u64>,
     },
+}
+
+/// What a thing adds to one counter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contribution {
+    /// The counter's key.
+    pub key: String,
+    /// How much.
+    pub by: i64,
+    /// When the counter ends, as of [`Operation::Add`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Millis>,
 }
 
 /// What came of an [`Store::apply`].

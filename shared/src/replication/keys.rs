@@ -3,6 +3,7 @@
 //! ```text
 //! =replication/<location>/status/<operation>.json               how far an operation is
 //! =replication/<location>/failed/<retry at>-<operation>         that it failed, by when it is tried again
+//! =replication/<location>/uploads/<operation>.json              how far the copy of a large object is
 //! =replication/<location>/pause.json                            that nothing is copied there now
 //! ```
 //! An object in `failed/` is a hint: it is written before the status and deleted after the next attempt began, so each
@@ -48,6 +49,12 @@ pub fn parse_failed(location: &str, key: &str) -> Option<(Option<Millis>, Operat
     let (at, id) = key.strip_prefix(&failed_folder(location))?.split_once('-')?;
     let at: i64 = (at.len() == TIME_DIGITS && at.bytes().all(|b| b.is_ascii_digit())).then(|| at.parse().ok())??;
     Some(((at != NEVER).then_some(Millis(at)), id.to_owned().try_into().ok()?))
+}
+
+/// How far the copy of an operation's large object is.
+#[must_use]
+pub fn upload(location: &str, id: &OperationId) -> String {
+    format!("{FOLDER}{location}/uploads/{id}.json")
 }
 
 /// That nothing is copied to a location.

@@ -5,10 +5,12 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use serde_json::json;
 use shared::{
     config::{BackupSettings, Settings},
     function::answer,
+    web::{HttpRequest, HttpResponse},
 };
 
 use super::{
@@ -163,12 +165,10 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 Some(Arc::new(backup_control::Context::new(world.settings, world.objects()?, world.clock())))
             },
             triggers: &[
-                Http(Port::Query, backup_control::PREFIX, |request, context| {
-                    Box::pin(async move { backup_control::handle(request, &context).await })
-                }),
-                Http(Port::Console, backup_control::PREFIX, |request, context| {
-                    Box::pin(async move { backup_control::handle(request, &context).await })
-                }),
+                Http(Port::Query, backup_control::PREFIX, control),
+                Http(Port::Console, backup_control::PREFIX, control),
+                Http(Port::Query, backup_control::REPLICATION_PREFIXES[0], control),
+                Http(Port::Query, backup_control::REPLICATION_PREFIXES[1], control),
             ],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |event| backup_control::handle_event(event, &context).await))
@@ -218,6 +218,10 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         }),
     ]
 });
+
+fn control(request: HttpRequest, context: Arc<backup_control::Context>) -> BoxFuture<'static, HttpResponse> {
+    Box::pin(async move { backup_control::handle(request, &context).await })
+}
 
 /// The row of the function with this name.
 #[must_use]

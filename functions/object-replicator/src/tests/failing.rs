@@ -45,3 +45,35 @@ async fn so_many_attempts_are_made_and_then_none_until_somebody_asks() {
     assert_eq!((status.state, status.attempt, status.retry_at), (State::Failed, 3, None));
     assert_eq!(world.failed_hints().await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn to_a_paused_location_nothing_is_copied_until_it_is_resumed_or_the_pause_is_over() {
+    use shared::{archive, ports::clock::Clock as _, record::Millis};
+    let world = World::new();
+    world.back_up(0, 2).await;
+    let now = world.clock.now();
+    archive::pause_location(&*world.source, "there", now).await.unwrap();
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 0);
+    archive::schedule_resume(&*world.source, "there", Some(Millis(now.0 + 3_600_000)), now).await.unwrap();
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 0);
+    world.later(Duration::from_secs(3_600));
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 2);
+    world.assert_whole().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_up_is_tried_again_when_somebody_asks() {
+    use shared::{archive, ports::clock::Clock as _};
+    let mut world = World::new();
+    world.context.limits.attempts_max = 1;
+    world.back_up(0, 1).await;
+    world.set_up(false);
+    world.drain().await;
+    world.set_up(true);
+    world.later(Duration::from_secs(86_400));
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 0);
+    let status = world.statuses().await.remove(0);
+    assert!(archive::retry_now(&*world.source, &status, world.clock.now()).await.unwrap());
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 1);
+    assert_eq!((world.failed_hints().await, world.states().await), (0, [((State::Completed, 2), 1)].into()));
+}

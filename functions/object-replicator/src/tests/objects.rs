@@ -35,3 +35,31 @@ async fn what_is_no_entry_is_passed_over_and_what_is_gone_fails_for_good() {
     assert_eq!((replicated.completed, replicated.failed), (0, 2));
     assert!(world.statuses().await.iter().all(|status| status.state == State::Failed && status.retry_at.is_none()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_large_object_comes_in_parts_and_goes_on_behind_those_that_arrived() {
+    use std::{sync::atomic::Ordering, time::Duration};
+    let world = World::new();
+    let body: bytes::Bytes = (0..(33_u32 << 20)).map(|n| (n % 251) as u8).collect::<Vec<u8>>().into();
+    let etag = world.others.put("large", body.clone(), PutCondition::IfAbsent).await.unwrap();
+    world.there.fails_at_part_3.store(true, Ordering::SeqCst);
+    world.publish(r#"{"location":"there","bucket":"other","key":"large"}"#).await;
+    assert_eq!(world.drain().await.replicated.unwrap().failed, 1);
+    assert_eq!(world.there.parts_put.load(Ordering::SeqCst), 2);
+
+    world.set_up(true);
+    world.later(Duration::from_secs(6));
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 1);
+    assert_eq!(world.there.parts_put.load(Ordering::SeqCst), 5, "no part is copied twice");
+    let there = world.there.inner.get("=objects/other/large", GetRange::Whole).await.unwrap().unwrap();
+    assert!(there.body == body);
+    assert_eq!(world.events().await["object completed"], 5, "each part is told once");
+
+    // Another version, while the location holds the first.
+    let other: bytes::Bytes = vec![7; 17 << 20].into();
+    world.others.put("large", other.clone(), PutCondition::IfMatch(etag)).await.unwrap();
+    world.publish(r#"{"location":"there","bucket":"other","key":"large"}"#).await;
+    assert_eq!(world.drain().await.replicated.unwrap().completed, 1);
+    let there = world.there.inner.get("=objects/other/large", GetRange::Whole).await.unwrap().unwrap();
+    assert!(there.body == other);
+}

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,9 @@ use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     ports::{
         clock::Clock as _,
-        objects::{Buckets, ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+        objects::{
+            Buckets, ETag, GetRange, ListPage, ListRequest, Multipart, Object, Objects, ObjectsError, PutCondition,
+        },
         records::{Fetched, Log as _, Publisher as _},
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
@@ -34,6 +36,8 @@ pub const AT: Millis = Millis(1_700_000_000_000);
 pub struct Switched {
     pub inner: Arc<MemoryObjects>,
     pub is_up: AtomicBool,
+    pub fails_at_part_3: AtomicBool,
+    pub parts_put: AtomicUsize,
 }
 
 pub struct World {
@@ -64,7 +68,12 @@ impl World {
         }
         let memory = || Arc::new(MemoryObjects::new(clock.clone()));
         let (source, others) = (memory(), memory());
-        let there = Arc::new(Switched { inner: memory(), is_up: AtomicBool::new(true) });
+        let there = Arc::new(Switched {
+            inner: memory(),
+            is_up: AtomicBool::new(true),
+            fails_at_part_3: AtomicBool::new(false),
+            parts_put: AtomicUsize::new(0),
+        });
         let queue = Queue {
             kafka: Arc::new(kafka.clone()),
             objects: source.clone(),
@@ -271,5 +280,38 @@ impl Objects for Switched {
     async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
         self.check("delete", key)?;
         self.inner.delete(key).await
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Multipart for Switched {
+    async fn begin(&self, key: &str) -> Result<String, ObjectsError> {
+        self.check("begin", key)?;
+        self.inner.begin(key).await
+    }
+
+    async fn part(&self, key: &str, upload: &str, number: u32, body: Bytes) -> Result<ETag, ObjectsError> {
+        // It goes down behind the second part of an upload, once.
+        if number == 3 && self.fails_at_part_3.swap(false, Ordering::SeqCst) {
+            self.is_up.store(false, Ordering::SeqCst);
+        }
+        self.check("put a part of", key)?;
+        self.parts_put.fetch_add(1, Ordering::SeqCst);
+        self.inner.part(key, upload, number, body).await
+    }
+
+    async fn finish(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: &[ETag],
+        condition: PutCondition,
+    ) -> Result<ETag, ObjectsError> {
+        self.check("finish", key)?;
+        self.inner.finish(key, upload, parts, condition).await
     }
 }

@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     ports::{
         clock::Clock,
-        objects::{ETag, GetRange, ListPage, ListRequest, Object, ObjectEntry, Objects, ObjectsError, PutCondition},
+        objects::{
+            ETag, GetRange, ListPage, ListRequest, Multipart, Object, ObjectEntry, Objects, ObjectsError, PutCondition,
+        },
     },
     record::Millis,
 };
@@ -22,6 +24,8 @@ use crate::{
 pub struct MemoryObjects {
     clock: Arc<dyn Clock>,
     stored: Mutex<BTreeMap<String, Stored>>,
+    /// Unfinished uploads: their parts by number.
+    uploads: Mutex<BTreeMap<String, BTreeMap<u32, Bytes>>>,
 }
 
 #[derive(Clone)]
@@ -35,7 +39,7 @@ impl MemoryObjects {
     /// An empty store whose objects are dated by `clock`.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        MemoryObjects { clock, stored: Mutex::default() }
+        MemoryObjects { clock, stored: Mutex::default(), uploads: Mutex::default() }
     }
 
     /// No call awaits while it holds the lock, and a panic in one leaves the map whole.
@@ -77,6 +81,50 @@ impl Objects for MemoryObjects {
     async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
         self.lock().remove(key);
         Ok(())
+    }
+
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
+    }
+}
+
+impl MemoryObjects {
+    fn uploads(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<u32, Bytes>>> {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Multipart for MemoryObjects {
+    async fn begin(&self, key: &str) -> Result<String, ObjectsError> {
+        let mut uploads = self.uploads();
+        let id = format!("{key}#{}", uploads.len());
+        uploads.insert(id.clone(), BTreeMap::new());
+        Ok(id)
+    }
+
+    async fn part(&self, key: &str, upload: &str, number: u32, body: Bytes) -> Result<ETag, ObjectsError> {
+        let mut uploads = self.uploads();
+        let gone = || ObjectsError::PreconditionFailed { key: key.to_owned() };
+        let etag = etag_of(&body);
+        uploads.get_mut(upload).ok_or_else(gone)?.insert(number, body);
+        Ok(etag)
+    }
+
+    async fn finish(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: &[ETag],
+        condition: PutCondition,
+    ) -> Result<ETag, ObjectsError> {
+        let gone = || ObjectsError::PreconditionFailed { key: key.to_owned() };
+        let written = self.uploads().get(upload).cloned().ok_or_else(gone)?;
+        let named: Option<Vec<&Bytes>> = (1..).zip(parts).map(|(number, _)| written.get(&number)).collect();
+        let body = named.ok_or_else(gone)?.into_iter().flat_map(|part| part.iter().copied()).collect::<Vec<u8>>();
+        let etag = self.put(key, body.into(), condition).await?;
+        self.uploads().remove(upload);
+        Ok(etag)
     }
 }
 

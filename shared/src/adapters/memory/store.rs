@@ -14,7 +14,7 @@ use crate::{
     metrics::number::leading_integer,
     ports::{
         clock::Clock,
-        store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+        store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value},
     },
     record::Millis,
 };
@@ -31,6 +31,9 @@ pub struct MemoryStore {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contents(HashMap<String, Entry>);
 
+/// For so long at least a thing is known that was said something of.
+const KEPT_MS_MIN: i64 = 600_000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     held: Held,
@@ -41,6 +44,7 @@ struct Entry {
 enum Held {
     Text(String),
     Registers(BTreeMap<String, (Vec<u64>, String)>),
+    Contributions((Vec<u64>, Vec<Contribution>)),
 }
 
 impl MemoryStore {
@@ -88,6 +92,7 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError> {
+        let now = self.clock.now();
         let mut contents = self.contents();
         let stored = advances.iter().map(|advance| contents.position(&advance.key)).collect::<Result<Vec<_>, _>>()?;
         if stored.iter().zip(advances).any(|(position, advance)| *position != advance.from) {
@@ -97,7 +102,7 @@ impl Store for MemoryStore {
             contents.set(&advance.key, advance.to.to_string());
         }
         for operation in operations {
-            contents.run(operation);
+            contents.run(operation, now);
         }
         Ok(Applied::Done)
     }
@@ -113,7 +118,7 @@ impl Contents {
     fn text(&self, key: &str) -> Option<&str> {
         match &self.0.get(key)?.held {
             Held::Text(text) => Some(text),
-            Held::Registers(_) => None,
+            Held::Registers(_) | Held::Contributions(_) => None,
         }
     }
 
@@ -151,7 +156,7 @@ impl Contents {
         self.0.insert(key.to_owned(), Entry { held: Held::Text(text), expires });
     }
 
-    fn run(&mut self, operation: &Operation) {
+    fn run(&mut self, operation: &Operation, now: Millis) {
         match operation {
             Operation::Add { key, by, expires } => self.add(key, *by, *expires),
             Operation::Max { key, field, order, value } => self.max(key, field, order, value),
@@ -160,6 +165,9 @@ impl Contents {
                 if let Some(held) = fields.get_mut(field).filter(|held| (&held.0, &held.1) == (was_order, was_value)) {
                     *held = (order.clone(), value.clone());
                 }
+            }
+            Operation::Contribute { key, order, adds, expires, only_known } => {
+                self.contribute(key, order, adds, (*expires, now), *only_known);
             }
             Operation::Remove { key, fields } => self.remove(key, |field, _| fields.contains(field)),
             Operation::RemoveUpTo { key, field, order } => self.remove(key, |it, held| it == field && held <= order),
@@ -175,9 +183,35 @@ impl Contents {
         }
     }
 
+    fn contribute(
+        &mut self,
+        key: &str,
+        order: &[u64],
+        adds: &[Contribution],
+        (expires, now): (Option<Millis>, Millis),
+        only_known: bool,
+    ) {
+        let held = self.0.get(key).and_then(|entry| match &entry.held {
+            Held::Contributions(held) => Some(held.clone()),
+            Held::Text(_) | Held::Registers(_) => None,
+        });
+        if held.as_ref().map_or(only_known, |(known, _)| known.as_slice() >= order) {
+            return;
+        }
+        for former in held.into_iter().flat_map(|(_, adds)| adds) {
+            self.add(&former.key, former.by.saturating_neg(), former.expires);
+        }
+        for add in adds {
+            self.add(&add.key, add.by, add.expires);
+        }
+        let expires = expires.map(|at| if at > now { at } else { Millis(now.0.saturating_add(KEPT_MS_MIN)) });
+        let held = Held::Contributions((order.to_vec(), adds.to_vec()));
+        self.0.insert(key.to_owned(), Entry { held, expires });
+    }
+
     fn max(&mut self, key: &str, field: &str, order: &[u64], value: &str) {
         let entry = self.0.entry(key.to_owned()).or_insert_with(Entry::registers);
-        if let Held::Text(_) = entry.held {
+        if !matches!(entry.held, Held::Registers(_)) {
             *entry = Entry::registers();
         }
         let Held::Registers(fields) = &mut entry.held else { return };

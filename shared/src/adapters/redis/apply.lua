@@ -18,6 +18,7 @@ local needs = {
   replace = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' } },
   remove = { { 'HDEL', 'f' } },
   removeupto = { { 'HDEL', 'f' }, { 'HGET', 'f' } },
+  contribute = { { 'SET', '1' }, { 'GET' }, { 'PEXPIREAT', '1' }, { 'EXISTS' } },
 }
 local function lacks(key, command)
   local name, rest = command[1], { unpack(command, 2) }
@@ -38,6 +39,15 @@ if redis.acl_check_cmd then
     end
     seen[kind] = true
     if kind == 'add' or kind == 'removeupto' then here = here + 3
+    elseif kind == 'contribute' then
+      for _, one in ipairs(cjson.decode(ARGV[here + 2])) do
+        for j = 1, seen.counters and 1 or #needs.add do
+          local name = lacks(one[1], needs.add[j])
+          if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. one[1]) end
+        end
+        seen.counters = true
+      end
+      here = here + 5
     elseif kind == 'max' or kind == 'replace' then here = here + 4
     else here = here + 2 + tonumber(ARGV[here + 1]) end
   end
@@ -70,12 +80,37 @@ local function remove_up_to(key, field, order)
   if type(held) == 'string' and order_of(held) <= order then redis.call('HDEL', key, field) end
 end
 
+local function add_until(key, by, expires)
+  add(key, by)
+  if expires ~= '' then redis.call('PEXPIREAT', key, expires) end
+end
+
+local function negative(by) return string.sub(by, 1, 1) == '-' and string.sub(by, 2) or '-' .. by end
+
+-- What the thing said last is taken back. What is kept is its order and the text of its contributions.
+local function contribute(key, order, text, expires, only_known)
+  local held = redis.pcall('GET', key)
+  if type(held) ~= 'string' then held = false end
+  if not held and only_known == '1' then return end
+  if held and order_of(held) >= order then return end
+  local former = held and string.match(held, '^[%d.]*|(.*)$')
+  if former then
+    for _, one in ipairs(cjson.decode(former)) do add_until(one[1], negative(one[2]), one[3]) end
+  end
+  for _, one in ipairs(cjson.decode(text)) do add_until(one[1], one[2], one[3]) end
+  redis.call('SET', key, order .. '|' .. text)
+  if expires == '' then return end
+  redis.call('PEXPIREAT', key, expires)
+  -- Its time has passed: messages are counted anew, and what comes twice comes soon.
+  if redis.call('EXISTS', key) == 0 then redis.call('SET', key, order .. '|' .. text, 'PX', 600000) end
+end
+
 for i = n + 1, #KEYS do
   local operation = take()
   if operation == 'add' then
-    add(KEYS[i], take())
-    local expires = take()
-    if expires ~= '' then redis.call('PEXPIREAT', KEYS[i], expires) end
+    add_until(KEYS[i], take(), take())
+  elseif operation == 'contribute' then
+    contribute(KEYS[i], take(), take(), take(), take())
   elseif operation == 'max' then
     max(KEYS[i], take(), take(), take())
   elseif operation == 'replace' then

@@ -6,6 +6,7 @@ mod clock;
 pub mod embedded;
 mod errors;
 mod fault;
+mod multipart;
 mod objects;
 mod page;
 pub mod probe;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::storage::StorageSettings,
-    ports::objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+    ports::objects::{ETag, GetRange, ListPage, ListRequest, Multipart, Object, Objects, ObjectsError, PutCondition},
     record::Millis,
 };
 
@@ -28,8 +28,8 @@ const DELETES_MAX: usize = 1_000;
 /// An object store that speaks S3, below the prefix of its url.
 #[derive(Debug, Clone)]
 pub struct S3Objects {
-    client: Client,
-    place: Place,
+    pub(super) client: Client,
+    pub(super) place: Place,
     clock: StoreClock,
 }
 
@@ -50,11 +50,11 @@ impl S3Objects {
     }
 
     /// The key in the bucket.
-    fn full(&self, key: &str) -> String {
+    pub(super) fn full(&self, key: &str) -> String {
         format!("{}{key}", self.place.url.key_prefix())
     }
 
-    fn call<'a>(&'a self, operation: &'static str, key: &'a str) -> Call<'a> {
+    pub(super) fn call<'a>(&'a self, operation: &'static str, key: &'a str) -> Call<'a> {
         Call { place: &self.place, operation, key }
     }
 
@@ -187,6 +187,10 @@ impl Objects for S3Objects {
         Ok(())
     }
 
+    fn multipart(&self) -> Option<&dyn Multipart> {
+        Some(self)
+    }
+
     fn clock_ahead_ms(&self) -> Option<i64> {
         self.clock.ahead_ms()
     }
@@ -197,7 +201,7 @@ fn modified(call: &Call<'_>, date: Option<DateTime>) -> Result<Millis, ObjectsEr
     date.ok_or_else(|| call.refused("the store does not say when the object was written".into(), None))
 }
 
-fn etag(call: &Call<'_>, etag: Option<String>) -> Result<ETag, ObjectsError> {
+pub(super) fn etag(call: &Call<'_>, etag: Option<String>) -> Result<ETag, ObjectsError> {
     etag.map(ETag).ok_or_else(|| {
         call.refused("the store gives no entity tag, which If-Match needs: choose another store".into(), None)
     })

@@ -42,6 +42,21 @@ pub struct Change {
     pub timestamp: Option<Millis>,
     /// What is counted.
     pub counts: Counts,
+    /// Of which operation it is, where it says so; the original's messages do not.
+    pub operation: Option<OperationRef>,
+}
+
+/// Which operation a message is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationRef {
+    /// Its id.
+    pub id: String,
+    /// The how-manieth attempt, from 1.
+    pub attempt: u32,
+    /// When it was first asked for.
+    pub queued_at: Option<Millis>,
+    /// Which part of the object, from 1; 0 is the whole of it.
+    pub part: u32,
 }
 
 /// What happened.
@@ -167,7 +182,23 @@ fn change(message: &Map<String, Value>) -> Result<Option<Change>, Malformed> {
             Counts::Site { location: location.to_owned(), ops: count(message, "ops")?, bytes: count(message, "bytes")? }
         }
     };
-    Ok(Some(Change { kind, timestamp, counts }))
+    let operation = operation(message)?;
+    Ok(Some(Change { kind, timestamp, counts, operation }))
+}
+
+/// The operation, if the message names one.
+fn operation(message: &Map<String, Value>) -> Result<Option<OperationRef>, Malformed> {
+    let Some(id) = name(message, "operationId")? else { return Ok(None) };
+    let small = |field, least: u32, absent: u32| match number(message, field)? {
+        None => Ok(absent),
+        Some(number) if number.fract() == 0.0 && (f64::from(least)..=f64::from(u32::MAX)).contains(&number) => {
+            Ok(number as u32)
+        }
+        Some(_) => Err(Malformed::OutOfRange(field)),
+    };
+    let queued_at = number(message, "queuedAt")?.map(|milliseconds| Millis(milliseconds as i64));
+    let (attempt, part) = (small("attempt", 1, 1)?, small("part", 1, 0)?);
+    Ok(Some(OperationRef { id: id.to_owned(), attempt, queued_at, part }))
 }
 
 /// A site that ends in `:preferred_read` counts for the part before the first colon.

@@ -4,6 +4,7 @@
 //! Highwater and the other way round. What differs on purpose is said where it differs.
 
 pub mod answer;
+pub mod control;
 pub mod error;
 pub mod figures;
 pub mod formulas;

@@ -6,24 +6,38 @@ use super::error::ErrorAnswer;
 
 const REQUIRED: [&str; 3] = ["Bucket", "Key", "StorageClass"];
 
-/// Whether the body names operations to retry.
+/// An operation that is to be tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// The object's bucket.
+    pub bucket: String,
+    /// Its key.
+    pub key: String,
+    /// Its version; absent: any that failed.
+    pub version_id: Option<String>,
+    /// The location.
+    pub location: String,
+}
+
+/// The operations that the body names.
 ///
 /// # Errors
 /// The answer that says what is wrong with it.
-pub fn check(body: &[u8]) -> Result<(), ErrorAnswer> {
+pub fn parse(body: &[u8]) -> Result<Vec<Retry>, ErrorAnswer> {
     let entries: Value = serde_json::from_slice(body).map_err(|_| ErrorAnswer::malformed_post(""))?;
     let entries = entries.as_array().filter(|entries| !entries.is_empty());
     let entries = entries.ok_or_else(|| ErrorAnswer::malformed_post(": body must be a non-empty array"))?;
-    entries.iter().try_for_each(check_entry)
+    entries.iter().map(entry).collect()
 }
 
-fn check_entry(entry: &Value) -> Result<(), ErrorAnswer> {
+fn entry(entry: &Value) -> Result<Retry, ErrorAnswer> {
     let entry = entry.as_object().ok_or_else(|| ErrorAnswer::malformed_post(": body must be an array of objects"))?;
-    let is_text = |name: &&str| entry.get(*name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    match REQUIRED.iter().find(|name| !is_text(name)) {
-        Some(name) => Err(ErrorAnswer::malformed_post(&format!(": {name} must be a non-empty string"))),
-        None => Ok(()),
-    }
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+    let needed = |name: &str| {
+        text(name).ok_or_else(|| ErrorAnswer::malformed_post(&format!(": {name} must be a non-empty string")))
+    };
+    let [bucket, key, location] = REQUIRED.map(needed);
+    Ok(Retry { bucket: bucket?, key: key?, location: location?, version_id: text("VersionId") })
 }
 
 #[cfg(test)]
@@ -43,13 +57,14 @@ mod tests {
             (r#"[{"Bucket":1,"Key":"k","StorageClass":"s"}]"#, ": Bucket must be a non-empty string"),
         ];
         for (body, why) in cases {
-            assert_eq!(check(body.as_bytes()), Err(ErrorAnswer::malformed_post(why)), "{body}");
+            assert_eq!(parse(body.as_bytes()), Err(ErrorAnswer::malformed_post(why)), "{body}");
         }
-        assert_eq!(check(br#"[{"Bucket":"b","Key":"k","StorageClass":"s"}]"#), Ok(()));
+        let retry = Retry { bucket: "b".into(), key: "k".into(), version_id: None, location: "s".into() };
+        assert_eq!(parse(br#"[{"Bucket":"b","Key":"k","StorageClass":"s"}]"#), Ok(vec![retry]));
     }
 
     #[test]
     fn a_body_of_a_million_brackets_is_refused() {
-        assert_eq!(check(&vec![b'['; 1_000_000]), Err(ErrorAnswer::malformed_post("")));
+        assert_eq!(parse(&vec![b'['; 1_000_000]), Err(ErrorAnswer::malformed_post("")));
     }
 }

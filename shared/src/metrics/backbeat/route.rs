@@ -7,13 +7,17 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{error::ErrorAnswer, keys::Object, retry_body};
+use super::{
+    control::{self, Control},
+    error::ErrorAnswer,
+    keys::Object,
+};
 
 /// The public prefix, and the one inside the cluster. The longer one first.
 const PREFIXES: [&str; 2] = ["/_/backbeat/api/", "/_/"];
 
 /// What a request asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Route {
     /// Figures of locations.
     Site {
@@ -29,6 +33,15 @@ pub enum Route {
         /// Which figure.
         metric: ObjectMetric,
     },
+    /// Failed operations, and locations paused and resumed.
+    Control {
+        /// What is asked.
+        control: Control,
+        /// The path after the prefix.
+        tail: String,
+    },
+    /// Everything as Prometheus text.
+    Monitoring,
     /// A valid request for a route of the original that this version does not serve.
     Later {
         /// The path after the prefix.
@@ -108,15 +121,18 @@ pub fn route(request: Request<'_>, locations: &[String]) -> Result<Route, ErrorA
     match line.segments[0] {
         _ if tail == "healthcheck" || tail == "monitoring/metrics" => exact(request.method, tail),
         "metrics" => metrics(request.method, &line, locations),
-        "crr" => control(request, &line, locations),
+        "crr" => {
+            let control = control::parse(request, &line, locations)?;
+            Ok(Route::Control { control, tail: line.tail.to_owned() })
+        }
         _ => Err(line.not_found()),
     }
 }
 
 /// The path after the prefix, taken apart.
-struct Line<'a> {
-    tail: &'a str,
-    segments: Vec<&'a str>,
+pub(super) struct Line<'a> {
+    pub tail: &'a str,
+    pub segments: Vec<&'a str>,
     query: &'a str,
 }
 
@@ -133,18 +149,14 @@ impl<'a> Line<'a> {
     }
 
     /// The values of a query parameter, decoded and joined; `None` when it is not there.
-    fn parameter(&self, name: &str) -> Option<String> {
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let values: Vec<String> = pairs.filter(|(key, _)| *key == name).map(|(_, value)| decode(value)).collect();
         (!values.is_empty()).then(|| values.join(","))
     }
 
-    fn not_found(&self) -> ErrorAnswer {
+    pub(super) fn not_found(&self) -> ErrorAnswer {
         ErrorAnswer::no_such_path(self.tail)
-    }
-
-    fn later(&self) -> Result<Route, ErrorAnswer> {
-        Ok(Route::Later { tail: self.tail.to_owned() })
     }
 }
 
@@ -160,6 +172,7 @@ fn method_exists(method: &str, line: &Line<'_>) -> bool {
 
 fn exact(method: &str, tail: &str) -> Result<Route, ErrorAnswer> {
     match method {
+        "GET" if tail == "monitoring/metrics" => Ok(Route::Monitoring),
         "GET" => Ok(Route::Later { tail: tail.to_owned() }),
         _ => Err(ErrorAnswer::method_not_allowed()),
     }
@@ -199,29 +212,6 @@ fn object_metric(name: &str) -> Option<ObjectMetric> {
         "progress" => Some(ObjectMetric::Progress),
         "throughput" => Some(ObjectMetric::Throughput),
         _ => None,
-    }
-}
-
-fn control(request: Request<'_>, line: &Line<'_>, locations: &[String]) -> Result<Route, ErrorAnswer> {
-    let known = |name: &str| name.is_empty() || name == "all" || locations.iter().any(|location| location == name);
-    match (request.method, &line.segments[1..]) {
-        ("GET", ["failed", ..]) => failed_list(line),
-        ("POST", ["failed"]) => retry_body::check(request.body).and_then(|()| line.later()),
-        ("POST", ["pause" | "resume"]) | ("GET", ["status" | "resume"]) => line.later(),
-        ("POST", ["pause" | "resume", name]) | ("GET", ["status" | "resume", name]) if known(name) => line.later(),
-        ("POST" | "DELETE", ["resume", name, "schedule"]) if known(name) => line.later(),
-        _ => Err(line.not_found()),
-    }
-}
-
-fn failed_list(line: &Line<'_>) -> Result<Route, ErrorAnswer> {
-    let is_number = |marker: &String| {
-        let unsigned = marker.trim_start().trim_start_matches(['+', '-']);
-        unsigned.starts_with(|c: char| c.is_ascii_digit())
-    };
-    match line.parameter("marker") {
-        Some(marker) if !is_number(&marker) => Err(ErrorAnswer::bad_marker()),
-        _ => line.later(),
     }
 }
 

@@ -158,3 +158,103 @@ fn every_reason_that_a_message_is_passed_over_for_is_in_the_list() {
     let all: std::collections::BTreeSet<_> = all.collect();
     assert_eq!(all.into_iter().collect::<Vec<_>>(), REASONS);
 }
+
+const ID: &str = "0123456789abcdef0123456789abcdef";
+
+fn of_operation(kind: &str, attempt: u32, at: i64) -> String {
+    let queued = AT.0;
+    format!(
+        r#"{{"extension":"crr","type":"{kind}","site":"a","ops":1,"bytes":9,"timestamp":{at},"operationId":"{ID}","attempt":{attempt},"queuedAt":{queued}}}"#
+    )
+}
+
+/// What a store has of location `a` after these messages, each as it is recorded then.
+async fn counted(messages: &[(String, i64)], now: i64) -> std::collections::BTreeMap<String, i64> {
+    use crate::{
+        adapters::memory::{clock::ManualClock, store::MemoryStore},
+        ports::store::{Query, Store as _, Value},
+    };
+    let clock = std::sync::Arc::new(ManualClock::at(AT));
+    let store = MemoryStore::new(clock.clone());
+    for (message, at) in messages {
+        clock.set(Millis((*at).max(now)));
+        store.apply(&[], &effects(message, Millis(*at))).await.unwrap();
+    }
+    let mut sums = std::collections::BTreeMap::new();
+    for key in store.keys().into_iter().filter(|key| key.starts_with("a:")) {
+        let Some(Value::Text(Some(text))) = store.read(&[Query::Text(key.clone())]).await.unwrap().pop() else {
+            continue;
+        };
+        *sums.entry(key.split(':').nth(3).unwrap().to_owned()).or_default() += text.parse::<i64>().unwrap();
+    }
+    sums.retain(|_, sum| *sum != 0);
+    sums
+}
+
+fn sums(all: &[(&str, i64)]) -> std::collections::BTreeMap<String, i64> {
+    all.iter().map(|(name, sum)| ((*name).to_owned(), *sum)).collect()
+}
+
+#[tokio::test]
+async fn an_operation_counts_by_the_greatest_state_whatever_comes_when_and_how_often() {
+    let (queued, failed, again, done) = ("queued", "failed", "queued", "completed");
+    let history =
+        [(queued, 1), (failed, 1), (again, 2), (done, 2)].map(|(kind, attempt)| of_operation(kind, attempt, AT.0 + 1));
+    let expected = sums(&[("ops", 1), ("bytes", 9), ("opsdone", 1), ("bytesdone", 9)]);
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
+        let messages = order.iter().chain(&order).map(|at| (history[*at].clone(), AT.0 + 2));
+        assert_eq!(counted(&messages.collect::<Vec<_>>(), 0).await, expected, "{order:?}");
+    }
+    let until = |count: usize| history[..count].iter().map(|it| (it.clone(), AT.0 + 2)).collect::<Vec<_>>();
+    let pending = sums(&[("ops", 1), ("bytes", 9), ("opspending", 1), ("bytespending", 9)]);
+    assert_eq!(counted(&until(1), 0).await, pending);
+    let failed = sums(&[("ops", 1), ("bytes", 9), ("opsfail", 1), ("bytesfail", 9)]);
+    assert_eq!(counted(&until(2), 0).await, failed);
+    assert_eq!(counted(&until(3), 0).await, pending, "a retry takes the failure back");
+}
+
+#[tokio::test]
+async fn what_is_counted_anew_days_later_leaves_nothing_pending() {
+    let days_later = AT.0 + 6 * 86_400_000;
+    let messages = ["queued", "completed", "queued", "completed"].map(|kind| (of_operation(kind, 1, AT.0), AT.0 + 1));
+    assert_eq!(counted(&messages, days_later).await, sums(&[]));
+    let open = [(of_operation("queued", 1, AT.0), AT.0 + 1)];
+    assert_eq!(counted(&open, days_later).await, sums(&[("opspending", 1), ("bytespending", 9)]));
+}
+
+#[tokio::test]
+async fn an_object_that_is_sent_again_never_passes_its_size() {
+    let part = |kind: &str, part: &str, attempt: u32| {
+        let message = format!(
+            r#"{{"extension":"crr","type":"{kind}","site":"a","bytes":5,"timestamp":{AT},"bucketName":"b","objectKey":"k","versionId":"v","operationId":"{ID}","attempt":{attempt}{part}}}"#
+        );
+        (message, AT.0 + 1)
+    };
+    let messages = [
+        part("queued", "", 1),
+        part("completed", r#","part":1"#, 1),
+        part("queued", "", 2),
+        part("completed", r#","part":1"#, 2),
+        part("completed", r#","part":1"#, 2),
+    ];
+    let sums: Vec<i64> = counted_objects(&messages).await;
+    assert_eq!(sums, [5, 5]);
+}
+
+async fn counted_objects(messages: &[(String, i64)]) -> Vec<i64> {
+    use crate::{
+        adapters::memory::{clock::ManualClock, store::MemoryStore},
+        ports::store::{Query, Store as _, Value},
+    };
+    let store = MemoryStore::new(std::sync::Arc::new(ManualClock::at(AT)));
+    for (message, at) in messages {
+        store.apply(&[], &effects(message, Millis(*at))).await.unwrap();
+    }
+    let mut sums = vec![];
+    for key in store.keys().into_iter().filter(|key| key.contains(":object:")) {
+        if let Some(Value::Text(Some(text))) = store.read(&[Query::Text(key)]).await.unwrap().pop() {
+            sums.push(text.parse().unwrap());
+        }
+    }
+    sums
+}

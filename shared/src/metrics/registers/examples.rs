@@ -140,7 +140,9 @@ pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMa
                 let hash = hashes.entry(key).or_default();
                 hash.retain(|it, held| *it != field || held.order > order);
             }
-            Operation::Add { .. } | Operation::Replace { .. } => panic!("no standing asks for this"),
+            Operation::Add { .. } | Operation::Contribute { .. } | Operation::Replace { .. } => {
+                panic!("no standing asks for this")
+            }
         }
     }
     hashes

@@ -18,7 +18,7 @@ fn the_documents_messages_are_read() {
     let timestamp = Some(Millis(1_509_416_671_977));
     assert_eq!(
         queued,
-        Decoded::Change(Change { kind: EventKind::Queued, timestamp, counts: site("us-east-1", 5, 195) })
+        Decoded::Change(Change { kind: EventKind::Queued, timestamp, counts: site("us-east-1", 5, 195), operation: None })
     );
 
     let completed = decoded(
@@ -30,7 +30,12 @@ fn the_documents_messages_are_read() {
     let counts = Counts::Object { object, bytes: 5_242_880 };
     assert_eq!(
         completed,
-        Decoded::Change(Change { kind: EventKind::Completed, timestamp: Some(Millis(1_530_600_000_000)), counts })
+        Decoded::Change(Change {
+            kind: EventKind::Completed,
+            timestamp: Some(Millis(1_530_600_000_000)),
+            counts,
+            operation: None
+        })
     );
 }
 
@@ -98,7 +103,12 @@ fn the_names_of_javascripts_machinery_are_names_like_others() {
     let message = r#"{"extension":"crr","type":"queued","site":"__proto__","ops":1,"bytes":2,"__proto__":{"ops":9},"constructor":null}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: EventKind::Queued, timestamp: None, counts: site("__proto__", 1, 2) })
+        Decoded::Change(Change {
+            kind: EventKind::Queued,
+            timestamp: None,
+            counts: site("__proto__", 1, 2),
+            operation: None
+        })
     );
 }
 
@@ -113,7 +123,7 @@ fn a_preferred_read_location_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"failed","site":"aws:east:preferred_read","ops":1,"bytes":5.0}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: EventKind::Failed, timestamp: None, counts: site("aws", 1, 5) })
+        Decoded::Change(Change { kind: EventKind::Failed, timestamp: None, counts: site("aws", 1, 5), operation: None })
     );
 }
 
@@ -122,7 +132,7 @@ fn a_message_that_names_only_a_part_of_an_object_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"completed","site":"a","ops":1,"bytes":5,"bucketName":"b","objectKey":"","versionId":"v"}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: EventKind::Completed, timestamp: None, counts: site("a", 1, 5) })
+        Decoded::Change(Change { kind: EventKind::Completed, timestamp: None, counts: site("a", 1, 5), operation: None })
     );
 }
 
@@ -137,5 +147,20 @@ proptest! {
     #[test]
     fn no_bytes_break_the_decoder(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = decode(Some(&bytes));
+    }
+}
+
+#[test]
+fn an_operation_is_told_by_fields_that_the_original_does_not_have() {
+    let message =
+        |more: &str| decoded(&format!(r#"{{"extension":"crr","type":"failed","site":"a","ops":1,"bytes":5{more}}}"#));
+    let Decoded::Change(change) = message(r#","operationId":"0a","attempt":3,"queuedAt":7"#) else {
+        panic!("a change")
+    };
+    let expected = OperationRef { id: "0a".into(), attempt: 3, queued_at: Some(Millis(7)), part: 0 };
+    assert_eq!(change.operation, Some(expected));
+    for (more, field) in [(r#","attempt":0"#, "attempt"), (r#","attempt":1.5"#, "attempt"), (r#","part":0"#, "part")] {
+        let refused = message(&format!(r#","operationId":"0a"{more}"#));
+        assert_eq!(refused, Decoded::Malformed(Malformed::OutOfRange(field)));
     }
 }

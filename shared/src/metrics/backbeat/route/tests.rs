@@ -105,7 +105,8 @@ fn only_get_and_post_are_methods_except_delete_on_a_schedule() {
         assert_eq!(ask(method, "/no/prefix").unwrap_err().status, 405, "{method}: the method is checked first");
     }
     assert_eq!(ask("POST", "/_/metrics/crr/all").unwrap_err().status, 404);
-    assert!(matches!(ask("DELETE", "/_/crr/resume/site1/schedule"), Ok(Route::Later { .. })));
+    let Ok(Route::Control { control, .. }) = ask("DELETE", "/_/crr/resume/site1/schedule") else { panic!("a route") };
+    assert_eq!(control, Control::Unschedule(vec!["site1".into()]));
     assert_eq!(ask("DELETE", "/_/crr/resume/nowhere/schedule").unwrap_err().status, 404);
     assert_eq!(ask("DELETE", "/_/crr/resume/site1").unwrap_err().status, 405);
 }
@@ -113,7 +114,7 @@ fn only_get_and_post_are_methods_except_delete_on_a_schedule() {
 #[test]
 fn healthcheck_and_monitoring_match_exactly() {
     for tail in ["healthcheck", "monitoring/metrics"] {
-        assert_eq!(get(&format!("/_/{tail}")), Ok(Route::Later { tail: tail.to_owned() }));
+        assert!(matches!(get(&format!("/_/{tail}")), Ok(Route::Later { .. } | Route::Monitoring)));
         assert_eq!(ask("POST", &format!("/_/{tail}")).unwrap_err().status, 405);
         for more in ["/", "?x=1"] {
             assert_eq!(description(get(&format!("/_/{tail}{more}"))), format!("path {tail}{more} does not exist"));
@@ -130,27 +131,56 @@ fn the_marker_of_the_failed_list_is_a_number() {
             "{marker:?}"
         );
     }
-    for target in [
-        "/_/crr/failed",
-        "/_/crr/failed?marker=12",
-        "/_/crr/failed?marker=-1&sitename=site1",
-        "/_/crr/failed/b/k?versionId=v",
+    let failed = |marker, locations: &[&str]| Control::Failed {
+        marker,
+        locations: locations.iter().map(|it| (*it).to_owned()).collect(),
+    };
+    let object = Control::FailedObject { bucket: "b".into(), key: "a//k".into(), version_id: "v 1".into() };
+    for (target, expected) in [
+        ("/_/crr/failed", failed(0, &["site1", "site2"])),
+        ("/_/crr/failed?marker=12abc", failed(12, &["site1", "site2"])),
+        ("/_/crr/failed/?marker=-1&sitename=site1", failed(0, &["site1"])),
+        ("/_/crr/failed/b/a//k?versionId=v%201", object),
     ] {
-        assert!(matches!(get(target), Ok(Route::Later { .. })), "{target}");
+        assert_eq!(control(ask("GET", target)), expected, "{target}");
+    }
+    assert_eq!(get("/_/crr/failed/b/k").unwrap_err().status, 404);
+}
+
+fn control(route: Result<Route, ErrorAnswer>) -> Control {
+    match route {
+        Ok(Route::Control { control, .. }) => control,
+        other => panic!("a control route, not {other:?}"),
     }
 }
 
 #[test]
-fn control_routes_are_known_and_not_yet_served() {
-    for (method, tail) in [
-        ("POST", "crr/pause"),
-        ("POST", "crr/resume/site1"),
-        ("GET", "crr/status/site2"),
-        ("POST", "crr/resume/site1/schedule"),
+fn control_routes_name_a_location_or_mean_all() {
+    let (all, one) = (vec!["site1".to_owned(), "site2".into()], vec!["site1".to_owned()]);
+    for (method, tail, expected) in [
+        ("POST", "crr/pause", Control::Pause(all.clone())),
+        ("POST", "crr/pause/all", Control::Pause(all.clone())),
+        ("POST", "crr/resume/site1", Control::Resume(one.clone())),
+        ("GET", "crr/status", Control::Status(all.clone())),
+        ("GET", "crr/resume/", Control::Resumes(all)),
+        ("POST", "crr/resume/site1/schedule", Control::ResumeLater { locations: one, after_ms: 6 * 3_600_000 }),
     ] {
-        assert!(matches!(ask(method, &format!("/_/{tail}")), Ok(Route::Later { .. })), "{method} {tail}");
+        assert_eq!(control(ask(method, &format!("/_/{tail}"))), expected, "{method} {tail}");
     }
     for (method, tail) in [("GET", "crr/pause"), ("POST", "crr/pause/nowhere"), ("GET", "crr"), ("GET", "crr/other")] {
         assert_eq!(ask(method, &format!("/_/{tail}")).unwrap_err().status, 404, "{method} {tail}");
+    }
+}
+
+#[test]
+fn a_schedule_is_of_hours() {
+    let after = |body: &str| {
+        let request = Request { method: "POST", target: "/_/crr/resume/site1/schedule", body: body.as_bytes() };
+        route(request, &["site1".to_owned()]).map(|it| control(Ok(it)))
+    };
+    let later = |hours: i64| Ok(Control::ResumeLater { locations: vec!["site1".into()], after_ms: hours * 3_600_000 });
+    assert_eq!((after(""), after("{}"), after(r#"{"hours":2}"#)), (later(6), later(6), later(2)));
+    for body in ["[", r#"{"hours":0}"#, r#"{"hours":"x"}"#, r#"{"hours":-1}"#, r#"{"hours":1e300}"#] {
+        assert_eq!(after(body).unwrap_err().status, 400, "{body}");
     }
 }
