@@ -1,7 +1,7 @@
 //! Why a partition could not be written.
 
 use shared::{
-    archive::ArchiveError,
+    archive::{ArchiveError, Divergence},
     function::HandlerError,
     job::State,
     ports::{objects::ObjectsError, records::RecordsError},
@@ -62,6 +62,12 @@ pub enum WriteError {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// No broker could be reached for a while: whether the log is still the same is looked at again.
+    #[error("{partition}: kafka could not be reached for a while: comparing its log with the backup again")]
+    Interrupted {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// An event brought records of a transaction that is still open, or that this reading does not show yet.
     #[error("{partition}: what the event brought is committed up to {position} only: it must come again")]
     Uncommitted {
@@ -83,18 +89,27 @@ pub enum WriteError {
         /// What the group committed.
         committed: Offset,
     },
-    /// The storage holds more than the log of the same topic.
+    /// The log went back: it does not hold what the backup ends with (C7).
     #[error(
-        "{partition}: the backup ends at {frontier}, beyond the log's end {log_end} of the same topic id: \
-         kafka lost records that are in the backup, or the storage belongs to another cluster"
+        "{partition}: kafka's log is not the one that was backed up: what the backup holds at offsets {from} to {to} is not in \
+         the log, which ends at {log_end}; nothing is written until the log is back; to start anew, choose another backup name",
+        from = .divergence.from, to = .divergence.to.0 - 1, log_end = .divergence.log_end
     )]
-    AheadOfLog {
+    LogDiverged {
         /// Which partition.
         partition: TopicPartition,
-        /// Where the storage ends.
-        frontier: Offset,
-        /// Where the log ends.
-        log_end: Offset,
+        /// What is not in the log.
+        divergence: Divergence,
+    },
+    /// The log went back behind what was read from it, and not behind what is stored.
+    #[error(
+        "{partition}: kafka's log went back below offset {position}, which was read already: reading again what is not stored"
+    )]
+    LogWentBack {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the reading stood.
+        position: Offset,
     },
     /// The chain is sealed, and there is no key to go on with.
     #[error(
@@ -173,7 +188,10 @@ impl WriteError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let retry = match self {
-            WriteError::LostRace { .. } | WriteError::TopicChanged { .. } | WriteError::Resumed { .. } => {
+            WriteError::LostRace { .. }
+            | WriteError::TopicChanged { .. }
+            | WriteError::Interrupted { .. }
+            | WriteError::Resumed { .. } => {
                 return Remedy::Reopen;
             }
             WriteError::Archive(error) => error.retry(),
@@ -183,6 +201,7 @@ impl WriteError {
             WriteError::OutOfTime { .. }
             | WriteError::Abandoned(_)
             | WriteError::Gone { .. }
+            | WriteError::LogWentBack { .. }
             | WriteError::Paused { .. }
             | WriteError::Uncommitted { .. } => true,
             _ => false,
@@ -193,7 +212,20 @@ impl WriteError {
     /// What the job is in while nobody mends it.
     #[must_use]
     pub fn failed_state(&self) -> State {
-        if matches!(self, WriteError::TailMissing { .. }) { State::TAIL_MISSING } else { State::FAILED }
+        match self {
+            WriteError::TailMissing { .. } => State::TAIL_MISSING,
+            WriteError::LogDiverged { .. } => State::LOG_DIVERGED,
+            _ => State::FAILED,
+        }
+    }
+
+    /// From where on the log is another one than the backup, where that is the error.
+    #[must_use]
+    pub fn diverged_from(&self) -> Option<Offset> {
+        match self {
+            WriteError::LogDiverged { divergence, .. } => Some(divergence.from),
+            _ => None,
+        }
     }
 
     /// Whether the same call may succeed later.

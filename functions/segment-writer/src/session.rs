@@ -125,6 +125,7 @@ impl Session {
             attempt: 0,
             voice: None,
             unanswered: None,
+            unverified: None,
         };
         let (id, name) = (lane.id, partition.clone());
         let span = tracing::info_span!(
@@ -215,9 +216,12 @@ impl Session {
             };
             let Some(handle) = self.lanes.get_mut(partition).filter(|handle| handle.id == lane) else { continue };
             let result = match command {
-                Command::Start { ref partition, from, generation, .. } => {
+                Command::Start { ref partition, from, behind, generation, .. } => {
                     handle.generation = generation;
-                    self.fetch.start(partition, from).await
+                    match behind {
+                        Some(epoch) => self.fetch.start_behind(partition, from, epoch).await,
+                        None => self.fetch.start(partition, from).await,
+                    }
                 }
                 Command::Stop { ref partition, .. } => self.fetch.stop(partition).await,
             };
@@ -229,13 +233,14 @@ impl Session {
 
     fn dispatch(&mut self, fetched: Fetched) {
         match fetched {
-            Fetched::Records { partition, records } => {
+            Fetched::Records { partition, records, leader_epoch } => {
                 let held = self.context.memory.hold(memory::of_records(&records));
-                self.give(&partition, Item::Records(records, held));
+                self.give(&partition, Item::Records { records, leader_epoch, held });
             }
             Fetched::End { partition, position } => self.give(&partition, Item::End(position)),
             Fetched::OutOfRange { partition } => self.give(&partition, Item::OutOfRange),
             Fetched::Failed { partition, error } => self.give(&partition, Item::Failed(error)),
+            Fetched::Interrupted => self.lanes.values().for_each(|lane| lane.give(Item::Interrupted)),
             Fetched::Assigned { partition } => self.add(partition, Until::Stopped),
             Fetched::Revoked { partition } => {
                 if let Some(lane) = self.lanes.remove(&partition) {

@@ -92,7 +92,8 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
     match &change.counts {
         Counts::Site { location, ops, bytes } => {
             let queued_at = operation.queued_at.unwrap_or(timestamp);
-            let mut adds = of_site(location, EventKind::Queued, (*ops, *bytes), interval_of(queued_at, recorded, windows));
+            let mut adds =
+                of_site(location, EventKind::Queued, (*ops, *bytes), interval_of(queued_at, recorded, windows));
             match change.kind {
                 EventKind::Queued => adds.extend([
                     contribution(keys::pending(location, Pending::Ops), *ops, None),
@@ -110,7 +111,8 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
             }
         }
         Counts::Object { object, bytes } => {
-            let counter = if change.kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
+            let counter =
+                if change.kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
             let interval = interval(Some(timestamp), recorded, windows, windows.object_window_s);
             let add = |(interval, ends)| contribution(keys::object(object, counter, interval), *bytes, Some(ends));
             Operation::Contribute {

@@ -102,8 +102,13 @@ pub fn floor(chain: &ChainIdentity, start: Offset, totals_before: Totals) -> Ope
 fn of_ends(e: &Ends) -> Operation {
     let field = names::topic_field(&e.topic, &e.partition.to_string());
     let order = vec![unsigned(e.timestamp.0), unsigned(e.log_end.0), unsigned(e.log_start.0)];
-    let value =
-        EndsValue { topic_id: e.topic_id.clone(), oldest: e.oldest, earlier: e.earlier, retention: e.retention };
+    let value = EndsValue {
+        topic_id: e.topic_id.clone(),
+        behind_storage: e.behind_storage,
+        oldest: e.oldest,
+        earlier: e.earlier,
+        retention: e.retention,
+    };
     max(RegisterKind::Ends, &e.backup, &field, order, json(&value))
 }
 

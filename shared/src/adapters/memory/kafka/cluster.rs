@@ -24,6 +24,8 @@ pub(super) struct Cluster {
     pub(super) publish_faults: BTreeMap<Arc<str>, PublishFault>,
     pub(super) holders: BTreeMap<String, Holder>,
     last_number: u64,
+    /// How often readers lost their connections.
+    pub(super) interruptions: u64,
 }
 
 /// A topic and its logs.

@@ -37,11 +37,15 @@ pub(super) struct MemoryFetch {
     membership: Option<Membership>,
     rng: StdRng,
     reading: BTreeMap<TopicPartition, Reading>,
+    /// How often the connection was lost, as far as that is told.
+    interruptions: u64,
 }
 
 /// How far the reading of a partition is.
 struct Reading {
     position: i64,
+    /// The leader epoch of what comes before the position, where that is known.
+    leader_epoch: Option<i32>,
     end_told: bool,
     stopped: bool,
     /// Fetched already, not handed out yet.
@@ -50,13 +54,24 @@ struct Reading {
 
 impl MemoryFetch {
     pub(super) fn new(shared: Arc<Shared>, seed: u64, membership: Option<Membership>) -> Self {
-        let changed = shared.changes.subscribe();
-        MemoryFetch { shared, changed, membership, rng: StdRng::seed_from_u64(seed), reading: BTreeMap::new() }
+        let (changed, interruptions) = (shared.changes.subscribe(), shared.lock().interruptions);
+        let (rng, reading) = (StdRng::seed_from_u64(seed), BTreeMap::new());
+        MemoryFetch { shared, changed, membership, rng, reading, interruptions }
     }
 
-    pub(super) fn read_from(&mut self, partition: TopicPartition, from: Offset) {
-        let reading = Reading { position: from.0, end_told: false, stopped: false, fetched: VecDeque::new() };
+    pub(super) fn read_from(&mut self, partition: TopicPartition, from: Offset, leader_epoch: Option<i32>) {
+        let reading =
+            Reading { position: from.0, leader_epoch, end_told: false, stopped: false, fetched: VecDeque::new() };
         self.reading.insert(partition, reading);
+    }
+
+    fn start_if_assigned(&mut self, partition: &TopicPartition, from: Offset, leader_epoch: Option<i32>) {
+        let lost = self.membership.as_ref().is_some_and(|Membership { group, member }| {
+            !self.shared.lock().groups.get(group).is_some_and(|g| g.is_assigned(*member, partition))
+        });
+        if !lost {
+            self.read_from(partition.clone(), from, leader_epoch);
+        }
     }
 
     /// Everything there is to hand out now: what the group says first, then some of what can be read.
@@ -64,6 +79,9 @@ impl MemoryFetch {
         let shared = self.shared.clone();
         let mut cluster = shared.lock();
         let mut out = self.group_events(&mut cluster);
+        if std::mem::replace(&mut self.interruptions, cluster.interruptions) < cluster.interruptions {
+            out.push(Fetched::Interrupted);
+        }
         let mut partitions: Vec<TopicPartition> = self.reading.keys().cloned().collect();
         partitions.shuffle(&mut self.rng);
         let parts = self.rng.random_range(1..=partitions.len().max(1));
@@ -110,12 +128,17 @@ impl Reading {
             return Some(Fetched::Failed { partition: partition.clone(), error });
         };
         loop {
+            if self.leader_epoch.is_some_and(|epoch| log.end_of(epoch) < self.position) {
+                self.stopped = true;
+                return Some(Fetched::OutOfRange { partition: partition.clone() });
+            }
             match log.read(self.position, rng.random_range(1..=BATCH_RECORDS_MAX)) {
-                Read::Records { records, position } => {
-                    self.position = position;
+                Read::Records { records, position, leader_epoch } => {
+                    (self.position, self.leader_epoch) = (position, Some(log.epoch_before(position)));
                     self.end_told = false;
                     if !records.is_empty() {
-                        return Some(Fetched::Records { partition: partition.clone(), records });
+                        let (partition, leader_epoch) = (partition.clone(), Some(leader_epoch));
+                        return Some(Fetched::Records { partition, records, leader_epoch });
                     }
                 }
                 Read::End if !self.end_told => {
@@ -152,12 +175,17 @@ impl Fetch for MemoryFetch {
     }
 
     async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError> {
-        let lost = self.membership.as_ref().is_some_and(|Membership { group, member }| {
-            !self.shared.lock().groups.get(group).is_some_and(|g| g.is_assigned(*member, partition))
-        });
-        if !lost {
-            self.read_from(partition.clone(), from);
-        }
+        self.start_if_assigned(partition, from, None);
+        Ok(())
+    }
+
+    async fn start_behind(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        leader_epoch: i32,
+    ) -> Result<(), RecordsError> {
+        self.start_if_assigned(partition, from, Some(leader_epoch));
         Ok(())
     }
 

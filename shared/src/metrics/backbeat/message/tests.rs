@@ -18,7 +18,12 @@ fn the_documents_messages_are_read() {
     let timestamp = Some(Millis(1_509_416_671_977));
     assert_eq!(
         queued,
-        Decoded::Change(Change { kind: EventKind::Queued, timestamp, counts: site("us-east-1", 5, 195), operation: None })
+        Decoded::Change(Change {
+            kind: EventKind::Queued,
+            timestamp,
+            counts: site("us-east-1", 5, 195),
+            operation: None
+        })
     );
 
     let completed = decoded(
@@ -123,7 +128,12 @@ fn a_preferred_read_location_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"failed","site":"aws:east:preferred_read","ops":1,"bytes":5.0}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: EventKind::Failed, timestamp: None, counts: site("aws", 1, 5), operation: None })
+        Decoded::Change(Change {
+            kind: EventKind::Failed,
+            timestamp: None,
+            counts: site("aws", 1, 5),
+            operation: None
+        })
     );
 }
 
@@ -132,7 +142,12 @@ fn a_message_that_names_only_a_part_of_an_object_counts_for_its_location() {
     let message = r#"{"extension":"crr","type":"completed","site":"a","ops":1,"bytes":5,"bucketName":"b","objectKey":"","versionId":"v"}"#;
     assert_eq!(
         decoded(message),
-        Decoded::Change(Change { kind: EventKind::Completed, timestamp: None, counts: site("a", 1, 5), operation: None })
+        Decoded::Change(Change {
+            kind: EventKind::Completed,
+            timestamp: None,
+            counts: site("a", 1, 5),
+            operation: None
+        })
     );
 }
 
