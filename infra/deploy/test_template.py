@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import tempfile
 import unittest
@@ -81,7 +82,7 @@ class EveryFunction(unittest.TestCase):
 
     def test_has_a_log_group_that_is_emptied_and_an_alarm(self):
         alarms = {alarm["Properties"]["Dimensions"][0]["Value"].get("Ref") for alarm in resources("AWS::CloudWatch::Alarm").values()
-                  if alarm["Properties"]["MetricName"] == "Errors"}
+                  if "Dimensions" in alarm["Properties"] and alarm["Properties"]["MetricName"] == "Errors"}
         for crate, (name, properties) in lambdas().items():
             group = TRANSLATED["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
             self.assertEqual(group["LogGroupName"], {"Fn::Sub": f"/aws/lambda/${{Prefix}}{crate}"})
@@ -178,6 +179,23 @@ class Mappings(unittest.TestCase):
         for name, mapping in self.MAPPINGS.items():
             topics = [parameter for parameter in TRANSLATED["Parameters"] if parameter.startswith("EventTopic") and parameter in json.dumps(mapping)]
             self.assertEqual(topics, [name.replace("Mapping", "Topic")] if name.startswith("EventMapping") else [])
+
+
+class Figures(unittest.TestCase):
+    def test_are_logged_under_the_names_that_the_filters_look_for(self):
+        logged = workspace.main_of("lag-monitor")
+        filters = resources("AWS::Logs::MetricFilter")
+        self.assertEqual(len(filters), 4)
+        for figure in filters.values():
+            (field,) = re.fullmatch(r'\{ \(\$\.message = "figures"\) && \(\$\.(\w+) >= 0\) \}', figure["Properties"]["FilterPattern"]).groups()
+            self.assertIn(f"{field} = it.{field},", logged)
+            (transformation,) = figure["Properties"]["MetricTransformations"]
+            self.assertEqual((transformation["MetricValue"], transformation["MetricName"]), (f"$.{field}", {"Fn::Sub": f"${{Prefix}}{field}"}))
+
+    def test_each_has_an_alarm(self):
+        watched = {json.dumps(alarm["Properties"]["MetricName"]) for alarm in resources("AWS::CloudWatch::Alarm").values()}
+        for figure in resources("AWS::Logs::MetricFilter").values():
+            self.assertIn(json.dumps(figure["Properties"]["MetricTransformations"][0]["MetricName"]), watched)
 
 
 class Parameters(unittest.TestCase):
