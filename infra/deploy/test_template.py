@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import yaml
 from cfnlint.config import ConfigMixIn
 from cfnlint.decode.decode import decode_str
 from cfnlint.runner import Runner
@@ -251,6 +252,10 @@ class PlantedMistakes(unittest.TestCase):
         found = lint(self.planted(*((old, new) for old, new, _ in PLANTED.values())))
         for name, (_, _, mark) in PLANTED.items():
             self.assertTrue(any(mark in problem for problem in found), f"{name}: {found}")
+
+    def test_a_name_that_stands_twice_is_found(self):
+        with self.assertRaisesRegex(yaml.YAMLError, "LagMonitor stands twice"):
+            self.planted(("\n  MetricsQuery:\n", "\n  LagMonitor:\n"))
 
     def test_a_star_for_a_resource_is_found(self):
         wrong = wrong_permissions(self.planted(("Resource: !GetAtt SegmentWriterLog.Arn", 'Resource: "*"')))
