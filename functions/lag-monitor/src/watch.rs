@@ -72,6 +72,7 @@ mod tests {
         let lag = |seconds_to_loss| Lag { records: 1, bytes: None, seconds: None, seconds_to_loss };
         let partition = |time: &Option<f64>| PartitionView { lag: Some(lag(*time)), ..PartitionView::default() };
         TopicView {
+            incarnation: None,
             partitions: (0..).map(Partition).zip(seconds_to_loss.iter().map(partition)).collect(),
             progress: None,
             totals: Totals::default(),
