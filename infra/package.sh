@@ -37,7 +37,8 @@ build() {
     for name in $(functions); do packages+=(-p "$name"); done
     say "building for $target"
     # Paths of this machine would be in the binaries; then the same source would give other bytes elsewhere.
-    CC=$(c_compiler "$target") HOST_CC=cc CARGO_TARGET_DIR=$target_dir \
+    # So would today's date, which OpenSSL writes down.
+    SOURCE_DATE_EPOCH=315532800 CC=$(c_compiler "$target") HOST_CC=cc CARGO_TARGET_DIR=$target_dir \
         RUSTFLAGS="--remap-path-prefix=$root=highwater --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
         cargo lambda build --locked --profile packaged --target "$target.$glibc" \
         --features shared/vendored-openssl "${packages[@]}"
@@ -54,7 +55,7 @@ main() {
         rustup target add "$target" 2>/dev/null || :
         build "$target"
         # shellcheck disable=SC2046 # names have no blanks
-        "$tools/deploy/bin/python3" "$here/deploy/archive.py" "$target_dir/$target/packaged" "dist" "$processor" "$zipped_bytes_max" $(functions)
+        "$tools/deploy/bin/python3" "$here/deploy/archive.py" "$target" "$target_dir/$target/packaged" "dist" "$processor" "$zipped_bytes_max" $(functions)
     done
 }
 

@@ -1,12 +1,15 @@
-"""archive.py BINARIES OUTPUT PROCESSOR BYTES_MAX FUNCTION...: makes the packages out of built binaries, and lists their
+"""archive.py TARGET BINARIES OUTPUT PROCESSOR BYTES_MAX FUNCTION...: makes the packages out of built binaries, and lists their
 sizes. The same binaries give the same bytes."""
 
 import gzip
 import io
+import json
 import sys
 import tarfile
 import zipfile
 from pathlib import Path
+
+import sbom
 
 # The earliest date that a zip file can have.
 DATE = (1980, 1, 1, 0, 0, 0)
@@ -37,7 +40,7 @@ def release_archive(folder, files):
     return packed.getvalue()
 
 
-def main(binaries, output, processor, bytes_max, *functions):
+def main(target, binaries, output, processor, bytes_max, *functions):
     binaries, output = Path(binaries), Path(output)
     packages = output / "lambda" / processor
     packages.mkdir(parents=True, exist_ok=True)
@@ -51,7 +54,8 @@ def main(binaries, output, processor, bytes_max, *functions):
         if len(package) > int(bytes_max):
             too_large.append(function)
     highwater = (binaries / "highwater").read_bytes()
-    files = [("highwater", EXECUTABLE, highwater), ("README.md", 0o644, Path("README.md").read_bytes())]
+    bill = json.dumps(sbom.bill("local-runner", target), indent=1).encode()
+    files = [("highwater", EXECUTABLE, highwater), ("README.md", 0o644, Path("README.md").read_bytes()), ("sbom.cdx.json", 0o644, bill)]
     release = release_archive(f"highwater-{processor}", files)
     (output / f"highwater-{processor}.tar.gz").write_bytes(release)
     print(f"{'highwater':22} {len(highwater):12} {len(release):12}")

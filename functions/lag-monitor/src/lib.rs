@@ -29,10 +29,12 @@ mod retire;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use context::{Backup, Context, Limits};
 pub use error::{Failure, MonitorError};
 pub use refresh::{BackupReport, ChangesReport, RefreshReport};
+pub use watch::{Watch, watch};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lag_monitor::{Context, handle};
+use lag_monitor::{Context, handle, watch};
 use shared::adapters::{
     connect::{self, StartError},
     lambda::runtime,
@@ -12,7 +12,29 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input, context: Arc<Context>, _| async move { handle(input, &context).await }).await
+    runtime::run(context(), |input, context: Arc<Context>, _| async move {
+        let report = handle(input, &context).await;
+        log_figures(&context).await;
+        report
+    })
+    .await
+}
+
+/// CloudWatch's alarms are made of these lines: `infra/template.yaml` names their fields.
+async fn log_figures(context: &Context) {
+    match watch(context).await {
+        Ok(backups) => backups.iter().for_each(|it| {
+            tracing::info!(
+                backup = &*it.backup,
+                seconds_to_loss = it.seconds_to_loss,
+                stale_topics = it.stale_topics,
+                failed_topics = it.failed_topics,
+                unreadable_partitions = it.unreadable_partitions,
+                "figures"
+            );
+        }),
+        Err(error) => tracing::warn!("the figures for alarms cannot be read: {error}"),
+    }
 }
 
 async fn context() -> Result<Context, StartError> {

@@ -1,0 +1,40 @@
+"""What a release is made of."""
+
+import unittest
+
+import sbom
+
+TARGET = "x86_64-unknown-linux-gnu"
+
+
+class Dependencies(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.linked = sbom.linked("local-runner", TARGET)
+
+    def test_are_under_licences_that_allow_to_give_them_away(self):
+        wrong = {each["name"]: each["license"] for each in self.linked if not sbom.is_allowed(each["license"] or "none")}
+        self.assertEqual(wrong, {})
+
+    def test_what_only_tests_or_builds_is_none(self):
+        names = {each["name"] for each in self.linked}
+        self.assertTrue({"rdkafka", "parquet", "openssl-sys"} <= names)
+        self.assertFalse({"proptest", "testcontainers", "cc"} & names)
+
+    def test_a_licence_that_is_not_allowed_is_found(self):
+        for expression, allowed in (
+            ("MIT", True), ("GPL-3.0-only", False), ("MIT OR GPL-3.0-only", True), ("MIT AND GPL-3.0-only", False),
+            ("(MIT OR GPL-3.0-only) AND Unicode-3.0", True), ("MIT/Apache-2.0", True), ("none", False),
+        ):
+            self.assertEqual(sbom.is_allowed(expression), allowed, expression)
+
+    def test_are_listed_by_name_version_and_licence(self):
+        bill = sbom.bill("local-runner", TARGET)
+        rdkafka = next(each for each in bill["components"] if each["name"] == "rdkafka")
+        self.assertEqual(rdkafka["purl"], f"pkg:cargo/rdkafka@{rdkafka['version']}")
+        self.assertEqual(rdkafka["licenses"], [{"expression": "MIT"}])
+        self.assertNotIn("shared", {each["name"] for each in bill["components"]})
+
+
+if __name__ == "__main__":
+    unittest.main()
