@@ -21,7 +21,10 @@ use shared::{
         system_clock::SystemClock,
     },
     config::{kafka::KafkaSettings, units::Span},
-    ports::records::{Kafka, Log as _},
+    ports::{
+        records::{Kafka, Log as _},
+        transactions::Transactions,
+    },
     record::{Millis, Offset, Record, TopicPartition},
 };
 
@@ -40,6 +43,10 @@ async fn memory() -> InMemory {
 #[async_trait]
 impl Cluster for InMemory {
     fn kafka(&self) -> &dyn Kafka {
+        &self.0
+    }
+
+    fn transactions(&self) -> &dyn Transactions {
         &self.0
     }
 
@@ -112,6 +119,10 @@ async fn connect(bootstrap_servers: &str) -> KafkaCluster {
 #[async_trait]
 impl Cluster for Real {
     fn kafka(&self) -> &dyn Kafka {
+        &self.kafka
+    }
+
+    fn transactions(&self) -> &dyn Transactions {
         &self.kafka
     }
 
@@ -208,6 +219,10 @@ impl Cluster for Mock {
         &self.kafka
     }
 
+    fn transactions(&self) -> &dyn Transactions {
+        &self.kafka
+    }
+
     async fn new_topic(&self, partitions: i32, _: &[(&str, &str)]) -> Arc<str> {
         let name = new_name();
         self.cluster.create_topic(&name, partitions.try_into().expect("a few")).expect("create topic");
@@ -280,6 +295,11 @@ macro_rules! conformance {
             messages_of_a_key_keep_their_order
             publishing_to_what_is_not_there_is_told
             a_topic_is_created_once
+            what_a_transaction_wrote_lies_where_it_is_told
+            offsets_of_the_next_transaction_are_behind_the_marker
+            what_a_transaction_aborted_is_read_by_nobody
+            whoever_takes_over_a_transactional_id_is_the_only_one_who_writes
+            a_timestamp_of_zero_is_refused_and_told
         })+
     };
 }

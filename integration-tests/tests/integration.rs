@@ -35,6 +35,7 @@ mod redis_faults;
 mod repair;
 mod replication;
 mod restarts;
+mod restore;
 mod retention;
 mod segment_compressions;
 mod selection;

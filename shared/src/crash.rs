@@ -11,6 +11,11 @@
 //! | `after-floor` | with a floor moved, and all that expired still there |
 //! | `before-apply` | between a message of the metrics topic and its figures |
 //! | `after-apply` | with figures in the store, and their offset not committed |
+//! | `restore-created` | with a target created, and nothing known of its restore |
+//! | `restore-taken-over` | with all producers of a restore taken over, and nothing written by them |
+//! | `restore-acknowledged` | with records acknowledged, and neither progress written nor anything committed |
+//! | `restore-before-commit` | with progress written too, and nothing committed |
+//! | `restore-after-commit` | with a transaction committed that this process has not taken note of |
 #![allow(clippy::disallowed_methods, reason = "the arming is for tests, outside every configuration")]
 
 /// Aborts here if this point is armed and was passed often enough.

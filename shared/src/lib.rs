@@ -17,6 +17,7 @@ pub mod ports;
 pub mod pushing;
 pub mod record;
 pub mod replication;
+pub mod restore;
 pub mod rollover;
 pub mod segment;
 pub mod web;

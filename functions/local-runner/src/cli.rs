@@ -9,6 +9,7 @@ use clap::{
 use shared::{
     config::selection::TopicPattern,
     record::{Offset, Partition},
+    restore::Moment,
 };
 
 use crate::host::{function::Row, table::TABLE};
@@ -52,6 +53,8 @@ pub enum Command {
     Segments(SegmentsArgs),
     /// Prints a topic's records as JSON lines.
     Cat(CatArgs),
+    /// Restores topics of a backup into a Kafka cluster, each record exactly once.
+    Restore(RestoreArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
     Verify(VerifyArgs),
     /// Asks the `serve` of these settings on this machine whether it answers, as a container engine does.
@@ -236,6 +239,52 @@ pub struct CatArgs {
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,
+}
+
+/// `highwater restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// A plan in TOML: docs/restore.md has every setting. What is given beside it holds instead of what it says.
+    pub plan: Option<PathBuf>,
+    /// These topics: a name, a glob or a /regular expression/.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub topic: Vec<TopicPattern>,
+    /// The name to write the one topic to.
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Put before the names of the topics.
+    #[arg(long, value_name = "TEXT")]
+    pub prefix: Option<String>,
+    /// Put behind the names of the topics.
+    #[arg(long, value_name = "TEXT")]
+    pub suffix: Option<String>,
+    /// Only records from this moment on: 2026-11-27T08:00:00Z, or milliseconds since 1970.
+    #[arg(long, value_name = "MOMENT")]
+    pub from: Option<Moment>,
+    /// Only records before this moment.
+    #[arg(long, value_name = "MOMENT")]
+    pub to: Option<Moment>,
+    /// Only records that this CEL expression keeps.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// Of topics that were deleted and created again: the how-manieth. Without it the last one.
+    #[arg(long, value_name = "NUMBER")]
+    pub incarnation: Option<u32>,
+    /// Writes behind what the targets hold already.
+    #[arg(long)]
+    pub append: bool,
+    /// Restores around ranges that the backup lacks, or that have expired.
+    #[arg(long)]
+    pub accept_missing: bool,
+    /// Tells everything that stands in the way and what would be done, and writes nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
 }
 
 /// `highwater verify`

@@ -1,6 +1,7 @@
 //! How a command can end.
 
 use backup_control::ControlError;
+use segment_restorer::RestoreError;
 use segment_writer::WriteError;
 use shared::{
     adapters::{
@@ -79,6 +80,9 @@ pub enum Failure {
     /// The backup cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Nothing can be restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),

@@ -21,6 +21,7 @@ use shared::{
     pushing::Pushing,
     record::{Millis, Offset, TopicId, TopicPartition, filter::Filter},
     replication::{self, Outgoing},
+    restore::PROGRESS_TOPIC,
     rollover::Rollover,
     segment::Compression,
 };
@@ -209,7 +210,7 @@ impl Context {
             clock,
             backups: backups.into_iter().map(Arc::new).collect(),
             metrics_topic: metrics_topic.into(),
-            own_topics: vec![metrics_topic.into(), replication::TOPIC.into()],
+            own_topics: vec![metrics_topic.into(), replication::TOPIC.into(), PROGRESS_TOPIC.into()],
             instance: instance.into(),
             limits,
             pushing: None,

@@ -4,6 +4,7 @@ mod groups;
 mod logs;
 mod publishing;
 mod reading;
+mod transactions;
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +15,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
-    ports::records::{Committed, Fetch, Fetched, Kafka, LogBounds, RecordsError, Retention, Topic},
+    ports::{
+        records::{Committed, Fetch, Fetched, Kafka, LogBounds, RecordsError, Retention, Topic},
+        transactions::Transactions,
+    },
     record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
 };
 
-pub use self::{groups::*, logs::*, publishing::*, reading::*};
+pub use self::{groups::*, logs::*, publishing::*, reading::*, transactions::*};
 
 /// What a case waits for comes within this time, or never.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,6 +32,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub trait Cluster: Send + Sync {
     /// The adapter under test.
     fn kafka(&self) -> &dyn Kafka;
+
+    /// The same adapter, for those that write in transactions.
+    fn transactions(&self) -> &dyn Transactions;
 
     /// Creates a topic that is nobody else's, and gives its name. `configs` are Kafka's topic settings.
     async fn new_topic(&self, partitions: i32, configs: &[(&str, &str)]) -> Arc<str>;

@@ -23,13 +23,14 @@ use super::{
 };
 use crate::{
     archive::{self, ArchiveError},
-    config::{Problem, Settings},
+    config::{KafkaSettings, Problem, Settings},
     ports::{
         clock::Clock as _,
         invoker::{InvokeError, Invoker},
         objects::{Objects, ObjectsError, clock_warning},
         records::{Kafka, Log as _, RecordsError},
         store::{Store, StoreError},
+        transactions::Target,
     },
     pushing::Pushing,
 };
@@ -116,12 +117,23 @@ pub async fn both<A, B>(
 /// # Errors
 /// [`StartError`]
 pub async fn kafka(settings: &Settings) -> Result<Arc<dyn Kafka>, StartError> {
-    let settings = settings.kafka()?;
+    Ok(cluster(settings.kafka()?).await?)
+}
+
+/// The cluster that a restore writes to, which lets us in.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn target(settings: &Settings) -> Result<Arc<dyn Target>, StartError> {
+    Ok(cluster(settings.target()?).await?)
+}
+
+async fn cluster(settings: &KafkaSettings) -> Result<Arc<KafkaCluster>, StartError> {
     let place = settings.bootstrap_servers.as_ref().or(settings.msk_cluster_arn.as_ref());
     let connect = async {
         let kafka = KafkaCluster::connect(settings.clone()).await.map_err(StartError::Kafka)?;
         kafka.cluster_id().await.map_err(StartError::Kafka)?;
-        Ok(Arc::new(kafka) as Arc<dyn Kafka>)
+        Ok(Arc::new(kafka))
     };
     in_time(&format!("kafka at {}", place.map_or("", |place| place)), KAFKA_REMEDY, Box::pin(connect)).await
 }

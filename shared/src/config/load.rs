@@ -58,6 +58,7 @@ impl Draft {
         let mut settings = Settings::default();
         let mut read = |result: Result<(), Problem>| problems.extend(result.err());
         read(self.section("kafka", &mut settings.kafka));
+        read(self.section("target", &mut settings.target));
         read(self.section("storage", &mut settings.storage));
         read(self.section("redis", &mut settings.redis));
         read(self.section("backups", &mut settings.backups));

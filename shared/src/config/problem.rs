@@ -65,6 +65,16 @@ impl Problem {
         Problem::BadValue { setting, value, why, hint }
     }
 
+    /// The same of another section, for settings that several sections have.
+    pub(super) fn of_section(mut self, section: &str) -> Self {
+        if let Problem::BadValue { setting, .. } | Problem::Missing { setting, .. } = &mut self
+            && let Some((_, rest)) = setting.split_once('.')
+        {
+            *setting = format!("{section}.{rest}");
+        }
+        self
+    }
+
     /// A section or setting that is needed.
     pub(super) fn missing(setting: &str, remedy: &str) -> Self {
         Problem::Missing { setting: setting.to_owned(), remedy: remedy.to_owned() }

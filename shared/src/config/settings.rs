@@ -25,6 +25,9 @@ pub struct Settings {
     /// The Kafka cluster that is backed up, and that the metrics topic is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kafka: Option<KafkaSettings>,
+    /// The Kafka cluster that a restore writes to; absent: that of `kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<KafkaSettings>,
     /// Where the backups are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<StorageSettings>,
@@ -54,6 +57,13 @@ impl Settings {
         self.kafka.as_ref().ok_or_else(|| Problem::missing("kafka.bootstrap_servers", remedy))
     }
 
+    /// The Kafka cluster that a restore writes to, or what to set.
+    pub fn target(&self) -> Result<&KafkaSettings, Problem> {
+        let remedy = "write [target] bootstrap_servers = \"host:9092\", or set HIGHWATER_TARGET_BOOTSTRAP_SERVERS";
+        let missing = || Problem::missing("target.bootstrap_servers", remedy);
+        self.target.as_ref().or(self.kafka.as_ref()).ok_or_else(missing)
+    }
+
     /// The storage of the backups, or what to set.
     pub fn storage(&self) -> Result<&StorageSettings, Problem> {
         let remedy = "write [storage] url = \"s3://bucket/prefix\", or set STORAGE_URL";
@@ -81,8 +91,8 @@ impl Settings {
 
     /// Highwater's own topics, which no pattern selects.
     #[must_use]
-    pub fn own_topics(&self) -> [&str; 2] {
-        [&self.metrics.topic, &self.replication.topic]
+    pub fn own_topics(&self) -> [&str; 3] {
+        [&self.metrics.topic, &self.replication.topic, crate::restore::PROGRESS_TOPIC]
     }
 
     /// What is allowed but may surprise.
@@ -102,8 +112,16 @@ impl Settings {
     pub(super) fn contradictions(&self) -> Vec<Problem> {
         let backups = self.backups.iter().flat_map(|(name, backup)| backup_problems(name, backup));
         let kafka = self.kafka.iter().flat_map(KafkaSettings::contradictions);
+        let target =
+            self.target.iter().flat_map(KafkaSettings::contradictions).map(|problem| problem.of_section("target"));
         let together = contradictions::problems(self);
-        kafka.chain(backups).chain(self.replication_problems()).chain(self.metrics_problems()).chain(together).collect()
+        kafka
+            .chain(target)
+            .chain(backups)
+            .chain(self.replication_problems())
+            .chain(self.metrics_problems())
+            .chain(together)
+            .collect()
     }
 
     fn replication_problems(&self) -> Vec<Problem> {

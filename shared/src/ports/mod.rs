@@ -8,3 +8,4 @@ pub mod invoker;
 pub mod objects;
 pub mod records;
 pub mod store;
+pub mod transactions;

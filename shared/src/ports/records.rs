@@ -1,6 +1,6 @@
 //! Kafka: logs to read, groups to report to, topics to publish on.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,8 +27,14 @@ pub trait Log: Send + Sync {
     /// The same for who wants the first record of each partition and no more: as little as can be is read ahead.
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
 
+    /// The settings of each of these topics as they hold, in the order asked for; one topic's error is in its place.
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError>;
+
     /// When Kafka deletes what is in each of these topics, in the order asked for; one topic's error is in its place.
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError>;
+    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+        let retention = |settings: TopicSettings| Retention::of_settings(|name| settings.get(name).map(String::as_str));
+        Ok(self.settings(topics).await?.into_iter().map(|settings| settings.map(retention)).collect())
+    }
 }
 
 /// Consumer groups.
@@ -184,6 +190,9 @@ pub struct LogBounds {
     /// The high watermark: the end of what is replicated.
     pub high_watermark: Offset,
 }
+
+/// A topic's settings by their names.
+pub type TopicSettings = BTreeMap<String, String>;
 
 /// When Kafka deletes what is in a partition, apart from compaction, which keeps the last record of each key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

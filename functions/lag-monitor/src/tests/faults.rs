@@ -10,7 +10,7 @@ use shared::{
     metrics::registers::Epoch,
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-        records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+        records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings},
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
     record::{Millis, Offset, TopicPartition},
@@ -171,8 +171,8 @@ impl Log for Leaderless {
         self.0.peek(starts).await
     }
 
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
-        self.0.retention(topics).await
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        self.0.settings(topics).await
     }
 }
 

@@ -104,6 +104,8 @@ async fn ports(
         buckets: Some(Arc::new(S3Buckets::beside(&place))),
         store: Some(Arc::new(MemoryStore::new(clock.clone()))),
         pushing,
+        // The mock's logs know no transactions.
+        target: None,
         clock,
     })
 }

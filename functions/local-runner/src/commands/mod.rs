@@ -9,6 +9,7 @@ mod dev;
 mod health;
 mod invoke;
 mod replicate;
+mod restore;
 mod segments;
 mod serve;
 mod topics;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Topics(args) => topics::run(config, args).await,
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,
+        Command::Restore(args) => restore::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,
         Command::Health(args) => health::run(config, args).await,
         Command::Config(command) => config::run(config, command).await,

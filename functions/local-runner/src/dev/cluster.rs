@@ -13,7 +13,9 @@ use shared::{
         mock::{MockError, MockKafka},
     },
     config::{KafkaSettings, units::Span},
-    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{
+        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+    },
     record::{Offset, TopicPartition},
 };
 
@@ -83,8 +85,10 @@ impl Log for DevKafka {
     }
 
     /// The mock has no settings; it keeps so many bytes of a partition.
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
-        Ok(topics.iter().map(|_| Ok(Retention { ms: None, bytes: Some(PARTITION_BYTES_MAX) })).collect())
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        let kept = [("retention.ms", "-1".to_owned()), ("retention.bytes", PARTITION_BYTES_MAX.to_string())];
+        let settings: TopicSettings = kept.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(topics.iter().map(|_| Ok(settings.clone())).collect())
     }
 }
 

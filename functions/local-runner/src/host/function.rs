@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use shared::{
     config::Settings,
-    ports::{clock::Clock, invoker::Invoker, objects::Objects, records::Kafka, store::Store},
+    ports::{clock::Clock, invoker::Invoker, objects::Objects, records::Kafka, store::Store, transactions::Target},
     web::{HttpRequest, HttpResponse},
 };
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub enum Need {
     Redis,
     /// Sections `locations`.
     Locations,
+    /// Section `target`, or else `kafka`.
+    Target,
 }
 
 /// What starts a function.
@@ -86,6 +88,12 @@ impl World<'_> {
     #[must_use]
     pub fn objects(&self) -> Option<Arc<dyn Objects>> {
         self.ports.objects.clone()
+    }
+
+    /// The cluster that a restore writes to.
+    #[must_use]
+    pub fn target(&self) -> Option<Arc<dyn Target>> {
+        self.ports.target.clone()
     }
 
     /// The store of figures.

@@ -14,6 +14,7 @@ use shared::{
         objects::{Buckets, Objects},
         records::Kafka,
         store::Store,
+        transactions::Target,
     },
     pushing::Pushing,
 };
@@ -35,6 +36,8 @@ pub struct Ports {
     pub locations: Vec<(String, Arc<dyn Objects>)>,
     /// Other buckets of the storage's server.
     pub buckets: Option<Arc<dyn Buckets>>,
+    /// The cluster that a restore writes to.
+    pub target: Option<Arc<dyn Target>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,7 +56,9 @@ impl Ports {
         let kafka = when(selection.needs(Need::Kafka), connect::kafka(settings));
         let storage = when(selection.needs(Need::Storage), connect::storage(settings));
         let redis = when(selection.needs(Need::Redis), connect::redis(settings));
-        let ((kafka, objects), store) = connect::both(connect::both(kafka, storage), redis).await?;
+        let target = when(selection.needs(Need::Target), connect::target(settings));
+        let ((kafka, objects), (store, target)) =
+            connect::both(connect::both(kafka, storage), connect::both(redis, target)).await?;
         if let (Some(kafka), Some(objects)) = (&kafka, &objects) {
             connect::claim_owners(settings, &**kafka, &**objects).await?;
         }
@@ -61,7 +66,7 @@ impl Ports {
         let locations = when(selection.needs(Need::Locations), connect::locations(settings)).await?;
         let buckets = settings.storage.as_ref().map(|storage| Arc::new(S3Buckets::beside(storage)) as Arc<dyn Buckets>);
         let locations = locations.unwrap_or_default();
-        Ok(Ports { kafka, objects, store, locations, buckets, pushing, clock: Arc::new(SystemClock) })
+        Ok(Ports { kafka, objects, store, target, locations, buckets, pushing, clock: Arc::new(SystemClock) })
     }
 }
 

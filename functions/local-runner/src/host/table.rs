@@ -14,7 +14,7 @@ use shared::{
 use super::{
     function::{
         Function,
-        Need::{Kafka, Locations, Redis, Storage},
+        Need::{Kafka, Locations, Redis, Storage, Target},
         Row, Schedule,
         Trigger::{self, Http, Poller},
     },
@@ -75,6 +75,20 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             ],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |input| object_replicator::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: segment_restorer::NAME,
+            about: "Topics of a backup into a cluster",
+            needs: &[Storage, Target],
+            invokes: &[],
+            context: |world| {
+                let (objects, target) = (world.objects()?, world.target()?);
+                Some(Arc::new(segment_restorer::Context::new(objects, target, world.clock(), world.instance)))
+            },
+            triggers: &[],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| segment_restorer::handle(input, &context).await))
             },
         }),
         Row::from(Function {

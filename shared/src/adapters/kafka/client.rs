@@ -22,6 +22,12 @@ const PUBLISH_QUEUE_KIB_MAX: u32 = 65_536;
 /// The longest message the client passes on; the topic's own limit decides.
 const MESSAGE_BYTES_MAX: u32 = 100_000_000;
 
+/// A transaction that is not committed for so long is aborted by the brokers.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Records of a transaction that are on their way take at most so much.
+const TRANSACTION_QUEUE_KIB_MAX: u32 = 16_384;
+const TRANSACTION_QUEUE_MESSAGES_MAX: u32 = 200_000;
+
 /// The client says so often that it is alive, and hears so soon that its group changes; more often where the session is
 /// short.
 const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
@@ -40,6 +46,13 @@ pub(super) enum Role<'a> {
     },
     /// Publishes: acknowledged by all in-sync replicas, each message once and in order.
     Publisher,
+    /// Publishes in transactions.
+    Transactional {
+        /// The transactional id.
+        id: &'a str,
+        /// No batch is larger, unless a single message is.
+        batch_bytes_max: u64,
+    },
     /// Reads given partitions.
     Reader,
     /// Reads the first record of given partitions.
@@ -63,6 +76,7 @@ pub(super) fn config(settings: &KafkaSettings, bootstrap_servers: &str, role: Ro
         }
         Role::Outsider { group } => outsider(&mut config, settings, group),
         Role::Publisher => publisher(&mut config, settings),
+        Role::Transactional { id, batch_bytes_max } => transactional(&mut config, id, batch_bytes_max),
         Role::Reader => reader(&mut config, settings, NO_GROUP),
         Role::Peeker => {
             reader(&mut config, settings, NO_GROUP);
@@ -145,6 +159,19 @@ fn publisher(config: &mut ClientConfig, settings: &KafkaSettings) {
         .set("queue.buffering.max.kbytes", PUBLISH_QUEUE_KIB_MAX.to_string());
 }
 
+/// Nothing is given up before the transaction itself is: a broker may be away for as long as that.
+fn transactional(config: &mut ClientConfig, id: &str, batch_bytes_max: u64) {
+    config
+        .set("transactional.id", id)
+        .set("transaction.timeout.ms", millis(TRANSACTION_TIMEOUT))
+        .set("acks", "all")
+        .set("linger.ms", "5")
+        .set("message.max.bytes", MESSAGE_BYTES_MAX.to_string())
+        .set("batch.size", batch_bytes_max.to_string())
+        .set("queue.buffering.max.messages", TRANSACTION_QUEUE_MESSAGES_MAX.to_string())
+        .set("queue.buffering.max.kbytes", TRANSACTION_QUEUE_KIB_MAX.to_string());
+}
+
 fn reader(config: &mut ClientConfig, settings: &KafkaSettings, group: &str) {
     config
         .set("group.id", group)
@@ -214,7 +241,10 @@ mod tests {
 
     #[test]
     fn the_client_accepts_what_is_set_for_every_role() {
-        for role in [Role::Admin, Role::Publisher, Role::Reader, Role::Peeker, Role::Member { group: "g" }] {
+        let transactional = Role::Transactional { id: "t", batch_bytes_max: 1_000 };
+        for role in
+            [Role::Admin, Role::Publisher, transactional, Role::Reader, Role::Peeker, Role::Member { group: "g" }]
+        {
             let config = config(&KafkaSettings::default(), "b:9092", role);
             config.create_native_config().unwrap_or_else(|error| panic!("{role:?}: {error}"));
         }

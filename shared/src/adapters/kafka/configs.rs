@@ -1,4 +1,4 @@
-//! Topics' settings, as far as they say when Kafka deletes records.
+//! Topics' settings, as they hold.
 
 use std::{collections::BTreeMap, ffi::CString, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     admin::Admin,
     native::{self, Event, Owned},
 };
-use crate::ports::records::{RecordsError, Retention};
+use crate::ports::records::{RecordsError, TopicSettings};
 
 const OPERATION: &str = "describe topic settings";
 /// So many topics are asked about in one request: an answer holds some forty settings of each.
@@ -17,11 +17,11 @@ const TOPICS_MAX: usize = 200;
 
 type Resource = *const sys::rd_kafka_ConfigResource_t;
 
-/// When Kafka deletes what is in each of these topics, or the error in its place.
-pub(super) fn retention(
+/// The settings of each of these topics, or the error in its place.
+pub(super) fn settings(
     admin: &Admin,
     topics: &[Arc<str>],
-) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
     let mut found = BTreeMap::new();
     for part in topics.chunks(TOPICS_MAX) {
         found.extend(describe(admin, part)?);
@@ -33,7 +33,7 @@ pub(super) fn retention(
 fn describe(
     admin: &Admin,
     topics: &[Arc<str>],
-) -> Result<BTreeMap<String, Result<Retention, RecordsError>>, RecordsError> {
+) -> Result<BTreeMap<String, Result<TopicSettings, RecordsError>>, RecordsError> {
     // A name that holds a zero byte is no topic's.
     let names: Vec<CString> = topics.iter().filter_map(|name| CString::new(&**name).ok()).collect();
     let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
@@ -68,7 +68,7 @@ fn answers(event: &Event) -> &[Resource] {
     }
 }
 
-fn answer(admin: &Admin, resource: Resource) -> (String, Result<Retention, RecordsError>) {
+fn answer(admin: &Admin, resource: Resource) -> (String, Result<TopicSettings, RecordsError>) {
     let mut count = 0;
     // SAFETY: the resource is valid as long as its event, which the caller holds; texts are copied.
     let (name, code, detail, settings) = unsafe {
@@ -82,12 +82,12 @@ fn answer(admin: &Admin, resource: Resource) -> (String, Result<Retention, Recor
             native::text(sys::rd_kafka_ConfigResource_name(resource)),
             Code::from(sys::rd_kafka_ConfigResource_error(resource)),
             native::text(sys::rd_kafka_ConfigResource_error_string(resource)),
-            entries.iter().map(setting).collect::<BTreeMap<_, _>>(),
+            entries.iter().map(setting).collect::<TopicSettings>(),
         )
     };
-    let retention = match code {
-        Code::NoError => Ok(Retention::of_settings(|name| settings.get(name).map(String::as_str))),
+    let settings = match code {
+        Code::NoError => Ok(settings),
         code => Err(admin.errors().of(OPERATION, &name, code, &detail)),
     };
-    (name, retention)
+    (name, settings)
 }

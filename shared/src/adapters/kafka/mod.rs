@@ -15,8 +15,10 @@ pub mod mock;
 mod msk;
 mod native;
 mod partitions;
+mod produce;
 mod publish;
 mod topics;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -26,11 +28,15 @@ use tokio::sync::OnceCell;
 
 use self::{
     admin::Admin, client::Role, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients, publish::Producer,
+    transactions::Transactional,
 };
 use crate::{
     blocking,
     config::kafka::KafkaSettings,
-    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{
+        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+    },
+    ports::transactions::{ProducerLimits, TransactionError, TransactionalProducer, Transactions},
     record::{Offset, TopicPartition},
 };
 
@@ -152,9 +158,9 @@ impl Log for KafkaCluster {
         self.read(Role::Peeker, starts)
     }
 
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         let topics = topics.to_vec();
-        self.admin.ask(move |admin| configs::retention(admin, &topics)).await
+        self.admin.ask(move |admin| configs::settings(admin, &topics)).await
     }
 }
 
@@ -197,5 +203,22 @@ impl Publisher for KafkaCluster {
         let name = name.to_owned();
         let configs: Vec<_> = configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         self.admin.ask(move |admin| topics::create(admin, &name, partitions, &configs)).await
+    }
+}
+
+/// The client's own limit of a batch, as its makers have it.
+const BATCH_BYTES_MAX: u64 = 1_000_000;
+
+#[async_trait]
+impl Transactions for KafkaCluster {
+    async fn take_over(
+        &self,
+        transactional_id: &str,
+        limits: ProducerLimits,
+    ) -> Result<Box<dyn TransactionalProducer>, TransactionError> {
+        let batch_bytes_max = limits.batch_bytes_max.map_or(BATCH_BYTES_MAX, |max| max.clamp(1, BATCH_BYTES_MAX));
+        let role = Role::Transactional { id: transactional_id, batch_bytes_max };
+        let config = client::config(&self.settings, &self.errors.bootstrap_servers, role);
+        Ok(Box::new(Transactional::take_over(&config, self.errors.clone(), transactional_id).await?))
     }
 }

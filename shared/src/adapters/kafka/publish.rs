@@ -1,9 +1,7 @@
 //! Publishing: all messages of a call, each acknowledged by all in-sync replicas.
 
 use std::{
-    ffi::{CString, c_void},
-    os::raw::c_char,
-    ptr,
+    ffi::CString,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -18,11 +16,13 @@ use rdkafka::{
     producer::{DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer},
     util::IntoOpaque as _,
 };
-use rdkafka_sys::bindings as sys;
-use sys::{rd_kafka_vtype_t as Tag, rd_kafka_vu_s__bindgen_ty_1 as Value};
 use tokio::sync::Notify;
 
-use super::{context::ClientState, errors::Errors, native::Owned};
+use super::{
+    context::ClientState,
+    errors::Errors,
+    produce::{self, Sent},
+};
 use crate::ports::records::{Message, RecordsError};
 
 const OPERATION: &str = "publish";
@@ -118,32 +118,22 @@ impl Producer {
     }
 
     fn enqueue(&self, topic: &CString, message: &Message, batch: &Arc<Batch>) -> Result<(), Code> {
-        let headers = headers(message);
-        let opaque = batch.clone().into_ptr();
-        let list = headers.as_ref().map_or(ptr::null_mut(), Owned::ptr);
-        let arguments = [
-            argument(Tag::RD_KAFKA_VTYPE_TOPIC, Value { cstr: topic.as_ptr() }),
-            argument(Tag::RD_KAFKA_VTYPE_PARTITION, Value { i32_: message.partition.map_or(-1, |p| p.0) }),
-            argument(Tag::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: sys::RD_KAFKA_MSG_F_COPY }),
-            argument(Tag::RD_KAFKA_VTYPE_KEY, memory(message.key.as_deref())),
-            argument(Tag::RD_KAFKA_VTYPE_VALUE, memory(message.value.as_deref())),
-            argument(Tag::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque }),
-            argument(Tag::RD_KAFKA_VTYPE_HEADERS, Value { headers: list }),
-        ];
-        // SAFETY: the client copies key and value; it takes the headers over when it takes the message.
-        let code = unsafe {
-            let error = sys::rd_kafka_produceva(self.client.client().native_ptr(), arguments.as_ptr(), arguments.len());
-            let code = Code::from(sys::rd_kafka_error_code(error));
-            sys::rd_kafka_error_destroy(error);
-            code
+        let sent = Sent {
+            topic,
+            partition: message.partition.map_or(produce::BY_KEY, |partition| partition.0),
+            timestamp: produce::NOW,
+            key: message.key.as_deref(),
+            value: message.value.as_deref(),
+            headers: &message.headers,
         };
-        if code == Code::NoError {
-            std::mem::forget(headers);
-            return Ok(());
+        let opaque = batch.clone().into_ptr();
+        // SAFETY: the client is a producer whose delivery callback takes such a batch.
+        let enqueued = unsafe { produce::enqueue(self.client.client().native_ptr(), sent, opaque) };
+        if enqueued.is_err() {
+            // SAFETY: the client did not take the message, so no delivery will give the reference back.
+            drop(unsafe { Arc::<Batch>::from_ptr(opaque) });
         }
-        // SAFETY: the client did not take the message, so no delivery will give the reference back.
-        drop(unsafe { Arc::<Batch>::from_ptr(opaque) });
-        Err(code)
+        enqueued
     }
 
     fn failed(&self, topic: &str, code: Code) -> RecordsError {
@@ -154,36 +144,4 @@ impl Producer {
             (None, code) => self.errors.of(OPERATION, topic, code, ""),
         }
     }
-}
-
-/// The headers for the client; `None` for none.
-fn headers(message: &Message) -> Option<Owned<sys::rd_kafka_headers_t>> {
-    if message.headers.is_empty() {
-        return None;
-    }
-    // SAFETY: the list is ours, and copies names and values; a null value is passed as a null pointer.
-    unsafe {
-        let list = Owned::new(sys::rd_kafka_headers_new(message.headers.len()), sys::rd_kafka_headers_destroy)?;
-        for header in &message.headers {
-            let name = header.name.as_ptr().cast::<c_char>();
-            let value = header.value.as_ref().map_or(ptr::null(), |value| value.as_ptr().cast::<c_void>());
-            let value_bytes = header.value.as_ref().map_or(0, bytes::Bytes::len);
-            sys::rd_kafka_header_add(list.ptr(), name, signed(header.name.len()), value, signed(value_bytes));
-        }
-        Some(list)
-    }
-}
-
-fn signed(length: usize) -> isize {
-    isize::try_from(length).expect("no slice is longer than isize::MAX")
-}
-
-fn argument(vtype: Tag, u: Value) -> sys::rd_kafka_vu_t {
-    sys::rd_kafka_vu_t { vtype, u }
-}
-
-/// Bytes for the client, which tells no bytes from none by the pointer.
-fn memory(bytes: Option<&[u8]>) -> Value {
-    let (pointer, size) = bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr(), bytes.len()));
-    Value { mem: sys::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr: pointer.cast_mut().cast(), size } }
 }

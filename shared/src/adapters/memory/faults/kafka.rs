@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::{Faults, Injected};
 use crate::{
     ports::records::{
-        Committed, Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic,
+        Committed, Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Topic,
+        TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -75,8 +76,8 @@ impl Log for FaultyKafka {
         Ok(self.fetch_of(fetch?))
     }
 
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
-        faulty!(self, "describe topic settings", self.inner.retention(topics))
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        faulty!(self, "describe topic settings", self.inner.settings(topics))
     }
 }
 

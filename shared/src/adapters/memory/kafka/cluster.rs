@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     groups::Group,
     partition_log::{PartitionLog, TransactionId},
+    transactions::Holder,
 };
 use crate::{
     ports::{
         clock::Clock,
-        records::{Message, RecordsError, Retention},
+        records::{Message, RecordsError, TopicSettings},
     },
     record::{Offset, Partition, Record, TimestampType, TopicId, TopicPartition},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(super) struct Cluster {
     pub(super) topics: BTreeMap<Arc<str>, TopicLog>,
     pub(super) groups: BTreeMap<String, Group>,
+    pub(super) holders: BTreeMap<String, Holder>,
     last_number: u64,
 }
 
@@ -27,7 +29,7 @@ pub(super) struct Cluster {
 pub(super) struct TopicLog {
     pub(super) id: TopicId,
     pub(super) partitions: Vec<PartitionLog>,
-    configs: BTreeMap<String, String>,
+    pub(super) configs: TopicSettings,
     keyless: usize,
 }
 
@@ -130,10 +132,6 @@ impl Cluster {
 impl TopicLog {
     pub(super) fn partition_count(&self) -> i32 {
         i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
-    }
-
-    pub(super) fn retention(&self) -> Retention {
-        Retention::of_settings(|name| self.config(name))
     }
 
     fn config(&self, name: &str) -> Option<&str> {

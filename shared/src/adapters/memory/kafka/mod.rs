@@ -12,6 +12,7 @@ mod partition_log;
 mod ports;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,

@@ -10,7 +10,9 @@ use super::{
     fetch::{Membership, MemoryFetch},
 };
 use crate::{
-    ports::records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Retention, Topic},
+    ports::records::{
+        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+    },
     record::{Offset, TopicPartition},
 };
 
@@ -54,9 +56,9 @@ impl Log for MemoryKafka {
         self.fetch(starts).await
     }
 
-    async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
+    async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         let cluster = self.shared.lock();
-        let of = |name: &Arc<str>| cluster.topics.get(name).map(TopicLog::retention);
+        let of = |name: &Arc<str>| cluster.topics.get(name).map(|topic| topic.configs.clone());
         Ok(topics.iter().map(|name| of(name).ok_or_else(|| unknown("describe topic settings", name))).collect())
     }
 }

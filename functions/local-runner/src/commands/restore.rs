@@ -1,0 +1,149 @@
+//! `highwater restore`: topics of a backup into a Kafka cluster.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use segment_restorer::{Context, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport};
+use shared::{
+    adapters::{connect, instance, settings, system_clock::SystemClock},
+    config::selection::TopicPattern,
+    restore::{Plan, Severity, TopicRule},
+};
+
+use crate::{
+    cli::RestoreArgs,
+    failure::{Failure, Verdict},
+    output::{self, Report, progress, table},
+    storage,
+};
+
+/// How often the progress bar looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdict, Failure> {
+    let plan = plan(&args).await?;
+    let storage = storage::open(config, &args.storage).await?;
+    let settings = match &storage.settings {
+        Some(settings) => settings.clone(),
+        None => settings::load(config).await?,
+    };
+    let target = connect::target(&settings).await?;
+    let clock = Arc::new(SystemClock);
+    let context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
+    let input = Restore { plan, dry_run: args.dry_run, deadline: None };
+    let report = with_progress(&context.meter, segment_restorer::handle(input, &context)).await?;
+    output::print(&Restored(&report), args.output.json)?;
+    Ok(match report.outcome {
+        Outcome::Done | Outcome::Planned => Verdict::Good,
+        _ => Verdict::Wrong,
+    })
+}
+
+/// The plan of the file, and what the command line says instead.
+async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
+    let mut plan = match &args.plan {
+        Some(file) => read(file).await?,
+        None => Plan::default(),
+    };
+    if !args.topic.is_empty() {
+        plan.topics = args.topic.iter().map(|source: &TopicPattern| TopicRule::of(source.clone())).collect();
+    }
+    for rule in &mut plan.topics {
+        rule.target = args.target.clone().or(rule.target.take());
+        rule.incarnation = args.incarnation.or(rule.incarnation);
+    }
+    plan.backup = args.storage.backup.clone().or(plan.backup);
+    plan.prefix = args.prefix.clone().unwrap_or(plan.prefix);
+    plan.suffix = args.suffix.clone().unwrap_or(plan.suffix);
+    plan.from = args.from.or(plan.from);
+    plan.to = args.to.or(plan.to);
+    plan.filter = args.filter.clone().or(plan.filter);
+    plan.append |= args.append;
+    plan.accept_missing |= args.accept_missing;
+    if plan.topics.is_empty() {
+        let what = "nothing to restore: name a plan (docs/restore.md), or topics with --topic; `highwater topics` lists what there is";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    Ok(plan)
+}
+
+async fn read(file: &Path) -> Result<Plan, Failure> {
+    let unreadable = |source| Failure::Io { what: format!("the plan {} cannot be read", file.display()), source };
+    let text = tokio::fs::read_to_string(file).await.map_err(unreadable)?;
+    Plan::parse(&text).map_err(|why| Failure::Usage(format!("the plan {}: {why}", file.display())))
+}
+
+/// Shows meanwhile how many records are committed.
+async fn with_progress(
+    meter: &Meter,
+    restore: impl Future<Output = Result<RestoreReport, RestoreError>>,
+) -> Result<RestoreReport, RestoreError> {
+    let bar = progress::records("restore".to_owned());
+    let mut restore = std::pin::pin!(restore);
+    loop {
+        tokio::select! {
+            report = &mut restore => {
+                bar.finish_and_clear();
+                return report;
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let (done, all) = meter.records();
+                bar.set_length(all);
+                bar.set_position(done);
+            }
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(transparent)]
+struct Restored<'a>(&'a RestoreReport);
+
+impl Report for Restored<'_> {
+    const SCHEMA: &'static str = "highwater.restore.v1";
+
+    fn text(&self) -> String {
+        let finding = |finding: &shared::restore::Finding| match finding.severity {
+            Severity::Refused => format!("refused  {finding}\n"),
+            Severity::Note => format!("note     {finding}\n"),
+        };
+        let findings: String = self.0.findings.iter().map(finding).collect();
+        let rows: Vec<_> = self.0.topics.iter().flat_map(rows).collect();
+        let heads = ["TOPIC", "N", "TARGET", "PARTITION", "RECORDS", "BYTES", "FILTERED", "NEXT", "END", ""];
+        let errors =
+            self.0.topics.iter().filter_map(|topic| Some(format!("{}: {}\n", topic.target, topic.error.as_ref()?)));
+        format!("{findings}{}{}{}", table::layout(heads, &rows), errors.collect::<String>(), verdict(self.0))
+    }
+}
+
+fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
+    topic.partitions.iter().map(move |partition: &PartitionReport| {
+        let (records, bytes) = match topic.outcome {
+            Outcome::Planned | Outcome::Refused => (partition.records_max, partition.record_bytes_max),
+            _ => (partition.counts.records, partition.counts.record_bytes),
+        };
+        let done = if partition.next >= partition.end { "done" } else { "" };
+        [
+            topic.source.to_string(),
+            topic.incarnation.to_string(),
+            topic.target.to_string(),
+            partition.partition.to_string(),
+            records.to_string(),
+            bytes.to_string(),
+            partition.counts.filtered.to_string(),
+            partition.next.to_string(),
+            partition.end.to_string(),
+            done.to_owned(),
+        ]
+    })
+}
+
+fn verdict(report: &RestoreReport) -> &'static str {
+    match report.outcome {
+        Outcome::Done => "done: every record that was asked for is in the target\n",
+        Outcome::Planned => "dry run: nothing is written; the numbers are what is restored at most\n",
+        Outcome::Refused => "refused: nothing is written\n",
+        Outcome::Stopped => "stopped by its deadline: start it again, it goes on\n",
+        Outcome::TakenOver => "stopped: another run of this restore has taken over\n",
+        Outcome::Failed => "failed: start it again, it goes on where it was committed\n",
+    }
+}

@@ -1,0 +1,128 @@
+//! What the function has at hand.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use shared::{
+    ports::{clock::Clock, objects::Objects, transactions::Target},
+    restore::progress::Counts,
+};
+use tokio::sync::Semaphore;
+
+/// The function's ports and limits.
+pub struct Context {
+    /// The object storage.
+    pub objects: Arc<dyn Objects>,
+    /// The cluster that is written to.
+    pub target: Arc<dyn Target>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// This process's name, which no other run has.
+    pub instance: String,
+    /// How much.
+    pub limits: Limits,
+    /// How far it is.
+    pub meter: Arc<Meter>,
+    /// KiB of segments that may still be held in memory.
+    pub memory: Arc<Semaphore>,
+}
+
+/// How much at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Topics at the same time.
+    pub topics_max: usize,
+    /// Partitions of a worker that are read at the same time.
+    pub partitions_max: usize,
+    /// Segments of a partition that are fetched at the same time.
+    pub segments_ahead: usize,
+    /// KiB of segments in memory; one larger segment is held by itself.
+    pub segment_kib_max: u32,
+    /// Bytes of records in one transaction.
+    pub transaction_bytes_max: u64,
+    /// How long a transaction waits for more records.
+    pub transaction_age_max: Duration,
+    /// How often a transaction is begun again before the restore of a topic is given up.
+    pub attempts_max: u32,
+    /// How long before its deadline it begins nothing new.
+    pub deadline_margin: Duration,
+    /// How long open transactions of other restores may be in the way: longer than brokers keep those of the dead.
+    pub open_transactions_within: Duration,
+    /// How long a target that was just created may take until every partition has a leader.
+    pub leaders_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            topics_max: 4,
+            partitions_max: 2,
+            segments_ahead: 2,
+            segment_kib_max: 96 << 10,
+            transaction_bytes_max: 16 << 20,
+            transaction_age_max: Duration::from_secs(1),
+            attempts_max: 8,
+            deadline_margin: Duration::from_secs(60),
+            open_transactions_within: Duration::from_secs(90),
+            leaders_within: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How far a restore is, for whoever shows it while it runs.
+#[derive(Debug, Default)]
+pub struct Meter {
+    records: AtomicU64,
+    bytes: AtomicU64,
+    records_total: AtomicU64,
+}
+
+impl Meter {
+    /// Records that are committed, and how many there are at most.
+    #[must_use]
+    pub fn records(&self) -> (u64, u64) {
+        (self.records.load(Ordering::Relaxed), self.records_total.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of records that are committed.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn expect(&self, records: u64) {
+        self.records_total.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self, counts: Counts) {
+        self.records.fetch_add(counts.records + counts.filtered, Ordering::Relaxed);
+        self.bytes.fetch_add(counts.record_bytes, Ordering::Relaxed);
+    }
+}
+
+impl Context {
+    /// A context with the usual limits.
+    #[must_use]
+    pub fn new(objects: Arc<dyn Objects>, target: Arc<dyn Target>, clock: Arc<dyn Clock>, instance: &str) -> Self {
+        Context::limited(objects, target, clock, instance, Limits::default())
+    }
+
+    /// A context with these limits.
+    #[must_use]
+    pub fn limited(
+        objects: Arc<dyn Objects>,
+        target: Arc<dyn Target>,
+        clock: Arc<dyn Clock>,
+        instance: &str,
+        limits: Limits,
+    ) -> Self {
+        let memory = Arc::new(Semaphore::new(limits.segment_kib_max as usize));
+        let instance = instance.to_owned();
+        Context { objects, target, clock, instance, limits, meter: Arc::default(), memory }
+    }
+}

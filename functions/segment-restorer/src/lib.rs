@@ -1,0 +1,92 @@
+//! segment-restorer: topics of a backup, written into a Kafka cluster record by record, each exactly once.
+//!
+//! ```text
+//! prepare    what the plan means, what the backup holds, what the target is like, what stands in the way
+//! topic      one topic: its target is made, its workers run
+//! take_over  one run at a time, and what those before had committed
+//! worker     one producer: records, their progress and where they lie, transaction by transaction
+//! reading    the segments of a worker's partitions, fetched ahead and decoded
+//! ```
+//! # Why each record comes once
+//! A worker's progress is written in the transaction of its records. Whoever starts takes over all producers of the run before
+//! (`take_over`), and reads the progress after that: from then on nobody else can commit, and what was not committed is
+//! aborted. So what it reads is exactly what lies in the target, wherever the one before was killed, and also when that one
+//! still lives: it is fenced, says so, and stops.
+
+mod context;
+mod error;
+mod limiter;
+mod prepare;
+mod progress_log;
+mod reading;
+mod report;
+mod source;
+mod take_over;
+mod target;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod worker;
+
+pub use context::{Context, Limits, Meter};
+pub use error::RestoreError;
+pub use report::{Outcome, PartitionReport, RestoreReport, TopicReport};
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    archive::{pins::Hold, reading::pinned},
+    record::Millis,
+    restore::Plan,
+};
+
+/// The function's name.
+pub const NAME: &str = "segment-restorer";
+
+/// What to restore.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// What is asked.
+    pub plan: Plan,
+    /// Tells what would be done, and writes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// No transaction is begun after this, in milliseconds since 1970. What is left is restored by the next run.
+    #[serde(default)]
+    pub deadline: Option<Millis>,
+}
+
+impl Restore {
+    /// The same, with an answer by `deadline` at the latest.
+    #[must_use]
+    pub fn by(mut self, deadline: Millis) -> Self {
+        self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
+        self
+    }
+}
+
+/// Runs the function once.
+///
+/// # Errors
+/// When the backup or the target cannot be asked. What stands in the way of the plan, and what fails for one topic, is in
+/// the answer.
+pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, RestoreError> {
+    let backup = source::backup(&*context.objects, input.plan.backup.as_deref()).await?;
+    let work = async {
+        let prepared = prepare::prepare(&input.plan, backup.clone(), context).await?;
+        if input.dry_run || prepared.is_refused() {
+            return Ok(prepared.report());
+        }
+        Ok(topic::restore_all(prepared, &input, context).await)
+    };
+    // Pinned before the floors are read, so that what is found there stays.
+    let id = format!("restore-{}", context.instance);
+    Box::pin(pinned(&*context.objects, &backup.backup, holds(&input.plan), &id, work)).await?
+}
+
+/// The topics of the plan where they are named; everything where they are patterns.
+fn holds(plan: &Plan) -> Vec<Hold> {
+    let names: Vec<_> = plan.topics.iter().map(|rule| rule.source.to_string()).collect();
+    let are_names = names.iter().all(|name| shared::config::topic_name(name).is_ok());
+    if are_names { names.iter().map(|name| Hold::topic(name)).collect() } else { vec![] }
+}

@@ -1,0 +1,26 @@
+//! segment-restorer on AWS Lambda.
+
+use std::sync::Arc;
+
+use segment_restorer::{Context, Restore, handle};
+use shared::adapters::{
+    connect::{self, StartError},
+    instance,
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |input: Restore, context: Arc<Context>, deadline| async move {
+        handle(input.by(deadline), &context).await
+    })
+    .await
+}
+
+async fn context() -> Result<Context, StartError> {
+    let settings = settings::load(None).await?;
+    let (target, objects) = connect::both(connect::target(&settings), connect::storage(&settings)).await?;
+    Ok(Context::new(objects, target, Arc::new(SystemClock), &instance::name(&SystemClock)))
+}

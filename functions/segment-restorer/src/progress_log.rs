@@ -1,0 +1,87 @@
+//! The progress topic, read to its end.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use shared::{
+    ports::{
+        records::{Fetched, RecordsError},
+        transactions::Target,
+    },
+    record::{Offset, TopicPartition},
+    restore::{PROGRESS_TOPIC, RestoreId, progress::Progress},
+};
+
+use crate::error::RestoreError;
+
+/// How long one look waits for records.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often in a row nothing may come.
+const LOOKS_MAX: u32 = 60;
+
+/// Makes the topic where it is not there.
+pub(crate) async fn create(target: &dyn Target) -> Result<(), RestoreError> {
+    Ok(target.create_topic(PROGRESS_TOPIC, 1, &[("cleanup.policy", "compact".to_owned())]).await?)
+}
+
+/// What was read of the topic.
+pub(crate) struct Known {
+    /// By restore.
+    pub(crate) progress: BTreeMap<RestoreId, Progress>,
+    /// Everything below was read.
+    pub(crate) read_to: Offset,
+}
+
+/// Where the log ends now, with what is not committed yet.
+pub(crate) async fn end(target: &dyn Target) -> Result<Offset, RestoreError> {
+    let partition = TopicPartition::new(PROGRESS_TOPIC, 0);
+    Ok(target.bounds(&[partition]).await?.swap_remove(0)?.high_watermark)
+}
+
+/// What is known of these restores, as far as no open transaction is in the way.
+pub(crate) async fn read(target: &dyn Target, restores: &[RestoreId]) -> Result<Known, RestoreError> {
+    let known = restores.iter().map(|id| (id.clone(), Progress::default())).collect();
+    let mut known = Known { progress: known, read_to: Offset(0) };
+    if target.topics(Some(&[PROGRESS_TOPIC.into()])).await?.is_empty() {
+        return Ok(known);
+    }
+    let partition = TopicPartition::new(PROGRESS_TOPIC, 0);
+    let bounds = target.bounds(std::slice::from_ref(&partition)).await?.swap_remove(0)?;
+    let (start, end) = (bounds.start, bounds.stable_end);
+    let (mut position, mut quiet) = (start, 0);
+    let mut fetch = target.fetch(&[(partition, start)]).await?;
+    while position < end {
+        let came = fetch.next(LOOK).await?;
+        let before = position;
+        for fetched in came {
+            position = position.max(take(fetched, &mut known.progress)?);
+        }
+        quiet = if position > before { 0 } else { quiet + 1 };
+        if quiet > LOOKS_MAX {
+            let within_s = LOOK.as_secs_f64() * f64::from(LOOKS_MAX);
+            return Err(RestoreError::ProgressStalled { topic: PROGRESS_TOPIC, within_s: within_s as u64 });
+        }
+    }
+    known.read_to = position;
+    Ok(known)
+}
+
+/// Takes in what came, and says how far the reading is.
+fn take(fetched: Fetched, known: &mut BTreeMap<RestoreId, Progress>) -> Result<Offset, RestoreError> {
+    match fetched {
+        Fetched::Records { records, .. } => {
+            for record in &records {
+                for (id, progress) in known.iter_mut() {
+                    progress.take(id, record)?;
+                }
+            }
+            Ok(records.last().map_or(Offset(0), |record| record.offset.next()))
+        }
+        Fetched::End { position, .. } => Ok(position),
+        Fetched::Failed { error, .. } => Err(RecordsError::clone(&error).into()),
+        Fetched::OutOfRange { partition } => {
+            let message = format!("{partition} was emptied while it was read: start the restore again");
+            Err(RecordsError::Refused { operation: "read the progress of restores", message }.into())
+        }
+        Fetched::Assigned { .. } | Fetched::Revoked { .. } => Ok(Offset(0)),
+    }
+}

@@ -1,0 +1,231 @@
+//! The records of a worker's partitions, read ahead: segments are fetched by parts, checked, decoded and judged beside the
+//! writing.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use shared::{
+    archive::ArchiveError,
+    blocking,
+    ports::objects::{GetRange, Objects, ObjectsError},
+    record::{Offset, Partition, Record},
+    restore::{Selection, SourcePartition, SourceSegment, Take, progress::Counts},
+    segment::decoder::{DecodeError, SegmentReader},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{context::Context, error::RestoreError};
+
+/// A segment is fetched by such parts; one that breaks is fetched again by itself.
+const PART_BYTES: u64 = 8 << 20;
+/// How often a part is fetched, waiting longer each time.
+const ATTEMPTS_MAX: u32 = 6;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How many slices wait to be written.
+const SLICES_AHEAD: usize = 2;
+
+/// Records of a partition that follow each other.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    /// The source partition.
+    pub(crate) partition: Partition,
+    /// The records that are restored.
+    pub(crate) records: Vec<Record>,
+    /// Everything below is in this slice or one before it, or is not restored.
+    pub(crate) next: Offset,
+    /// How much that is.
+    pub(crate) counts: Counts,
+}
+
+/// Where a partition's reading goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    pub(crate) source: Arc<SourcePartition>,
+    pub(crate) selection: Arc<Selection>,
+    pub(crate) from: Offset,
+}
+
+/// Slices as they become ready, those of one partition in order. The reading ends when this is dropped.
+pub(crate) struct Reading {
+    slices: mpsc::Receiver<Result<Slice, RestoreError>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Reading {
+    /// Begins to read.
+    pub(crate) fn start(context: &Context, starts: Vec<Start>) -> Self {
+        let (sender, slices) = mpsc::channel(SLICES_AHEAD);
+        let reader = Reader {
+            objects: context.objects.clone(),
+            memory: context.memory.clone(),
+            memory_kib: context.limits.segment_kib_max,
+            segments_ahead: context.limits.segments_ahead,
+            sender,
+        };
+        let at_once = context.limits.partitions_max;
+        let task = tokio::spawn(async move {
+            stream::iter(starts).for_each_concurrent(at_once, |start| reader.partition(start)).await;
+        });
+        Reading { slices, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The next slice; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Slice, RestoreError>> {
+        self.slices.recv().await
+    }
+}
+
+struct Reader {
+    objects: Arc<dyn Objects>,
+    memory: Arc<Semaphore>,
+    memory_kib: u32,
+    segments_ahead: usize,
+    sender: mpsc::Sender<Result<Slice, RestoreError>>,
+}
+
+/// A segment in memory.
+struct Fetched {
+    segment: SourceSegment,
+    body: Bytes,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    async fn partition(&self, start: Start) {
+        if let Err(error) = self.read(&start).await {
+            // Nobody listens when the worker has ended.
+            drop(self.sender.send(Err(error)).await);
+        }
+    }
+
+    async fn read(&self, start: &Start) -> Result<(), RestoreError> {
+        let Start { source, selection, from } = start;
+        let segments: Vec<_> =
+            source.needed(selection).filter(|segment| segment.metadata.next > *from).cloned().collect();
+        let fetches = segments.into_iter().map(|segment| self.fetch(segment));
+        let mut fetched = stream::iter(fetches).buffered(self.segments_ahead);
+        while let Some(fetched) = fetched.try_next().await? {
+            if !self.decode(fetched, start).await? {
+                return Ok(());
+            }
+        }
+        let end = source.end(selection);
+        if end > *from {
+            let slice =
+                Slice { partition: source.chain.partition, records: vec![], next: end, counts: Counts::default() };
+            drop(self.sender.send(Ok(slice)).await);
+        }
+        Ok(())
+    }
+
+    /// Fetches a segment, in a task of its own so that it goes on while others are decoded.
+    fn fetch(&self, segment: SourceSegment) -> impl Future<Output = Result<Fetched, RestoreError>> + use<> {
+        let (objects, memory) = (self.objects.clone(), self.memory.clone());
+        let kib = u32::try_from(segment.entry.size_bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.memory_kib);
+        async move {
+            let task = AbortOnDropHandle::new(tokio::spawn(async move {
+                let permit = memory.acquire_many_owned(kib).await.expect("the semaphore is never closed");
+                let body = whole(&*objects, &segment).await?;
+                Ok(Fetched { segment, body, _memory: permit })
+            }));
+            match task.await {
+                Ok(fetched) => fetched,
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            }
+        }
+    }
+
+    /// Decodes a segment and hands its slices on; false when nobody wants them any more.
+    async fn decode(&self, fetched: Fetched, start: &Start) -> Result<bool, RestoreError> {
+        let (sender, start) = (self.sender.clone(), start.clone());
+        blocking::run(move || {
+            let Fetched { segment, body, _memory } = fetched;
+            let damaged = |source: DecodeError| RestoreError::Damaged {
+                key: segment.entry.key.clone(),
+                from: segment.metadata.base,
+                to: segment.metadata.next,
+                source,
+            };
+            let reader = SegmentReader::open(body).map_err(damaged)?;
+            if *reader.metadata() != segment.metadata {
+                return Err(changed(&segment, "it is another one than when it was looked at"));
+            }
+            for group in reader.row_groups() {
+                let slice = sift(&start, group.map_err(damaged)?);
+                if sender.blocking_send(Ok(slice)).is_err() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+    }
+}
+
+fn changed(segment: &SourceSegment, what: &'static str) -> RestoreError {
+    let SourceSegment { entry, metadata } = segment;
+    RestoreError::Changed { key: entry.key.clone(), from: metadata.base, to: metadata.next, what }
+}
+
+/// What is restored of these records.
+fn sift(start: &Start, mut records: Vec<Record>) -> Slice {
+    let at = start.source.chain.topic_partition();
+    let (mut counts, mut next) = (Counts::default(), start.from);
+    records.retain(|record| {
+        next = next.max(record.offset.next());
+        let take = if record.offset < start.from { Take::Outside } else { start.selection.judge(&at, record) };
+        match take {
+            Take::Restored => {}
+            Take::Undecided => counts.filter_errors += 1,
+            Take::Filtered => counts.filtered += 1,
+            Take::Outside => {}
+        }
+        let is_restored = matches!(take, Take::Restored | Take::Undecided);
+        if is_restored {
+            counts.records += 1;
+            counts.record_bytes += record.size_bytes();
+        }
+        is_restored
+    });
+    Slice { partition: at.partition, records, next, counts }
+}
+
+/// All bytes of a segment.
+async fn whole(objects: &dyn Objects, segment: &SourceSegment) -> Result<Bytes, RestoreError> {
+    let size = segment.entry.size_bytes;
+    if size <= PART_BYTES {
+        return part(objects, segment, 0, size).await;
+    }
+    let mut body = BytesMut::with_capacity(usize::try_from(size).unwrap_or(0));
+    let mut from = 0;
+    while from < size {
+        let to = size.min(from + PART_BYTES);
+        body.extend_from_slice(&part(objects, segment, from, to).await?);
+        from = to;
+    }
+    Ok(body.freeze())
+}
+
+async fn part(objects: &dyn Objects, segment: &SourceSegment, from: u64, to: u64) -> Result<Bytes, RestoreError> {
+    let key = &segment.entry.key;
+    let (mut attempt, mut pause) = (1, FIRST_PAUSE);
+    loop {
+        match objects.get(key, GetRange::Bytes(from..to)).await {
+            Ok(Some(object)) if object.size_bytes != segment.entry.size_bytes => {
+                return Err(changed(segment, "it has another size than when it was listed"));
+            }
+            Ok(Some(object)) => return Ok(object.body),
+            Ok(None) => return Err(ArchiveError::Missing { key: key.clone() }.into()),
+            Err(error) if error.retry() && attempt < ATTEMPTS_MAX => warn(key, &error),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(pause).await;
+        (attempt, pause) = (attempt + 1, pause * 2);
+    }
+}
+
+fn warn(key: &str, error: &ObjectsError) {
+    tracing::warn!(key, error = error as &dyn std::error::Error, "part of a segment not read; trying again");
+}

@@ -1,0 +1,90 @@
+//! What a run answers.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use shared::{
+    record::{Offset, Partition},
+    restore::{Finding, progress::Counts},
+};
+
+/// How a restore ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Something stands in its way; nothing was written.
+    Refused,
+    /// A dry run: nothing was written.
+    Planned,
+    /// Everything that was asked for is in the target.
+    Done,
+    /// The deadline came; the next run goes on.
+    Stopped,
+    /// Another run of the same restore took over.
+    TakenOver,
+    /// It failed; another run goes on where it was committed.
+    Failed,
+}
+
+/// What a run answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RestoreReport {
+    /// The backup.
+    pub backup: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was found before anything was written.
+    pub findings: Vec<Finding>,
+    /// What became of each topic.
+    pub topics: Vec<TopicReport>,
+}
+
+/// What became of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicReport {
+    /// The source.
+    pub source: Arc<str>,
+    /// Which topic of that name.
+    pub incarnation: u32,
+    /// The target.
+    pub target: Arc<str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not end well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its partitions.
+    pub partitions: Vec<PartitionReport>,
+}
+
+/// How far a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartitionReport {
+    /// The source partition.
+    pub partition: Partition,
+    /// Everything below is restored, or was not asked for.
+    pub next: Offset,
+    /// Where it is done.
+    pub end: Offset,
+    /// How much is in the target, from all runs.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How many records there are at most.
+    pub records_max: u64,
+    /// How many bytes they have at most.
+    pub record_bytes_max: u64,
+}
+
+impl RestoreReport {
+    /// The worst that became of any topic.
+    pub(crate) fn outcome_of(topics: &[TopicReport]) -> Outcome {
+        let order = |outcome: &Outcome| match outcome {
+            Outcome::Done | Outcome::Planned => 0,
+            Outcome::Stopped => 1,
+            Outcome::TakenOver => 2,
+            Outcome::Refused => 3,
+            Outcome::Failed => 4,
+        };
+        topics.iter().map(|topic| topic.outcome).max_by_key(order).unwrap_or(Outcome::Done)
+    }
+}

@@ -1,0 +1,183 @@
+//! The restore of one topic: its target is made, its producers take over, its workers run side by side.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{StreamExt as _, future::join_all, stream};
+use shared::{
+    archive::Owner,
+    crash,
+    ports::transactions::TransactionalProducer,
+    record::{Millis, Partition},
+    restore::{Finding, Plan, RestoreId, preflight::TargetTopic, progress::Position},
+};
+
+use crate::{
+    Restore,
+    context::Context,
+    error::RestoreError,
+    limiter::Limiter,
+    prepare::{Prepared, PreparedTopic},
+    progress_log,
+    reading::Start,
+    report::{Outcome, RestoreReport, TopicReport},
+    take_over::TakeOver,
+    target,
+    worker::{Aim, Ended, Worker},
+};
+
+/// Restores all topics, some at a time.
+pub(crate) async fn restore_all(prepared: Prepared, input: &Restore, context: &Context) -> RestoreReport {
+    let Prepared { backup, plan, findings, topics } = prepared;
+    let limiter = Arc::new(Limiter::new(plan.records_per_s, plan.bytes_per_s.map(|max| max.0)));
+    let restores =
+        topics.into_iter().map(|topic| restore(topic, &backup, &plan, input.deadline, limiter.clone(), context));
+    let topics: Vec<TopicReport> = stream::iter(restores).buffered(context.limits.topics_max).collect().await;
+    let outcome = RestoreReport::outcome_of(&topics);
+    RestoreReport { backup: backup.backup, outcome, findings, topics }
+}
+
+/// Restores a topic, and says how that ended.
+async fn restore(
+    topic: PreparedTopic,
+    backup: &Owner,
+    plan: &Plan,
+    deadline: Option<Millis>,
+    limiter: Arc<Limiter>,
+    context: &Context,
+) -> TopicReport {
+    let mut positions = BTreeMap::new();
+    let mut run = Run { topic: &topic, backup, plan, deadline, context, limiter, positions: &mut positions };
+    let ended = Box::pin(run.run()).await;
+    let (outcome, error) = match ended {
+        Ok(Ended::Done) => (Outcome::Done, None),
+        Ok(Ended::Stopped) => (Outcome::Stopped, None),
+        Err(error) if error.is_fenced() => (Outcome::TakenOver, Some(error)),
+        Err(error) => (Outcome::Failed, Some(error)),
+    };
+    let error = error.map(|error| text(&error));
+    TopicReport { error, ..topic.report(outcome, &positions) }
+}
+
+/// An error with its causes.
+fn text(error: &RestoreError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| (*cause).source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
+}
+
+struct Run<'a> {
+    topic: &'a PreparedTopic,
+    backup: &'a Owner,
+    plan: &'a Plan,
+    deadline: Option<Millis>,
+    context: &'a Context,
+    limiter: Arc<Limiter>,
+    /// How far each partition is, as it was committed.
+    positions: &'a mut BTreeMap<Partition, Position>,
+}
+
+impl<'a> Run<'a> {
+    async fn run(&mut self) -> Result<Ended, RestoreError> {
+        let target = self.target().await?;
+        let restore = RestoreId::of(&self.backup.cluster_id, &self.backup.backup, &target.id);
+        progress_log::create(&*self.context.target).await?;
+        let taken = TakeOver::new(self.topic, self.backup, self.plan, &restore, &target, self.context).run().await?;
+        self.positions.extend(taken.progress.positions);
+        self.expect();
+        let margin = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
+        // A transaction is no larger than what is allowed in a second, so that the writing is even.
+        let asked = [self.plan.transaction_bytes_max, self.plan.bytes_per_s].into_iter().flatten().map(|max| max.0);
+        let transaction_bytes_max = asked.min();
+        let aim = Aim {
+            restore,
+            transaction_bytes_max: transaction_bytes_max.unwrap_or(self.context.limits.transaction_bytes_max),
+            source: self.topic.fixed.source.clone(),
+            target: self.topic.target_name.clone(),
+            target_id: target.id,
+            target_partitions: target.partitions,
+            rehash: self.plan.rehash,
+            origin_headers: self.plan.origin_headers.clone(),
+            limiter: self.limiter.clone(),
+            stop_at: self.deadline.map(|deadline| Millis(deadline.0.saturating_sub(margin))),
+        };
+        let mut workers = self.workers(&aim, taken.producers);
+        let ended = join_all(workers.iter_mut().map(Worker::run)).await;
+        for worker in workers {
+            self.positions.extend(worker.positions);
+        }
+        first_trouble(ended)
+    }
+
+    /// The target as it is, made where it is not there. What only shows then is told before anything is written to it.
+    async fn target(&self) -> Result<TargetTopic, RestoreError> {
+        let (topic, context) = (self.topic, self.context);
+        if let Some(target) = &topic.target {
+            return Ok(target.clone());
+        }
+        let settings: Vec<_> = self.plan.settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        context.target.create_topic(&topic.target_name, topic.create_partitions, &settings).await?;
+        crash::point("restore-created");
+        let within = context.limits.leaders_within;
+        target::wait_for_leaders(&*context.target, &topic.target_name, topic.create_partitions, within).await?;
+        let names = std::slice::from_ref(&topic.target_name);
+        let Owner { cluster_id, backup, .. } = self.backup;
+        let mut described = target::describe(&*context.target, cluster_id, backup, names).await?;
+        let none = || RestoreError::NoLeaders { name: topic.target_name.clone(), within_s: within.as_secs() };
+        let target = described.remove(&topic.target_name).ok_or_else(none)?;
+        let known = PreparedTopic { target: Some(target.clone()), ..topic.clone() };
+        let refusals = known.findings(self.plan, context.clock.now());
+        let refusals: Vec<_> = refusals.iter().filter(|it| it.is_refusal()).map(Finding::to_string).collect();
+        match refusals.is_empty() {
+            true => Ok(target),
+            false => Err(RestoreError::Unsuitable { name: topic.target_name.clone(), why: refusals.join("; ") }),
+        }
+    }
+
+    /// Each producer with the partitions that are its own.
+    fn workers(&self, aim: &Aim, producers: Vec<Box<dyn TransactionalProducer>>) -> Vec<Worker<'a>> {
+        let count = producers.len();
+        let mut starts: Vec<Vec<Start>> = producers.iter().map(|_| vec![]).collect();
+        for (source, selection) in self.topic.restored() {
+            let from = selection.offsets.from.unwrap_or(source.floor.base);
+            let start = Start { source: Arc::new(source.clone()), selection: Arc::new(selection.clone()), from };
+            let number = usize::try_from(source.chain.partition.0).unwrap_or(0) % count;
+            starts[number].push(start);
+        }
+        let worker = |(producer, starts): (Box<dyn TransactionalProducer>, Vec<Start>)| {
+            let own = |start: &Start| {
+                let partition = start.source.chain.partition;
+                Some((partition, *self.positions.get(&partition)?))
+            };
+            let positions = starts.iter().filter_map(own).collect();
+            Worker { context: self.context, aim: aim.clone(), producer, starts, positions, is_open: false }
+        };
+        producers.into_iter().zip(starts).map(worker).collect()
+    }
+
+    /// Tells whoever shows progress how much is left.
+    fn expect(&self) {
+        for (source, selection) in self.topic.restored() {
+            let done =
+                self.positions.get(&source.chain.partition).map_or(0, |it| it.counts.records + it.counts.filtered);
+            self.context.meter.expect(source.upper_bound(selection).records.saturating_sub(done));
+        }
+    }
+}
+
+/// The first error that is not the loss of a producer, which has its cause elsewhere; or how the workers ended.
+fn first_trouble(ended: Vec<Result<Ended, RestoreError>>) -> Result<Ended, RestoreError> {
+    let (mut stopped, mut errors) = (false, vec![]);
+    for ended in ended {
+        match ended {
+            Ok(ended) => stopped |= ended == Ended::Stopped,
+            Err(error) => errors.push(error),
+        }
+    }
+    errors.sort_by_key(RestoreError::is_fenced);
+    match errors.into_iter().next() {
+        Some(error) => Err(error),
+        None if stopped => Ok(Ended::Stopped),
+        None => Ok(Ended::Done),
+    }
+}

@@ -1,0 +1,440 @@
+//! What is asked: which topics, under which names, which of their records.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+    sync::Arc,
+};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    Finding, OffsetRange, OriginHeaders, TimeRange,
+    preflight::{Kind, Severity},
+};
+use crate::{
+    config::{selection::TopicPattern, topic_name, units::ByteSize},
+    record::{Millis, Offset, Partition, filter::Filter},
+};
+
+/// Kafka's limit for one cluster's transactional ids is far above; more producers than this only cost memory.
+const WORKERS_MAX: u16 = 64;
+
+/// What is to be restored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plan {
+    /// The backup; not needed where the storage holds one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// Put before the names of the topics that have no `target`.
+    pub prefix: String,
+    /// Put behind them.
+    pub suffix: String,
+    /// Only records from this moment on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Moment>,
+    /// Only records before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Moment>,
+    /// Only records that this CEL expression keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Writes behind what a target holds already.
+    pub append: bool,
+    /// Restores around ranges that the backup lacks, or that have expired.
+    pub accept_missing: bool,
+    /// Creates targets that are not there.
+    pub create: bool,
+    /// Settings of targets that are created.
+    pub settings: BTreeMap<String, String>,
+    /// Producers for each topic.
+    pub workers: u16,
+    /// Puts each record where the default partitioner of Kafka's Java client puts its key, instead of into its own partition.
+    pub rehash: bool,
+    /// Headers that tell where a record came from; absent: records are as they were.
+    #[serde(skip_serializing_if = "OriginHeaders::is_none")]
+    pub origin_headers: OriginHeaders,
+    /// Not more records than this in a second, of all topics together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records_per_s: Option<u64>,
+    /// Not more bytes of records than this in a second, of all topics together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_s: Option<ByteSize>,
+    /// A transaction is committed when its records have so many bytes, or are a second old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction_bytes_max: Option<ByteSize>,
+    /// The topics.
+    pub topics: Vec<TopicRule>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan {
+            backup: None,
+            prefix: String::new(),
+            suffix: String::new(),
+            from: None,
+            to: None,
+            filter: None,
+            append: false,
+            accept_missing: false,
+            create: true,
+            settings: BTreeMap::new(),
+            workers: 4,
+            rehash: false,
+            origin_headers: OriginHeaders::default(),
+            records_per_s: None,
+            bytes_per_s: None,
+            transaction_bytes_max: None,
+            topics: vec![],
+        }
+    }
+}
+
+/// Which topics, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicRule {
+    /// A name, a glob or a /regular expression/.
+    pub source: TopicPattern,
+    /// The name to write to; absent: the source's, with prefix and suffix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Of a topic that was deleted and created again: which one; absent: the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u32>,
+    /// How many partitions the target gets where it is created; absent: as many as the backup holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_partitions: Option<u16>,
+    /// Only records that this CEL expression keeps; instead of the plan's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Only these partitions; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<PartitionRule>,
+}
+
+/// A partition, and which offsets of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionRule {
+    /// Its number.
+    pub number: Partition,
+    /// The first offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_offset: Option<Offset>,
+    /// The offset after the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_offset: Option<Offset>,
+}
+
+impl TopicRule {
+    /// The rule of one topic or pattern and nothing else.
+    #[must_use]
+    pub fn of(source: TopicPattern) -> Self {
+        TopicRule { source, target: None, incarnation: None, target_partitions: None, filter: None, partitions: vec![] }
+    }
+}
+
+/// A moment: milliseconds since 1970, or a date and time with its offset (`2026-11-27T08:00:00Z`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Moment(pub Millis);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ms) = text.parse() {
+            return Ok(Moment(Millis(ms)));
+        }
+        let parsed: Result<jiff::Timestamp, _> = text.parse();
+        let parsed = parsed.map_err(|_| {
+            format!("{text:?} is no moment: write it as in 2026-11-27T08:00:00Z, or as milliseconds since 1970")
+        })?;
+        Ok(Moment(Millis(parsed.as_millisecond())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Ms(i64),
+            Date(toml::value::Datetime),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Ms(ms) => Ok(Moment(Millis(ms))),
+            Written::Date(date) => date.to_string().parse().map_err(serde::de::Error::custom),
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl Plan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and where.
+    pub fn parse(text: &str) -> Result<Plan, String> {
+        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    }
+
+    /// The time range.
+    #[must_use]
+    pub fn time(&self) -> TimeRange {
+        TimeRange { from: self.from.map(|moment| moment.0), to: self.to.map(|moment| moment.0) }
+    }
+}
+
+/// One topic to restore into one other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicJob {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// Which topic of that name; `None`: the last.
+    pub incarnation: Option<u32>,
+    /// The target's name.
+    pub target: Arc<str>,
+    /// Of these timestamps.
+    pub time: TimeRange,
+    /// Only these partitions; none: all.
+    pub partitions: BTreeMap<Partition, OffsetRange>,
+    /// Only what it keeps.
+    pub filter: Option<Arc<Filter>>,
+    /// How many partitions the target gets where it is created.
+    pub target_partitions: Option<u16>,
+}
+
+/// The topics that a plan means, of those that the backup holds; and everything that is wrong with the plan itself.
+#[must_use]
+pub fn resolve(plan: &Plan, held: &[Arc<str>]) -> (Vec<TopicJob>, Vec<Finding>) {
+    let mut resolving = Resolving { plan, jobs: vec![], findings: vec![] };
+    if plan.topics.is_empty() {
+        resolving.refuse(Kind::Plan, None, "the plan names no topic: name one as `source` in [[topics]]".to_owned());
+    }
+    if plan.workers == 0 || plan.workers > WORKERS_MAX {
+        let message = format!("workers = {}: write a number from 1 to {WORKERS_MAX}", plan.workers);
+        resolving.refuse(Kind::Plan, None, message);
+    }
+    let time = plan.time();
+    if let (Some(from), Some(to)) = (time.from, time.to)
+        && from >= to
+    {
+        let message = format!(
+            "nothing is from {from} on and before {to}, in milliseconds since 1970: `from` is included, `to` is not"
+        );
+        resolving.refuse(Kind::ImpossibleRange, None, message);
+    }
+    resolving.limits();
+    plan.topics.iter().for_each(|rule| resolving.rule(rule, held));
+    resolving.overlaps();
+    (resolving.jobs, resolving.findings)
+}
+
+struct Resolving<'a> {
+    plan: &'a Plan,
+    jobs: Vec<TopicJob>,
+    findings: Vec<Finding>,
+}
+
+impl Resolving<'_> {
+    fn refuse(&mut self, kind: Kind, topic: Option<&str>, message: String) {
+        let topic = topic.map(Into::into);
+        self.findings.push(Finding { severity: Severity::Refused, kind, topic, partition: None, message });
+    }
+
+    fn limits(&mut self) {
+        let Plan { records_per_s, bytes_per_s, transaction_bytes_max, origin_headers, .. } = self.plan;
+        let bytes = [*bytes_per_s, *transaction_bytes_max].into_iter().flatten();
+        if *records_per_s == Some(0) || bytes.into_iter().any(|bytes| bytes.0 == 0) {
+            let message = "records_per_s, bytes_per_s and transaction_bytes_max must be more than nothing".to_owned();
+            self.refuse(Kind::Plan, None, message);
+        }
+        if origin_headers.is_ambiguous() {
+            self.refuse(Kind::Plan, None, "two origin_headers have the same name: give each its own".to_owned());
+        }
+    }
+
+    fn rule(&mut self, rule: &TopicRule, held: &[Arc<str>]) {
+        let sources: Vec<_> = held.iter().filter(|topic| rule.source.matches(topic)).cloned().collect();
+        let text = rule.source.to_string();
+        if sources.is_empty() {
+            let message =
+                format!("the backup holds no topic that {text:?} matches: `highwater topics` lists what it holds");
+            return self.refuse(Kind::UnknownTopic, Some(&text), message);
+        }
+        if let (Some(target), 2..) = (&rule.target, sources.len()) {
+            let message = format!(
+                "{text:?} matches {} topics, and target {target:?} is one: use prefix or suffix",
+                sources.len()
+            );
+            return self.refuse(Kind::OverlappingTargets, Some(&text), message);
+        }
+        let filter =
+            match rule.filter.as_ref().or(self.plan.filter.as_ref()).map(|text| Filter::compile(text)).transpose() {
+                Ok(filter) => filter.map(Arc::new),
+                Err(error) => return self.refuse(Kind::Plan, Some(&text), format!("filter, {error}")),
+            };
+        let Some(partitions) = self.partitions(rule, &text) else { return };
+        for source in sources {
+            let target = rule.target.clone();
+            let target = target.unwrap_or_else(|| format!("{}{source}{}", self.plan.prefix, self.plan.suffix));
+            if let Err(why) = topic_name(&target) {
+                self.refuse(Kind::Plan, Some(&source), format!("target {target:?}: {why}"));
+                continue;
+            }
+            self.jobs.push(TopicJob {
+                source,
+                incarnation: rule.incarnation,
+                target: target.into(),
+                time: self.plan.time(),
+                partitions: partitions.clone(),
+                filter: filter.clone(),
+                target_partitions: rule.target_partitions,
+            });
+        }
+    }
+
+    fn partitions(&mut self, rule: &TopicRule, text: &str) -> Option<BTreeMap<Partition, OffsetRange>> {
+        let mut partitions = BTreeMap::new();
+        let mut is_sound = true;
+        for PartitionRule { number, from_offset: from, until_offset: until } in &rule.partitions {
+            let is_negative = number.0 < 0 || [from, until].iter().any(|it| it.is_some_and(|offset| offset.0 < 0));
+            let is_empty = matches!((from, until), (Some(from), Some(until)) if from >= until);
+            let problem = match () {
+                () if is_negative => Some("partitions and offsets are numbered from 0 on"),
+                () if is_empty => Some("from_offset is included and until_offset is not, so this range is empty"),
+                () if partitions.contains_key(number) => Some("it is named twice"),
+                () => None,
+            };
+            if let Some(problem) = problem {
+                self.refuse(Kind::ImpossibleRange, Some(text), format!("partition {number}: {problem}"));
+                is_sound = false;
+            }
+            partitions.insert(*number, OffsetRange { from: *from, until: *until });
+        }
+        is_sound.then_some(partitions)
+    }
+
+    /// No target is written by two, and none is read as well.
+    fn overlaps(&mut self) {
+        let mut targets = BTreeSet::new();
+        let sources: BTreeSet<_> = self.jobs.iter().map(|job| job.source.clone()).collect();
+        for job in self.jobs.clone() {
+            if !targets.insert(job.target.clone()) {
+                let message = format!("two topics of the plan have the target {:?}: give each its own", job.target);
+                self.refuse(Kind::OverlappingTargets, Some(&job.source), message);
+            }
+            if job.target != job.source && sources.contains(&job.target) {
+                let message =
+                    format!("the target {:?} is itself a source of the plan: give it another name", job.target);
+                self.refuse(Kind::OverlappingTargets, Some(&job.source), message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held() -> Vec<Arc<str>> {
+        ["orders", "orders-old", "payments"].map(Into::into).to_vec()
+    }
+
+    /// Sources with their targets, and what is wrong.
+    type Resolved = (Vec<(String, String)>, Vec<(Kind, String)>);
+
+    fn resolved(text: &str) -> Resolved {
+        let (jobs, findings) = resolve(&Plan::parse(text).unwrap(), &held());
+        let jobs = jobs.iter().map(|job| (job.source.to_string(), job.target.to_string())).collect();
+        (jobs, findings.into_iter().map(|finding| (finding.kind, finding.message)).collect())
+    }
+
+    fn kinds(text: &str) -> Vec<Kind> {
+        resolved(text).1.into_iter().map(|(kind, _)| kind).collect()
+    }
+
+    #[test]
+    fn names_come_from_the_target_or_from_prefix_and_suffix() {
+        let text = r#"
+            prefix = "a-"
+            suffix = "-z"
+            [[topics]]
+            source = "orders*"
+            [[topics]]
+            source = "payments"
+            target = "money"
+        "#;
+        let expected = [("orders", "a-orders-z"), ("orders-old", "a-orders-old-z"), ("payments", "money")];
+        let expected = expected.map(|(source, target)| (source.to_owned(), target.to_owned())).to_vec();
+        assert_eq!(resolved(text), (expected, vec![]));
+    }
+
+    #[test]
+    fn a_moment_is_a_date_a_text_or_milliseconds() {
+        let from = |text: &str| Plan::parse(&format!("from = {text}")).map(|plan| plan.from.unwrap().0);
+        for text in ["2020-01-01T00:00:00Z", "\"2020-01-01T01:00:00+01:00\"", "1577836800000"] {
+            assert_eq!(from(text), Ok(Millis(1_577_836_800_000)), "{text}");
+        }
+        assert!(from("\"yesterday\"").unwrap_err().contains("yesterday"));
+        assert!(from("2020-01-01").is_err(), "a day has no time of day");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let text = r#"
+            from = 200
+            to = 200
+            workers = 0
+            [[topics]]
+            source = "ordres"
+            [[topics]]
+            source = "orders*"
+            target = "one"
+            [[topics]]
+            source = "payments"
+            filter = "value ="
+        "#;
+        let expected = [Kind::Plan, Kind::ImpossibleRange, Kind::UnknownTopic, Kind::OverlappingTargets, Kind::Plan];
+        assert_eq!(kinds(text), expected);
+    }
+
+    #[test]
+    fn a_target_has_one_source_and_is_none_itself() {
+        let twice =
+            "[[topics]]\nsource = \"orders\"\ntarget = \"x\"\n[[topics]]\nsource = \"payments\"\ntarget = \"x\"";
+        assert_eq!(kinds(twice), [Kind::OverlappingTargets]);
+        let source =
+            "[[topics]]\nsource = \"orders\"\ntarget = \"payments\"\n[[topics]]\nsource = \"payments\"\ntarget = \"y\"";
+        assert_eq!(kinds(source), [Kind::OverlappingTargets]);
+        assert_eq!(kinds("[[topics]]\nsource = \"orders\"\ntarget = \"a b\""), [Kind::Plan]);
+        assert_eq!(kinds("[[topics]]\nsource = \"orders\""), []);
+    }
+
+    #[test]
+    fn impossible_ranges_of_offsets_are_refused() {
+        let of = |range: &str| kinds(&format!("[[topics]]\nsource = \"orders\"\npartitions = [{range}]"));
+        assert_eq!(of("{ number = 0, from_offset = 5, until_offset = 5 }"), [Kind::ImpossibleRange]);
+        assert_eq!(of("{ number = 0, from_offset = -1 }"), [Kind::ImpossibleRange]);
+        assert_eq!(of("{ number = 0 }, { number = 0 }"), [Kind::ImpossibleRange]);
+        assert_eq!(of("{ number = 0, from_offset = 5, until_offset = 6 }, { number = 1 }"), []);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        let error = Plan::parse("[[topics]]\nsource = \"orders\"\ntraget = \"x\"").unwrap_err();
+        assert!(error.contains("traget"), "{error}");
+    }
+
+    #[test]
+    fn a_plan_is_the_same_as_json() {
+        let plan = Plan::parse("from = 5\n[[topics]]\nsource = \"orders\"\npartitions = [{ number = 1 }]").unwrap();
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+}

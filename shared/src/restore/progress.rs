@@ -1,0 +1,418 @@
+//! What is known of a restore, as records of the compacted progress topic.
+//!
+//! | key | value | says |
+//! |---|---|---|
+//! | `{restore, "record": "started"}` | [`Started`] | what is restored: fixed once |
+//! | `{restore, "record": "run"}` | [`Run`] | which run writes, by how many producers |
+//! | `{restore, "record": "position", partition}` | [`Position`] | how far a source partition is |
+//! | `{restore, "record": "mapping", partition, from}` | [`MappedRuns`] | where the records from there on lie |
+//!
+//! Keys and values are JSON. A position is written in the transaction of the records below it, so it is never ahead of them and
+//! never behind.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{MappingRun, OffsetRange, OriginHeaders, TimeRange};
+use crate::record::{Millis, Offset, Partition, Record, TimestampType, TopicId};
+
+/// The version of these records.
+pub const PROGRESS_VERSION: u32 = 1;
+/// So many runs are in one record at most: some hundred kilobytes.
+const RUNS_MAX: usize = 8_000;
+
+/// Names the restore of a backup into a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RestoreId(Arc<str>);
+
+impl RestoreId {
+    /// The restore of a cluster's backup into the topic of that id.
+    #[must_use]
+    pub fn of(cluster_id: &str, backup: &str, target: &TopicId) -> Self {
+        let text = format!("highwater-restore-1\n{cluster_id}\n{backup}\n{target}");
+        RestoreId(hex::encode(&Sha256::digest(text)[..12]).into())
+    }
+
+    /// The transactional id that only one run holds: whoever took it last.
+    #[must_use]
+    pub fn holder_id(&self) -> String {
+        format!("highwater-restore-{self}")
+    }
+
+    /// The transactional id of a run's producer of that number.
+    #[must_use]
+    pub fn worker_id(&self, run: u32, number: u16) -> String {
+        format!("highwater-restore-{self}-{run}-{number}")
+    }
+}
+
+impl fmt::Display for RestoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProgressKey {
+    /// Of which restore.
+    pub restore: RestoreId,
+    /// What it says.
+    #[serde(flatten)]
+    pub record: KeyRecord,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum KeyRecord {
+    /// What is restored.
+    Started,
+    /// Which run writes.
+    Run,
+    /// How far a source partition is.
+    Position {
+        /// Which.
+        partition: Partition,
+    },
+    /// Where records lie.
+    Mapping {
+        /// The source partition.
+        partition: Partition,
+        /// The first source offset.
+        from: Offset,
+    },
+}
+
+/// What is restored, and how. Resuming with anything else is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fixed {
+    /// The source topic.
+    pub source: Arc<str>,
+    /// Its id.
+    pub source_topic_id: TopicId,
+    /// Which topic of that name.
+    pub incarnation: u32,
+    /// Of these timestamps.
+    #[serde(default)]
+    pub time: TimeRange,
+    /// The partitions that are named, and which offsets of them; none: all.
+    #[serde(default, with = "by_partition", skip_serializing_if = "BTreeMap::is_empty")]
+    pub partitions: BTreeMap<Partition, OffsetRange>,
+    /// The records that this keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Whether records go where their keys belong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehash: bool,
+    /// The headers that tell where they came from.
+    #[serde(default, skip_serializing_if = "OriginHeaders::is_none")]
+    pub origin_headers: OriginHeaders,
+}
+
+/// The first record of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// The version of these records.
+    pub format_version: u32,
+    /// The backup.
+    pub backup: String,
+    /// The cluster it is a backup of.
+    pub cluster_id: String,
+    /// The topic that is written.
+    pub target: Arc<str>,
+    /// Its id.
+    pub target_topic_id: TopicId,
+    /// When that began.
+    pub started_at: Millis,
+    /// What is restored.
+    pub fixed: Fixed,
+}
+
+/// The run that writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// How many runs there were before, and this one.
+    pub number: u32,
+    /// How many producers it has: source partition p is written by number p modulo this.
+    pub workers: u16,
+    /// When it began.
+    pub began_at: Millis,
+}
+
+/// How far a source partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Everything below is restored, or was not asked for.
+    pub next: Offset,
+    /// What was restored so far.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// How much was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Records.
+    pub records: u64,
+    /// Their bytes: keys, values, header names and header values.
+    pub record_bytes: u64,
+    /// Records that the filter left out.
+    pub filtered: u64,
+    /// Records that were restored because the filter could not judge them.
+    pub filter_errors: u64,
+}
+
+impl Counts {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Counts) -> Counts {
+        Counts {
+            records: self.records + other.records,
+            record_bytes: self.record_bytes + other.record_bytes,
+            filtered: self.filtered + other.filtered,
+            filter_errors: self.filter_errors + other.filter_errors,
+        }
+    }
+}
+
+/// Where records lie.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappedRuns {
+    /// The target partition.
+    pub target_partition: Partition,
+    /// The runs.
+    pub runs: Vec<MappingRun>,
+}
+
+/// All that is known of one restore.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// What is restored; `None`: nothing was begun.
+    pub started: Option<Started>,
+    /// The last run.
+    pub run: Option<Run>,
+    /// How far each source partition is.
+    pub positions: BTreeMap<Partition, Position>,
+    /// Where the records of each source partition lie, by the first source offset.
+    pub mapped: BTreeMap<Partition, BTreeMap<Offset, MappedRuns>>,
+}
+
+/// A record of the topic that is ours by its key and cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the record at offset {offset} of topic {topic} cannot be read", topic = super::PROGRESS_TOPIC)]
+pub struct Unreadable {
+    /// Where it is.
+    offset: Offset,
+    /// Why.
+    #[source]
+    source: serde_json::Error,
+}
+
+impl Progress {
+    /// Takes in a record of the topic, in the topic's order; those of other restores say nothing.
+    ///
+    /// # Errors
+    /// [`Unreadable`]
+    pub fn take(&mut self, restore: &RestoreId, record: &Record) -> Result<(), Unreadable> {
+        let Some(key) = record.key.as_deref().and_then(|key| serde_json::from_slice::<ProgressKey>(key).ok()) else {
+            return Ok(());
+        };
+        if key.restore != *restore {
+            return Ok(());
+        }
+        let value = record.value.as_deref();
+        let unreadable = |source| Unreadable { offset: record.offset, source };
+        match key.record {
+            KeyRecord::Started => self.started = read(value).map_err(unreadable)?,
+            KeyRecord::Run => self.run = read(value).map_err(unreadable)?,
+            KeyRecord::Position { partition } => {
+                set(&mut self.positions, partition, read(value).map_err(unreadable)?);
+            }
+            KeyRecord::Mapping { partition, from } => {
+                set(self.mapped.entry(partition).or_default(), from, read(value).map_err(unreadable)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: Option<&[u8]>) -> Result<Option<T>, serde_json::Error> {
+    value.map(serde_json::from_slice).transpose()
+}
+
+fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => drop(map.insert(key, value)),
+        None => drop(map.remove(&key)),
+    }
+}
+
+/// The record that begins a restore.
+///
+/// # Errors
+/// Never.
+pub fn started_record(restore: &RestoreId, started: &Started, now: Millis) -> Result<Record, serde_json::Error> {
+    record(restore, KeyRecord::Started, started, now)
+}
+
+/// The record that says which run writes.
+///
+/// # Errors
+/// Never.
+pub fn run_record(restore: &RestoreId, run: &Run, now: Millis) -> Result<Record, serde_json::Error> {
+    record(restore, KeyRecord::Run, run, now)
+}
+
+/// The records that say how far a source partition is now, and where the records that were just restored lie.
+///
+/// # Errors
+/// Never.
+pub fn progress_records(
+    restore: &RestoreId,
+    partition: Partition,
+    position: &Position,
+    mapped: &[MappedRuns],
+    now: Millis,
+) -> Result<Vec<Record>, serde_json::Error> {
+    let mut records = vec![record(restore, KeyRecord::Position { partition }, position, now)?];
+    let parts =
+        mapped.iter().flat_map(|mapped| mapped.runs.chunks(RUNS_MAX).map(|runs| (mapped.target_partition, runs)));
+    for (target_partition, runs) in parts {
+        let part = MappedRuns { target_partition, runs: runs.to_vec() };
+        records.push(record(restore, KeyRecord::Mapping { partition, from: runs[0].source }, &part, now)?);
+    }
+    Ok(records)
+}
+
+fn record(
+    restore: &RestoreId,
+    key: KeyRecord,
+    value: &impl Serialize,
+    now: Millis,
+) -> Result<Record, serde_json::Error> {
+    let key = ProgressKey { restore: restore.clone(), record: key };
+    Ok(Record {
+        offset: Offset(-1),
+        timestamp: now,
+        timestamp_type: TimestampType::CreateTime,
+        key: Some(Bytes::from(serde_json::to_vec(&key)?)),
+        value: Some(Bytes::from(serde_json::to_vec(value)?)),
+        headers: vec![],
+    })
+}
+
+/// A map by partition as a list of pairs: JSON's keys are texts.
+mod by_partition {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{OffsetRange, Partition};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<Partition, OffsetRange>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Partition, OffsetRange>, D::Error> {
+        Ok(Vec::<(Partition, OffsetRange)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started() -> Started {
+        Started {
+            format_version: PROGRESS_VERSION,
+            backup: "main".to_owned(),
+            cluster_id: "kafka-1".to_owned(),
+            target: "copy".into(),
+            target_topic_id: "t".into(),
+            started_at: Millis(1),
+            fixed: Fixed {
+                source: "orders".into(),
+                source_topic_id: "s".into(),
+                incarnation: 2,
+                time: TimeRange { from: Some(Millis(5)), to: None },
+                partitions: BTreeMap::from([(Partition(3), OffsetRange { from: Some(Offset(1)), until: None })]),
+                filter: Some("size > 0".to_owned()),
+                rehash: true,
+                origin_headers: OriginHeaders { offset: Some("o".to_owned()), ..OriginHeaders::default() },
+            },
+        }
+    }
+
+    fn position(next: i64) -> Position {
+        Position { next: Offset(next), counts: Counts { records: 1, ..Counts::default() } }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_and_the_later_position_counts() {
+        let id = RestoreId::of("kafka-1", "main", &"t".into());
+        let runs = |source| MappingRun { source: Offset(source), target: Offset(source + 100), count: 1 };
+        let mapped = |runs| MappedRuns { target_partition: Partition(0), runs };
+        let run = Run { number: 2, workers: 4, began_at: Millis(8) };
+        let mut written = vec![started_record(&id, &started(), Millis(9)).unwrap()];
+        written.push(run_record(&id, &run, Millis(9)).unwrap());
+        for (next, source) in [(3, 0), (9, 5)] {
+            let of = [mapped(vec![runs(source)])];
+            written.extend(progress_records(&id, Partition(0), &position(next), &of, Millis(9)).unwrap());
+        }
+        let mut progress = Progress::default();
+        written.iter().for_each(|record| progress.take(&id, record).unwrap());
+        assert_eq!((progress.started, progress.run), (Some(started()), Some(run)));
+        assert_eq!(progress.positions, BTreeMap::from([(Partition(0), position(9))]));
+        assert_eq!(progress.mapped[&Partition(0)].len(), 2);
+    }
+
+    #[test]
+    fn records_of_other_restores_and_foreign_ones_say_nothing() {
+        let (one, other) = (RestoreId::of("k", "main", &"a".into()), RestoreId::of("k", "main", &"b".into()));
+        let mut progress = Progress::default();
+        progress.take(&one, &started_record(&other, &started(), Millis(9)).unwrap()).unwrap();
+        let foreign = Record { key: Some("x".into()), ..started_record(&one, &started(), Millis(9)).unwrap() };
+        progress.take(&one, &foreign).unwrap();
+        assert_eq!(progress, Progress::default());
+    }
+
+    #[test]
+    fn a_record_of_ours_that_cannot_be_read_is_an_error() {
+        let id = RestoreId::of("k", "main", &"a".into());
+        let broken = Record { value: Some("{".into()), ..started_record(&id, &started(), Millis(9)).unwrap() };
+        let error = Progress::default().take(&id, &broken).unwrap_err();
+        assert!(error.to_string().contains("highwater-restores"), "{error}");
+    }
+
+    #[test]
+    fn many_runs_are_several_records_with_keys_of_their_own() {
+        let id = RestoreId::of("k", "main", &"a".into());
+        let runs = (0..20_000).map(|n| MappingRun { source: Offset(n * 2), target: Offset(n * 3), count: 1 }).collect();
+        let mapped = [MappedRuns { target_partition: Partition(0), runs }];
+        let records = progress_records(&id, Partition(0), &position(9), &mapped, Millis(9)).unwrap();
+        let keys: std::collections::BTreeSet<_> = records.iter().map(|record| record.key.clone()).collect();
+        assert_eq!((records.len(), keys.len()), (4, 4));
+        assert!(records.iter().all(|record| record.size_bytes() < 1_000_000));
+    }
+
+    #[test]
+    fn a_key_never_changes_its_text() {
+        let id = RestoreId::of("k", "main", &"a".into());
+        let key = ProgressKey {
+            restore: id.clone(),
+            record: KeyRecord::Mapping { partition: Partition(1), from: Offset(2) },
+        };
+        let expected = format!(r#"{{"restore":"{id}","record":"mapping","partition":1,"from":2}}"#);
+        assert_eq!(serde_json::to_string(&key).unwrap(), expected);
+    }
+}
