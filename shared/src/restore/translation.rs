@@ -110,6 +110,7 @@ mod tests {
         let mapped = MappedRuns { target_partition: P0, runs };
         Progress {
             started: None,
+            run: None,
             positions: BTreeMap::from([(P0, Position { next: Offset(next), counts: Counts::default() })]),
             mapped: BTreeMap::from([(P0, BTreeMap::from([(first, mapped)]))]),
         }
