@@ -120,12 +120,7 @@ async fn failed_operations_are_listed_by_pages_and_tried_again_when_it_is_asked(
     assert!(one.contains(r#""VersionId":"v7""#) && !one.contains("v70"), "{one}");
 
     let body = r#"[{"Bucket":"b","Key":"a/k","VersionId":"v7","StorageClass":"paris"}]"#;
-    let request = HttpRequest {
-        method: "POST".to_owned(),
-        target: "/_/crr/failed".to_owned(),
-        body: body.into(),
-        ..HttpRequest::default()
-    };
+    let request = HttpRequest { method: "POST".to_owned(), target: "/_/crr/failed".to_owned(), body: body.into() };
     let answer = handle(request, &context).await;
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     assert_eq!(answer.status, 200);

@@ -82,6 +82,6 @@ fn take(fetched: Fetched, known: &mut BTreeMap<RestoreId, Progress>) -> Result<O
             let message = format!("{partition} was emptied while it was read: start the restore again");
             Err(RecordsError::Refused { operation: "read the progress of restores", message }.into())
         }
-        Fetched::Assigned { .. } | Fetched::Revoked { .. } => Ok(Offset(0)),
+        Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => Ok(Offset(0)),
     }
 }

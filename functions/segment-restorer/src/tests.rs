@@ -116,7 +116,7 @@ impl World {
                 return found;
             }
             for fetched in came {
-                let Fetched::Records { partition, records } = fetched else { continue };
+                let Fetched::Records { partition, records, .. } = fetched else { continue };
                 let content = records.into_iter().map(|it| (it.timestamp, it.key, it.value, it.headers));
                 found.entry(partition.partition.0).or_default().extend(content);
             }

@@ -41,6 +41,7 @@ fn source(cuts: &[i64], youngest_ms: i64, oldest_ms: i64) -> SourcePartition {
             digest,
             gaps: vec![],
             last_gap_at: None,
+            last_read: None,
             sealed_by: None,
             cuts: 0,
             body_crc32c: 0,
