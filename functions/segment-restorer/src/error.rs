@@ -120,6 +120,12 @@ pub enum RestoreError {
     },
 }
 
+impl HandlerError for RestoreError {
+    fn retry(&self) -> bool {
+        RestoreError::retry(self)
+    }
+}
+
 impl RestoreError {
     /// Whether the same transaction may succeed when it is begun again.
     #[must_use]
