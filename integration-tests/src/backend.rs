@@ -72,8 +72,9 @@ fn remove_containers_at_exit() {
     static REMOVER: OnceLock<Child> = OnceLock::new();
     REMOVER.get_or_init(|| {
         let remove = format!(
-            "docker ps --all --quiet --filter label={RUN_LABEL}={} | xargs -r docker rm --force --volumes",
-            run()
+            "docker ps --all --quiet --filter label={RUN_LABEL}={run} | xargs -r docker rm --force --volumes; \
+             docker volume ls --quiet --filter name=highwater-{run}- | xargs -r docker volume rm",
+            run = run()
         );
         Command::new("sh")
             .args(["-c", &format!("read -r nothing; {remove}; sleep 1; {remove}")])
@@ -94,6 +95,21 @@ pub(crate) fn lasting_port() -> u16 {
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let mut ports = std::iter::repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed)).take(100);
     ports.find(free).unwrap_or_else(|| panic!("no port of the hundred from {first} on is free"))
+}
+
+/// The name of a new volume, which goes when this process ends.
+pub(crate) fn volume() -> String {
+    static NUMBER: AtomicU16 = AtomicU16::new(0);
+    format!("highwater-{}-{}", run(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs a shell command in a container of its own of the image of `server`, with a volume at `/volume`.
+pub(crate) fn with_volume(server: &str, volume: &str, command: &str) {
+    let ((name, tag), mount) = (image(server), format!("{volume}:/volume"));
+    let (image, label) = (format!("{name}:{tag}"), format!("{RUN_LABEL}={}", run()));
+    let run = ["run", "--rm", "--user", "0", "--label", &label, "--volume", &mount, "--entrypoint", "sh", &image];
+    let ran = docker(&[&run[..], &["-c", command][..]].concat());
+    ran.unwrap_or_else(|error| panic!("{command:?} fails in a container of {image}: {error}"));
 }
 
 /// Ends a container's processes where they stand, and starts them again on what they had written.

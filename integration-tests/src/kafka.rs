@@ -10,18 +10,25 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
 };
-use testcontainers::{ContainerAsync, ImageExt as _};
+use testcontainers::{ContainerAsync, ImageExt as _, core::Mount};
 use testcontainers_modules::kafka::apache;
 
 use crate::backend::{self, Shared};
 
 /// What the first answer after a pause may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
+/// What the first answer after a start may take.
+const STARTS_WITHIN: Duration = Duration::from_secs(120);
+
+/// Where the image has a folder for data that the broker may write to.
+const VOLUME: &str = "/var/lib/kafka/data";
 
 /// A broker in a container.
 pub struct Kafka {
     container: ContainerAsync<apache::Kafka>,
     bootstrap_servers: String,
+    /// Where its data lies, if that can be copied and brought back.
+    volume: Option<String>,
 }
 
 /// What a broker of one node needs for transactions, and short waits. Records may be as old as a test likes: a topic that is
@@ -48,15 +55,20 @@ impl Kafka {
 
     /// A broker of one's own, for a test that pauses it; it goes when dropped.
     pub async fn start() -> Kafka {
-        Kafka::published(None).await
+        Kafka::published(None, None).await
     }
 
     /// A broker of one's own that may be restarted: it keeps its address.
     pub async fn start_restartable() -> Kafka {
-        Kafka::published(Some(backend::lasting_port())).await
+        Kafka::published(Some(backend::lasting_port()), None).await
     }
 
-    async fn published(port: Option<u16>) -> Kafka {
+    /// A broker of one's own whose data folder can be copied and restored; it keeps its address.
+    pub async fn start_restorable() -> Kafka {
+        Kafka::published(Some(backend::lasting_port()), Some(backend::volume())).await
+    }
+
+    async fn published(port: Option<u16>, volume: Option<String>) -> Kafka {
         let (_, tag) = backend::image("kafka");
         let mut request = apache::Kafka::default().with_jvm_image().with_tag(tag);
         for (name, value) in SETTINGS {
@@ -65,9 +77,13 @@ impl Kafka {
         if let Some(port) = port {
             request = request.with_mapped_port(port, apache::KAFKA_PORT);
         }
+        if let Some(volume) = &volume {
+            let mount = Mount::volume_mount(volume, VOLUME);
+            request = request.with_mount(mount).with_env_var("KAFKA_LOG_DIRS", format!("{VOLUME}/data"));
+        }
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(apache::KAFKA_PORT).await.expect("kafka's port is published");
-        Kafka { container, bootstrap_servers: format!("127.0.0.1:{port}") }
+        Kafka { container, bootstrap_servers: format!("127.0.0.1:{port}"), volume }
     }
 
     /// Where clients connect first.
@@ -122,6 +138,26 @@ impl Kafka {
     /// Kills the broker and starts it again; it answers some seconds later.
     pub async fn restart(&self) {
         backend::restart(&self.container).await;
+    }
+
+    /// Stops the broker, copies its data folder, and starts it again.
+    pub async fn copy_data(&self) {
+        self.while_stopped("rm -rf /volume/copy && cp -a /volume/data /volume/copy").await;
+    }
+
+    /// Stops the broker, brings back what [`Kafka::copy_data`] copied, and starts it again.
+    pub async fn restore_data(&self) {
+        self.while_stopped("rm -rf /volume/data && cp -a /volume/copy /volume/data").await;
+    }
+
+    async fn while_stopped(&self, command: &str) {
+        let volume = self.volume.clone().expect("a broker that was started as one that can be restored");
+        self.container.stop_with_timeout(Some(30)).await.expect("kafka can be stopped");
+        let command = command.to_owned();
+        let done = tokio::task::spawn_blocking(move || backend::with_volume("kafka", &volume, &command)).await;
+        done.expect("the data is copied");
+        self.container.start().await.expect("kafka can be started again");
+        self.answers(STARTS_WITHIN).await.unwrap_or_else(|error| panic!("kafka does not answer again: {error}"));
     }
 
     /// The broker answers nothing until [`Kafka::unpause`]. Only for a broker of one's own.

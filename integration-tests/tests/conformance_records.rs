@@ -261,6 +261,7 @@ macro_rules! conformance {
             compacted_offsets_are_passed_over
             an_offset_that_is_not_in_the_log_is_told
             a_start_drops_what_was_fetched_before
+            a_start_behind_a_record_that_the_log_still_holds_goes_on
             partitions_are_read_side_by_side
             a_topic_that_is_not_there_is_told_and_others_go_on
             topics_are_told_with_their_ids

@@ -28,6 +28,7 @@ mod lambda_metrics;
 mod lambda_runtime;
 mod lambda_segment_writer;
 mod lambda_start;
+mod log_went_back;
 mod losses;
 mod objects_faults;
 mod pausing;

@@ -32,6 +32,7 @@ pub(crate) async fn add(context: &Context, ends: &mut [Ends], known: &Registers)
         let before = before.filter(|before| before.topic_id == it.topic_id);
         it.earlier = earlier(before, it, context.refresh_ms());
         let stored = known.topics.get(&it.topic).and_then(|topic| stored_to(topic, &it.topic_id, it.partition));
+        it.behind_storage = stored.is_some_and(|stored| stored > it.log_end);
         let from = stored.unwrap_or_default().max(it.log_start).min(it.log_end);
         it.oldest = known_oldest(before, it, from);
         if it.oldest.is_none_or(|oldest| !still_holds(oldest, before, it, from)) {
@@ -121,7 +122,7 @@ async fn peek(context: &Context, looks: &[Look]) -> Result<BTreeMap<TopicPartiti
         while !waiting.is_empty() {
             for fetched in fetch.next(context.limits.peek_wait).await? {
                 let (partition, it) = match fetched {
-                    Fetched::Records { partition, records } => {
+                    Fetched::Records { partition, records, .. } => {
                         let from = waiting.get(&partition).copied();
                         let first = records.iter().find(|record| Some(record.offset) >= from);
                         (partition, first.map(Found::record))

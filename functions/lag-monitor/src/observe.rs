@@ -44,6 +44,7 @@ fn observed(
                 partition: place.partition,
                 log_start: bounds.start,
                 log_end: bounds.high_watermark,
+                behind_storage: false,
                 oldest: None,
                 earlier: None,
                 retention: None,

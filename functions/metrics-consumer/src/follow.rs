@@ -80,7 +80,7 @@ impl Follower<'_> {
         }
         for fetched in fetched {
             let (partition, came) = match fetched {
-                Fetched::Records { partition, records } => (partition, Came::Records(records)),
+                Fetched::Records { partition, records, .. } => (partition, Came::Records(records)),
                 Fetched::End { partition, position } => (partition, Came::End(position)),
                 other => {
                     self.obey(other).await?;

@@ -1,7 +1,7 @@
 //! Why a partition could not be written.
 
 use shared::{
-    archive::ArchiveError,
+    archive::{ArchiveError, Divergence},
     job::State,
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
@@ -82,18 +82,27 @@ pub enum WriteError {
         /// What the group committed.
         committed: Offset,
     },
-    /// The storage holds more than the log of the same topic.
+    /// The log went back: it does not hold what the backup ends with (C7).
     #[error(
-        "{partition}: the backup ends at {frontier}, beyond the log's end {log_end} of the same topic id: \
-         kafka lost records that are in the backup, or the storage belongs to another cluster"
+        "{partition}: kafka's log is not the one that was backed up: what the backup holds at offsets {from} to {to} is not in \
+         the log, which ends at {log_end}; nothing is written until the log is back; to start anew, choose another backup name",
+        from = .divergence.from, to = .divergence.to.0 - 1, log_end = .divergence.log_end
     )]
-    AheadOfLog {
+    LogDiverged {
         /// Which partition.
         partition: TopicPartition,
-        /// Where the storage ends.
-        frontier: Offset,
-        /// Where the log ends.
-        log_end: Offset,
+        /// What is not in the log.
+        divergence: Divergence,
+    },
+    /// The log went back behind what was read from it, and not behind what is stored.
+    #[error(
+        "{partition}: kafka's log went back below offset {position}, which was read already: reading again what is not stored"
+    )]
+    LogWentBack {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the reading stood.
+        position: Offset,
     },
     /// The chain is sealed, and there is no key to go on with.
     #[error(
@@ -182,6 +191,7 @@ impl WriteError {
             WriteError::OutOfTime { .. }
             | WriteError::Abandoned(_)
             | WriteError::Gone { .. }
+            | WriteError::LogWentBack { .. }
             | WriteError::Paused { .. }
             | WriteError::Uncommitted { .. } => true,
             _ => false,
@@ -192,7 +202,20 @@ impl WriteError {
     /// What the job is in while nobody mends it.
     #[must_use]
     pub fn failed_state(&self) -> State {
-        if matches!(self, WriteError::TailMissing { .. }) { State::TAIL_MISSING } else { State::FAILED }
+        match self {
+            WriteError::TailMissing { .. } => State::TAIL_MISSING,
+            WriteError::LogDiverged { .. } => State::LOG_DIVERGED,
+            _ => State::FAILED,
+        }
+    }
+
+    /// From where on the log is another one than the backup, where that is the error.
+    #[must_use]
+    pub fn diverged_from(&self) -> Option<Offset> {
+        match self {
+            WriteError::LogDiverged { divergence, .. } => Some(divergence.from),
+            _ => None,
+        }
     }
 
     /// Whether the same call may succeed later.

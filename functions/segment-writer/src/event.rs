@@ -233,6 +233,6 @@ async fn append(context: &Arc<Context>, backup: &Arc<Backup>, arrived: &Arrived)
     let open = open(context, backup, &arrived.partition).await?.writable()?;
     let mut reporter = Reporter::new(context.clock.now());
     let mut writer = PartitionWriter::new(context, backup, open);
-    writer.append(arrived.records.clone(), &mut reporter).await?;
+    writer.append(arrived.records.clone(), None, &mut reporter).await?;
     writer.seal(&mut reporter).await
 }

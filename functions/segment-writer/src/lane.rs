@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     archive::Pauses,
+    chain::LastRead,
     job::State,
     ports::records::RecordsError,
     record::{Offset, Record, TopicPartition},
@@ -27,6 +28,7 @@ use crate::{
 };
 
 mod feed;
+mod history;
 mod pausing;
 mod recovery;
 
@@ -53,6 +55,8 @@ pub(crate) struct Lane {
     pub summary: LaneSummary,
     pub attempt: u32,
     pub voice: Option<Voice>,
+    /// The last stored record, which the log must still hold; absent once that is known.
+    pub unverified: Option<LastRead>,
 }
 
 impl Lane {
@@ -70,6 +74,7 @@ impl Lane {
             self.voice = Some(Voice::new(open, reporter));
             return Err(error);
         }
+        self.unverified = open.frontier.last_read;
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
         let mut result = self.work(&mut writer, &mut reporter).await;
         if let Err(error) = writer.settle().await {
@@ -88,10 +93,11 @@ impl Lane {
         if let Some(since) = self.paused_since() {
             return self.pause(since, writer, reporter).await;
         }
-        if self.reached(writer.position()) {
+        if self.unverified.is_none() && self.reached(writer.position()) {
+            self.verify_length(writer).await?;
             return self.finish(writer, reporter).await;
         }
-        self.start(writer.position());
+        self.start(self.unverified.map_or(writer.position(), |last| last.offset));
         // Records are on their way meanwhile.
         reporter.standing(&self.context, writer.open_chain(), writer.position()).await?;
         let mut said_at = Instant::now();
@@ -154,10 +160,13 @@ impl Lane {
         reporter: &mut Reporter,
     ) -> Result<bool, WriteError> {
         match item {
-            Item::Records(mut records, held) => {
+            Item::Records { mut records, leader_epoch, held } => {
+                if !self.verify(&records, leader_epoch, writer).await? {
+                    return Ok(false);
+                }
                 reporter.at_end(false);
                 let beyond = self.leave_what_is_beyond(&mut records);
-                writer.append(records, reporter).await?;
+                writer.append(records, leader_epoch, reporter).await?;
                 drop(held);
                 if let Some(target) = beyond {
                     writer.pass(target);
@@ -165,6 +174,9 @@ impl Lane {
                 Ok(self.reached(writer.position()))
             }
             Item::End(position) => {
+                if !self.verify_end(position, writer).await? {
+                    return Ok(false);
+                }
                 reporter.at_end(true);
                 writer.pass(position);
                 // While something is unfinished nobody knows whether it can be stored.
@@ -177,7 +189,7 @@ impl Lane {
             Item::Close if self.size.is_leaving() => writer.close(reporter).await.map(|()| false),
             Item::Close => Ok(false),
             Item::Failed(error) => Err(RecordsError::clone(&error).into()),
-            Item::OutOfRange => self.out_of_range(writer).await.map(|()| false),
+            Item::OutOfRange => self.out_of_range(writer).await,
         }
     }
 
@@ -195,30 +207,17 @@ impl Lane {
         matches!(self.until, Until::End { target, .. } if position >= target)
     }
 
-    /// The log does not have the frontier: it begins behind it (a gap, once the next record tells where), or ends before it.
-    async fn out_of_range(&mut self, writer: &PartitionWriter) -> Result<(), WriteError> {
-        let topic = self.context.topic_now(&self.partition).await?;
-        if topic.id != writer.open_chain().chain.topic_id {
-            return Err(WriteError::TopicChanged { topic: topic.name.to_string() });
-        }
-        let bounds = self.context.kafka.bounds(std::slice::from_ref(&self.partition)).await?;
-        let bounds = bounds.into_iter().next().ok_or_else(|| self.silent())??;
-        let frontier = writer.position();
-        if bounds.start <= frontier {
-            let partition = self.partition.clone();
-            return Err(WriteError::AheadOfLog { partition, frontier, log_end: bounds.high_watermark });
-        }
-        self.start(bounds.start);
-        Ok(())
-    }
-
     /// Asks for records from an offset on; what was fed before is of an older generation.
     fn start(&mut self, from: Offset) {
+        self.start_behind(from, None);
+    }
+
+    /// The same behind a record of this leader epoch.
+    fn start_behind(&mut self, from: Offset, behind: Option<i32>) {
         self.generation += 1;
-        let command =
-            Command::Start { lane: self.id, partition: self.partition.clone(), from, generation: self.generation };
+        let (lane, partition, generation) = (self.id, self.partition.clone(), self.generation);
         // A session that is gone feeds nothing: `recv` tells.
-        let _ = self.commands.send(command);
+        let _ = self.commands.send(Command::Start { lane, partition, from, behind, generation });
     }
 
     /// Closes the last segment and says how the work ended.

@@ -22,13 +22,15 @@ pub struct Reporter {
     sequence: u64,
     /// Whether the reading has come to the end of the log.
     at_end: bool,
+    /// From where on the log is another one than the backup.
+    diverged_from: Option<Offset>,
 }
 
 impl Reporter {
     /// A reporter that has said nothing yet.
     #[must_use]
     pub fn new(now: Millis) -> Self {
-        Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0, at_end: false }
+        Reporter { state: State::CATCHING_UP, since: now, attempt: 0, sequence: 0, at_end: false, diverged_from: None }
     }
 
     /// A reporter that goes on saying what is the matter, until [`Reporter::recover`].
@@ -62,7 +64,7 @@ impl Reporter {
         if state != self.state {
             self.since = now;
         }
-        (self.state, self.attempt) = (state, attempt);
+        (self.state, self.attempt, self.diverged_from) = (state, attempt, None);
     }
 
     /// Says that the work is paused, since then.
@@ -98,6 +100,7 @@ impl Reporter {
             position: position.max(open.frontier.next),
             owner_epoch: open.owner_epoch,
             sequence: self.sequence,
+            diverged_from: self.diverged_from,
         };
         Standing {
             timestamp: now,
@@ -132,6 +135,11 @@ impl Voice {
     /// Says what is the matter from now on.
     pub fn set(&mut self, state: State, attempt: u32, now: Millis) {
         self.reporter.set(state, attempt, now);
+    }
+
+    /// Says from where on the log is another one than the backup.
+    pub fn diverged(&mut self, from: Option<Offset>) {
+        self.reporter.diverged_from = from;
     }
 
     /// Says it. The position is the frontier: what was read and not stored is read again. That it cannot be said changes

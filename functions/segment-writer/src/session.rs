@@ -117,6 +117,7 @@ impl Session {
             summary: LaneSummary::default(),
             attempt: 0,
             voice: None,
+            unverified: None,
         };
         let (id, name) = (lane.id, partition.clone());
         self.tasks.spawn(async move {
@@ -200,9 +201,12 @@ impl Session {
             };
             let Some(handle) = self.lanes.get_mut(partition).filter(|handle| handle.id == lane) else { continue };
             let result = match command {
-                Command::Start { ref partition, from, generation, .. } => {
+                Command::Start { ref partition, from, behind, generation, .. } => {
                     handle.generation = generation;
-                    self.fetch.start(partition, from).await
+                    match behind {
+                        Some(epoch) => self.fetch.start_behind(partition, from, epoch).await,
+                        None => self.fetch.start(partition, from).await,
+                    }
                 }
                 Command::Stop { ref partition, .. } => self.fetch.stop(partition).await,
             };
@@ -214,9 +218,9 @@ impl Session {
 
     fn dispatch(&mut self, fetched: Fetched) {
         match fetched {
-            Fetched::Records { partition, records } => {
+            Fetched::Records { partition, records, leader_epoch } => {
                 let held = self.context.memory.hold(memory::of_records(&records));
-                self.give(&partition, Item::Records(records, held));
+                self.give(&partition, Item::Records { records, leader_epoch, held });
             }
             Fetched::End { partition, position } => self.give(&partition, Item::End(position)),
             Fetched::OutOfRange { partition } => self.give(&partition, Item::OutOfRange),

@@ -21,6 +21,7 @@ use super::{error::Remedy, *};
 
 mod clocks;
 mod filtering;
+mod histories;
 mod pausing;
 mod states;
 mod storage;

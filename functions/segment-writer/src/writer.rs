@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use shared::{
-    chain::{Frontier, planner},
+    chain::{Frontier, LastRead, planner},
     record::{Offset, Record, TopicPartition, filter::Undecided},
     segment::{Gap, SegmentEncoder, SegmentStart, encoder::EncodeError},
 };
@@ -52,6 +52,7 @@ struct Unfinished {
     /// Bytes of all its records.
     record_bytes: u64,
     next: Offset,
+    last_read: Option<LastRead>,
     opened_at: Instant,
     /// The first record that the filter could not judge.
     undecided: Option<(Offset, Undecided)>,
@@ -122,8 +123,13 @@ impl PartitionWriter {
         self.position = self.position.max(position);
     }
 
-    /// Appends records as they were read from the log, ascending; closes segments as they fill up.
-    pub async fn append(&mut self, mut records: Vec<Record>, reporter: &mut Reporter) -> Result<(), WriteError> {
+    /// Appends records as they were read from the log, ascending and of one leader epoch; closes segments as they fill up.
+    pub async fn append(
+        &mut self,
+        mut records: Vec<Record>,
+        leader_epoch: Option<i32>,
+        reporter: &mut Reporter,
+    ) -> Result<(), WriteError> {
         let started = self.context.clock.now();
         let log_start = self.log_start_if_holes(&records).await?;
         let first_ever = self.expected() == Offset(0) && self.segment.is_none();
@@ -132,7 +138,8 @@ impl PartitionWriter {
         records.drain(..plan.skip);
         let mut gaps = planner::tell_accepted(plan.gaps, &self.open.accepted.ranges());
         let partition = self.partition();
-        let mut sifted = Sifted::of(self.backup.filter(&partition.topic), &partition, records).await;
+        let filter = self.backup.filter(&partition.topic);
+        let mut sifted = Sifted::of(filter, &partition, records, leader_epoch).await;
         loop {
             let open_bytes = self.segment.as_ref().map_or(0, |s| s.record_bytes);
             let batch = sifted.split(self.backup.rollover.fitting(open_bytes, &sifted.records));
@@ -174,7 +181,7 @@ impl PartitionWriter {
             segment.encoder.declare(gap);
         }
         let bytes: u64 = batch.records.iter().map(Record::size_bytes).sum();
-        segment.next = batch.next;
+        (segment.next, segment.last_read) = (batch.next, batch.last_read);
         segment.encoder.sift(batch.filtered, batch.failed.len() as u64);
         segment.undecided = segment.undecided.or_else(|| batch.failed.into_iter().next());
         self.position = self.position.max(segment.next);
@@ -203,6 +210,7 @@ impl PartitionWriter {
             pending_bytes: 0,
             record_bytes: 0,
             next: self.ahead.next,
+            last_read: None,
             opened_at: Instant::now(),
             undecided: None,
         })
@@ -220,7 +228,7 @@ impl PartitionWriter {
         let started = self.context.clock.now();
         let segment = segment.encode_pending(&self.context.permits).await?;
         let undecided = segment.undecided;
-        let encoded = segment.encoder.finish(segment.next, started)?;
+        let encoded = segment.encoder.behind_record(segment.last_read).finish(segment.next, started)?;
         if let Some((offset, why)) = undecided {
             let records = encoded.metadata.own.filter_errors;
             tracing::warn!(partition = %self.partition(), records, %offset, "the filter could not judge records, which are kept; the first: {why}");

@@ -99,7 +99,7 @@ async fn read_to_end(fetch: &mut dyn Fetch, partitions: &[TopicPartition]) -> BT
         assert!(since.elapsed() < PATIENCE, "no end of {partitions:?} within {PATIENCE:?}: {all:?}");
         for fetched in next(fetch).await {
             match fetched {
-                Fetched::Records { partition, records } => {
+                Fetched::Records { partition, records, .. } => {
                     assert!(!records.is_empty(), "records are never empty");
                     let read = all.get_mut(&partition).unwrap_or_else(|| panic!("{partition} was not asked for"));
                     assert_eq!(read.end.take(), None, "records after the end");

@@ -168,6 +168,8 @@ pub struct Expired {
     pub verified: usize,
     /// How often the end of a chain went missing.
     pub lost: usize,
+    /// How many logs went back behind what was stored of them.
+    pub diverged: usize,
     /// How many segments were put behind that by who did not know.
     pub stale: usize,
 }
@@ -203,6 +205,11 @@ impl Watched {
     /// The end of a chain went missing.
     pub fn lost(&self) {
         self.seen().expired.lost += 1;
+    }
+
+    /// A log was found to have gone back behind what is stored of it.
+    pub fn diverged(&self) {
+        self.seen().expired.diverged += 1;
     }
 
     /// Somebody has verified the backup.
@@ -263,7 +270,7 @@ impl Watched {
 
     fn was_true(&self, chain: &ChainIdentity, expired: &judge::Stored) -> Result<(), String> {
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        judge::compare(
+        judge::compare_with_any(
             |offset| keeps(self.seed, offset),
             expired,
             model.log(&chain.topic, &chain.topic_id, chain.partition),

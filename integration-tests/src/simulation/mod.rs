@@ -6,7 +6,7 @@
 //! clock that is off, or be suspended there for longer than segments live, and wake. Pages of listings are small.
 //! Backbeat's messages lie between the standings; events and parts come again, late; the store of figures is wiped, or goes
 //! back to an earlier moment. Ends of chains go missing, and a person accepts that while others sleep (`accidents`). What
-//! expires is judged at the moment in which it does (`expiry`).
+//! expires is judged at the moment in which it does (`expiry`). Logs go back behind what is stored (`histories`).
 //! All the while somebody asks metrics-query, and every answer must be an error or right (`questions`). At quiet moments,
 //! and when at the end one drain has run, `judge` compares storage and meter with what was really produced.
 //! Everything runs on one thread under tokio's paused time, so a seed replays.
@@ -15,6 +15,7 @@ mod accidents;
 mod changes;
 mod counting;
 mod expiry;
+mod histories;
 mod judge;
 mod meter;
 mod model;
@@ -91,6 +92,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
             55..59 => meter::misfortune(&world, &mut rng).await,
             59..61 => quiet_moment(&world).await?,
             61..64 => world.pause_or_resume(&mut rng).await,
+            64..66 if histories::may_go_back(seed) => world.go_back(&mut rng),
             _ => processes::some(&world, &mut rng).await,
         }
         questions::verdict(&world)?;
@@ -100,6 +102,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
     world.close_transactions();
     world.resume_all().await;
     accidents::settle(&world).await?;
+    histories::settle(&world, &mut rng).await?;
     processes::last_drain(&world).await?;
     judge::storage(&world).await?;
     expiry::last_runs(&world).await?;

@@ -15,12 +15,23 @@ pub struct Log {
     pub trimmed_to: Offset,
     /// The end of the log.
     pub end: Offset,
+    /// What it was each time before it went back.
+    pub before: Vec<Log>,
 }
 
 /// All logs there ever were.
 #[derive(Debug, Default)]
 pub struct Model {
     pub logs: BTreeMap<(String, TopicId, Partition), Log>,
+}
+
+impl Log {
+    /// Forgets everything from `end` on.
+    pub fn go_back(&mut self, end: Offset) {
+        self.before.push(Log { before: vec![], ..self.clone() });
+        drop((self.visible.split_off(&end), self.compacted.split_off(&end)));
+        self.end = end;
+    }
 }
 
 impl Model {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use segment_writer::{Arrived, Backup, Context, Drain, Event, Input, Limits, Output};
+use segment_writer::{Arrived, Backup, Context, Drain, DrainReport, Event, Input, Limits, Output};
 use shared::{
     adapters::memory::faults::{Faults, FaultyKafka, FaultyObjects, Odds},
     config::selection::TopicSelection,
@@ -153,17 +153,23 @@ fn drain(rng: &mut StdRng) -> Drain {
 
 /// The drain after which everything must be stored.
 pub async fn last_drain(world: &Arc<World>) -> Result<(), String> {
+    let report = drain_all(world).await?;
+    match report.partitions.iter().find_map(|partition| partition.error.as_ref()) {
+        Some(error) => Err(format!("the last drain fails for a partition: {error}")),
+        None => Ok(()),
+    }
+}
+
+/// A drain of everything in which no call fails.
+pub async fn drain_all(world: &Arc<World>) -> Result<DrainReport, String> {
     let faults = Arc::new(Faults::new(world.seed, Odds::NONE, None));
     let context = context_with(world, world.objects.clone(), &faults, world.clock.clone(), 300);
     let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: true };
     let report = segment_writer::handle(Input::Drain(drain), &context);
     let report = tokio::time::timeout(LIFE_MAX, report).await.map_err(|_| "the last drain hangs".to_owned())?;
-    let Output::Drain(report) = report.map_err(|error| format!("the last drain fails: {error}"))? else {
-        return Err("a drain answers as an event".to_owned());
-    };
-    match report.partitions.iter().find_map(|partition| partition.error.as_ref()) {
-        Some(error) => Err(format!("the last drain fails for a partition: {error}")),
-        None => Ok(()),
+    match report.map_err(|error| format!("the last drain fails: {error}"))? {
+        Output::Drain(report) => Ok(report),
+        Output::Event(_) => Err("a drain answers as an event".to_owned()),
     }
 }
 

@@ -270,8 +270,12 @@ impl World {
 
     /// Deletes a topic and creates it again; it may be filled at once, beyond where the one before ended.
     pub fn recreate(&self, rng: &mut StdRng) {
+        self.recreate_topic(TOPICS[rng.random_range(0..TOPICS.len())], rng);
+    }
+
+    /// The same of this topic.
+    pub fn recreate_topic(&self, topic: &'static str, rng: &mut StdRng) {
         self.close_transactions();
-        let topic = TOPICS[rng.random_range(0..TOPICS.len())];
         let before = self.id(topic);
         self.kafka.delete(topic);
         self.kafka.create(topic, PARTITIONS, &[]);
@@ -283,9 +287,22 @@ impl World {
         }
     }
 
+    /// A log goes back, and others may write its offsets again. What compaction or retention took of a history that is gone
+    /// nobody can tell, so there they do not come any more.
+    pub fn go_back(&self, rng: &mut StdRng) {
+        self.with_log(rng, |world, partition, log, rng| {
+            let end = Offset(rng.random_range(log.trimmed_to.0..=log.end.0));
+            log.go_back(end);
+            world.kafka.go_back(partition, end);
+        });
+    }
+
     /// Retention takes the beginning of a log.
     pub fn trim(&self, rng: &mut StdRng) {
         self.with_log(rng, |world, partition, log, rng| {
+            if !log.before.is_empty() {
+                return;
+            }
             let to = Offset(rng.random_range(log.trimmed_to.0..=log.end.0));
             log.trimmed_to = to;
             world.kafka.trim(partition, to);
@@ -295,6 +312,9 @@ impl World {
     /// Compaction takes some records.
     pub fn compact(&self, rng: &mut StdRng) {
         self.with_log(rng, |world, partition, log, rng| {
+            if !log.before.is_empty() {
+                return;
+            }
             let offsets: Vec<_> = log.visible.keys().copied().filter(|_| rng.random_bool(0.2)).collect();
             for offset in offsets {
                 log.compacted.insert(offset);

@@ -1,7 +1,7 @@
 //! Why a backup could not be read or written.
 
 use crate::{
-    ports::objects::ObjectsError,
+    ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicId},
     segment::{decoder::DecodeError, metadata::SEGMENT_VERSION},
 };
@@ -12,6 +12,9 @@ pub enum ArchiveError {
     /// The store failed.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// The log that it is compared with cannot be read.
+    #[error(transparent)]
+    Log(#[from] RecordsError),
     /// An object that is ours by its name cannot be read.
     #[error("read {key}: it is damaged or not ours; move it away only after `highwater verify` has named what is lost")]
     Damaged {
@@ -107,6 +110,7 @@ impl ArchiveError {
     pub fn retry(&self) -> bool {
         match self {
             ArchiveError::Objects(error) => error.retry(),
+            ArchiveError::Log(error) => error.retry(),
             ArchiveError::Contended { .. } | ArchiveError::PinLost { .. } => true,
             _ => false,
         }

@@ -9,6 +9,7 @@ pub mod control;
 mod error;
 mod floor;
 mod frontier;
+mod history;
 mod operations;
 mod owner;
 mod pause;
@@ -26,6 +27,7 @@ pub use clock::store_time;
 pub use error::{ArchiveError, undecodable};
 pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
+pub use history::{Divergence, LogComparison};
 pub use operations::{
     FailedEntry, advance_status, clear_failed, failed_operations, note_failed, put_status, read_status,
 };

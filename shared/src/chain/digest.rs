@@ -39,6 +39,12 @@ impl ChainDigest {
         ChainDigest(hasher.finalize().into())
     }
 
+    /// The digest of one record alone, of whatever chain.
+    #[must_use]
+    pub fn of_record(record: &Record) -> Self {
+        ChainDigest([0; 32]).after(record)
+    }
+
     /// The digest after one more record.
     #[must_use]
     pub fn after(self, record: &Record) -> Self {

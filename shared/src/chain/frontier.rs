@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Floor;
+use super::{Floor, LastRead};
 use crate::{
     record::{Millis, Offset},
     segment::{ChainPoint, SegmentMetadata},
@@ -37,13 +37,22 @@ pub struct Frontier {
     pub marks: Marks,
     /// Whether the last segment is sealed: then so must be the next one.
     pub sealed: bool,
+    /// The last record that was read for it; absent where there is no segment.
+    pub last_read: Option<LastRead>,
 }
 
 impl Frontier {
     /// The frontier of a chain without a segment: its floor, from which on there never was one, or all are missing.
     #[must_use]
     pub fn at(floor: &Floor) -> Self {
-        Frontier { last_base: None, next: floor.base, point: floor.before, marks: Marks::default(), sealed: false }
+        Frontier {
+            last_base: None,
+            next: floor.base,
+            point: floor.before,
+            marks: Marks::default(),
+            sealed: false,
+            last_read: None,
+        }
     }
 
     /// The frontier behind a segment of this size, in a chain of so many steps of accepting losses.
@@ -56,6 +65,7 @@ impl Frontier {
             point: segment.after(size_bytes),
             marks,
             sealed: segment.sealed_by.is_some(),
+            last_read: segment.last_read,
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Floor,
     /// The chain ends below what was already said to be stored.
     MissingTail,
+    /// Kafka's log does not hold what the chain ends with.
+    LogDiverged,
     /// A seal that its key did not make.
     Forged,
     /// A seal is missing, or of an unknown key, where there must be one.

@@ -7,7 +7,7 @@
 //! | 2xx | Paused | 200 by its owner |
 //! | 3xx | Backoff | 300 + attempt, at most 399 |
 //! | 8xx | Done | 800, what a finished one-shot backup shows |
-//! | 9xx | Failed | waits for a person: 901 the tail of the backup is missing, 900 anything else |
+//! | 9xx | Failed | waits for a person: 901 the tail of the backup is missing, 902 the log is not the one that was backed up, 900 anything else |
 
 use std::fmt;
 
@@ -33,6 +33,8 @@ impl State {
     pub const FAILED: State = State(900);
     /// Halted because the tail of the backup is missing from the storage, until that is accepted.
     pub const TAIL_MISSING: State = State(901);
+    /// Halted because Kafka's log does not hold any more what the backup ends with.
+    pub const LOG_DIVERGED: State = State(902);
 
     /// Waiting before attempt number `attempt`; all above 99 show as 99.
     #[must_use]

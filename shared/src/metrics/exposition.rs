@@ -231,6 +231,11 @@ const FAMILIES: &[Family] = &[
         Series::Partition(|partition| partition.last_segment_at.map(seconds), None),
     ),
     gauge(
+        "highwater_backup_log_diverged_offset",
+        "First offset at which the log is another one than what is stored: the backup waits for a person",
+        Series::Partition(|partition| Some(partition.diverged_from?.0 as f64), None),
+    ),
+    gauge(
         "highwater_backup_seconds_to_loss",
         "Time until Kafka's retention, by age and size, may delete the oldest record that is not in the storage: +Inf while nothing is at risk",
         Series::Partition(|partition| partition.lag?.seconds_to_loss, Some(f64::min)),

@@ -123,6 +123,7 @@ mod tests {
             topic_id: "id".into(),
             log_start: Offset(0),
             log_end: Offset(1_500),
+            behind_storage: false,
             oldest: Some(Oldest { from: Offset(1_000), offset: Offset(1_000), timestamp: before(60), bytes: 100 }),
             earlier: None,
             retention: Some(Retention { ms: Some(DAY_MS), bytes: None }),

@@ -96,6 +96,9 @@ pub struct Job {
     /// The consumed position: everything below was looked at. At least `next`, and beyond it by what is in memory only,
     /// or does not exist.
     pub position: Offset,
+    /// From here on the log is another one than what is stored (state 902).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diverged_from: Option<Offset>,
     /// Greater for every new owner of the chain, for example the time at which it took over.
     pub owner_epoch: u64,
     /// Greater for every standing of one owner.
@@ -120,6 +123,9 @@ pub struct Ends {
     pub log_start: Offset,
     /// The log end offset (the high watermark).
     pub log_end: Offset,
+    /// Whether more was stored before it was observed than the log holds: then it is not the one that was backed up.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind_storage: bool,
     /// The oldest record that was not stored then; absent where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Oldest>,

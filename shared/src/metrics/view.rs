@@ -7,6 +7,8 @@
 //! - **Progress of a partition** is consumed position / log end offset, at most 1, and 1 where the log holds nothing.
 //!   The position is the owner's while its word holds, and the frontier where that is further (somebody else stored more)
 //!   or nobody's word holds: what a dead owner had consumed and not stored is not backed up. Progress of a topic is the unweighted mean over its partitions. Neither is shown while a log end is unknown.
+//! - Where the log is another one than what is stored, only what comes before the first difference counts as backed up: the
+//!   owner of the chain tells it. A log that is only known to be shorter than what is stored counts as not backed up at all.
 //! - A chain whose end cannot be read in the storage has no figures, nor have counts that would leave it out.
 //! - **State of a topic** is the worst of its partitions' ([`State::worst`]). A partition's state that its owner has not
 //!   said again in time counts as 0, and makes the topic stale; so does stored data without any state.
@@ -71,6 +73,8 @@ pub struct PartitionView {
     pub log_end: Option<Offset>,
     /// What its owner says; `None` where nobody's word holds.
     pub state: Option<State>,
+    /// From where on the log is another one than what is stored; `None` where it is not known to be.
+    pub diverged_from: Option<Offset>,
 }
 
 /// The running programs' figures.
@@ -138,17 +142,26 @@ impl<'a> Current<'a> {
         let head = chain.and_then(|chain| chain.head);
         let next = chain.and_then(last_offset).map(Offset::next);
         let totals = head.map(|head| head.totals).unwrap_or_default();
+        let ends = self.ends.get(&number);
+        let position = chain.map(|chain| position(chain, now)).unwrap_or_default();
+        let job = chain.and_then(|chain| chain.job.as_ref()).filter(|job| holds(job, now));
+        let diverged_from = job.and_then(|job| job.diverged_from);
+        let is_shorter = ends.is_some_and(|ends| ends.behind_storage && position > ends.log_end);
+        // What is known to be both in the log and stored, where they are not the same any more.
+        let shared = diverged_from.or(is_shorter.then_some(Offset(0)));
+        let lag_from = shared.map_or(next, |shared| next.map(|next| next.min(shared)));
         PartitionView {
             last_offset: chain.and_then(last_offset),
-            progress: self
-                .ends
-                .get(&number)
-                .map(|ends| progress(chain.map(|chain| position(chain, now)).unwrap_or_default(), ends)),
-            lag: self.ends.get(&number).map(|ends| lag(next, totals, ends, now)),
+            progress: ends.map(|ends| match shared {
+                Some(shared) => shared.0 as f64 / ends.log_end.max(position).0.max(1) as f64,
+                None => progress(position, ends),
+            }),
+            lag: ends.map(|ends| lag(lag_from, totals, ends, now)),
             last_segment_at: head.and_then(|head| head.marks.written_at),
-            log_start: self.ends.get(&number).map(|ends| ends.log_start),
-            log_end: self.ends.get(&number).map(|ends| ends.log_end),
-            state: chain.and_then(|chain| chain.job.as_ref()).filter(|job| holds(job, now)).map(|job| job.state),
+            log_start: ends.map(|ends| ends.log_start),
+            log_end: ends.map(|ends| ends.log_end),
+            state: job.map(|job| job.state),
+            diverged_from,
         }
     }
 }

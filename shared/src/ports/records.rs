@@ -85,6 +85,16 @@ pub trait Fetch: Send {
     /// is not started; [`Fetched::Revoked`] tells.
     async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError>;
 
+    /// The same behind a record that was written under this leader epoch: where the log does not hold any more what it held
+    /// before `from` then, [`Fetched::OutOfRange`] comes instead of a record (KIP-320). Only for a partition that this
+    /// reader has read from already.
+    async fn start_behind(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        leader_epoch: i32,
+    ) -> Result<(), RecordsError>;
+
     /// Ends the reading of a partition: nothing of it comes any more.
     async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError>;
 }
@@ -92,12 +102,14 @@ pub trait Fetch: Send {
 /// What a read brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
-    /// Records of a partition, ascending by offset. Never empty.
+    /// Records of a partition, ascending by offset, of one leader epoch. Never empty.
     Records {
         /// Whose.
         partition: TopicPartition,
         /// The records.
         records: Vec<Record>,
+        /// The leader epoch under which all of them were written; absent where Kafka does not tell.
+        leader_epoch: Option<i32>,
     },
     /// The reading has come to the end of the log (the last stable offset). `position` is where the next record will be
     /// at the earliest: it has passed offsets that do not exist. Comes again each time the end is reached.
@@ -107,7 +119,8 @@ pub enum Fetched {
         /// Where the reading stands.
         position: Offset,
     },
-    /// The offset to read from is not in the log: below its start, or above its end. The partition is stopped.
+    /// The offset to read from is not in the log: below its start, or above its end; or, where the leader
+    /// changed, the log does not hold any more what was read before. The partition is stopped.
     OutOfRange {
         /// Whose.
         partition: TopicPartition,

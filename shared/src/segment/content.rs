@@ -12,7 +12,7 @@ use crate::{
 /// Where a footer contradicts itself: no record needs to be read for that.
 #[must_use]
 pub fn contradictions(metadata: &SegmentMetadata) -> Vec<String> {
-    let SegmentMetadata { base, next, own, gaps, .. } = metadata;
+    let SegmentMetadata { base, next, own, gaps, last_read, .. } = metadata;
     let mut found = vec![];
     if next <= base {
         found.push(format!("it says it covers from {base} to {next}"));
@@ -28,6 +28,12 @@ pub fn contradictions(metadata: &SegmentMetadata) -> Vec<String> {
     }
     if metadata.timestamps.is_some() != (own.records > 0) {
         found.push(format!("it says it keeps {} records, with {}", own.records, text_of(metadata.timestamps)));
+    }
+    if let Some(last) = last_read.filter(|last| last.offset.next() != *next) {
+        found.push(format!(
+            "it says the last record read for it was at {}, and that it covers up to {next}",
+            last.offset
+        ));
     }
     let ends = std::iter::once(*base).chain(gaps.iter().map(|gap| gap.to));
     if gaps.iter().zip(ends).any(|(gap, end)| gap.from < end || gap.to <= gap.from || gap.to > *next) {
@@ -67,12 +73,21 @@ struct Recount<'a> {
     timestamps: Option<TimestampRange>,
     expected: Offset,
     misplaced: Option<Offset>,
+    last_differs: bool,
 }
 
 impl<'a> Recount<'a> {
     fn new(metadata: &'a SegmentMetadata) -> Self {
         let (digest, expected) = (metadata.before.digest, metadata.base);
-        Recount { metadata, own: Totals::default(), digest, timestamps: None, expected, misplaced: None }
+        Recount {
+            metadata,
+            own: Totals::default(),
+            digest,
+            timestamps: None,
+            expected,
+            misplaced: None,
+            last_differs: false,
+        }
     }
 
     fn add(&mut self, records: &[Record]) {
@@ -86,6 +101,9 @@ impl<'a> Recount<'a> {
             }
             self.expected = self.expected.max(record.offset.next());
         }
+        let said = self.metadata.last_read;
+        let last = records.last().filter(|last| said.is_some_and(|said| said.offset == last.offset));
+        self.last_differs |= last.is_some_and(|last| said.is_some_and(|it| it.digest != ChainDigest::of_record(last)));
         self.digest = self.digest.after_all(records);
     }
 
@@ -107,6 +125,9 @@ impl<'a> Recount<'a> {
         let times = (self.timestamps, said.timestamps);
         compare(times.0 == times.1, format!("{} where it says {}", text_of(times.0), text_of(times.1)));
         compare(self.digest == said.digest, format!("the digest {} where it says {}", self.digest, said.digest));
+        if self.last_differs {
+            found.push("its last record is not the one that it says was read last".to_owned());
+        }
         if let Some(offset) = self.misplaced {
             found.push(format!("a record at offset {offset}, where none can be"));
         }

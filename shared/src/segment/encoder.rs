@@ -23,7 +23,7 @@ use super::{
     metadata::{ChainPoint, Gap, METADATA_KEY, SEGMENT_VERSION, SegmentMetadata, TimestampRange},
 };
 use crate::{
-    chain::{ChainDigest, ChainIdentity, SealKey, Totals, seal::SEGMENT_SEAL_KEY},
+    chain::{ChainDigest, ChainIdentity, LastRead, SealKey, Totals, seal::SEGMENT_SEAL_KEY},
     record::{Header, Millis, Offset, Record},
 };
 
@@ -69,6 +69,7 @@ pub struct SegmentEncoder {
     gaps: Vec<Gap>,
     seal_key: Option<Arc<SealKey>>,
     cuts: u32,
+    last_read: Option<LastRead>,
 }
 
 /// A finished segment.
@@ -89,7 +90,17 @@ impl SegmentEncoder {
                 .map_err(|source| EncodeError::Parquet { base, source })?;
         let own = Totals { segments: 1, ..Totals::default() };
         let digest = start.before.digest;
-        Ok(SegmentEncoder { start, writer, own, digest, timestamps: None, gaps: vec![], seal_key: None, cuts: 0 })
+        Ok(SegmentEncoder {
+            start,
+            writer,
+            own,
+            digest,
+            timestamps: None,
+            gaps: vec![],
+            seal_key: None,
+            cuts: 0,
+            last_read: None,
+        })
     }
 
     /// Seals it with a key.
@@ -103,6 +114,13 @@ impl SegmentEncoder {
     #[must_use]
     pub fn behind_cuts(mut self, cuts: u32) -> Self {
         self.cuts = cuts;
+        self
+    }
+
+    /// The last record that was read for it is this one.
+    #[must_use]
+    pub fn behind_record(mut self, last_read: Option<LastRead>) -> Self {
+        self.last_read = last_read;
         self
     }
 
@@ -164,6 +182,7 @@ impl SegmentEncoder {
             before: self.start.before,
             own: self.own,
             digest: self.digest,
+            last_read: self.last_read,
             gaps: self.gaps,
             last_gap_at: self.start.last_gap_at,
             sealed_by: self.seal_key.as_ref().map(|key| key.id().to_owned()),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{ChainDigest, ChainIdentity, Totals},
+    chain::{ChainDigest, ChainIdentity, LastRead, Totals},
     record::{Millis, Offset},
 };
 
@@ -36,6 +36,10 @@ pub struct SegmentMetadata {
     pub own: Totals,
     /// The chain digest **after** this segment.
     pub digest: ChainDigest,
+    /// The last record that was read for it: what the log must still hold when the chain goes on. Absent where the writer did
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_read: Option<LastRead>,
     /// The ranges within [base, next) that Kafka had deleted before they were stored.
     pub gaps: Vec<Gap>,
     /// When the latest gap of the chain up to the end of this segment was declared; absent where none ever was.

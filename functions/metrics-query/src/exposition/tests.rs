@@ -105,6 +105,7 @@ async fn observe(store: &Moody, backup: &str, topic: &str) {
         partition: Partition(0),
         log_start: Offset(0),
         log_end: Offset(10),
+        behind_storage: false,
         oldest: None,
         earlier: None,
         retention: None,

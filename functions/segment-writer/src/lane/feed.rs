@@ -20,7 +20,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 pub(crate) enum Item {
     /// Records, counted in the memory budget.
-    Records(Vec<Record>, Held),
+    Records { records: Vec<Record>, leader_epoch: Option<i32>, held: Held },
     /// The end of the log.
     End(Offset),
     /// The offset asked for is not in the log.
@@ -34,8 +34,8 @@ pub(crate) enum Item {
 /// What a lane asks the session for.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Fetch from here on.
-    Start { lane: u64, partition: TopicPartition, from: Offset, generation: u64 },
+    /// Fetch from here on; `behind` is the leader epoch of what was read before, which the log must still hold.
+    Start { lane: u64, partition: TopicPartition, from: Offset, behind: Option<i32>, generation: u64 },
     /// Fetch nothing for now.
     Stop { lane: u64, partition: TopicPartition },
 }

@@ -36,6 +36,7 @@ impl Lane {
         let state = if error.retry() { State::backoff(self.attempt + 1) } else { error.failed_state() };
         if let Some(voice) = &mut self.voice {
             voice.set(state, self.attempt + 1, self.context.clock.now());
+            voice.diverged(error.diverged_from());
             voice.say(&self.context).await;
         }
     }

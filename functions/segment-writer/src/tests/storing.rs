@@ -37,7 +37,7 @@ async fn the_next_segment_is_filled_while_one_is_stored_and_stored_only_behind_i
         }
     }));
     let (mut writer, mut reporter) = (writer(&world).await, Reporter::new(Millis(0)));
-    writer.append((0..15).map(record).collect(), &mut reporter).await.unwrap();
+    writer.append((0..15).map(record).collect(), None, &mut reporter).await.unwrap();
     assert!(writer.is_storing());
     assert_eq!(
         (writer.position(), writer.open_chain().frontier.next, writer.sealed()),
@@ -57,7 +57,7 @@ async fn behind_a_segment_that_could_not_be_stored_nothing_is_and_all_of_it_is_r
     let mut world = topic();
     world.met = Some(Storage::of(&world, async |key| Err(is_down(key))));
     let (mut writer, mut reporter) = (writer(&world).await, Reporter::new(Millis(0)));
-    writer.append((0..15).map(record).collect(), &mut reporter).await.unwrap();
+    writer.append((0..15).map(record).collect(), None, &mut reporter).await.unwrap();
     assert!(writer.seal(&mut reporter).await.unwrap_err().retry());
     assert!(world.stored().await.is_empty());
     world.met = None;
@@ -69,7 +69,7 @@ async fn behind_a_segment_that_could_not_be_stored_nothing_is_and_all_of_it_is_r
 async fn segments_that_are_stored_behind_one_another_make_one_chain() {
     let world = topic();
     let (mut writer, mut reporter) = (writer(&world).await, Reporter::new(Millis(0)));
-    writer.append((0..25).map(record).collect(), &mut reporter).await.unwrap();
+    writer.append((0..25).map(record).collect(), None, &mut reporter).await.unwrap();
     writer.seal(&mut reporter).await.unwrap();
     let chain = writer.open_chain().chain.clone();
     let end = archive::chain_end(&*world.objects, &chain, None).await.unwrap();

@@ -54,7 +54,7 @@ impl Zombie {
         world.append(usize::try_from(count).unwrap());
         let from = writer.position().0;
         let mut reporter = Reporter::new(Millis(0));
-        writer.append((from..from + count).map(record).collect(), &mut reporter).await.unwrap();
+        writer.append((from..from + count).map(record).collect(), None, &mut reporter).await.unwrap();
         Zombie { context, writer }
     }
 

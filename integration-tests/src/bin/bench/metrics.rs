@@ -180,6 +180,7 @@ fn standing(n: usize, now: Millis) -> Bytes {
         since: now,
         expires: Some(Millis(now.0 + 45_000)),
         position: next,
+        diverged_from: None,
         owner_epoch: 1,
         sequence: segments,
     };

@@ -152,7 +152,7 @@ pub async fn members_share_the_partitions(cluster: &dyn Cluster) {
     let since = Instant::now();
     while read.len() < kept.len() && since.elapsed() < PATIENCE {
         for fetched in next(first.as_mut()).await {
-            if let Fetched::Records { partition, records } = fetched {
+            if let Fetched::Records { partition, records, .. } = fetched {
                 read.entry(partition).or_default().extend(records.iter().map(|record| record.offset.0));
             }
         }

@@ -93,7 +93,7 @@ pub async fn a_peek_brings_the_first_record_of_each_partition(cluster: &dyn Clus
     while first.len() < partitions.len() {
         assert!(since.elapsed() < PATIENCE, "no more than {first:?}");
         for fetched in next(fetch.as_mut()).await {
-            if let Fetched::Records { partition, records } = fetched
+            if let Fetched::Records { partition, records, .. } = fetched
                 && !first.contains_key(&partition)
             {
                 fetch.stop(&partition).await.expect("it is read");

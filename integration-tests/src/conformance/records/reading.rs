@@ -166,6 +166,23 @@ pub async fn a_start_drops_what_was_fetched_before(cluster: &dyn Cluster) {
     assert_eq!(read[&p0].offsets(), [2_998, 2_999]);
 }
 
+/// Records come with the leader epoch they were written under, and a start behind one of them goes on there, as the log still
+/// holds it.
+pub async fn a_start_behind_a_record_that_the_log_still_holds_goes_on(cluster: &dyn Cluster) {
+    let p0 = TopicPartition::new(cluster.new_topic(1, &[]).await, 0);
+    cluster.append(&p0, &records(5)).await;
+    let mut fetch = fetch(cluster.kafka(), &[(p0.clone(), Offset(0))]).await;
+    let first = wait_for(fetch.as_mut(), "records", |_| true).await;
+    let Fetched::Records { leader_epoch: Some(epoch), .. } = first else { panic!("no leader epoch in {first:?}") };
+    for (from, offsets) in [(3, vec![3, 4]), (5, vec![])] {
+        fetch.start_behind(&p0, Offset(from), epoch).await.expect("start");
+        let read = read_to_end(fetch.as_mut(), std::slice::from_ref(&p0)).await;
+        assert_eq!((read[&p0].offsets(), read[&p0].end), (offsets, Some(Offset(5))), "from {from}");
+    }
+    fetch.start_behind(&p0, Offset(6), epoch).await.expect("start");
+    assert_eq!(wait_for(fetch.as_mut(), "word of it", |_| true).await, Fetched::OutOfRange { partition: p0 });
+}
+
 /// Several partitions are read side by side, each in its order, and one can be added later.
 pub async fn partitions_are_read_side_by_side(cluster: &dyn Cluster) {
     let topic = cluster.new_topic(3, &[]).await;

@@ -45,6 +45,7 @@ fn chain(cuts: &[i64]) -> Vec<Listed> {
                 before: point,
                 own: Totals { records, record_bytes: 10 * records, segments: 1, ..Totals::default() },
                 digest: digest_after(point.digest, base, next),
+                last_read: None,
                 gaps: vec![],
                 last_gap_at: None,
                 sealed_by: None,

@@ -42,6 +42,7 @@ fn standing((topic, partition, next, position, _, [record_bytes, segments, store
         since: NOW,
         expires: Some(LATER),
         position: Offset(position),
+        diverged_from: None,
         owner_epoch: 1,
         sequence: 1,
     };
@@ -71,6 +72,7 @@ fn ends((topic, partition, _, _, log_end, _): Place) -> Message {
         partition: Partition(partition),
         log_start: Offset(0),
         log_end: Offset(log_end),
+        behind_storage: false,
         oldest: None,
         earlier: None,
         retention: None,

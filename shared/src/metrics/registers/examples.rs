@@ -53,6 +53,7 @@ fn job(next: i64, epoch: u64, sequence: u64) -> Job {
         since: Millis(500),
         expires,
         position,
+        diverged_from: None,
         owner_epoch: epoch,
         sequence,
     }
@@ -94,6 +95,7 @@ fn ends() -> impl Strategy<Value = Message> {
             partition: Partition(partition),
             log_start: Offset(time / 4),
             log_end: Offset(time / 2),
+            behind_storage: false,
             oldest: None,
             earlier: None,
             retention: None,

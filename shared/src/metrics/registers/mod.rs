@@ -90,8 +90,13 @@ fn of_standing(s: &Standing) -> Vec<Operation> {
 fn of_ends(e: &Ends) -> Operation {
     let field = names::topic_field(&e.topic, &e.partition.to_string());
     let order = vec![unsigned(e.timestamp.0), unsigned(e.log_end.0), unsigned(e.log_start.0)];
-    let value =
-        EndsValue { topic_id: e.topic_id.clone(), oldest: e.oldest, earlier: e.earlier, retention: e.retention };
+    let value = EndsValue {
+        topic_id: e.topic_id.clone(),
+        behind_storage: e.behind_storage,
+        oldest: e.oldest,
+        earlier: e.earlier,
+        retention: e.retention,
+    };
     max(Kind::Ends, &e.backup, &field, order, json(&value))
 }
 

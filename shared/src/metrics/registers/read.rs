@@ -84,6 +84,8 @@ pub struct LogEnds {
     pub log_start: Offset,
     /// The log end offset.
     pub log_end: Offset,
+    /// Whether more was stored before it was observed than the log holds.
+    pub behind_storage: bool,
     /// The oldest record that was not stored then.
     pub oldest: Option<Oldest>,
     /// An observation before.
@@ -170,6 +172,7 @@ impl Registers {
             topic_id: value.topic_id,
             log_start: offset(log_start)?,
             log_end: offset(log_end)?,
+            behind_storage: value.behind_storage,
             oldest: value.oldest,
             earlier: value.earlier,
             retention: value.retention,
@@ -219,8 +222,8 @@ fn floor(register: &Register) -> Option<Floor> {
 
 fn job(register: &Register) -> Option<Job> {
     let [owner_epoch, sequence] = order(register)?;
-    let JobValue { state, attempt, since, expires, position } = value(register)?;
-    Some(Job { state, attempt, since, expires, position, owner_epoch, sequence })
+    let JobValue { state, attempt, since, expires, position, diverged_from } = value(register)?;
+    Some(Job { state, attempt, since, expires, position, diverged_from, owner_epoch, sequence })
 }
 
 fn value<T: DeserializeOwned>(register: &Register) -> Option<T> {

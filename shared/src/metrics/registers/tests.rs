@@ -16,6 +16,7 @@ fn standing(next: i64, epoch: u64, position: i64) -> Message {
         since: Millis(1),
         expires: Some(Millis(100)),
         position: Offset(position),
+        diverged_from: None,
         owner_epoch: epoch,
         sequence: 1,
     };
@@ -121,6 +122,7 @@ fn what_is_alive_of_a_deleted_topic_leaves_the_store_what_is_stored_stays_and_ot
             partition: Partition(0),
             log_start: Offset(0),
             log_end: Offset(9),
+            behind_storage: false,
             oldest: None,
             earlier: None,
             retention: None,
@@ -183,6 +185,7 @@ fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
             partition: Partition(partition),
             log_start: Offset(0),
             log_end: Offset(9),
+            behind_storage: false,
             oldest: None,
             earlier: None,
             retention: None,

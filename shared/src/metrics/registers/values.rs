@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chain::{ChainDigest, Marks, Totals},
+    chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
     metrics::standing::{CamelTotals, Earlier, Job, Oldest},
     ports::records::Retention,
@@ -39,6 +39,8 @@ pub(super) struct JobValue {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Millis>,
     pub position: Offset,
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "divergedFrom")]
+    pub diverged_from: Option<Offset>,
 }
 
 impl From<&Job> for JobValue {
@@ -49,6 +51,7 @@ impl From<&Job> for JobValue {
             since: job.since,
             expires: job.expires,
             position: job.position,
+            diverged_from: job.diverged_from,
         }
     }
 }
@@ -57,6 +60,8 @@ impl From<&Job> for JobValue {
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndsValue {
     pub topic_id: TopicId,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind_storage: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Oldest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

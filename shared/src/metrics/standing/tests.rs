@@ -63,6 +63,7 @@ fn a_standing_is_read_as_what_it_says() {
             since: Millis(1_699_999_990_000),
             expires: Some(Millis(1_700_000_045_123)),
             position: Offset(392),
+            diverged_from: None,
             owner_epoch: 1_699_999_980_000,
             sequence: 12,
         }),

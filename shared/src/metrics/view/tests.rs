@@ -32,7 +32,16 @@ fn standing(n: u32, partition: i32, next: i64) -> Standing {
 
 fn job(state: State, position: i64, owner_epoch: u64) -> Job {
     let expires = Some(Millis(NOW.0 + 1));
-    Job { state, attempt: 0, since: Millis(0), expires, position: Offset(position), owner_epoch, sequence: 1 }
+    Job {
+        state,
+        attempt: 0,
+        since: Millis(0),
+        expires,
+        position: Offset(position),
+        diverged_from: None,
+        owner_epoch,
+        sequence: 1,
+    }
 }
 
 fn ends(n: u32, partition: i32, log_start: i64, log_end: i64) -> Message {
@@ -44,6 +53,7 @@ fn ends(n: u32, partition: i32, log_start: i64, log_end: i64) -> Message {
         partition: Partition(partition),
         log_start: Offset(log_start),
         log_end: Offset(log_end),
+        behind_storage: false,
         oldest: None,
         earlier: None,
         retention: None,
@@ -87,6 +97,29 @@ fn progress_of_a_topic_is_the_unweighted_mean_of_its_partitions() {
 fn progress_never_exceeds_one_when_the_log_end_was_observed_before_the_position() {
     let view = orders(&[Message::Standing(standing(1, 0, 500)), ends(1, 0, 0, 408)]);
     assert_eq!((of_partition(&view, 0), view.progress), ((Some(499), Some(1.0)), Some(1.0)));
+}
+
+#[test]
+fn a_log_that_is_shorter_than_what_was_stored_before_is_not_backed_up() {
+    for (start, end) in [(0, 150), (0, 0), (70, 70)] {
+        let Message::Ends(seen) = ends(1, 0, start, end) else { panic!("ends") };
+        let seen = Message::Ends(Ends { behind_storage: true, ..seen });
+        let view = orders(&[Message::Standing(standing(1, 0, 200)), seen]);
+        assert_eq!(of_partition(&view, 0), (Some(199), Some(0.0)));
+        assert_eq!(view.partitions[&Partition(0)].lag.map(|lag| lag.records), Some((end - start).unsigned_abs()));
+    }
+}
+
+#[test]
+fn of_a_log_that_is_another_one_only_what_comes_before_the_difference_is_backed_up() {
+    let mut it = standing(1, 0, 200);
+    it.job = Some(Job { diverged_from: Some(Offset(100)), ..job(State::LOG_DIVERGED, 200, 1) });
+    for (end, progress, lag) in [(250, 0.4, 150), (150, 0.5, 50), (100, 0.5, 0)] {
+        let view = orders(&[Message::Standing(it.clone()), ends(1, 0, 0, end)]);
+        let partition = view.partitions[&Partition(0)];
+        assert_eq!((partition.progress, partition.lag.map(|lag| lag.records)), (Some(progress), Some(lag)), "{end}");
+        assert_eq!((partition.diverged_from, view.state), (Some(Offset(100)), State::LOG_DIVERGED));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `highwater verify`: the backup against itself and against what Kafka and the metrics know of it, and the metrics
 //! against the backup.
 
+mod log;
 mod matrix;
 mod repair;
 mod report;
@@ -144,6 +145,9 @@ async fn verify(
     bar.finish_and_clear();
     let of_storage = findings.len();
     findings.extend(judge(objects, backup, witnesses, how, (&chains, &words)).await?);
+    if let Some(kafka) = &witnesses.kafka {
+        findings.extend(log::diverged(&**kafka, objects, &chains).await?);
+    }
     let mut checked = Checked {
         backup: name.to_owned(),
         bytes_read: read.bytes(),

@@ -78,12 +78,21 @@ impl Message {
         self.kind
     }
 
-    /// Whether two messages are records of one partition.
+    /// Whether two messages are records of one partition and one leader epoch.
     pub(super) fn continues(&self, other: &Message) -> bool {
         match (self.get(), other.get()) {
-            (Some(a), Some(b)) => a.rkt == b.rkt && a.partition == b.partition,
+            (Some(a), Some(b)) => {
+                a.rkt == b.rkt && a.partition == b.partition && self.leader_epoch() == other.leader_epoch()
+            }
             _ => false,
         }
+    }
+
+    /// The leader epoch under which a record was written, where the broker tells it.
+    pub(super) fn leader_epoch(&self) -> Option<i32> {
+        // SAFETY: the record is valid as long as `self`.
+        let epoch = unsafe { sys::rd_kafka_message_leader_epoch(self.get()?) };
+        (epoch >= 0).then_some(epoch)
     }
 
     /// The topic's name and the partition's number; `None` where it is about no partition.

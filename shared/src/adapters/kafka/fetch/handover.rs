@@ -28,6 +28,8 @@ pub(super) struct Command {
     pub(super) partition: TopicPartition,
     /// Where to read from, for which generation; `None`: stop.
     pub(super) start: Option<(Offset, Generation)>,
+    /// The leader epoch of what was read before that offset, which the log must still hold.
+    pub(super) behind: Option<i32>,
 }
 
 /// Between the thread and the caller.
@@ -67,6 +69,10 @@ impl Handover {
 /// The caller's side.
 impl Handover {
     pub(super) fn start(&self, partition: &TopicPartition, from: Offset) {
+        self.start_behind(partition, from, None);
+    }
+
+    pub(super) fn start_behind(&self, partition: &TopicPartition, from: Offset, behind: Option<i32>) {
         let mut state = self.lock();
         if state.granted.as_ref().is_some_and(|granted| !granted.contains(partition)) {
             return;
@@ -75,14 +81,14 @@ impl Handover {
         state.last_generation += 1;
         let generation = state.last_generation;
         state.reading.insert(partition.clone(), generation);
-        state.commands.push(Command { partition: partition.clone(), start: Some((from, generation)) });
+        state.commands.push(Command { partition: partition.clone(), start: Some((from, generation)), behind });
         self.room.notify_all();
     }
 
     pub(super) fn stop(&self, partition: &TopicPartition) {
         let mut state = self.lock();
         state.forget(partition);
-        state.commands.push(Command { partition: partition.clone(), start: None });
+        state.commands.push(Command { partition: partition.clone(), start: None, behind: None });
         self.room.notify_all();
     }
 

@@ -98,6 +98,17 @@ impl Fetch for KafkaFetch {
         Ok(())
     }
 
+    async fn start_behind(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        leader_epoch: i32,
+    ) -> Result<(), RecordsError> {
+        self.handover.start_behind(partition, from, Some(leader_epoch));
+        self.wake();
+        Ok(())
+    }
+
     async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError> {
         self.handover.stop(partition);
         self.wake();

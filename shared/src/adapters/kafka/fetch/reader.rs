@@ -23,7 +23,8 @@ use super::{
 use crate::{
     adapters::kafka::{
         errors::Errors,
-        native::{self, Queue},
+        native::{self, Owned, Queue},
+        partitions::{self, Said},
     },
     ports::records::Fetched,
     record::{Offset, TopicPartition},
@@ -36,6 +37,11 @@ const BATCH_MESSAGES_MAX: usize = 1_024;
 const PART_BYTES_MAX: usize = 1 << 20;
 /// So often the group is served, however slow the caller is: well below any session's time-out.
 const SERVE_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait for the client to take a position that it shall compare with the log.
+const VALIDATE_WAIT: Duration = Duration::from_secs(2);
+/// How often it is asked again that has not begun to read the partition.
+const VALIDATE_ATTEMPTS_MAX: u32 = 200;
+const VALIDATE_AGAIN_WAIT: Duration = Duration::from_millis(5);
 /// What a record takes beside its bytes.
 const RECORD_BYTES: usize = size_of::<crate::record::Record>();
 
@@ -118,8 +124,8 @@ impl Reader {
         if commands.is_empty() {
             return;
         }
-        let mut last: HashMap<TopicPartition, Option<(Offset, Generation)>> = HashMap::new();
-        last.extend(commands.into_iter().map(|Command { partition, start }| (partition, start)));
+        let mut last: HashMap<TopicPartition, Command> = HashMap::new();
+        last.extend(commands.into_iter().map(|command| (command.partition.clone(), command)));
         if let Err(error) = self.stop_reading(last.keys()).and_then(|()| self.start_reading(&last)) {
             let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
             self.handover.fail(self.errors.of(OPERATION, "partitions", code, &error.to_string()));
@@ -133,18 +139,55 @@ impl Reader {
         if read.is_empty() { Ok(()) } else { self.client.consumer.incremental_unassign(&assignment::list(&read)) }
     }
 
-    fn start_reading(&self, commands: &HashMap<TopicPartition, Option<(Offset, Generation)>>) -> KafkaResult<()> {
+    fn start_reading(&self, commands: &HashMap<TopicPartition, Command>) -> KafkaResult<()> {
         // The client's main thread does one thing after the other: when it answers this, every stop before is done.
         // A stop that came after the forwarding would undo it.
         self.client.consumer.assignment()?;
         let mut list = TopicPartitionList::new();
-        for (partition, start) in commands {
+        for Command { partition, start, .. } in commands.values() {
             let Some((from, generation)) = start else { continue };
             self.forward(partition);
             list.add_partition_offset(&partition.topic, partition.partition.0, KafkaOffset::Offset(from.0))?;
             self.reading().insert(partition.clone(), *generation);
         }
-        if list.count() == 0 { Ok(()) } else { self.client.consumer.incremental_assign(&list) }
+        if list.count() == 0 {
+            return Ok(());
+        }
+        self.client.consumer.incremental_assign(&list)?;
+        for command in commands.values() {
+            if let (Some((from, generation)), Some(epoch)) = (command.start, command.behind)
+                && let Err(code) = self.validate(&command.partition, from, epoch)
+            {
+                self.end_failed(&command.partition, generation, code, "the client does not compare it with the log");
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the client compare the position with the log, where it is told what was read before: it does so when it is moved
+    /// there with a leader epoch, and not when it is assigned with one.
+    fn validate(&self, partition: &TopicPartition, from: Offset, epoch: i32) -> Result<(), Code> {
+        for attempt in 1.. {
+            let said = Said { offset: from.0, ..Said::default() };
+            let list = partitions::list([(partition, said)]);
+            // SAFETY: client and list are valid, and the list has the one element that was added; an error is given back.
+            let code = unsafe {
+                let element = (*list.ptr()).elems;
+                sys::rd_kafka_topic_partition_set_leader_epoch(element, epoch);
+                let error = sys::rd_kafka_seek_partitions(self.client.ptr(), list.ptr(), native::millis(VALIDATE_WAIT));
+                match Owned::new(error, sys::rd_kafka_error_destroy) {
+                    Some(error) => sys::rd_kafka_error_code(error.ptr()),
+                    None => (*element).err,
+                }
+            };
+            match Code::from(code) {
+                Code::NoError => return Ok(()),
+                // It has not begun to read the partition yet.
+                Code::State if attempt < VALIDATE_ATTEMPTS_MAX => std::thread::sleep(VALIDATE_AGAIN_WAIT),
+                code => return Err(code),
+            }
+        }
+        Ok(())
     }
 
     /// Records of this partition come by the thread's own queue.
@@ -201,7 +244,8 @@ impl Reader {
             match batch::records(part) {
                 Ok((records, size_bytes)) => {
                     let size_bytes = size_bytes + records.len() * RECORD_BYTES;
-                    let records = Fetched::Records { partition: partition.clone(), records };
+                    let leader_epoch = run[0].leader_epoch();
+                    let records = Fetched::Records { partition: partition.clone(), records, leader_epoch };
                     self.handover.push(records, partition, generation, size_bytes);
                 }
                 Err(code) => return self.end_failed(partition, generation, code, "its headers cannot be read"),

@@ -128,6 +128,15 @@ impl Fetch for FaultyFetch {
         faulty!(self, "fetch", self.inner.start(partition, from))
     }
 
+    async fn start_behind(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        leader_epoch: i32,
+    ) -> Result<(), RecordsError> {
+        faulty!(self, "fetch", self.inner.start_behind(partition, from, leader_epoch))
+    }
+
     async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError> {
         faulty!(self, "fetch", self.inner.stop(partition))
     }

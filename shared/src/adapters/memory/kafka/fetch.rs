@@ -42,6 +42,8 @@ pub(super) struct MemoryFetch {
 /// How far the reading of a partition is.
 struct Reading {
     position: i64,
+    /// The leader epoch of what comes before the position, where that is known.
+    leader_epoch: Option<i32>,
     end_told: bool,
     stopped: bool,
     /// Fetched already, not handed out yet.
@@ -54,9 +56,19 @@ impl MemoryFetch {
         MemoryFetch { shared, changed, membership, rng: StdRng::seed_from_u64(seed), reading: BTreeMap::new() }
     }
 
-    pub(super) fn read_from(&mut self, partition: TopicPartition, from: Offset) {
-        let reading = Reading { position: from.0, end_told: false, stopped: false, fetched: VecDeque::new() };
+    pub(super) fn read_from(&mut self, partition: TopicPartition, from: Offset, leader_epoch: Option<i32>) {
+        let reading =
+            Reading { position: from.0, leader_epoch, end_told: false, stopped: false, fetched: VecDeque::new() };
         self.reading.insert(partition, reading);
+    }
+
+    fn start_if_assigned(&mut self, partition: &TopicPartition, from: Offset, leader_epoch: Option<i32>) {
+        let lost = self.membership.as_ref().is_some_and(|Membership { group, member }| {
+            !self.shared.lock().groups.get(group).is_some_and(|g| g.is_assigned(*member, partition))
+        });
+        if !lost {
+            self.read_from(partition.clone(), from, leader_epoch);
+        }
     }
 
     /// Everything there is to hand out now: what the group says first, then some of what can be read.
@@ -110,12 +122,18 @@ impl Reading {
             return Some(Fetched::Failed { partition: partition.clone(), error });
         };
         loop {
+            if self.leader_epoch.is_some_and(|epoch| log.end_of(epoch) < self.position) {
+                self.stopped = true;
+                return Some(Fetched::OutOfRange { partition: partition.clone() });
+            }
             match log.read(self.position, rng.random_range(1..=BATCH_RECORDS_MAX)) {
-                Read::Records { records, position } => {
+                Read::Records { records, position, leader_epoch } => {
                     self.position = position;
                     self.end_told = false;
                     if !records.is_empty() {
-                        return Some(Fetched::Records { partition: partition.clone(), records });
+                        self.leader_epoch = Some(leader_epoch);
+                        let (partition, leader_epoch) = (partition.clone(), self.leader_epoch);
+                        return Some(Fetched::Records { partition, records, leader_epoch });
                     }
                 }
                 Read::End if !self.end_told => {
@@ -152,12 +170,17 @@ impl Fetch for MemoryFetch {
     }
 
     async fn start(&mut self, partition: &TopicPartition, from: Offset) -> Result<(), RecordsError> {
-        let lost = self.membership.as_ref().is_some_and(|Membership { group, member }| {
-            !self.shared.lock().groups.get(group).is_some_and(|g| g.is_assigned(*member, partition))
-        });
-        if !lost {
-            self.read_from(partition.clone(), from);
-        }
+        self.start_if_assigned(partition, from, None);
+        Ok(())
+    }
+
+    async fn start_behind(
+        &mut self,
+        partition: &TopicPartition,
+        from: Offset,
+        leader_epoch: i32,
+    ) -> Result<(), RecordsError> {
+        self.start_if_assigned(partition, from, Some(leader_epoch));
         Ok(())
     }
 

@@ -20,7 +20,10 @@ use std::sync::{
 
 use tokio::sync::watch;
 
-use self::{cluster::Cluster, partition_log::TransactionId};
+use self::{
+    cluster::Cluster,
+    partition_log::{PartitionLog, TransactionId},
+};
 use crate::{
     ports::clock::Clock,
     record::{Offset, Record, TopicPartition},
@@ -91,6 +94,16 @@ impl MemoryKafka {
     /// Moves the log's start to `start`, as retention does.
     pub fn trim(&self, partition: &TopicPartition, start: Offset) {
         self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.trim(start)));
+    }
+
+    /// Takes away everything from `end` on, as an unclean leader election or a restored disk does. The topic keeps its id.
+    pub fn go_back(&self, partition: &TopicPartition, end: Offset) {
+        self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.go_back(end)));
+    }
+
+    /// Another leader takes over, and has everything.
+    pub fn elect(&self, partition: &TopicPartition) {
+        self.shared.change(|cluster| cluster.log_mut(partition).map(PartitionLog::elect));
     }
 
     /// Removes one record, as compaction does.

@@ -19,19 +19,23 @@ pub(super) struct PartitionLog {
     entries: BTreeMap<i64, Entry>,
     /// Open transactions and the first offset of each.
     open: BTreeMap<TransactionId, i64>,
+    leader_epoch: i32,
+    /// Where each leader but the first began to write.
+    elected_at: Vec<(i32, i64)>,
 }
 
 #[derive(Debug)]
 struct Entry {
     record: Record,
     transaction: Option<TransactionId>,
+    leader_epoch: i32,
 }
 
 /// What a read at an offset finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// Records, and where the next read goes on. Empty when everything up to there does not exist.
-    Records { records: Vec<Record>, position: i64 },
+    /// Records of one leader epoch, and where the next read goes on. Empty when everything up to there does not exist.
+    Records { records: Vec<Record>, position: i64, leader_epoch: i32 },
     /// The offset is the last stable one.
     End,
     /// The offset is in the log, but beyond what is stable.
@@ -48,7 +52,7 @@ impl PartitionLog {
         if let Some(id) = transaction {
             self.open.entry(id).or_insert(offset.0);
         }
-        self.entries.insert(offset.0, Entry { record, transaction });
+        self.entries.insert(offset.0, Entry { record, transaction, leader_epoch: self.leader_epoch });
         offset
     }
 
@@ -81,6 +85,29 @@ impl PartitionLog {
         self.entries = self.entries.split_off(&self.start);
     }
 
+    /// Takes away everything from `end` on, as an unclean election or a restored disk does; a new leader writes what comes
+    /// after it. Transactions that were open there are forgotten.
+    pub(super) fn go_back(&mut self, end: Offset) {
+        self.end = self.end.min(end.0);
+        self.start = self.start.min(self.end);
+        drop(self.entries.split_off(&self.end));
+        self.open.retain(|_, first| *first < end.0);
+        self.elected_at.retain(|(_, at)| *at < end.0);
+        self.elect();
+    }
+
+    /// Another leader writes from now on.
+    pub(super) fn elect(&mut self) {
+        self.leader_epoch += 1;
+        self.elected_at.push((self.leader_epoch, self.end));
+    }
+
+    /// Where what was written under this leader epoch, or an earlier one, ends.
+    pub(super) fn end_of(&self, leader_epoch: i32) -> i64 {
+        let later = self.elected_at.iter().find(|(epoch, _)| *epoch > leader_epoch);
+        later.map_or(self.end, |(_, at)| *at)
+    }
+
     pub(super) fn bounds(&self) -> LogBounds {
         LogBounds { start: Offset(self.start), stable_end: Offset(self.stable_end()), high_watermark: Offset(self.end) }
     }
@@ -94,13 +121,17 @@ impl PartitionLog {
         if from >= stable_end {
             return if from == stable_end { Read::End } else { Read::NotYet };
         }
-        let entries = self.entries.range(from..stable_end).take(records_max);
-        let records: Vec<Record> = entries.map(|(_, entry)| entry.record.clone()).collect();
-        let position = match records.last() {
-            Some(last) if records.len() == records_max => last.offset.next().0,
+        let mut entries = self.entries.range(from..stable_end).map(|(_, entry)| entry).peekable();
+        let leader_epoch = entries.peek().map_or(self.leader_epoch, |entry| entry.leader_epoch);
+        let mut records: Vec<Record> = vec![];
+        while let Some(entry) = entries.next_if(|it| it.leader_epoch == leader_epoch && records.len() < records_max) {
+            records.push(entry.record.clone());
+        }
+        let position = match (entries.peek(), records.last()) {
+            (Some(_), Some(last)) => last.offset.next().0,
             _ => stable_end,
         };
-        Read::Records { records, position }
+        Read::Records { records, position, leader_epoch }
     }
 
     fn stable_end(&self) -> i64 {
@@ -163,7 +194,7 @@ mod tests {
         }
         log.compact(Offset(1));
         log.compact(Offset(2));
-        assert_eq!(log.read(1, 9), Read::Records { records: vec![], position: 3 });
+        assert_eq!(log.read(1, 9), Read::Records { records: vec![], position: 3, leader_epoch: 0 });
         assert_eq!(log.read(3, 9), Read::End);
     }
 
@@ -180,6 +211,19 @@ mod tests {
         assert_eq!(log.read(4, 9), Read::OutOfRange);
         log.trim(Offset(9));
         assert_eq!(log.bounds().start, Offset(3));
+    }
+
+    #[test]
+    fn a_log_that_went_back_gives_its_offsets_again_under_another_leader() {
+        let mut log = PartitionLog::default();
+        for _ in 0..3 {
+            log.append(record(), None);
+        }
+        log.go_back(Offset(1));
+        assert_eq!((log.bounds().high_watermark, log.read(2, 9)), (Offset(1), Read::OutOfRange));
+        assert_eq!(log.append(record(), None), Offset(1));
+        assert!(matches!(log.read(0, 9), Read::Records { position: 1, leader_epoch: 0, .. }));
+        assert!(matches!(log.read(1, 9), Read::Records { position: 2, leader_epoch: 1, .. }));
     }
 
     #[test]

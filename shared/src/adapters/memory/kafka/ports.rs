@@ -45,7 +45,7 @@ impl Log for MemoryKafka {
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         let mut fetch = MemoryFetch::new(self.shared.clone(), self.next_seed(), None);
         for (partition, from) in starts {
-            fetch.read_from(partition.clone(), *from);
+            fetch.read_from(partition.clone(), *from, None);
         }
         Ok(Box::new(fetch))
     }
