@@ -149,7 +149,11 @@ async fn a_broker_that_hangs_is_told_and_a_read_goes_on_after_it() {
         assert!(since.elapsed() < PATIENCE, "the read does not go on");
         // Errors of the time when the broker hung may still come.
         let came = fetch.next(Duration::from_secs(1)).await.unwrap_or_default();
-        if let Some(Fetched::Records { records, .. }) = came.into_iter().next() {
+        let records = came.into_iter().find_map(|fetched| match fetched {
+            Fetched::Records { records, .. } => Some(records),
+            _ => None,
+        });
+        if let Some(records) = records {
             break records;
         }
     };

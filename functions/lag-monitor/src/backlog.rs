@@ -134,7 +134,7 @@ async fn peek(context: &Context, looks: &[Look]) -> Result<BTreeMap<TopicPartiti
                         waiting.remove(&partition);
                         continue;
                     }
-                    Fetched::Assigned { .. } | Fetched::Revoked { .. } => continue,
+                    Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => continue,
                 };
                 if let Some(it) = it
                     && waiting.remove(&partition).is_some()

@@ -114,7 +114,7 @@ impl Follower<'_> {
                 self.go_on_at(&partition, position).await
             }
             Fetched::Failed { error, .. } => Err(CountError::Records((*error).clone())),
-            Fetched::Records { .. } | Fetched::End { .. } => Ok(()),
+            Fetched::Records { .. } | Fetched::End { .. } | Fetched::Interrupted => Ok(()),
         }
     }
 

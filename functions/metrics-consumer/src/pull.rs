@@ -120,7 +120,7 @@ impl Batch {
         let mut records = match fetched {
             Fetched::Records { records, .. } => records,
             Fetched::End { position, .. } => return self.log_end = Some(position),
-            Fetched::Assigned { .. } | Fetched::Revoked { .. } => return,
+            Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => return,
             Fetched::OutOfRange { .. } | Fetched::Failed { .. } => return self.failure = Some(fetched),
         };
         let within = records.partition_point(|record| record.offset < end);

@@ -61,6 +61,12 @@ pub enum WriteError {
         /// Which partition.
         partition: TopicPartition,
     },
+    /// No broker could be reached for a while: whether the log is still the same is looked at again.
+    #[error("{partition}: kafka could not be reached for a while: comparing its log with the backup again")]
+    Interrupted {
+        /// Which partition.
+        partition: TopicPartition,
+    },
     /// An event brought records of a transaction that is still open, or that this reading does not show yet.
     #[error("{partition}: what the event brought is committed up to {position} only: it must come again")]
     Uncommitted {
@@ -181,7 +187,10 @@ impl WriteError {
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         let retry = match self {
-            WriteError::LostRace { .. } | WriteError::TopicChanged { .. } | WriteError::Resumed { .. } => {
+            WriteError::LostRace { .. }
+            | WriteError::TopicChanged { .. }
+            | WriteError::Interrupted { .. }
+            | WriteError::Resumed { .. } => {
                 return Remedy::Reopen;
             }
             WriteError::Archive(error) => error.retry(),

@@ -190,6 +190,7 @@ impl Lane {
             Item::Close => Ok(false),
             Item::Failed(error) => Err(RecordsError::clone(&error).into()),
             Item::OutOfRange => self.out_of_range(writer).await,
+            Item::Interrupted => Err(WriteError::Interrupted { partition: self.partition.clone() }),
         }
     }
 

@@ -225,6 +225,7 @@ impl Session {
             Fetched::End { partition, position } => self.give(&partition, Item::End(position)),
             Fetched::OutOfRange { partition } => self.give(&partition, Item::OutOfRange),
             Fetched::Failed { partition, error } => self.give(&partition, Item::Failed(error)),
+            Fetched::Interrupted => self.lanes.values().for_each(|lane| lane.give(Item::Interrupted)),
             Fetched::Assigned { partition } => self.add(partition, Until::Stopped),
             Fetched::Revoked { partition } => {
                 if let Some(lane) = self.lanes.remove(&partition) {

@@ -198,7 +198,7 @@ impl LogReader<'_> {
                     Fetched::End { .. } => return Ok(Next::End),
                     Fetched::OutOfRange { .. } => return Ok(Next::OutOfRange),
                     Fetched::Failed { error, .. } => return Err(RecordsError::clone(&error).into()),
-                    Fetched::Assigned { .. } | Fetched::Revoked { .. } => {}
+                    Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => {}
                 }
             }
         }

@@ -132,6 +132,9 @@ pub enum Fetched {
         /// Why.
         error: Arc<RecordsError>,
     },
+    /// For a while no broker could be reached; reading goes on by itself. A cluster that was restored from a snapshot meanwhile
+    /// may have other logs, of the same leader epochs. Comes before any record that was read after it.
+    Interrupted,
     /// The group gave this reader the partition.
     Assigned {
         /// Which.

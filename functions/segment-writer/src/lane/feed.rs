@@ -27,6 +27,8 @@ pub(crate) enum Item {
     OutOfRange,
     /// It cannot be read.
     Failed(Arc<RecordsError>),
+    /// For a while no broker could be reached.
+    Interrupted,
     /// Memory is short: close the segment early.
     Close,
 }

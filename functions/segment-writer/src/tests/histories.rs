@@ -155,6 +155,25 @@ async fn a_follower_stops_too_and_says_from_where_on_it_differs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_restored_as_a_whole_gives_the_same_epochs_and_is_noticed_all_the_same() {
+    let (world, context) = backed_up(&[]).await;
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let (stop, context) = (stop.clone(), context.clone());
+        async move { follow(&context, &stop).await }
+    });
+    let state = async || world.states("orders").await.last().map(|it| it.0);
+    world.until("at the end of the log", async || state().await == Some(State::STREAMING)).await;
+    // Nothing else happens before the log is longer than it was.
+    world.kafka.restore(&orders(), Offset(100));
+    append(&world, "another", 150);
+    world.until("that it differs", async || state().await == Some(State::LOG_DIVERGED)).await;
+    stop.cancel();
+    following.await.unwrap();
+    assert_eq!(world.stored().await, (0..200).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_loses_only_what_was_not_stored_is_read_again() {
     let (world, context) = backed_up(&[]).await;
     let stop = CancellationToken::new();

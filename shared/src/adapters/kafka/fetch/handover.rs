@@ -167,6 +167,12 @@ impl Handover {
         self.arrived.notify_one();
     }
 
+    /// No broker could be reached for a while.
+    pub(super) fn interrupt(&self) {
+        self.lock().fetched.push_back((Fetched::Interrupted, 0));
+        self.arrived.notify_one();
+    }
+
     /// The group gave partitions.
     pub(super) fn grant(&self, partitions: Vec<TopicPartition>) {
         let mut state = self.lock();
@@ -211,7 +217,7 @@ fn read_of(fetched: &Fetched) -> Option<&TopicPartition> {
         | Fetched::End { partition, .. }
         | Fetched::OutOfRange { partition }
         | Fetched::Failed { partition, .. } => Some(partition),
-        Fetched::Assigned { .. } | Fetched::Revoked { .. } => None,
+        Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => None,
     }
 }
 

@@ -274,6 +274,7 @@ impl Reader {
             state.clear();
             self.handover.fail(self.errors.of(OPERATION, "the client", code, &said));
         } else if trouble.all_down {
+            self.handover.interrupt();
             // That may be a moment's matter, so a broker is asked for a sign of life.
             match self.sign_of_life() {
                 Ok(()) => state.clear(),

@@ -20,6 +20,8 @@ pub(super) struct Cluster {
     pub(super) topics: BTreeMap<Arc<str>, TopicLog>,
     pub(super) groups: BTreeMap<String, Group>,
     last_number: u64,
+    /// How often readers lost their connections.
+    pub(super) interruptions: u64,
 }
 
 /// A topic and its logs.

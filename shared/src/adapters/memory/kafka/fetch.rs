@@ -37,6 +37,8 @@ pub(super) struct MemoryFetch {
     membership: Option<Membership>,
     rng: StdRng,
     reading: BTreeMap<TopicPartition, Reading>,
+    /// How often the connection was lost, as far as that is told.
+    interruptions: u64,
 }
 
 /// How far the reading of a partition is.
@@ -52,8 +54,9 @@ struct Reading {
 
 impl MemoryFetch {
     pub(super) fn new(shared: Arc<Shared>, seed: u64, membership: Option<Membership>) -> Self {
-        let changed = shared.changes.subscribe();
-        MemoryFetch { shared, changed, membership, rng: StdRng::seed_from_u64(seed), reading: BTreeMap::new() }
+        let (changed, interruptions) = (shared.changes.subscribe(), shared.lock().interruptions);
+        let (rng, reading) = (StdRng::seed_from_u64(seed), BTreeMap::new());
+        MemoryFetch { shared, changed, membership, rng, reading, interruptions }
     }
 
     pub(super) fn read_from(&mut self, partition: TopicPartition, from: Offset, leader_epoch: Option<i32>) {
@@ -76,6 +79,9 @@ impl MemoryFetch {
         let shared = self.shared.clone();
         let mut cluster = shared.lock();
         let mut out = self.group_events(&mut cluster);
+        if std::mem::replace(&mut self.interruptions, cluster.interruptions) < cluster.interruptions {
+            out.push(Fetched::Interrupted);
+        }
         let mut partitions: Vec<TopicPartition> = self.reading.keys().cloned().collect();
         partitions.shuffle(&mut self.rng);
         let parts = self.rng.random_range(1..=partitions.len().max(1));

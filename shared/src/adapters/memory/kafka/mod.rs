@@ -101,6 +101,15 @@ impl MemoryKafka {
         self.shared.change(|cluster| cluster.log_mut(partition).map(|log| log.go_back(end)));
     }
 
+    /// Takes away everything from `end` on, as a cluster does that is restored from a snapshot as a whole: it gives the same
+    /// leader epochs again, and readers lose their connections.
+    pub fn restore(&self, partition: &TopicPartition, end: Offset) {
+        self.shared.change(|cluster| {
+            cluster.interruptions += 1;
+            cluster.log_mut(partition).map(|log| log.restore(end))
+        });
+    }
+
     /// Another leader takes over, and has everything.
     pub fn elect(&self, partition: &TopicPartition) {
         self.shared.change(|cluster| cluster.log_mut(partition).map(PartitionLog::elect));

@@ -88,12 +88,17 @@ impl PartitionLog {
     /// Takes away everything from `end` on, as an unclean election or a restored disk does; a new leader writes what comes
     /// after it. Transactions that were open there are forgotten.
     pub(super) fn go_back(&mut self, end: Offset) {
+        self.restore(end);
+        self.elect();
+    }
+
+    /// The same where the whole cluster is restored, and gives the same leader epochs again.
+    pub(super) fn restore(&mut self, end: Offset) {
         self.end = self.end.min(end.0);
         self.start = self.start.min(self.end);
         drop(self.entries.split_off(&self.end));
         self.open.retain(|_, first| *first < end.0);
         self.elected_at.retain(|(_, at)| *at < end.0);
-        self.elect();
     }
 
     /// Another leader writes from now on.
