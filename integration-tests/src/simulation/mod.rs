@@ -92,7 +92,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
             55..59 => meter::misfortune(&world, &mut rng).await,
             59..61 => quiet_moment(&world).await?,
             61..64 => world.pause_or_resume(&mut rng).await,
-            64..66 if histories::may_go_back(seed) => world.go_back(&mut rng),
+            64..68 if histories::may_go_back(seed) => world.go_back(&mut rng),
             _ => processes::some(&world, &mut rng).await,
         }
         questions::verdict(&world)?;

@@ -5,9 +5,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{ArchiveError, SegmentEntry, chain_objects, read_metadata, read_segment};
+use super::{ArchiveError, ChainEnd, SegmentEntry, chain_end, chain_objects, read_metadata, read_segment};
 use crate::{
-    chain::{ChainIdentity, Cuts, Floor, Frontier, History, LastRead, keys},
+    chain::{ChainIdentity, Frontier, History, LastRead, keys},
     ports::{
         objects::Objects,
         records::{Fetch, Fetched, Log, LogBounds, RecordsError},
@@ -48,7 +48,6 @@ impl<'a> LogComparison<'a> {
         &mut self,
         chain: &ChainIdentity,
         frontier: &Frontier,
-        (floor, cuts): (&Floor, &Cuts),
     ) -> Result<Option<Divergence>, ArchiveError> {
         let partition = chain.topic_partition();
         let bounds = self.kafka.bounds(std::slice::from_ref(&partition)).await?.pop();
@@ -63,7 +62,7 @@ impl<'a> LogComparison<'a> {
             log.fetch.stop(&log.partition).await?;
             return Ok(None);
         }
-        let from = first_difference(&mut log, self.objects, chain, (floor, cuts)).await?;
+        let from = first_difference(&mut log, self.objects, chain).await?;
         log.fetch.stop(&log.partition).await?;
         let from = from.unwrap_or_else(|| frontier.next.min(bounds.stable_end));
         Ok(Some(Divergence { from, to: frontier.next, log_end: bounds.high_watermark }))
@@ -76,9 +75,8 @@ async fn first_difference(
     log: &mut LogReader<'_>,
     objects: &dyn Objects,
     chain: &ChainIdentity,
-    (floor, cuts): (&Floor, &Cuts),
 ) -> Result<Option<Offset>, ArchiveError> {
-    let segments = segments(objects, chain, floor, cuts).await?;
+    let segments = segments(objects, chain).await?;
     let (mut same, mut other) = (0, segments.len());
     while same < other {
         let middle = usize::midpoint(same, other);
@@ -106,18 +104,15 @@ async fn first_difference(
     Ok(Some(Offset(next.0 - 1).min(log.bounds.stable_end)))
 }
 
-async fn segments(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    floor: &Floor,
-    cuts: &Cuts,
-) -> Result<Vec<SegmentEntry>, ArchiveError> {
-    let (folder, mut after) = (keys::chain_folder(chain), keys::before_segment(chain, floor.base));
-    let mut segments = vec![];
+/// The segments of a chain from its floor on.
+async fn segments(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, ArchiveError> {
+    let ChainEnd { floor, accepted, .. } = chain_end(objects, chain, None).await?;
+    let (folder, mut after) = (keys::chain_folder(chain), keys::before_segment(chain, floor.floor.base));
+    let (cuts, mut segments) = (accepted.cuts(), vec![]);
     loop {
         let (page, next) = chain_objects(objects, chain, &after).await?;
         let there = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-        segments.extend(there.filter(|segment| !segment.is_stale(cuts)));
+        segments.extend(there.filter(|segment| !segment.is_stale(&cuts)));
         match next {
             Some(next) => after = next,
             None => return Ok(segments),

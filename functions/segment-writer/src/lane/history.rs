@@ -103,8 +103,7 @@ impl Lane {
         let (open, partition) = (writer.open_chain(), self.partition.clone());
         let compared = async {
             let mut comparison = LogComparison::begin(&*self.context.kafka, &*self.context.objects).await?;
-            let (floor, cuts) = (&open.floor.floor, open.accepted.cuts());
-            comparison.divergence(&open.chain, &open.frontier, (floor, &cuts)).await
+            comparison.divergence(&open.chain, &open.frontier).await
         };
         let compared = compared.await;
         // What was compared may have been the log of another topic, which was created in between.

@@ -37,8 +37,7 @@ pub(super) async fn diverged(
             Err(ArchiveError::Damaged { .. } | ArchiveError::Foreign { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        let cuts = end.accepted.cuts();
-        let divergence = comparison.divergence(chain, &end.frontier, (&end.floor.floor, &cuts)).await?;
+        let divergence = comparison.divergence(chain, &end.frontier).await?;
         // What was compared may have been the log of another topic, which was created in between.
         if let Some(it) = divergence
             && is_still_there(kafka, chain).await?
