@@ -3,7 +3,10 @@
 //! It reads the log through one consumer of its own, so it is for few partitions: where something looks wrong, and for
 //! verification. A writer that is well compares the first record that it fetches.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use super::{ArchiveError, ChainEnd, SegmentEntry, chain_end, chain_objects, read_metadata, read_segment};
 use crate::{
@@ -52,7 +55,7 @@ impl<'a> LogComparison<'a> {
         let partition = chain.topic_partition();
         let bounds = self.kafka.bounds(std::slice::from_ref(&partition)).await?.pop();
         let bounds = bounds.ok_or_else(|| no_answer(&partition))??;
-        let mut log = LogReader { fetch: &mut *self.fetch, partition, bounds };
+        let mut log = LogReader { fetch: &mut *self.fetch, partition, bounds, came: VecDeque::new() };
         let is_same = match frontier.last_read {
             _ if bounds.stable_end < frontier.next => false,
             Some(last) => log.holds(&last).await?,
@@ -135,6 +138,8 @@ struct LogReader<'a> {
     fetch: &'a mut dyn Fetch,
     partition: TopicPartition,
     bounds: LogBounds,
+    /// What was fetched and not looked at yet.
+    came: VecDeque<Fetched>,
 }
 
 impl LogReader<'_> {
@@ -146,6 +151,7 @@ impl LogReader<'_> {
         if last.offset >= self.bounds.stable_end {
             return Ok(false);
         }
+        self.came.clear();
         self.fetch.start(&self.partition, last.offset).await?;
         let found = match self.next().await? {
             Next::Records(records, epoch) => last.compare(&records[0], epoch),
@@ -153,6 +159,7 @@ impl LogReader<'_> {
         };
         match (found, last.leader_epoch) {
             (History::Unknown, Some(epoch)) => {
+                self.came.clear();
                 self.fetch.start_behind(&self.partition, last.offset.next(), epoch).await?;
                 Ok(!matches!(self.next().await?, Next::OutOfRange))
             }
@@ -167,6 +174,7 @@ impl LogReader<'_> {
         if from >= to {
             return Ok(found);
         }
+        self.came.clear();
         self.fetch.start(&self.partition, from).await?;
         while let Next::Records(records, _) = self.next().await? {
             let came_to = records[records.len() - 1].offset.next();
@@ -187,7 +195,7 @@ impl LogReader<'_> {
 
     async fn read(&mut self) -> Result<Next, ArchiveError> {
         loop {
-            for fetched in self.fetch.next(WAIT).await? {
+            while let Some(fetched) = self.came.pop_front() {
                 match fetched {
                     Fetched::Records { records, leader_epoch, .. } => return Ok(Next::Records(records, leader_epoch)),
                     Fetched::End { .. } => return Ok(Next::End),
@@ -196,6 +204,7 @@ impl LogReader<'_> {
                     Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => {}
                 }
             }
+            self.came.extend(self.fetch.next(WAIT).await?);
         }
     }
 }
