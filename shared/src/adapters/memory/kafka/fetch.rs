@@ -134,11 +134,10 @@ impl Reading {
             }
             match log.read(self.position, rng.random_range(1..=BATCH_RECORDS_MAX)) {
                 Read::Records { records, position, leader_epoch } => {
-                    self.position = position;
+                    (self.position, self.leader_epoch) = (position, Some(log.epoch_before(position)));
                     self.end_told = false;
                     if !records.is_empty() {
-                        self.leader_epoch = Some(leader_epoch);
-                        let (partition, leader_epoch) = (partition.clone(), self.leader_epoch);
+                        let (partition, leader_epoch) = (partition.clone(), Some(leader_epoch));
                         return Some(Fetched::Records { partition, records, leader_epoch });
                     }
                 }

@@ -107,6 +107,11 @@ impl PartitionLog {
         self.elected_at.push((self.leader_epoch, self.end));
     }
 
+    /// The leader epoch of what comes right before an offset, whether a record is there or not.
+    pub(super) fn epoch_before(&self, offset: i64) -> i32 {
+        self.elected_at.iter().rfind(|(_, at)| *at < offset).map_or(0, |(epoch, _)| *epoch)
+    }
+
     /// Where what was written under this leader epoch, or an earlier one, ends.
     pub(super) fn end_of(&self, leader_epoch: i32) -> i64 {
         let later = self.elected_at.iter().find(|(epoch, _)| *epoch > leader_epoch);
