@@ -30,6 +30,8 @@ pub(crate) struct Said(Mutex<HashMap<(Arc<str>, TopicPartition), Point>>);
 struct Point {
     state: State,
     position: Offset,
+    /// From where on the log is another one than what is stored.
+    diverged_from: Option<Offset>,
     totals: Totals,
 }
 
@@ -39,7 +41,8 @@ impl Said {
         let Some(job) = &standing.job else { return };
         let key =
             (standing.backup.clone(), TopicPartition { topic: standing.topic.clone(), partition: standing.partition });
-        let point = Point { state: job.state, position: job.position, totals: standing.totals };
+        let (state, position, diverged_from) = (job.state, job.position, job.diverged_from);
+        let point = Point { state, position, diverged_from, totals: standing.totals };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, point);
     }
 
@@ -121,7 +124,7 @@ fn bodies(said: &BTreeMap<TopicPartition, Point>, ends: &BTreeMap<TopicPartition
 fn body(points: &[(Point, Option<Offset>)]) -> Body {
     let totals = points.iter().fold(Totals::default(), |sum, (point, _)| sum.plus(point.totals));
     let state = points.iter().map(|(point, _)| point.state).reduce(State::worst);
-    let ratios: Option<Vec<f64>> = points.iter().map(|(point, end)| Some(ratio(point.position, (*end)?))).collect();
+    let ratios: Option<Vec<f64>> = points.iter().map(|(point, end)| Some(ratio(point, (*end)?))).collect();
     let mean = ratios.map(|ratios| ratios.iter().sum::<f64>() / ratios.len() as f64);
     Body {
         state,
@@ -134,8 +137,12 @@ fn body(points: &[(Point, Option<Offset>)]) -> Body {
     }
 }
 
-fn ratio(position: Offset, end: Offset) -> f64 {
-    if position >= end { 1.0 } else { position.0 as f64 / end.0 as f64 }
+fn ratio(point: &Point, end: Offset) -> f64 {
+    match (point.diverged_from, point.position) {
+        (Some(from), position) => from.0 as f64 / end.max(position).0.max(1) as f64,
+        (None, position) if position >= end => 1.0,
+        (None, position) => position.0 as f64 / end.0 as f64,
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +150,12 @@ mod tests {
     use super::*;
 
     fn point(state: State, position: i64, records: u64) -> Point {
-        Point { state, position: Offset(position), totals: Totals { records, ..Totals::default() } }
+        Point {
+            state,
+            position: Offset(position),
+            diverged_from: None,
+            totals: Totals { records, ..Totals::default() },
+        }
     }
 
     #[test]
@@ -161,5 +173,11 @@ mod tests {
         assert_eq!(known.progress.map(Ratio::get), Some((1.0 + 0.25 + 1.0) / 3.0));
         ends.remove(&tp(1));
         assert_eq!(body(&ends).progress, None, "one log's end is not known");
+    }
+
+    #[test]
+    fn of_a_log_that_went_back_only_what_comes_before_the_difference_counts() {
+        let diverged = Point { diverged_from: Some(Offset(100)), ..point(State::LOG_DIVERGED, 200, 200) };
+        assert_eq!([250, 150, 100].map(|end| ratio(&diverged, Offset(end))), [0.4, 0.5, 0.5]);
     }
 }
