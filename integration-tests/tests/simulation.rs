@@ -108,6 +108,11 @@ fn without_cuts_where_losses_are_accepted_the_simulation_fails() {
 }
 
 #[test]
+fn without_a_comparison_with_the_log_before_anything_is_added_the_simulation_fails() {
+    bites(Guards { writer: Protections { history_check: false, ..Protections::ALL }, ..Guards::ALL });
+}
+
+#[test]
 fn without_a_floor_that_moves_before_anything_is_deleted_the_simulation_fails() {
     use segment_expirer::Protections;
     bites(Guards { expirer: Protections { floor_first: false, ..Protections::ALL }, ..Guards::ALL });

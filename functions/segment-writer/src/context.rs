@@ -160,6 +160,8 @@ pub struct Protections {
     pub commit_after_floor_check: bool,
     /// What was stored without knowing of an accepted loss does not exist, and is not acknowledged.
     pub cuts: bool,
+    /// The last stored record is compared with the log before anything is added.
+    pub history_check: bool,
 }
 
 impl Protections {
@@ -171,6 +173,7 @@ impl Protections {
         floor_check: true,
         commit_after_floor_check: true,
         cuts: true,
+        history_check: true,
     };
 }
 

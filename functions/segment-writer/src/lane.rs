@@ -74,7 +74,7 @@ impl Lane {
             self.voice = Some(Voice::new(open, reporter));
             return Err(error);
         }
-        self.unverified = open.frontier.last_read;
+        self.unverified = open.frontier.last_read.filter(|_| self.context.protections.history_check);
         let mut writer = PartitionWriter::new(&self.context, &self.backup, open);
         let mut result = self.work(&mut writer, &mut reporter).await;
         if let Err(error) = writer.settle().await {
