@@ -71,7 +71,7 @@ fn batch(
     let mut batch = Batch::new();
     for fetched in fetched {
         match fetched {
-            Fetched::Records { partition, records } => batch.entry(partition).or_default().extend(records),
+            Fetched::Records { partition, records, .. } => batch.entry(partition).or_default().extend(records),
             // What was deleted meanwhile is found by the next run, or by comparing.
             Fetched::End { partition, .. } | Fetched::OutOfRange { partition } => {
                 if !batch.contains_key(&partition) {
@@ -79,7 +79,7 @@ fn batch(
                 }
             }
             Fetched::Failed { error, .. } => return Err((*error).clone().into()),
-            Fetched::Assigned { .. } | Fetched::Revoked { .. } => {}
+            Fetched::Interrupted | Fetched::Assigned { .. } | Fetched::Revoked { .. } => {}
         }
     }
     Ok(batch)

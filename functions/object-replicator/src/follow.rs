@@ -70,14 +70,14 @@ async fn take(
     fetched: Fetched,
 ) -> Result<(), ReplicateError> {
     match fetched {
-        Fetched::Records { partition, records } => batch.entry(partition).or_default().extend(records),
+        Fetched::Records { partition, records, .. } => batch.entry(partition).or_default().extend(records),
         Fetched::Assigned { partition } | Fetched::OutOfRange { partition } => {
             let from = process::start(context, location, &partition).await?;
             fetch.start(&partition, from).await?;
         }
         Fetched::Revoked { partition } => drop(batch.remove(&partition)),
         Fetched::Failed { error, .. } => return Err((*error).clone().into()),
-        Fetched::End { .. } => {}
+        Fetched::End { .. } | Fetched::Interrupted => {}
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ async fn first_difference(
     let next = stored.metadata().next;
     let logged = log.range(segment.base, next).await?;
     for group in stored.row_groups() {
-        let group = group.map_err(|error| super::error::undecodable(&segment.key, error))?;
+        let group = group.map_err(|error| super::undecodable(&segment.key, error))?;
         let differs = group.iter().find(|record| match logged.get(&record.offset) {
             Some(other) => other != *record,
             None => record.offset >= log.bounds.stable_end,
