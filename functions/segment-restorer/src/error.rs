@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::{
     archive::ArchiveError,
+    function::HandlerError,
     ports::{objects::ObjectsError, records::RecordsError, transactions::TransactionError},
     record::{Offset, TopicId, TopicPartition},
     restore::{mapping::Mismatch, progress::Unreadable},
