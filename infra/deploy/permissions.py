@@ -29,6 +29,7 @@ MAPPING = {
     ("ec2:DescribeSubnets", "*"),
     ("ec2:DescribeSecurityGroups", "*"),
     ("secretsmanager:GetSecretValue", "kafka secret"),
+    ("kms:Decrypt", "kafka secret's key"),
     ("sqs:SendMessage", "failures"),
 }
 # Actions that AWS cannot narrow down to a resource.
@@ -60,6 +61,7 @@ NAMES = {
     ":s3:::${Name}": "bucket",
     "MskClusterArn": "cluster",
     "KafkaSecretArn": "kafka secret",
+    "KafkaSecretKmsKeyArn": "kafka secret's key",
     "function:${Prefix}metrics-aggregator": "metrics-aggregator",
     "Failures": "failures",
     "KmsKeyArn": "key",

@@ -28,6 +28,7 @@ FULL = {
     "MskClusterArn": ARN("kafka", "cluster/orders/6a1d7c1e-1111-2222-3333-444455556666-5"),
     "KafkaSecurityProtocol": "sasl_ssl",
     "KafkaSecretArn": KAFKA_SECRET,
+    "KafkaSecretKmsKeyArn": ARN("kms", "key/7b1d7c1e-1111-2222-3333-444455556666"),
     "MetricsBy": "mapping",
     "EventTopic1": "orders-eu",
     "EventTopic2": "orders-us",

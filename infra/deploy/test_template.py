@@ -119,6 +119,15 @@ class Permissions(unittest.TestCase):
                 self.assertNotIn("*", action)
                 self.assertTrue(resource != "*" or action in permissions.WITHOUT_RESOURCE, f"{action} on {resource}")
 
+    def test_who_may_read_objects_is_told_of_one_that_is_not_there(self):
+        """Without s3:ListBucket S3 answers 403 where there is no object, and a GET says no prefix."""
+        for name, role in resources("AWS::IAM::Role").items():
+            statements = [part for policy in role["Properties"]["Policies"] for part in policy["PolicyDocument"]["Statement"]]
+            lists = [part for part in statements if part.get("Action") == "s3:ListBucket"]
+            self.assertEqual(len(lists), any("s3:PutObject" in part.get("Action", "") for part in statements), name)
+            for part in lists:
+                self.assertEqual(part["Condition"].keys(), {"StringLikeIfExists"})
+
     def test_urls_are_never_open(self):
         for url in resources("AWS::Lambda::Url").values():
             self.assertEqual(url["Properties"]["AuthType"], "AWS_IAM")
