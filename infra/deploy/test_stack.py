@@ -189,7 +189,7 @@ class Stacks(unittest.TestCase):
     def test_say_where_the_backups_are(self):
         outputs = {output["OutputKey"]: output["OutputValue"] for output in self.stacks["SMALLEST"]["Outputs"]}
         self.assertEqual(outputs["BackupsUrl"], "s3://my-bucket/backups")
-        self.assertEqual(outputs.keys(), {"BackupsUrl", "FailuresUrl"})
+        self.assertEqual(outputs.keys(), {"BackupsUrl", "FailuresUrl", "Restorer"})
 
     def test_each_shard_has_a_target(self):
         events = client("events")

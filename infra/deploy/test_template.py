@@ -97,8 +97,8 @@ class EveryFunction(unittest.TestCase):
     def test_has_a_deployment_with_something_that_starts_it(self):
         started = {name for name, *_ in (target["Arn"]["Fn::GetAtt"] for target in schedule_targets())} | mapped()
         started |= {url["Properties"]["TargetFunctionArn"]["Ref"] for url in resources("AWS::Lambda::Url").values()}
-        # By metrics-consumer.
-        started.add("MetricsAggregator")
+        # By metrics-consumer, and by people.
+        started |= {"MetricsAggregator", "SegmentRestorer"}
         self.assertEqual(started, {name for name, _ in lambdas().values()})
 
 

@@ -7,6 +7,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What `shared/src/adapters/connect.rs` connects to, by its functions' names.
 PORTS = {
     "kafka": {"kafka"},
+    # The cluster that is restored to: another one than the stack's has its brokers in the file.
+    "target": {"kafka"},
     "storage": {"storage"},
     "backups": {"kafka", "storage"},
     "redis": {"redis"},
