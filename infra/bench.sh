@@ -11,4 +11,5 @@ export HIGHWATER_TEST_TOOLS=$tools
 cargo build --manifest-path "$root/Cargo.toml" --workspace --bins
 if [[ $# -gt 0 ]]; then exec "$here/binary.sh" bench "$@"; fi
 "$here/binary.sh" bench backup
+"$here/binary.sh" bench idle
 "$here/binary.sh" bench metrics

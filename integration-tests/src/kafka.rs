@@ -7,7 +7,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
 };
 use testcontainers::{ContainerAsync, ImageExt as _, core::Mount};
@@ -32,8 +32,8 @@ pub struct Kafka {
 }
 
 /// What a broker of one node needs for transactions, and short waits. Records may be as old as a test likes: a topic that is
-/// to forget says so itself.
-const SETTINGS: [(&str, &str); 10] = [
+/// to forget says so itself; and as large as their topic allows.
+const SETTINGS: [(&str, &str); 11] = [
     ("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false"),
     ("KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS", "0"),
     ("KAFKA_LOG_CLEANER_BACKOFF_MS", "500"),
@@ -41,6 +41,7 @@ const SETTINGS: [(&str, &str); 10] = [
     ("KAFKA_LOG_RETENTION_MS", "-1"),
     ("KAFKA_LOG_SEGMENT_DELETE_DELAY_MS", "0"),
     ("KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS", "4"),
+    ("KAFKA_SOCKET_REQUEST_MAX_BYTES", "300000000"),
     ("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1"),
     ("KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS", "4"),
     ("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1"),
@@ -123,6 +124,13 @@ impl Kafka {
         let deleted = self.admin().delete_topics(&[name], &options()).await;
         let deleted = deleted.unwrap_or_else(|error| panic!("cannot delete topic {name}: {error}"));
         assert!(deleted.iter().all(Result::is_ok), "cannot delete topic {name}: {deleted:?}");
+    }
+
+    /// Adds partitions to a topic until it has so many.
+    pub async fn add_partitions(&self, name: &str, count: usize) {
+        let added = self.admin().create_partitions(&[NewPartitions::new(name, count)], &options()).await;
+        let added = added.unwrap_or_else(|error| panic!("cannot add partitions to {name}: {error}"));
+        assert!(added.iter().all(Result::is_ok), "cannot add partitions to {name}: {added:?}");
     }
 
     /// Deletes a partition's records below `offset`: its log starts there afterwards.

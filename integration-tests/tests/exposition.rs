@@ -1,6 +1,10 @@
 //! The `/metrics` page, as Prometheus' own tool reads it.
 
-use std::{collections::BTreeMap, io::Write, process::Stdio};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    process::Stdio,
+};
 
 use integration_tests::programs::tool;
 use shared::{
@@ -74,7 +78,16 @@ fn topic() -> TopicView {
 fn processes() -> Processes {
     let requests = BTreeMap::from([(Operation::Put, 6)]);
     let errors = BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]);
-    Processes { count: 1, memory_used_bytes: 1, memory_limit_bytes: 2, requests, errors, ..Processes::default() }
+    let missing_topics = BTreeSet::from([("main".to_owned(), "ordres".to_owned())]);
+    Processes {
+        count: 1,
+        memory_used_bytes: 1,
+        memory_limit_bytes: 2,
+        requests,
+        errors,
+        missing_topics,
+        ..Processes::default()
+    }
 }
 
 #[test]

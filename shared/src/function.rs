@@ -1,9 +1,14 @@
 //! What all functions have in common, whoever hosts them: JSON comes in, an answer or an error goes out as JSON.
 
-use std::{convert::Infallible, error::Error, future::Future};
+use std::{convert::Infallible, error::Error, fmt, future::Future};
 
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::record::Millis;
+
+/// The sources of scheduled events.
+const SCHEDULES: [&str; 2] = ["aws.events", "aws.scheduler"];
 
 /// What a function answers.
 pub type Answer = Result<Value, FunctionError>;
@@ -46,16 +51,62 @@ where
     E: HandlerError,
     F: Future<Output = Result<O, E>>,
 {
-    let input =
-        serde_path_to_error::deserialize(payload).map_err(|error| FunctionError::of(&InputError(error), false))?;
+    let input = read(payload).map_err(|error| FunctionError::of(&error, false))?;
     let output = handler(input).await.map_err(|error| FunctionError::of(&error, error.retry()))?;
     serde_json::to_value(output).map_err(|error| FunctionError::of(&error, false))
+}
+
+/// Reads a payload as a function's input. A schedule's own event, which says nothing but when it came, is an empty input.
+///
+/// # Errors
+/// With the field that does not fit.
+pub fn read<I: DeserializeOwned>(payload: Value) -> Result<I, InputError> {
+    let payload = if is_of_a_schedule(&payload) { Value::Object(Map::new()) } else { payload };
+    serde_path_to_error::deserialize(payload).map_err(InputError)
+}
+
+/// Whether a payload is what EventBridge sends at a scheduled time when it is configured with no input.
+fn is_of_a_schedule(payload: &Value) -> bool {
+    let source = payload.get("source").and_then(Value::as_str);
+    source.is_some_and(|source| SCHEDULES.contains(&source)) && payload.get("detail-type").is_some()
 }
 
 /// A payload that is not what the function takes.
 #[derive(Debug, thiserror::Error)]
 #[error("the input is not what this function takes: {0}")]
-struct InputError(serde_path_to_error::Error<serde_json::Error>);
+pub struct InputError(serde_path_to_error::Error<serde_json::Error>);
+
+/// A field of an input with a value that it cannot have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}: {rule}")]
+pub struct BadField {
+    /// The field, as `shard.index`.
+    pub field: String,
+    /// Its value.
+    pub value: String,
+    /// What it must be.
+    pub rule: String,
+}
+
+impl BadField {
+    /// The field that has this value, and what it must be instead.
+    pub fn new(field: impl Into<String>, value: impl fmt::Debug, rule: impl Into<String>) -> Self {
+        BadField { field: field.into(), value: format!("{value:?}"), rule: rule.into() }
+    }
+
+    /// Checks a point in time: milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When it is before 1970.
+    pub fn check_time(field: &str, time: Option<Millis>) -> Result<(), Self> {
+        match time {
+            Some(Millis(time)) if time < 0 => {
+                Err(BadField::new(field, time, "it must be 0 or more, in milliseconds since 1970"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 impl FunctionError {
     /// The error's type name, and its text with those of its causes.
@@ -143,6 +194,28 @@ mod tests {
         let error = answer(json!([[1], [2, "x"]]), sum).await.unwrap_err();
         assert_eq!((error.error_type.as_str(), error.retry), ("InputError", false));
         assert!(error.message.contains("function takes: [1][1]: invalid type: string \"x\""), "{}", error.message);
+    }
+
+    #[tokio::test]
+    async fn a_schedules_own_event_is_an_empty_input_and_other_fields_are_refused() {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let empty = |_: Empty| async { Ok::<_, OuterError>(()) };
+        for source in SCHEDULES {
+            let event = json!({"source": source, "detail-type": "Scheduled Event", "id": "1", "detail": {}});
+            assert_eq!(answer(event, empty).await, Ok(Value::Null));
+        }
+        let error = answer(json!({"source": "aws.events"}), empty).await.unwrap_err();
+        assert!(error.message.contains("unknown field `source`"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_field_is_told_with_its_value_and_its_rule() {
+        let error = BadField::check_time("deadline", Some(Millis(-5))).unwrap_err();
+        assert_eq!(error.to_string(), "deadline is -5: it must be 0 or more, in milliseconds since 1970");
+        assert_eq!(BadField::check_time("deadline", Some(Millis(0))), Ok(()));
+        assert_eq!(BadField::new("backup", "", "name one").to_string(), "backup is \"\": name one");
     }
 
     #[test]

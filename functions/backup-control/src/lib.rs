@@ -28,8 +28,9 @@ use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use shared::{
     archive::{self, ArchiveError},
-    config::{Settings, selection::TopicSelection, topic_name},
+    config::{Settings, selection::TopicSelection},
     ports::{clock::Clock, objects::Objects},
+    record::topic_name,
     web::{HttpAnswer, HttpEvent, guard::Guard},
 };
 

@@ -43,6 +43,7 @@ pub const NAME: &str = "lag-monitor";
 
 /// What to look at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refresh {
     /// Only this backup; absent: all that are configured.
     #[serde(default)]

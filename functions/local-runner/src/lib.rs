@@ -17,20 +17,18 @@ pub mod telemetry;
 #[cfg(test)]
 mod test_backup;
 
-use std::process::ExitCode;
-
 use crate::{cli::Cli, failure::Verdict};
 
 /// Runs a command and turns its outcome into the exit code: 0 good, 1 what was checked is wrong, 2 used wrongly or cannot
 /// be reached.
-pub async fn run(cli: Cli) -> ExitCode {
+pub async fn run(cli: Cli) -> u8 {
     match commands::run(cli).await {
-        Ok(Verdict::Good) => ExitCode::SUCCESS,
-        Ok(Verdict::Wrong) => ExitCode::from(1),
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Ok(Verdict::Good) => 0,
+        Ok(Verdict::Wrong) => 1,
+        Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
             output::error(&failure);
-            ExitCode::from(2)
+            2
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use shared::{
-    function::HandlerError,
+    function::{BadField, HandlerError},
     metrics::part::{Outcome, Part},
     ports::store::{Store, StoreError},
 };
@@ -38,6 +38,9 @@ pub enum AggregateError {
         /// To where.
         to: i64,
     },
+    /// The part has a field with a value that it cannot have.
+    #[error(transparent)]
+    BadInput(#[from] BadField),
     /// The store failed. Whether the part was applied is told by the position.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,7 +52,7 @@ impl AggregateError {
     #[must_use]
     pub fn retry(&self) -> bool {
         match self {
-            AggregateError::Backwards { .. } => false,
+            AggregateError::Backwards { .. } | AggregateError::BadInput(_) => false,
             AggregateError::Store(_) => true,
         }
     }
@@ -72,6 +75,7 @@ pub async fn handle(part: Part, context: &Context) -> Result<Outcome, AggregateE
 }
 
 fn check(part: &Part) -> Result<(), AggregateError> {
+    part.check()?;
     match part.from {
         Some(from) if part.to < from => Err(AggregateError::Backwards {
             topic_id: part.place.topic_id.to_string(),

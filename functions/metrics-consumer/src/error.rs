@@ -27,6 +27,9 @@ pub enum CountError {
     /// The function was called with an event that is none of Kafka's.
     #[error(transparent)]
     Event(#[from] KafkaEventError),
+    /// The function was called with something that asks nothing of it.
+    #[error("a payload is {{}} for a drain, or a kafka event with its eventSource, and not {0}")]
+    NotAnInput(String),
     /// There is no metrics topic.
     #[error("there is no topic {0:?}: create it, or set metrics.topic to the one that backbeat writes to")]
     NoTopic(String),
@@ -83,7 +86,10 @@ impl CountError {
         match self {
             CountError::Records(error) => error.retry(),
             CountError::Invoke(error) => error.retry(),
-            CountError::Answer { .. } | CountError::Event(_) | CountError::OtherTopic { .. } => false,
+            CountError::Answer { .. }
+            | CountError::Event(_)
+            | CountError::NotAnInput(_)
+            | CountError::OtherTopic { .. } => false,
             CountError::NoTopic(_)
             | CountError::TopicChanged(_)
             | CountError::AheadOfLog { .. }

@@ -23,28 +23,20 @@ use crate::{
 pub async fn follow(context: &Context, stop: &CancellationToken) {
     let mut backoff = Backoff::new(context);
     while !stop.is_cancelled() {
-        let result = stop.run_until_cancelled(follow_once(context, &mut backoff)).await;
-        if let Some(Err(error)) = result {
+        if let Err(error) = follow_once(context, &mut backoff, stop).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "{error}; counting goes on in {:?}", backoff.next);
             stop.run_until_cancelled(backoff.wait()).await;
         }
     }
 }
 
-/// Works as one member of the group until something fails.
-async fn follow_once(context: &Context, backoff: &mut Backoff) -> Result<(), CountError> {
-    let topic = counting::topic(context).await?;
-    let fetch = context.kafka.join(GROUP, &[topic.name]).await?;
-    let mut follower = Follower { context, topic_id: topic.id, fetch, lanes: HashMap::new() };
-    let mut looked_at = Instant::now();
-    loop {
-        let wait = context.limits.refresh.saturating_sub(looked_at.elapsed());
-        follower.round(wait, backoff).await?;
-        if looked_at.elapsed() >= context.limits.refresh {
-            follower.look().await?;
-            looked_at = Instant::now();
-        }
-    }
+/// Works as one member of the group until something fails, or `stop`; then leaves the group.
+async fn follow_once(context: &Context, backoff: &mut Backoff, stop: &CancellationToken) -> Result<(), CountError> {
+    let Some(begun) = stop.run_until_cancelled(Follower::begin(context)).await else { return Ok(()) };
+    let mut follower = begun?;
+    let ended = stop.run_until_cancelled(follower.run(backoff)).await;
+    follower.fetch.close().await;
+    ended.unwrap_or(Ok(()))
 }
 
 struct Follower<'a> {
@@ -70,7 +62,25 @@ struct Lane {
     reading: bool,
 }
 
-impl Follower<'_> {
+impl<'a> Follower<'a> {
+    async fn begin(context: &'a Context) -> Result<Self, CountError> {
+        let topic = counting::topic(context).await?;
+        let fetch = context.kafka.join(GROUP, &[topic.name]).await?;
+        Ok(Follower { context, topic_id: topic.id, fetch, lanes: HashMap::new() })
+    }
+
+    async fn run(&mut self, backoff: &mut Backoff) -> Result<(), CountError> {
+        let mut looked_at = Instant::now();
+        loop {
+            let wait = self.context.limits.refresh.saturating_sub(looked_at.elapsed());
+            self.round(wait, backoff).await?;
+            if looked_at.elapsed() >= self.context.limits.refresh {
+                self.look().await?;
+                looked_at = Instant::now();
+            }
+        }
+    }
+
     async fn round(&mut self, wait: Duration, backoff: &mut Backoff) -> Result<(), CountError> {
         // What came before a partition was moved does not go on from where it is now.
         let (mut moved, mut counted) = (HashSet::new(), HashMap::new());

@@ -47,14 +47,18 @@ pub enum Input {
 }
 
 impl Input {
-    /// What a payload asks: a Kafka event by its `eventSource`, a drain by anything else (a schedule's event, `{}`).
+    /// What a payload asks: a Kafka event by its `eventSource`, a drain by `{}` or nothing.
     ///
     /// # Errors
-    /// When it names an event source and is no Kafka event.
+    /// When it names an event source and is no Kafka event, or is anything else.
     pub fn parse(payload: &Value) -> Result<Self, CountError> {
-        match payload.get("eventSource") {
-            Some(_) => Ok(Input::Event(KafkaEvent::parse(payload)?)),
-            None => Ok(Input::Drain),
+        match payload {
+            Value::Null => Ok(Input::Drain),
+            Value::Object(fields) if fields.is_empty() => Ok(Input::Drain),
+            Value::Object(fields) if fields.contains_key("eventSource") => {
+                Ok(Input::Event(KafkaEvent::parse(payload)?))
+            }
+            other => Err(CountError::NotAnInput(other.to_string().chars().take(200).collect())),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    job::Word,
     metrics::{
         backbeat::error::ErrorAnswer,
         effects::REASONS,
@@ -16,6 +17,7 @@ use shared::{
         view::view,
     },
     ports::store::{Query, Store, Value},
+    record::Millis,
 };
 
 use crate::{Context, HttpRequest, HttpResponse, backbeat::unavailable, http};
@@ -33,7 +35,7 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
     let (store, backups) = (&*context.store, &context.backups);
     let (content_type, answer) = match (request.method.as_str(), path) {
         ("GET" | "HEAD", "/metrics") => (CONTENT_TYPE, metrics_page(context).await),
-        ("GET" | "HEAD", "/readyz") => ("text/plain", ready(store, backups).await),
+        ("GET" | "HEAD", "/readyz") => ("text/plain", ready(store, backups, context.clock.now()).await),
         ("GET" | "HEAD", "/healthz") => ("text/plain", Ok("healthy\n".to_owned())),
         (_, "/metrics" | "/readyz" | "/healthz") => ("", Err(ErrorAnswer::method_not_allowed())),
         _ => ("", Err(ErrorAnswer::no_such_path(path))),
@@ -82,13 +84,21 @@ fn passed_over(counts: &[Value]) -> Vec<(&'static str, u64)> {
     REASONS.into_iter().zip(counts).filter_map(|(reason, value)| Some((reason, count(value)?))).collect()
 }
 
-/// Whether everything is there.
-async fn ready(store: &dyn Store, backups: &[Arc<str>]) -> Result<String, ErrorAnswer> {
+/// Whether everything is there, and which topics wait for a person. Those make nobody unready: all else goes on, and figures are
+/// right.
+async fn ready(store: &dyn Store, backups: &[Arc<str>], now: Millis) -> Result<String, ErrorAnswer> {
     let mut queries = queries(backups);
     if queries.is_empty() {
         queries.push(Query::Text(PROBE_KEY.to_owned()));
     }
-    whole(backups, read(store, &queries).await?).map(|_| "ready\n".to_owned())
+    let mut said = "ready\n".to_owned();
+    for Snapshot { backup, registers, .. } in whole(backups, read(store, &queries).await?)? {
+        let topics = view(&registers, now);
+        for (topic, seen) in topics.iter().filter(|(_, seen)| seen.live && seen.state.word() == Word::Failed) {
+            said.push_str(&format!("failed: backup {backup}, topic {topic}: backup_state {}\n", seen.state.code()));
+        }
+    }
+    Ok(said)
 }
 
 pub(crate) async fn read(store: &dyn Store, queries: &[Query]) -> Result<Vec<Value>, ErrorAnswer> {

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use shared::{
     archive::ArchiveError,
     chain::ChainIdentity,
-    function::HandlerError,
+    function::{BadField, HandlerError},
     ports::objects::ObjectsError,
     record::{Offset, Partition},
     runs::{Failed, FailureKind},
@@ -56,6 +56,9 @@ pub enum ExpireError {
         /// Why.
         why: String,
     },
+    /// The input has a field with a value that it cannot have.
+    #[error(transparent)]
+    BadInput(#[from] BadField),
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),
@@ -71,6 +74,7 @@ impl ExpireError {
             ExpireError::OtherOwner { .. }
             | ExpireError::NotWhole { .. }
             | ExpireError::NotBelieved { .. }
+            | ExpireError::BadInput(_)
             | ExpireError::UnknownBackup(_) => false,
         }
     }
@@ -92,7 +96,9 @@ impl ExpireError {
             ExpireError::Archive(_) | ExpireError::NotWhole { .. } | ExpireError::NotBelieved { .. } => {
                 FailureKind::Damaged
             }
-            ExpireError::OtherOwner { .. } | ExpireError::UnknownBackup(_) => FailureKind::Settings,
+            ExpireError::OtherOwner { .. } | ExpireError::BadInput(_) | ExpireError::UnknownBackup(_) => {
+                FailureKind::Settings
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ pub use error::{ExpireError, Failure};
 pub use run::{BackupReport, ChainReport, ExpireReport};
 
 use serde::{Deserialize, Serialize};
-use shared::record::Millis;
+use shared::{function::BadField, record::Millis};
 
 /// The function's name.
 pub const NAME: &str = "segment-expirer";
@@ -55,7 +55,8 @@ impl Expire {
 /// Runs the function once.
 ///
 /// # Errors
-/// When the backup is unknown. What fails for one backup or chain is in the answer and costs no other anything.
+/// When the backup is unknown, or the input is wrong. What fails for one backup or chain is in the answer and costs no other anything.
 pub async fn handle(input: Expire, context: &Context) -> Result<ExpireReport, ExpireError> {
+    BadField::check_time("deadline", input.deadline)?;
     run::run(&input, context).await
 }

@@ -1,7 +1,7 @@
 //! What the function has at hand: ports, settings, and what it remembers between calls without relying on it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,8 +10,9 @@ use shared::{
     archive::ChainHint,
     chain::{ChainIdentity, SealKey},
     config::{
-        backups::MEMORY_BYTES_MAX,
+        kafka::RECORD_BYTES_MAX,
         selection::{TopicPattern, TopicSelection},
+        writer::WriterSettings,
     },
     ports::{
         clock::Clock,
@@ -69,6 +70,7 @@ pub struct Context {
     hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
     incarnations: Mutex<HashMap<(String, TopicId), u32>>,
     work: Mutex<HashMap<(String, Arc<str>), Work>>,
+    missing_topics: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// One configured backup.
@@ -109,6 +111,8 @@ impl Backup {
 pub struct Limits {
     /// Bytes of records and unfinished segments in memory.
     pub memory_bytes_max: u64,
+    /// Bytes of a record's key, value and headers; one with more stops its partition.
+    pub record_bytes_max: u64,
     /// How often standings are said again.
     pub refresh: Duration,
     /// The longest wait between two attempts.
@@ -124,7 +128,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
-            memory_bytes_max: MEMORY_BYTES_MAX,
+            memory_bytes_max: WriterSettings::default().memory_bytes_max.0,
+            record_bytes_max: RECORD_BYTES_MAX.0,
             refresh: Duration::from_secs(15),
             backoff_max: Duration::from_secs(60),
             attempts_max: 5,
@@ -230,6 +235,7 @@ impl Context {
             hints: Mutex::default(),
             incarnations: Mutex::default(),
             work: Mutex::default(),
+            missing_topics: Mutex::default(),
         })
     }
 
@@ -290,7 +296,20 @@ impl Context {
         chain: &ChainIdentity,
         next: Offset,
     ) -> Result<(), RecordsError> {
-        let committed = Committed { offset: next, topic_id: Some(chain.topic_id.clone()) };
+        self.commit_passed(backup, chain, next, next).await
+    }
+
+    /// The same where the reading went further than the chain: offsets from `next` to `position` hold no record. So others see
+    /// that nothing is left to do, and what is stored is told beside it.
+    pub(crate) async fn commit_passed(
+        &self,
+        backup: &Backup,
+        chain: &ChainIdentity,
+        next: Offset,
+        position: Offset,
+    ) -> Result<(), RecordsError> {
+        let stored = (position > next).then_some(next);
+        let committed = Committed { offset: position.max(next), topic_id: Some(chain.topic_id.clone()), stored };
         self.offsets.commit(&*self.kafka, &backup.group(), chain.topic_partition(), committed).await
     }
 
@@ -327,6 +346,29 @@ impl Context {
         sum.records += more.records;
         sum.busy_ms += more.busy_ms;
         *sum
+    }
+
+    /// Takes note of the topics that a backup names and Kafka does not have, and answers them. They are logged when they change.
+    pub(crate) fn note_missing_topics(&self, backup: &Backup, topics: &[Topic]) -> Vec<String> {
+        let is_missing = |name: &&str| !topics.iter().any(|topic| *topic.name == **name);
+        let missing: Vec<String> = backup.topics.literal_names().filter(is_missing).map(str::to_owned).collect();
+        let mut known = self.missing_topics.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.insert(backup.name.clone(), missing.clone()).unwrap_or_default();
+        for topic in missing.iter().filter(|topic| !before.contains(topic)) {
+            let backup = &backup.name;
+            tracing::warn!(
+                backup,
+                topic,
+                "backups.{backup}.topics names topic {topic:?}, which is not in kafka: create it, or correct the name"
+            );
+        }
+        missing
+    }
+
+    /// The topics that backups name and Kafka did not have when it was last asked, by backup; of backups that miss none, nothing.
+    pub(crate) fn missing_topics(&self) -> BTreeMap<String, Vec<String>> {
+        let known = self.missing_topics.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().filter(|(_, topics)| !topics.is_empty()).map(|(backup, it)| (backup.clone(), it.clone())).collect()
     }
 
     /// The epoch of an owner that begins now. The next owner's word must count more, on whatever machine, so that a clock that

@@ -1,16 +1,17 @@
 //! The drain: every selected partition from its frontier to the end of the log, then an answer.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    ports::records::{RecordsError, Topic},
-    record::{Millis, Offset, TopicPartition},
+    function::BadField,
+    ports::records::{LogBounds, RecordsError, Topic},
+    record::{Millis, Offset, TopicPartition, topic_name},
 };
 
 use crate::{
     Backup, Context, WriteError,
-    lane::{LaneSummary, Until},
+    lane::Until,
     session::{LaneEnd, Session},
 };
 
@@ -36,6 +37,7 @@ pub struct Drain {
 
 /// One of several equal parts of all partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shard {
     /// Which, from 0.
     pub index: u32,
@@ -50,6 +52,39 @@ impl Shard {
         let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         hash % self.count.max(1) == self.index
     }
+
+    fn check(self) -> Result<(), BadField> {
+        let Shard { index, count } = self;
+        match (index, count) {
+            (_, 0) => Err(BadField::new("shard.count", count, "it must be 1 or more")),
+            _ if index >= count => Err(BadField::new(
+                "shard.index",
+                index,
+                format!("it must be below shard.count = {count}, counted from 0"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drain {
+    /// Refuses what would drain nothing and look like success.
+    fn check(&self, context: &Context, backup: &Backup) -> Result<(), BadField> {
+        if let Some(names) = &self.topics {
+            if names.is_empty() {
+                return Err(BadField::new("topics", names, "name a topic, or leave the field out for all"));
+            }
+            for (index, name) in names.iter().enumerate() {
+                let bad = |rule: String| BadField::new(format!("topics[{index}]"), name, rule);
+                topic_name(name).map_err(|rule| bad(rule.to_owned()))?;
+                if !context.selects(backup, name) {
+                    return Err(bad(format!("backups.{}.topics does not select it", backup.name)));
+                }
+            }
+        }
+        self.shard.map_or(Ok(()), Shard::check)?;
+        BadField::check_time("deadline", self.deadline)
+    }
 }
 
 /// What a drain did.
@@ -57,6 +92,25 @@ impl Shard {
 pub struct DrainReport {
     /// Each partition, in the order they ended.
     pub partitions: Vec<PartitionReport>,
+    /// Topics that were named, in the backup's `topics.include` or in the input, and are not in Kafka.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_topics: Vec<String>,
+}
+
+/// Offsets at the end of a log that nobody can read yet: a transaction that began at the first of them is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The first.
+    pub from: Offset,
+    /// The one after the last.
+    pub to: Offset,
+}
+
+impl Waiting {
+    fn of(bounds: LogBounds) -> Option<Self> {
+        let LogBounds { stable_end, high_watermark, .. } = bounds;
+        (stable_end < high_watermark).then_some(Waiting { from: stable_end, to: high_watermark })
+    }
 }
 
 /// What a drain did for one partition.
@@ -77,6 +131,9 @@ pub struct PartitionReport {
     /// Whether it was left alone because its topic is paused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
+    /// What was held back by an open transaction when the drain began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// Why it was not drained to the end.
     #[serde(serialize_with = "error_text", skip_serializing_if = "Option::is_none")]
     pub error: Option<WriteError>,
@@ -87,19 +144,34 @@ fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -
 }
 
 impl DrainReport {
-    /// Whether every partition was drained to the end, or is paused.
+    /// Whether every partition was drained to the end, or is paused, and no topic is missing.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.partitions.iter().all(|partition| partition.error.is_none())
+        self.missing_topics.is_empty() && self.partitions.iter().all(|partition| partition.error.is_none())
     }
 }
 
 pub(crate) async fn run(drain: Drain, context: &Arc<Context>) -> Result<DrainReport, WriteError> {
     let backup = context.backup(&drain.backup).ok_or_else(|| WriteError::UnknownBackup(drain.backup.clone()))?;
+    drain.check(context, backup)?;
     let close_at = close_at(context, drain.deadline);
     shared::archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
-    let targets = targets(&drain, context, backup).await?;
-    pull(context, backup, targets, drain.one_shot, close_at).await
+    let topics = context.kafka.topics(None).await?;
+    let missing_topics = missing_topics(&drain, context, backup, &topics);
+    let targets = targets(&drain, context, backup, &topics).await?;
+    let report = pull(context, backup, targets, drain.one_shot, close_at).await?;
+    Ok(DrainReport { missing_topics, ..report })
+}
+
+/// The topics that were asked for by name and are not in Kafka; those of the settings become a figure.
+fn missing_topics(drain: &Drain, context: &Context, backup: &Backup, topics: &[Topic]) -> Vec<String> {
+    let configured = context.note_missing_topics(backup, topics);
+    match &drain.topics {
+        None => configured,
+        Some(names) => {
+            names.iter().filter(|name| !topics.iter().any(|topic| *topic.name == ***name)).cloned().collect()
+        }
+    }
 }
 
 /// When to begin closing segments so that the answer is there by the deadline: some time before it, and after half of the
@@ -123,21 +195,27 @@ pub(crate) async fn pull(
     close_at: Option<Millis>,
 ) -> Result<DrainReport, WriteError> {
     let pauses = shared::archive::read_pauses(&*context.objects, &backup.name).await?;
-    let fetch = context.kafka.fetch(&[]).await?;
-    let mut session = Session::new(context, backup, fetch, pauses);
+    let mut session = Session::new(context, backup, pauses);
     let mut report = DrainReport::default();
-    for Target { partition, end } in targets {
+    let mut waiting = HashMap::new();
+    for Target { partition, end, waiting: held_back } in targets {
+        waiting.extend(held_back.map(|held_back| (partition.clone(), held_back)));
         match end {
             Ok(target) => session.add(partition, Until::End { target, finished }),
-            Err(error) => {
-                report.partitions.push(PartitionReport::new(partition, LaneSummary::default(), Some(error.into())))
-            }
+            Err(error) => report.add(LaneEnd::of(partition, error.into())),
         }
     }
     while !session.is_idle() && close_at.is_none_or(|at| context.clock.now() < at) {
-        report.add(session.round().await?);
+        match session.round().await {
+            Ok(ended) => ended.into_iter().for_each(|end| report.add(end)),
+            // Each partition that is not at its end says so.
+            Err(_) => break,
+        }
     }
-    report.add(session.finish().await);
+    session.finish().await.into_iter().for_each(|end| report.add(end));
+    for partition in &mut report.partitions {
+        partition.waiting = waiting.get(&TopicPartition::new(partition.topic.clone(), partition.partition)).copied();
+    }
     Ok(report)
 }
 
@@ -145,11 +223,17 @@ pub(crate) async fn pull(
 pub(crate) struct Target {
     pub partition: TopicPartition,
     pub end: Result<Offset, RecordsError>,
+    /// What lies behind it and cannot be read yet.
+    pub waiting: Option<Waiting>,
 }
 
 /// The partitions to drain, each to its last stable offset, taken once.
-async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Vec<Target>, WriteError> {
-    let topics = context.kafka.topics(None).await?;
+async fn targets(
+    drain: &Drain,
+    context: &Context,
+    backup: &Backup,
+    topics: &[Topic],
+) -> Result<Vec<Target>, WriteError> {
     let wanted = |topic: &&Topic| {
         drain.topics.as_ref().is_none_or(|names| names.iter().any(|name| **name == *topic.name))
             && context.selects(backup, &topic.name)
@@ -158,16 +242,20 @@ async fn targets(drain: &Drain, context: &Context, backup: &Backup) -> Result<Ve
     let partitions: Vec<TopicPartition> =
         all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
-    let target = |(partition, bounds): (TopicPartition, Result<_, _>)| Target {
+    let target = |(partition, bounds): (TopicPartition, Result<LogBounds, _>)| Target {
         partition,
-        end: bounds.map(|bounds: shared::ports::records::LogBounds| bounds.stable_end),
+        waiting: bounds.as_ref().ok().copied().and_then(Waiting::of),
+        end: bounds.map(|bounds| bounds.stable_end),
     };
     Ok(partitions.into_iter().zip(bounds).map(target).collect())
 }
 
-impl PartitionReport {
-    fn new(partition: TopicPartition, summary: LaneSummary, error: Option<WriteError>) -> Self {
-        PartitionReport {
+impl DrainReport {
+    fn add(&mut self, LaneEnd { partition, summary, error, .. }: LaneEnd) {
+        if let Some(error) = &error {
+            tracing::warn!(%partition, error = error as &dyn std::error::Error, "not drained to the end: {error}");
+        }
+        self.partitions.push(PartitionReport {
             topic: partition.topic,
             partition: partition.partition.0,
             records: summary.records,
@@ -175,19 +263,9 @@ impl PartitionReport {
             next: summary.next,
             position: summary.position,
             paused: summary.paused,
+            waiting: None,
             error,
-        }
-    }
-}
-
-impl DrainReport {
-    fn add(&mut self, ends: Vec<LaneEnd>) {
-        for LaneEnd { partition, summary, error, .. } in ends {
-            if let Some(error) = &error {
-                tracing::warn!(%partition, error = error as &dyn std::error::Error, "not drained to the end: {error}");
-            }
-            self.partitions.push(PartitionReport::new(partition, summary, error));
-        }
+        });
     }
 }
 

@@ -2,7 +2,8 @@
 
 use shared::{
     archive::{ArchiveError, Divergence},
-    function::HandlerError,
+    config::units::ByteSize,
+    function::{BadField, HandlerError},
     job::State,
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
@@ -76,6 +77,22 @@ pub enum WriteError {
         /// Where the reading stood.
         position: Offset,
     },
+    /// A record is larger than is allowed.
+    #[error(
+        "{partition}: the record at offset {offset} has {size_bytes} bytes, more than kafka.record_bytes_max = {bytes_max}: \
+         it is not stored, nor what follows it in this partition; raise the setting (1GiB at most), and give the process some five times \
+         that much memory"
+    )]
+    RecordTooLarge {
+        /// Which partition.
+        partition: TopicPartition,
+        /// Where the record stands.
+        offset: Offset,
+        /// How large it is.
+        size_bytes: u64,
+        /// What is allowed.
+        bytes_max: ByteSize,
+    },
     /// The storage says less than was committed: the tail of the backup is missing (C5).
     #[error(
         "{partition}: the backup ends at {frontier}, but {committed} was committed: its last segments are missing from the storage; \
@@ -135,6 +152,9 @@ pub enum WriteError {
         /// The backup.
         backup: String,
     },
+    /// The input has a field with a value that it cannot have.
+    #[error(transparent)]
+    BadInput(#[from] BadField),
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
     UnknownBackup(String),

@@ -126,7 +126,8 @@ async fn take_all(
             Ok(None) => {}
             Ok(Some(taken)) => {
                 wanted.push((*arrived, taken.acknowledged_at));
-                pulls.push(Target { partition: arrived.partition.clone(), end: Ok(taken.pull_to) });
+                let partition = arrived.partition.clone();
+                pulls.push(Target { partition, end: Ok(taken.pull_to), waiting: None });
             }
             Err(error) => report.fail(arrived, error),
         }

@@ -6,7 +6,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Backup, Context, WriteError, error::Remedy, session::Session};
+use crate::{
+    Backup, Context, WriteError,
+    error::Remedy,
+    report,
+    session::{FLUSH_TIMEOUT, Session},
+};
 
 /// Writes all configured backups until `stop`, whatever happens on the way; then closes what is unfinished. A backup that
 /// cannot be written holds up no other: each tries again by itself.
@@ -44,12 +49,13 @@ async fn follow_once(
     shared::archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
     let topics = selected(context, backup).await?;
     if topics.is_empty() {
+        say_process(context, backup).await;
         pause(context.limits.refresh, stop).await;
         return Ok(());
     }
     let pauses = shared::archive::read_pauses(&*context.objects, &backup.name).await?;
     let fetch = context.kafka.join(&backup.group(), &topics).await?;
-    let mut session = Session::new(context, backup, fetch, pauses);
+    let mut session = Session::of_member(context, backup, fetch, pauses);
     let result = rounds(context, backup, &topics, &mut session, stop, attempt).await;
     for end in session.finish().await {
         if let Some(error) = end.error {
@@ -89,10 +95,21 @@ async fn rounds(
 /// The selected topics as the cluster has them now, by name.
 async fn selected(context: &Context, backup: &Backup) -> Result<Vec<Arc<str>>, WriteError> {
     let topics = context.kafka.topics(None).await?;
+    context.note_missing_topics(backup, &topics);
     let mut names: Vec<_> =
         topics.into_iter().map(|topic| topic.name).filter(|name| context.selects(backup, name)).collect();
     names.sort();
     Ok(names)
+}
+
+/// Without a topic there is nothing to work on, but something to say: which topics are missing.
+async fn say_process(context: &Context, backup: &Backup) {
+    report::instance(context, &backup.name, &[]);
+    let (kafka, topic, outbox) = (context.kafka.clone(), context.metrics_topic.clone(), context.outbox.clone());
+    tokio::select! {
+        () = outbox.publish(kafka, topic, context.limits.refresh) => {}
+        () = context.outbox.flush(FLUSH_TIMEOUT) => {}
+    }
 }
 
 async fn pause(wait: Duration, stop: &CancellationToken) {

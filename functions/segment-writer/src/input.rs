@@ -2,9 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use shared::record::{
-    Millis,
-    kafka_event::{KafkaEvent, KafkaEventError},
+use shared::{
+    function,
+    record::{
+        Millis,
+        kafka_event::{KafkaEvent, KafkaEventError},
+    },
 };
 
 use crate::{Drain, Event};
@@ -27,7 +30,7 @@ pub enum InputError {
     Event(#[from] KafkaEventError),
     /// It is no drain.
     #[error("{0}; a drain is {{\"backup\": \"main\"}}, and an event has an eventSource")]
-    Drain(#[from] serde_json::Error),
+    Drain(#[from] function::InputError),
 }
 
 impl TryFrom<Value> for Input {
@@ -37,7 +40,7 @@ impl TryFrom<Value> for Input {
     fn try_from(payload: Value) -> Result<Self, InputError> {
         Ok(match payload.get("eventSource") {
             Some(_) => Input::Event(KafkaEvent::parse(&payload)?.into()),
-            None => Input::Drain(serde_json::from_value(payload)?),
+            None => Input::Drain(function::read(payload)?),
         })
     }
 }
@@ -89,6 +92,9 @@ mod tests {
         told(json!({"backups": "main"}), "unknown field `backups`");
         told(json!({}), "missing field `backup`");
         told(json!({}), r#"a drain is {"backup": "main"}"#);
+        told(json!({"backup": "main", "shard": {"index": -1, "count": 2}}), "shard.index: invalid value: integer `-1`");
+        told(json!({"backup": "main", "shard": {"index": 0, "of": 2}}), "unknown field `of`");
+        told(json!({"backup": "main", "topics": "orders"}), "topics: invalid type: string \"orders\"");
         told(json!({"eventSource": "aws:sqs"}), "map a kafka topic to this function");
     }
 

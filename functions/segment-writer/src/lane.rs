@@ -1,11 +1,15 @@
 //! One partition's work: open the chain, take what is fetched, close segments, and recover from whatever goes wrong.
 #![allow(clippy::disallowed_methods, reason = "a lane measures intervals, which a clock that is set must not change")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use shared::{
     archive::Pauses,
     chain::LastRead,
+    config::units::ByteSize,
     job::State,
     ports::records::RecordsError,
     record::{Offset, Record, TopicPartition},
@@ -53,6 +57,8 @@ pub(crate) struct Lane {
     /// How large the unfinished segment is, for whoever must choose a lane to close.
     pub size: Arc<LaneSize>,
     pub generation: u64,
+    /// Why the session reads nothing any more, once that is so.
+    pub broken: Arc<OnceLock<RecordsError>>,
     pub summary: LaneSummary,
     pub attempt: u32,
     pub voice: Option<Voice>,
@@ -136,6 +142,7 @@ impl Lane {
             if writer.due_at().is_some_and(|due| due <= now) {
                 writer.close(reporter).await?;
             }
+            writer.commit_passed().await;
             let stored = writer.sealed().1 > 0;
             if stored {
                 self.attempt = 0;
@@ -171,8 +178,13 @@ impl Lane {
                 }
                 reporter.at_end(false);
                 let beyond = self.leave_what_is_beyond(&mut records);
+                let too_large = self.leave_from_one_too_large_on(&mut records);
                 writer.append(records, leader_epoch, reporter).await?;
                 drop(held);
+                if let Some(error) = too_large {
+                    writer.seal(reporter).await?;
+                    return Err(error);
+                }
                 if let Some(target) = beyond {
                     writer.pass(target);
                 }
@@ -209,6 +221,16 @@ impl Lane {
         is_beyond.then_some(target)
     }
 
+    /// Leaves out the first record that is too large, and all behind it.
+    fn leave_from_one_too_large_on(&self, records: &mut Vec<Record>) -> Option<WriteError> {
+        let bytes_max = self.context.limits.record_bytes_max;
+        let index = records.iter().position(|record| record.size_bytes() > bytes_max)?;
+        let Record { offset, .. } = records[index];
+        let (partition, size_bytes) = (self.partition.clone(), records[index].size_bytes());
+        records.truncate(index);
+        Some(WriteError::RecordTooLarge { partition, offset, size_bytes, bytes_max: ByteSize(bytes_max) })
+    }
+
     fn reached(&self, position: Offset) -> bool {
         matches!(self.until, Until::End { target, .. } if position >= target)
     }
@@ -229,19 +251,24 @@ impl Lane {
     /// Closes the last segment and says how the work ended.
     async fn finish(&mut self, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<(), WriteError> {
         writer.seal(reporter).await?;
+        writer.commit_passed().await;
         let done = matches!(self.until, Until::End { finished: true, .. }) && !self.stop.is_cancelled();
         if self.until != Until::Stopped {
             let state = if done { State::DONE } else { State::STREAMING };
             reporter.set(state, 0, self.context.clock.now());
         }
         reporter.standing(&self.context, writer.open_chain(), writer.position());
-        if let Until::End { target, .. } = self.until
-            && self.stop.is_cancelled()
-            && writer.position() < target
-        {
-            return Err(WriteError::OutOfTime { partition: self.partition.clone(), position: writer.position() });
+        let is_done = self.unverified.is_none() && self.reached(writer.position());
+        if !self.stop.is_cancelled() || is_done {
+            return Ok(());
         }
-        Ok(())
+        match (self.broken.get(), self.until) {
+            (Some(error), _) => Err(error.clone().into()),
+            (None, Until::Stopped) => Ok(()),
+            (None, Until::End { .. }) => {
+                Err(WriteError::OutOfTime { partition: self.partition.clone(), position: writer.position() })
+            }
+        }
     }
 
     fn silent(&self) -> WriteError {

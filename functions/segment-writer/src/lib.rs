@@ -39,7 +39,7 @@ mod unanswered;
 mod writer;
 
 pub use context::{Backup, Context, Limits, Protections};
-pub use drain::{Drain, DrainReport, PartitionReport};
+pub use drain::{Drain, DrainReport, PartitionReport, Shard, Waiting};
 pub use error::WriteError;
 pub use event::{Arrived, Event, EventReport, ItemFailure};
 pub use follow::follow;

@@ -99,7 +99,7 @@ impl Outbox {
                 continue;
             }
             let messages = batch.iter().map(|(_, message)| message.clone()).collect();
-            match kafka.publish(&topic, messages).await {
+            match kafka.publish_repeatable(&topic, messages).await {
                 Ok(()) => {
                     self.sent(&batch, &topic, wait > WAIT_MIN);
                     wait = WAIT_MIN;

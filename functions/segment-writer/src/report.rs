@@ -182,6 +182,7 @@ fn process(context: &Context, now: Millis) -> Message {
         messages_dropped: outbox.dropped,
         requests: counts.requests,
         errors,
+        missing_topics: context.missing_topics(),
         expires: expiry(context, now),
     })
 }

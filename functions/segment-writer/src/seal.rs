@@ -56,7 +56,7 @@ pub async fn seal(
     crash::point("before-replication");
     replicate::ask(context, &[stored]).await?;
     crash::point("before-commit");
-    commit(context, backup, &open.chain, open.frontier.next).await;
+    commit_passed(context, backup, &open.chain, open.frontier.next, position).await;
     if newer {
         return Err(WriteError::LostRace { partition, base: open.frontier.next });
     }
@@ -121,7 +121,18 @@ async fn look_behind(
 
 /// Commits as a report for others. Failing costs nothing: the next commit says the same and more.
 async fn commit(context: &Context, backup: &Backup, chain: &ChainIdentity, next: Offset) {
-    if let Err(error) = context.commit(backup, chain, next).await {
-        tracing::warn!(partition = %chain.topic_partition(), offset = %next, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
+    commit_passed(context, backup, chain, next, next).await;
+}
+
+/// The same where the reading has passed offsets behind the chain that hold no record.
+pub(crate) async fn commit_passed(
+    context: &Context,
+    backup: &Backup,
+    chain: &ChainIdentity,
+    next: Offset,
+    position: Offset,
+) {
+    if let Err(error) = context.commit_passed(backup, chain, next, position).await {
+        tracing::warn!(partition = %chain.topic_partition(), offset = %position, error = &error as &dyn std::error::Error, "offset not committed; the next commit covers it");
     }
 }

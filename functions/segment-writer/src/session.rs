@@ -4,11 +4,15 @@
     reason = "a session measures intervals, which a clock that is set must not change"
 )]
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use shared::{
     archive::Pauses,
-    ports::records::{Fetch, Fetched},
+    ports::records::{Fetch, Fetched, RecordsError},
     record::TopicPartition,
 };
 use tokio::{
@@ -31,22 +35,25 @@ use crate::{
     report,
 };
 
-/// How long one look for records takes at most: lanes' wishes wait as long.
-const FETCH_WAIT: Duration = Duration::from_millis(50);
+/// How long a round waits at most for something to happen.
+const ROUND_WAIT: Duration = Duration::from_millis(50);
 /// How long to wait after the consumer failed, times the failures in a row.
 const FETCH_AGAIN_WAIT: Duration = Duration::from_millis(250);
-/// How long to wait for memory before another lane is asked to close.
-const MEMORY_WAIT: Duration = Duration::from_millis(100);
 /// How long the last figures have to be published at the end.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A consumer and its lanes.
 pub(crate) struct Session {
     context: Arc<Context>,
     backup: Arc<Backup>,
-    fetch: Box<dyn Fetch>,
+    /// Made when the first lane asks for records: where all is stored already nothing is read.
+    fetch: Option<Box<dyn Fetch>>,
+    /// Why nothing is read any more, for good. Lanes that are not at their end then end with it.
+    broken: Arc<OnceLock<RecordsError>>,
     lanes: HashMap<TopicPartition, Handle>,
     tasks: JoinSet<LaneEnd>,
+    /// Lanes that ended, as long as no round has told of them.
+    ended: Vec<LaneEnd>,
     commands: UnboundedReceiver<Command>,
     commander: UnboundedSender<Command>,
     pauses: watch::Receiver<Arc<Pauses>>,
@@ -77,9 +84,28 @@ pub(crate) struct LaneEnd {
     pub error: Option<WriteError>,
 }
 
+impl LaneEnd {
+    /// A partition that could not even be begun.
+    pub fn of(partition: TopicPartition, error: WriteError) -> Self {
+        LaneEnd { id: 0, partition, summary: LaneSummary::default(), error: Some(error) }
+    }
+}
+
+/// What a round waited for.
+enum Happened {
+    /// A lane asks for something.
+    Asked(Command),
+    /// A lane ended.
+    Ended(LaneEnd),
+    /// The consumer has something, or failed.
+    Fetched(Result<Vec<Fetched>, RecordsError>),
+    /// Memory was given back, or the time is over.
+    Nothing,
+}
+
 impl Session {
-    /// A session without partitions. `pauses` are what is paused now; they are read again at every refresh.
-    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, fetch: Box<dyn Fetch>, pauses: Pauses) -> Self {
+    /// A session that reads without a group. `pauses` are what is paused now; they are read again at every refresh.
+    pub fn new(context: &Arc<Context>, backup: &Arc<Backup>, pauses: Pauses) -> Self {
         let (commander, commands) = mpsc::unbounded_channel();
         let (sender, pauses) = watch::channel(Arc::new(pauses));
         let watching = tokio::spawn(pause::watch(context.clone(), backup.clone(), sender));
@@ -88,9 +114,11 @@ impl Session {
         Session {
             context: context.clone(),
             backup: backup.clone(),
-            fetch,
+            fetch: None,
+            broken: Arc::default(),
             lanes: HashMap::new(),
             tasks: JoinSet::new(),
+            ended: vec![],
             commands,
             commander,
             pauses,
@@ -101,6 +129,11 @@ impl Session {
             said_at: Instant::now(),
             failures: 0,
         }
+    }
+
+    /// The same for a member of a group, which gives partitions and takes them away.
+    pub fn of_member(context: &Arc<Context>, backup: &Arc<Backup>, member: Box<dyn Fetch>, pauses: Pauses) -> Self {
+        Session { fetch: Some(member), ..Session::new(context, backup, pauses) }
     }
 
     /// Begins to work on a partition.
@@ -121,6 +154,7 @@ impl Session {
             pauses: self.pauses.clone(),
             size: size.clone(),
             generation: 0,
+            broken: self.broken.clone(),
             summary: LaneSummary::default(),
             attempt: 0,
             voice: None,
@@ -145,89 +179,120 @@ impl Session {
         }
     }
 
-    /// How many partitions are worked on.
+    /// Whether nothing is worked on.
     pub fn is_idle(&self) -> bool {
         self.tasks.is_empty()
     }
 
-    /// One round: the lanes' wishes, the ended lanes, and what was fetched.
+    /// One round: what lanes ask for, what was fetched, and the lanes that ended.
+    ///
+    /// # Errors
+    /// When nothing can be read any more. Lanes that ended are still told of, by [`Session::finish`].
     pub async fn round(&mut self) -> Result<Vec<LaneEnd>, WriteError> {
-        self.obey().await;
-        let ended = self.ended();
         self.relieve();
-        if self.context.memory.full() {
-            let _ = tokio::time::timeout(MEMORY_WAIT, self.context.memory.freed()).await;
-        } else {
-            self.fetch().await?;
-        }
-        self.say_instance();
-        Ok(ended)
-    }
-
-    /// Takes what the consumer has; it may fail some times in a row.
-    async fn fetch(&mut self) -> Result<(), WriteError> {
-        match self.fetch.next(FETCH_WAIT).await {
-            Ok(fetched) => {
+        match self.happens().await {
+            Happened::Asked(command) => self.obey(command).await,
+            Happened::Ended(end) => self.note(end).await,
+            Happened::Fetched(Ok(fetched)) => {
                 self.failures = 0;
                 fetched.into_iter().for_each(|fetched| self.dispatch(fetched));
-                Ok(())
             }
-            Err(error) if error.retry() && self.failures < self.context.limits.attempts_max => {
-                self.failures += 1;
-                tracing::warn!(error = &error as &dyn std::error::Error, "{error}; fetching again");
-                tokio::time::sleep(FETCH_AGAIN_WAIT * self.failures).await;
-                Ok(())
+            Happened::Fetched(Err(error)) => self.fetch_again(error).await?,
+            Happened::Nothing => {}
+        }
+        self.say_instance();
+        Ok(std::mem::take(&mut self.ended))
+    }
+
+    /// Waits for the next thing to do. While memory is short nothing is fetched.
+    async fn happens(&mut self) -> Happened {
+        let full = self.context.memory.full();
+        let fetched = async {
+            match &mut self.fetch {
+                Some(fetch) if !full => Happened::Fetched(fetch.next(ROUND_WAIT).await),
+                _ => std::future::pending().await,
             }
-            Err(error) => Err(error.into()),
+        };
+        tokio::select! {
+            biased;
+            Some(command) = self.commands.recv() => Happened::Asked(command),
+            Some(end) = self.tasks.join_next() => Happened::Ended(joined(end)),
+            fetched = fetched => fetched,
+            () = self.context.memory.freed(), if full => Happened::Nothing,
+            () = tokio::time::sleep(ROUND_WAIT) => Happened::Nothing,
         }
     }
 
-    /// Lets every lane close its segment and end.
+    /// The consumer may fail some times in a row.
+    async fn fetch_again(&mut self, error: RecordsError) -> Result<(), WriteError> {
+        if error.retry() && self.failures < self.context.limits.attempts_max {
+            self.failures += 1;
+            tracing::warn!(error = &error as &dyn std::error::Error, "{error}; fetching again");
+            tokio::time::sleep(FETCH_AGAIN_WAIT * self.failures).await;
+            return Ok(());
+        }
+        // Only this function sets it, and a session that has failed fetches no more.
+        let _ = self.broken.set(error.clone());
+        Err(error.into())
+    }
+
+    /// Lets every lane close its segment and end; those that are not at their end say why nothing is read any more.
     pub async fn finish(mut self) -> Vec<LaneEnd> {
         for lane in self.lanes.values() {
             lane.stop.cancel();
         }
-        let mut ends = vec![];
+        let mut ends = std::mem::take(&mut self.ended);
         while let Some(end) = self.tasks.join_next().await {
             ends.push(joined(end));
         }
         self.instance();
         tokio::join!(self.context.outbox.flush(FLUSH_TIMEOUT), self.progress.end());
-        ends
-    }
-
-    fn ended(&mut self) -> Vec<LaneEnd> {
-        let mut ends = vec![];
-        while let Some(end) = self.tasks.try_join_next() {
-            let end = joined(end);
-            if self.lanes.get(&end.partition).is_some_and(|lane| lane.id == end.id) {
-                self.lanes.remove(&end.partition);
-            }
-            ends.push(end);
+        // Last: what lanes committed, they committed as members of its group.
+        if let Some(fetch) = self.fetch.take() {
+            fetch.close().await;
         }
         ends
     }
 
-    /// Does what the lanes asked for.
-    async fn obey(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            let (lane, partition) = match &command {
-                Command::Start { lane, partition, .. } | Command::Stop { lane, partition } => (*lane, partition),
-            };
-            let Some(handle) = self.lanes.get_mut(partition).filter(|handle| handle.id == lane) else { continue };
-            let result = match command {
-                Command::Start { ref partition, from, behind, generation, .. } => {
-                    handle.generation = generation;
-                    match behind {
-                        Some(epoch) => self.fetch.start_behind(partition, from, epoch).await,
-                        None => self.fetch.start(partition, from).await,
-                    }
-                }
-                Command::Stop { ref partition, .. } => self.fetch.stop(partition).await,
-            };
-            if let Err(error) = result {
-                handle.give(Item::Failed(Arc::new(error)));
+    /// A lane ended: nothing more of its partition is needed, unless another lane has taken it over.
+    async fn note(&mut self, end: LaneEnd) {
+        if self.lanes.get(&end.partition).is_some_and(|lane| lane.id == end.id) {
+            self.lanes.remove(&end.partition);
+            if let Some(fetch) = self.fetch.as_mut().filter(|_| !self.tasks.is_empty()) {
+                // It is not read any more whatever comes of this.
+                let _ = fetch.stop(&end.partition).await;
             }
+        }
+        self.ended.push(end);
+    }
+
+    /// Does what a lane asked for.
+    async fn obey(&mut self, command: Command) {
+        let (lane, partition) = match &command {
+            Command::Start { lane, partition, .. } | Command::Stop { lane, partition } => (*lane, partition.clone()),
+        };
+        let is_of = |handle: &&mut Handle| handle.id == lane;
+        let Some(handle) = self.lanes.get_mut(&partition).filter(is_of) else { return };
+        if let Command::Start { generation, .. } = command {
+            handle.generation = generation;
+        }
+        if let Err(error) = self.tell_consumer(&command).await {
+            self.give(&partition, Item::Failed(Arc::new(error)));
+        }
+    }
+
+    async fn tell_consumer(&mut self, command: &Command) -> Result<(), RecordsError> {
+        let fetch = match (command, &mut self.fetch) {
+            (_, Some(fetch)) => fetch,
+            (Command::Start { .. }, fetch) => fetch.insert(self.context.kafka.fetch(&[]).await?),
+            (Command::Stop { .. }, None) => return Ok(()),
+        };
+        match command {
+            Command::Start { partition, from, behind: Some(epoch), .. } => {
+                fetch.start_behind(partition, *from, *epoch).await
+            }
+            Command::Start { partition, from, .. } => fetch.start(partition, *from).await,
+            Command::Stop { partition, .. } => fetch.stop(partition).await,
         }
     }
 
@@ -294,7 +359,6 @@ impl Handle {
 fn joined(end: Result<LaneEnd, tokio::task::JoinError>) -> LaneEnd {
     match end {
         Ok(end) => end,
-        // Lanes are never aborted while their session lives: it is a panic, and a panic is not to be hidden.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(failed) => shared::blocking::go_on_after(failed),
     }
 }

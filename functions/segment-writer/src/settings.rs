@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    config::Settings,
+    config::{Settings, kafka::RECORD_BYTES_MAX},
     ports::{clock::Clock, objects::Objects, records::Kafka},
     replication::Outgoing,
     rollover::Rollover,
@@ -23,7 +23,9 @@ impl Context {
     ) -> Arc<Self> {
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
         let partial_answers = settings.lambda.report_batch_item_failures;
-        let limits = Limits { refresh, partial_answers, ..Limits::default() };
+        let record_bytes_max = settings.kafka.as_ref().map_or(RECORD_BYTES_MAX, |kafka| kafka.record_bytes_max).0;
+        let memory_bytes_max = settings.writer.memory_bytes_max.0;
+        let limits = Limits { refresh, partial_answers, record_bytes_max, memory_bytes_max, ..Limits::default() };
         let topic = &settings.metrics.topic;
         let outgoing = Outgoing::of(settings, kafka.clone(), objects.clone(), clock.clone());
         Context::new(kafka, objects, clock, Backup::all(settings), topic, instance, limits).replicating(outgoing)

@@ -23,6 +23,8 @@ pub(crate) struct Stored {
     pub open: OpenChain,
     /// How many records it holds.
     pub records: u64,
+    /// The consumed position that was committed with it.
+    pub position: Offset,
     /// Whether they are durable.
     pub result: Result<(), WriteError>,
     /// The segment. Where it is not known to be durable it may be nevertheless.
@@ -54,7 +56,7 @@ impl Storing {
                 }
                 Err(_) => {}
             }
-            Stored { open, records, result, segment: sent }
+            Stored { open, records, position, result, segment: sent }
         };
         Storing(AbortOnDropHandle::new(tokio::spawn(store.in_current_span())))
     }
@@ -63,8 +65,7 @@ impl Storing {
     pub async fn end(&mut self) -> Stored {
         match (&mut self.0).await {
             Ok(stored) => stored,
-            // Nobody aborts it as long as there is a handle.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(failed) => shared::blocking::go_on_after(failed),
         }
     }
 }

@@ -22,11 +22,16 @@ use super::{error::Remedy, *};
 mod clocks;
 mod filtering;
 mod histories;
+mod inputs;
 mod pausing;
 mod publishing;
+mod reading;
+mod reading_kafka;
+mod selecting;
 mod states;
 mod storage;
 mod storing;
+mod transactions;
 mod zombies;
 
 struct World {
@@ -34,6 +39,8 @@ struct World {
     objects: Arc<MemoryObjects>,
     /// The storage as functions meet it, where that is another.
     met: Option<Arc<dyn shared::ports::objects::Objects>>,
+    /// Kafka as functions meet it, where that is another.
+    met_kafka: Option<Arc<dyn shared::ports::records::Kafka>>,
     clock: Arc<ManualClock>,
 }
 
@@ -42,7 +49,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
         let kafka = MemoryKafka::new(clock.clone(), 1);
         kafka.create("metrics", 1, &[]);
-        World { kafka, objects: Arc::new(MemoryObjects::new(clock.clone())), met: None, clock }
+        World { kafka, objects: Arc::new(MemoryObjects::new(clock.clone())), met: None, met_kafka: None, clock }
     }
 
     fn append(&self, count: usize) {
@@ -88,9 +95,20 @@ impl World {
             seal_key: None,
             former_seal_keys: vec![],
         };
-        let (kafka, objects) = (Arc::new(self.kafka.clone()), self.met.clone().unwrap_or(self.objects.clone()));
+        let kafka = self.met_kafka.clone().unwrap_or(Arc::new(self.kafka.clone()));
+        let objects = self.met.clone().unwrap_or(self.objects.clone());
         let backups = backups.iter().map(backup).collect();
         Context::new(kafka, objects, self.clock.clone(), backups, "metrics", "test", Limits::default())
+    }
+
+    /// Backup "main" of the topics that a pattern matches.
+    fn context_with_topics(&self, include: &str) -> Arc<Context> {
+        let mut context = self.context(&["main"]);
+        let topics =
+            shared::config::selection::TopicSelection { include: vec![include.parse().unwrap()], exclude: vec![] };
+        let backup = Backup { topics, ..(*context.backups[0]).clone() };
+        Arc::get_mut(&mut context).expect("it is new").backups = vec![Arc::new(backup)];
+        context
     }
 
     /// Backup "main", sealed with this key.
@@ -181,7 +199,7 @@ async fn a_commit_that_tells_it_is_of_the_topic_before_holds_up_nothing_when_not
     let before = world.kafka.committed("highwater.main", &[orders()]).await.unwrap();
     assert_eq!(before, [None], "kafka forgets what was committed for a topic with the topic");
     let topic_id = Some("the topic before".into());
-    let late = Committed { offset: Offset(9), topic_id };
+    let late = Committed { offset: Offset(9), topic_id, stored: None };
     world.kafka.commit("highwater.main", &[(orders(), late)]).await.unwrap();
     assert_eq!(
         missing_tails(&world.context(&["main"]), &world.context(&["main"]).backups[0], &[orders()]).await.unwrap(),
@@ -190,7 +208,7 @@ async fn a_commit_that_tells_it_is_of_the_topic_before_holds_up_nothing_when_not
     assert!(world.drain().await.complete());
     let now = world.kafka.topics(Some(&["orders".into()])).await.unwrap().remove(0).id;
     let committed = world.kafka.committed("highwater.main", &[orders()]).await.unwrap().remove(0);
-    assert_eq!(committed, Some(Committed { offset: Offset(3), topic_id: Some(now) }));
+    assert_eq!(committed, Some(Committed { offset: Offset(3), topic_id: Some(now), stored: None }));
 }
 
 #[tokio::test(start_paused = true)]

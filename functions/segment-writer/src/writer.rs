@@ -20,6 +20,7 @@ use crate::{
     open::OpenChain,
     permits::Permits,
     report::Reporter,
+    seal::commit_passed,
     sift::{Batch, Sifted},
     storing::{Storing, count},
     unanswered::Unanswered,
@@ -37,6 +38,8 @@ pub struct PartitionWriter {
     /// Where it ends with the segment that is being stored: where the next begins.
     ahead: Frontier,
     position: Offset,
+    /// The consumed position that the group was told; the frontier at first.
+    committed: Offset,
     segment: Option<Unfinished>,
     storing: Option<Storing>,
     held: Held,
@@ -67,6 +70,7 @@ impl PartitionWriter {
             context: context.clone(),
             backup: backup.clone(),
             position: open.frontier.next,
+            committed: open.frontier.next,
             ahead: open.frontier,
             open,
             segment: None,
@@ -129,6 +133,17 @@ impl PartitionWriter {
     /// The reading has come to `position`: what lies between the last record and it does not exist.
     pub fn pass(&mut self, position: Offset) {
         self.position = self.position.max(position);
+    }
+
+    /// Tells the group that the reading has passed offsets behind the chain that hold no record, once all before them is stored:
+    /// so that who looks at the group sees nothing left to do.
+    pub async fn commit_passed(&mut self) {
+        let is_all_stored = self.segment.is_none() && self.storing.is_none();
+        if !is_all_stored || self.position <= self.committed {
+            return;
+        }
+        self.committed = self.position;
+        commit_passed(&self.context, &self.backup, &self.open.chain, self.open.frontier.next, self.position).await;
     }
 
     /// Appends records as they were read from the log, ascending and of one leader epoch; closes segments as they fill up.
@@ -264,6 +279,7 @@ impl PartitionWriter {
             self.unanswered = Some(stored.segment);
             return Err(error);
         }
+        self.committed = self.committed.max(stored.position);
         self.sealed_records += stored.records;
         self.sealed_segments += 1;
         Ok(())

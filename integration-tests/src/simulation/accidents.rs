@@ -114,8 +114,8 @@ pub async fn happen(world: &Arc<World>, rng: &mut StdRng) {
     let partition = TopicPartition::new(topic, rng.random_range(0..PARTITIONS));
     let Some(chain) = chain_of(world, &partition).await else { return };
     let folder = keys::chain_folder(&chain);
-    let committed =
-        world.kafka.committed_offsets(GROUP, std::slice::from_ref(&partition)).await.expect("memory does not fail");
+    let committed = world.kafka.committed(GROUP, std::slice::from_ref(&partition)).await.expect("memory does not fail");
+    let stored = committed[0].as_ref().map(|committed| committed.stored.unwrap_or(committed.offset));
     let accepted = archive::read_accepted_losses(&*world.stored, &chain).await.expect("they are readable");
     let floor = archive::read_floor(&*world.stored, &chain).await.expect("it is readable").floor.base;
     let listed = archive::chain_objects(&*world.stored, &chain, "").await.expect("memory does not fail").0;
@@ -130,7 +130,7 @@ pub async fn happen(world: &Arc<World>, rng: &mut StdRng) {
         return;
     }
     let first = rng.random_range(least..segments.len());
-    let Some(witness) = committed[0].filter(|committed| *committed > segments[first].base) else { return };
+    let Some(witness) = stored.filter(|stored| *stored > segments[first].base) else { return };
     let mut gone = vec![];
     for entry in &segments[first..] {
         let object = world.stored.get(&entry.key, GetRange::Whole).await.expect("memory does not fail");
@@ -185,7 +185,7 @@ async fn person(world: Arc<World>, accident: Accident, seed: u64) {
         }
         // A late commit that says less makes the loss look like none; the next one says so again.
         let topic_id = Some(accident.topic_id.clone());
-        let said = [(accident.partition.clone(), Committed { offset: accident.witness, topic_id })];
+        let said = [(accident.partition.clone(), Committed { offset: accident.witness, topic_id, stored: None })];
         if world.accidents.is_closed(&accident.folder) {
             world.kafka.commit(GROUP, &said).await.expect("memory does not fail");
         }

@@ -117,7 +117,7 @@ pub async fn both<A, B>(
 /// # Errors
 /// [`StartError`]
 pub async fn kafka(settings: &Settings) -> Result<Arc<dyn Kafka>, StartError> {
-    Ok(cluster(settings.kafka()?).await?)
+    Ok(cluster(settings.kafka()?, look_every(settings)).await?)
 }
 
 /// The cluster that a restore writes to, which lets us in.
@@ -125,15 +125,21 @@ pub async fn kafka(settings: &Settings) -> Result<Arc<dyn Kafka>, StartError> {
 /// # Errors
 /// [`StartError`]
 pub async fn target(settings: &Settings) -> Result<Arc<dyn Target>, StartError> {
-    Ok(cluster(settings.target()?).await?)
+    Ok(cluster(settings.target()?, look_every(settings)).await?)
 }
 
-async fn cluster(settings: &KafkaSettings) -> Result<Arc<KafkaCluster>, StartError> {
+/// How often members of groups look for new partitions: twice a refresh, so that a group has had the time to give them away by the
+/// second one.
+fn look_every(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.metrics.refresh_s.into()) / 2
+}
+
+async fn cluster(settings: &KafkaSettings, look_every: Duration) -> Result<Arc<KafkaCluster>, StartError> {
     let place = settings.bootstrap_servers.as_ref().or(settings.msk_cluster_arn.as_ref());
     let connect = async {
         let kafka = KafkaCluster::connect(settings.clone()).await.map_err(StartError::Kafka)?;
         kafka.cluster_id().await.map_err(StartError::Kafka)?;
-        Ok(Arc::new(kafka))
+        Ok(Arc::new(kafka.looking_every(look_every)))
     };
     in_time(&format!("kafka at {}", place.map_or("", |place| place)), KAFKA_REMEDY, Box::pin(connect)).await
 }

@@ -16,9 +16,6 @@ use crate::{
     segment::Compression,
 };
 
-/// What segment-writer has in memory for fetched records and unfinished segments, of all backups together.
-pub const MEMORY_BYTES_MAX: u64 = 96 << 20;
-
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,6 @@
 
 use super::{
     BackupName, BackupSettings, Problem, Settings,
-    backups::MEMORY_BYTES_MAX,
     listen::{Listen, ListenSettings},
     settings::bad,
     units::{ByteSize, Span},
@@ -14,16 +13,21 @@ const AGE_SURPRISING: Span = Span::seconds(24 * 60 * 60);
 
 /// What cannot be meant.
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
-    let backups = settings.backups.iter().flat_map(|(name, backup)| of_backup(name, backup));
+    let backups =
+        settings.backups.iter().flat_map(|(name, backup)| of_backup(name, backup, settings.writer.memory_bytes_max));
     backups.chain(of_listeners(&settings.listen)).chain(of_topics(settings)).chain(of_locations(settings)).collect()
 }
 
 /// What may surprise.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
-    settings.backups.iter().flat_map(|(name, backup)| surprises(name, backup)).collect()
+    settings
+        .backups
+        .iter()
+        .flat_map(|(name, backup)| surprises(name, backup, settings.writer.memory_bytes_max))
+        .collect()
 }
 
-fn of_backup(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
+fn of_backup(name: &BackupName, backup: &BackupSettings, memory: ByteSize) -> Vec<Problem> {
     let setting = |key: &str| format!("backups.{name}.{key}");
     let (topics, segment) = (&backup.topics, &backup.segment);
     let mut problems = vec![];
@@ -32,24 +36,22 @@ fn of_backup(name: &BackupName, backup: &BackupSettings) -> Vec<Problem> {
         let why = "takes out everything that topics.include takes in: this backup would have no topic";
         problems.push(bad(&setting("topics.exclude"), &format!("{excluded:?}"), why));
     }
-    if segment.compression == Compression::None && segment.bytes_max.0 > MEMORY_BYTES_MAX {
+    if segment.compression == Compression::None && segment.bytes_max > memory {
         let why = format!(
-            "is more than a process has for records and unfinished segments ({}), so that no segment could become as large",
-            ByteSize(MEMORY_BYTES_MAX)
+            "is more than writer.memory_bytes_max = {memory}, what a process has for records and unfinished segments, so that no segment could become as large"
         );
         problems.push(bad(&setting("segment.bytes_max"), &segment.bytes_max.to_string(), &why));
     }
     problems
 }
 
-fn surprises(name: &BackupName, backup: &BackupSettings) -> Vec<String> {
+fn surprises(name: &BackupName, backup: &BackupSettings, memory: ByteSize) -> Vec<String> {
     let segment = &backup.segment;
     let mut warnings = vec![];
-    if segment.bytes_max.0 > MEMORY_BYTES_MAX {
+    if segment.bytes_max > memory {
         warnings.push(format!(
-            "backups.{name}.segment.bytes_max = {}: a process has {} for all records and unfinished segments, so that segments may be closed earlier",
-            segment.bytes_max,
-            ByteSize(MEMORY_BYTES_MAX)
+            "backups.{name}.segment.bytes_max = {}: a process has writer.memory_bytes_max = {memory} for all records and unfinished segments, so that segments may be closed earlier",
+            segment.bytes_max
         ));
     }
     if segment.age_max > AGE_SURPRISING {
@@ -146,10 +148,16 @@ mod tests {
     #[test]
     fn a_segment_larger_than_the_memory_is_refused_where_it_cannot_be_and_warned_of_else() {
         let problem = error(&backup("include = [\"*\"]", "bytes_max = \"1GiB\", compression = \"none\""));
-        assert!(problem.starts_with("backups.main.segment.bytes_max = 1GiB: is more than a process has"), "{problem}");
+        assert!(
+            problem.starts_with("backups.main.segment.bytes_max = 1GiB: is more than writer.memory_bytes_max = 96MiB"),
+            "{problem}"
+        );
         let warning = warnings(&backup("include = [\"*\"]", "bytes_max = \"1GiB\""));
-        let budget = super::ByteSize(super::MEMORY_BYTES_MAX);
-        assert!(warning[0].contains(&format!("bytes_max = 1GiB: a process has {budget}")), "{warning:?}");
+        assert!(warning[0].contains("bytes_max = 1GiB: a process has writer.memory_bytes_max = 96MiB"), "{warning:?}");
+        let large = backup("include = [\"*\"]", "bytes_max = \"1GiB\", compression = \"none\"");
+        assert!(warnings(&format!("{large}[writer]\nmemory_bytes_max = \"1GiB\"")).is_empty());
+        let problem = error("[writer]\nmemory_bytes_max = \"1000KiB\"");
+        assert!(problem.starts_with("writer.memory_bytes_max = 1000KiB: must be 1MiB or more"), "{problem}");
         let warning = warnings(&backup("include = [\"*\"]", "age_max = \"2days\""));
         assert!(warning[0].contains("age_max = 2days"), "{warning:?}");
     }

@@ -57,7 +57,13 @@ pub struct KafkaSettings {
     pub request_timeout: Span,
     /// How much one read fetches ahead at most.
     pub fetch_ahead_bytes_max: ByteSize,
+    /// A record with more bytes of key, value and headers stops its partition, and no other, instead of being stored. Storing a
+    /// record takes some five times its size in memory: set this where a process has less than that.
+    pub record_bytes_max: ByteSize,
 }
+
+/// The largest record that a segment holds: sizes in a Parquet file have 31 bits, and a page may hold more than the record.
+pub const RECORD_BYTES_MAX: ByteSize = ByteSize(1 << 30);
 
 impl Default for KafkaSettings {
     fn default() -> Self {
@@ -76,6 +82,7 @@ impl Default for KafkaSettings {
             session_timeout: Span::seconds(45),
             request_timeout: Span::seconds(8),
             fetch_ahead_bytes_max: ByteSize::mib(8),
+            record_bytes_max: RECORD_BYTES_MAX,
         }
     }
 }
@@ -120,12 +127,15 @@ impl KafkaSettings {
     }
 
     fn limit_problems(&self) -> Vec<Problem> {
-        let (session, request, ahead) = (self.session_timeout, self.request_timeout, self.fetch_ahead_bytes_max);
+        let (session, request) = (self.session_timeout, self.request_timeout);
+        let (ahead, record) = (self.fetch_ahead_bytes_max, self.record_bytes_max);
         let checks = [
             (session.0 < SESSION_TIMEOUT_MIN, "session_timeout", session.to_string(), "must be a second or more"),
             (request.0.is_zero(), "request_timeout", request.to_string(), "must be more than nothing"),
             (ahead.0 < 1 << 10, "fetch_ahead_bytes_max", ahead.to_string(), "must be 1KiB or more"),
             (ahead > FETCH_AHEAD_MAX, "fetch_ahead_bytes_max", ahead.to_string(), "must be below 2GiB"),
+            (record.0 == 0, "record_bytes_max", record.to_string(), "must be more than nothing"),
+            (record > RECORD_BYTES_MAX, "record_bytes_max", record.to_string(), "must be 1GiB or less"),
         ];
         checks.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, value, why)| bad(key, &value, why)).collect()
     }

@@ -65,6 +65,7 @@ impl Draft {
         read(self.section("locations", &mut settings.locations));
         read(self.section("replication", &mut settings.replication));
         read(self.section("metrics", &mut settings.metrics));
+        read(self.section("writer", &mut settings.writer));
         read(self.section("event_gateway", &mut settings.event_gateway));
         read(self.section("lambda", &mut settings.lambda));
         read(self.section("listen", &mut settings.listen));

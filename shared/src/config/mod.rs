@@ -29,6 +29,7 @@ pub mod storage;
 #[cfg(test)]
 mod tests;
 pub mod units;
+pub mod writer;
 
 pub use backups::{BackupSettings, FilterSettings, IntegritySettings, RetentionSettings, SegmentSettings};
 pub use event_gateway::EventGatewaySettings;
@@ -39,5 +40,7 @@ pub use names::{BackupName, LocationName};
 pub use problem::{Problem, Problems};
 pub use redis::RedisSettings;
 pub use replication::ReplicationSettings;
-pub use settings::{Settings, topic_name};
+pub use settings::Settings;
 pub use storage::StorageSettings;
+
+pub use crate::record::topic_name;

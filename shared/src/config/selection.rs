@@ -44,6 +44,12 @@ impl TopicPattern {
         }
     }
 
+    /// The name, of a pattern that is one topic's name.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        self.is_literal().then_some(self.text.as_str())
+    }
+
     fn is_literal(&self) -> bool {
         matches!(self.kind, Kind::Literal)
     }
@@ -132,7 +138,7 @@ impl TopicSelection {
     #[must_use]
     pub fn takes_nothing(&self) -> bool {
         let excluded = |pattern: &TopicPattern| {
-            let name = pattern.is_literal().then_some(pattern.text.as_str());
+            let name = pattern.literal();
             self.exclude.iter().any(|other| other == pattern || name.is_some_and(|name| other.matches(name)))
         };
         self.include.iter().all(excluded)
@@ -140,7 +146,7 @@ impl TopicSelection {
 
     /// The topics that are asked for by their names.
     pub fn literal_names(&self) -> impl Iterator<Item = &str> {
-        let names = self.include.iter().filter(|pattern| pattern.is_literal()).map(|pattern| pattern.text.as_str());
+        let names = self.include.iter().filter_map(TopicPattern::literal);
         names.filter(|name| !self.exclude.iter().any(|pattern| pattern.matches(name)))
     }
 
@@ -164,6 +170,12 @@ mod tests {
     fn selection(include: &[&str], exclude: &[&str]) -> TopicSelection {
         let parse = |texts: &[&str]| texts.iter().map(|t| t.parse().unwrap()).collect();
         TopicSelection { include: parse(include), exclude: parse(exclude) }
+    }
+
+    #[test]
+    fn the_topics_named_are_the_literal_ones_that_are_not_excluded() {
+        let selection = selection(&["orders", "clicks-*", "/pay(ment)?s/", "views", "__offsets"], &["v*"]);
+        assert_eq!(selection.literal_names().collect::<Vec<_>>(), ["orders", "__offsets"]);
     }
 
     #[test]

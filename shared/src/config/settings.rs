@@ -12,7 +12,9 @@ use super::{
     metrics::{BACKBEAT_INTERVAL_S, MetricsSettings},
     secret::Secret,
     units::Span,
+    writer::WriterSettings,
 };
+use crate::record::topic_name;
 
 /// A key that is shorter can be guessed.
 const SEAL_KEY_CHARS_MIN: usize = 32;
@@ -38,6 +40,8 @@ pub struct Settings {
     pub redis: Option<RedisSettings>,
     /// The backups, by name.
     pub backups: BTreeMap<BackupName, BackupSettings>,
+    /// segment-writer, whatever it writes.
+    pub writer: WriterSettings,
     /// The replication locations, by name.
     pub locations: BTreeMap<LocationName, StorageSettings>,
     /// Objects copied to the locations.
@@ -117,9 +121,11 @@ impl Settings {
         let target =
             self.target.iter().flat_map(KafkaSettings::contradictions).map(|problem| problem.of_section("target"));
         let together = contradictions::problems(self);
+        let writer = self.writer.problems();
         kafka
             .chain(target)
             .chain(backups)
+            .chain(writer)
             .chain(self.replication_problems())
             .chain(self.metrics_problems())
             .chain(self.token_problem())
@@ -233,16 +239,6 @@ fn retention_problems(
     ];
     let problems = checks.into_iter().filter(|(wrong, ..)| *wrong);
     problems.map(|(_, key, value, why)| bad(&setting(&format!("retention.{key}")), &value.to_string(), why)).collect()
-}
-
-/// Kafka's rule for a topic's name.
-///
-/// # Errors
-/// The rule.
-pub fn topic_name(name: &str) -> Result<(), &'static str> {
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    let fits = (1..=249).contains(&name.len()) && name != "." && name != "..";
-    if letters && fits { Ok(()) } else { Err("a topic's name has 1 to 249 letters, digits, ., _ and -") }
 }
 
 pub(super) fn bad(setting: &str, value: &str, why: &str) -> Problem {

@@ -59,6 +59,10 @@ pub fn of_processes(processes: &Processes) -> String {
     let errors = processes.errors.iter().map(|((operation, error), count)| {
         metric(kind, vec![label("kind", error.name()), label("operation", operation.name())], *count as f64)
     });
+    let missing = processes
+        .missing_topics
+        .iter()
+        .map(|(backup, topic)| metric(MetricType::GAUGE, vec![label("backup", backup), label("topic", topic)], 1.0));
     let families = [
         gauge(
             "highwater_memory_budget_limit_bytes",
@@ -91,6 +95,12 @@ pub fn of_processes(processes: &Processes) -> String {
             kind,
             "Requests of the running processes to the storage, since they started",
             requests.collect(),
+        ),
+        family(
+            "highwater_topic_missing",
+            MetricType::GAUGE,
+            "1 for a topic that a backup names and Kafka does not have",
+            missing.collect(),
         ),
     ];
     let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys;
 use crate::{
+    function::BadField,
     ports::store::{Advance, Applied, Operation},
     record::{Offset, Partition, TopicId},
 };
@@ -22,6 +23,7 @@ pub struct Place {
 
 /// Messages of one partition, folded. Applied whole and once: only where the stored position is `from`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "PartText")]
 pub struct Part {
     /// Of which partition.
     #[serde(flatten)]
@@ -34,11 +36,55 @@ pub struct Part {
     pub operations: Vec<Operation>,
 }
 
+/// A part as it is read. It has no field but these: one that is misspelt is told.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartText {
+    topic_id: TopicId,
+    partition: Partition,
+    from: Option<Offset>,
+    to: Offset,
+    operations: Vec<Operation>,
+}
+
+impl From<PartText> for Part {
+    fn from(text: PartText) -> Self {
+        let PartText { topic_id, partition, from, to, operations } = text;
+        Part { place: Place { topic_id, partition }, from, to, operations }
+    }
+}
+
 impl Part {
     /// A part that changes nothing and is answered with the position.
     #[must_use]
     pub fn asking(place: Place) -> Self {
         Part { place, from: Some(NOWHERE), to: NOWHERE, operations: Vec::new() }
+    }
+
+    /// Checks that no field has a value that no part can have.
+    ///
+    /// # Errors
+    /// The first such field.
+    pub fn check(&self) -> Result<(), BadField> {
+        let Place { topic_id, partition } = &self.place;
+        if topic_id.0.is_empty() {
+            return Err(BadField::new("topic_id", &*topic_id.0, "the id of the metrics topic"));
+        }
+        if partition.0 < 0 {
+            return Err(BadField::new("partition", partition.0, "it must be 0 or more"));
+        }
+        if *self == Part::asking(self.place.clone()) {
+            return Ok(());
+        }
+        for (field, offset) in [("from", self.from), ("to", Some(self.to))] {
+            if let Some(Offset(offset)) = offset.filter(|offset| *offset < Offset(0)) {
+                return Err(BadField::new(field, offset, "it must be 0 or more"));
+            }
+        }
+        self.operations.iter().enumerate().try_for_each(|(index, operation)| {
+            let named = !operation.key().is_empty();
+            named.then_some(()).ok_or_else(|| BadField::new(format!("operations[{index}] key"), "", "a key has a name"))
+        })
     }
 
     /// The move of the position that the part stands under.
@@ -95,11 +141,35 @@ mod tests {
         assert_eq!(serde_json::to_value(&part).unwrap(), expected);
         assert_eq!(serde_json::from_value::<Part>(expected).unwrap(), part);
 
+        let misspelt =
+            json!({"topic_id": "id", "partition": 2, "from": null, "to": 7, "operation": [], "operations": []});
+        let error = serde_json::from_value::<Part>(misspelt).unwrap_err();
+        assert!(error.to_string().contains("unknown field `operation`"), "{error}");
+
         let outcome = part.outcome(&Applied::Elsewhere(vec![None]));
         assert_eq!(serde_json::to_value(outcome).unwrap(), json!({"outcome": "elsewhere", "position": null}));
         assert_eq!(
             serde_json::to_value(part.outcome(&Applied::Done)).unwrap(),
             json!({"outcome": "done", "position": 7})
         );
+    }
+
+    #[test]
+    fn a_part_with_a_value_that_it_cannot_have_is_refused_with_it() {
+        let add = |key: &str| Operation::Add { key: key.into(), by: 1, expires: None };
+        let part = |topic_id: &str, partition, from, to, key: &str| Part {
+            place: Place { topic_id: TopicId::from(topic_id), partition: Partition(partition) },
+            from: Some(Offset(from)),
+            to: Offset(to),
+            operations: vec![add(key)],
+        };
+        let told = |part: Part| part.check().unwrap_err().to_string();
+        assert_eq!(told(part("", 0, 0, 1, "k")), "topic_id is \"\": the id of the metrics topic");
+        assert_eq!(told(part("id", -1, 0, 1, "k")), "partition is -1: it must be 0 or more");
+        assert_eq!(told(part("id", 0, -1, 1, "k")), "from is -1: it must be 0 or more");
+        assert_eq!(told(part("id", 0, 0, -7, "k")), "to is -7: it must be 0 or more");
+        assert_eq!(told(part("id", 0, 0, 1, "")), "operations[0] key is \"\": a key has a name");
+        assert_eq!(Part::asking(part("id", 0, 0, 1, "k").place).check(), Ok(()));
+        assert_eq!(part("id", 0, 0, 1, "k").check(), Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! What running processes say of themselves: requests to the storage, and memory. Of no backup, since a process may work
 //! on several; kept in the store by process, with an expiry, and shown as sums over the live ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,8 @@ struct ProcessValue {
     requests: BTreeMap<Request, u64>,
     #[serde(default)]
     errors: BTreeMap<Request, BTreeMap<ErrorKind, u64>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    missing_topics: BTreeMap<String, Vec<String>>,
     expires: Millis,
 }
 
@@ -55,6 +57,8 @@ pub struct Processes {
     pub requests: BTreeMap<Request, u64>,
     /// Those that failed, by kind.
     pub errors: BTreeMap<(Request, ErrorKind), u64>,
+    /// Topics that backups name and Kafka does not have: backup and topic.
+    pub missing_topics: BTreeSet<(String, String)>,
 }
 
 /// What a process's word changes in the store.
@@ -67,6 +71,7 @@ pub fn operation(process: &Process) -> Operation {
         messages_dropped: process.messages_dropped,
         requests: process.requests.clone(),
         errors: process.errors.clone(),
+        missing_topics: process.missing_topics.clone(),
         expires: process.expires,
     };
     let value = serde_json::to_string(&value).expect("a struct of numbers and texts is valid JSON");
@@ -86,6 +91,9 @@ pub fn live(registers: &[Register], now: Millis) -> Processes {
         sum.messages_dropped = sum.messages_dropped.saturating_add(process.messages_dropped);
         for (request, count) in process.requests {
             *sum.requests.entry(request).or_default() += count;
+        }
+        for (backup, topics) in process.missing_topics {
+            sum.missing_topics.extend(topics.into_iter().map(|topic| (backup.clone(), topic)));
         }
         for (request, errors) in process.errors {
             errors.into_iter().for_each(|(kind, count)| *sum.errors.entry((request, kind)).or_default() += count);
@@ -123,6 +131,7 @@ mod tests {
             messages_dropped: 1,
             requests: BTreeMap::from([(Request::Put, 3), (Request::Get, 1)]),
             errors: BTreeMap::from([(Request::Put, BTreeMap::from([(ErrorKind::Unavailable, 2)]))]),
+            missing_topics: BTreeMap::from([("main".to_owned(), vec!["ordres".to_owned(), instance.to_owned()])]),
             expires: Millis(expires),
         };
         let Operation::Max { field, order, value, .. } = operation(&process) else { panic!("a register") };
@@ -137,6 +146,8 @@ mod tests {
         assert_eq!((sum.publish_failures, sum.messages_dropped), (8, 2));
         assert_eq!(sum.requests, BTreeMap::from([(Request::Put, 6), (Request::Get, 2)]));
         assert_eq!(sum.errors, BTreeMap::from([((Request::Put, ErrorKind::Unavailable), 4)]));
+        let missing = ["a", "b", "ordres"].map(|topic| ("main".to_owned(), topic.to_owned()));
+        assert_eq!(sum.missing_topics, BTreeSet::from(missing), "each once, whoever misses it");
     }
 
     #[test]

@@ -207,6 +207,9 @@ pub struct Process {
     /// Those that failed, by what was asked and how.
     #[serde(default)]
     pub errors: BTreeMap<Request, BTreeMap<ErrorKind, u64>>,
+    /// Topics that backups name and Kafka does not have, by backup.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing_topics: BTreeMap<String, Vec<String>>,
     /// Until when it counts as running unless it says so again.
     pub expires: Millis,
 }

@@ -71,6 +71,12 @@ pub trait Publisher: Send + Sync {
     /// Publishes messages and returns when **all** are acknowledged by all in-sync replicas.
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError>;
 
+    /// The same for messages that may come twice or out of order without harm, as standings do: it asks the cluster for no
+    /// producer id first, which takes a new client half a second.
+    async fn publish_repeatable(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        self.publish(topic, messages).await
+    }
+
     /// Creates a topic when it does not exist. `configs` are Kafka's topic settings.
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;
 }
@@ -103,6 +109,10 @@ pub trait Fetch: Send {
 
     /// Ends the reading of a partition: nothing of it comes any more.
     async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError>;
+
+    /// Ends all reading. A member of a group leaves it, so that others have its partitions at once; one that is dropped
+    /// leaves it a moment later, where the process lives as long.
+    async fn close(self: Box<Self>);
 }
 
 /// What a read brings.
@@ -161,20 +171,25 @@ pub struct Committed {
     /// Of which topic that was said, where it was told. Groups know topics by name alone, so a commit that was on its way
     /// when a topic was created again is kept for the new one.
     pub topic_id: Option<TopicId>,
+    /// Up to where records are stored, where the group went further: over offsets that hold none, as the marker of a
+    /// transaction does.
+    pub stored: Option<Offset>,
 }
 
 impl Committed {
-    /// Where the group goes on in the topic of this id; nothing where another topic of that name was meant.
+    /// Up to where the group says that it stored the topic of this id; nothing where it says nothing of that: another topic of
+    /// that name was meant, or no record was met yet.
     #[must_use]
     pub fn in_topic(&self, id: &TopicId) -> Option<Offset> {
         let is_of_another = self.topic_id.as_ref().is_some_and(|of| of != id);
-        (!is_of_another).then_some(self.offset)
+        let has_nothing = self.stored == Some(Offset(0));
+        (!is_of_another && !has_nothing).then(|| self.stored.unwrap_or(self.offset))
     }
 }
 
 impl From<Offset> for Committed {
     fn from(offset: Offset) -> Self {
-        Committed { offset, topic_id: None }
+        Committed { offset, topic_id: None, stored: None }
     }
 }
 
@@ -283,5 +298,25 @@ impl RecordsError {
     #[must_use]
     pub fn retry(&self) -> bool {
         matches!(self, RecordsError::Unavailable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_says_what_is_stored_and_not_how_far_the_group_went_over_nothing() {
+        let of = |offset, topic_id: Option<&str>, stored: Option<i64>| Committed {
+            offset: Offset(offset),
+            topic_id: topic_id.map(TopicId::from),
+            stored: stored.map(Offset),
+        };
+        let said = |committed: Committed| committed.in_topic(&"this".into());
+        assert_eq!(said(of(6, None, None)), Some(Offset(6)));
+        assert_eq!(said(of(6, Some("this"), None)), Some(Offset(6)));
+        assert_eq!(said(of(6, Some("this"), Some(5))), Some(Offset(5)));
+        assert_eq!(said(of(6, Some("this"), Some(0))), None);
+        assert_eq!(said(of(6, Some("another"), Some(5))), None);
     }
 }

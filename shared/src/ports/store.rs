@@ -122,6 +122,21 @@ pub struct Contribution {
     pub expires: Option<Millis>,
 }
 
+impl Operation {
+    /// The key that it changes.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Operation::Add { key, .. }
+            | Operation::Max { key, .. }
+            | Operation::Replace { key, .. }
+            | Operation::Contribute { key, .. }
+            | Operation::Remove { key, .. }
+            | Operation::RemoveUpTo { key, .. } => key,
+        }
+    }
+}
+
 /// What came of an [`Store::apply`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {

@@ -4,7 +4,7 @@ pub mod filter;
 pub mod kafka_event;
 pub mod units;
 
-pub use units::{Millis, Offset, Partition, TopicId, TopicPartition};
+pub use units::{Millis, Offset, Partition, TopicId, TopicPartition, topic_name};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -55,6 +55,16 @@ impl TopicPartition {
     }
 }
 
+/// Kafka's rule for a topic's name.
+///
+/// # Errors
+/// The rule.
+pub fn topic_name(name: &str) -> Result<(), &'static str> {
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    let fits = (1..=249).contains(&name.len()) && name != "." && name != "..";
+    if letters && fits { Ok(()) } else { Err("a topic's name has 1 to 249 letters, digits, ., _ and -") }
+}
+
 macro_rules! display_inner {
     ($($name:ident),+) => {$(
         impl fmt::Display for $name {

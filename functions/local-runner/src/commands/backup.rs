@@ -1,12 +1,12 @@
 //! `highwater backup`: one drain of every backup, with progress bars, and an end.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, WriteError};
+use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, Waiting, WriteError};
 use serde::Serialize;
 use shared::{
     adapters::settings,
-    config::Settings,
+    config::{Settings, selection::TopicPattern},
     ports::{
         clock::Clock,
         records::{Kafka, Topic},
@@ -24,6 +24,7 @@ use crate::{
     output::{self, Report, progress, table},
 };
 
+const MISSING: &str = "no such topic in kafka: create it, or correct the name";
 /// How often the progress bar looks at what is committed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -35,11 +36,18 @@ struct Backups {
 #[derive(Debug, Serialize)]
 struct Done {
     backup: String,
+    /// Why nothing could be drained at all.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "error_text")]
+    error: Option<WriteError>,
     /// The missing tails that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     accepted_losses: Vec<Loss>,
     #[serde(flatten)]
     report: DrainReport,
+}
+
+fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&error.as_ref().map(ToString::to_string).unwrap_or_default())
 }
 
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
@@ -53,12 +61,28 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
             true => accept(context, &settings, &**clock, &backup, &topics).await?,
             false => vec![],
         };
-        let report = with_progress(kafka, &backup, &topics, drain(context, &backup, &topics)).await?;
-        backups.push(Done { backup: backup.name, accepted_losses, report });
+        let names = names(&backup, &topics, args.topic.as_ref());
+        let drained = with_progress(kafka, &backup, &topics, drain(context, &backup, names)).await;
+        // What cannot be drained at all takes nothing from the other backups.
+        let (report, error) = drained.map_or_else(|error| (DrainReport::default(), Some(error)), |it| (it, None));
+        backups.push(Done { backup: backup.name, error, accepted_losses, report });
     }
-    let done = Backups { backups };
+    let mut done = Backups { backups };
     output::print(&done, args.output.json)?;
+    if let Some(error) = done.backups.iter_mut().find_map(|done| done.error.take()) {
+        return Err(error.into());
+    }
     Ok(if done.backups.iter().all(|done| done.report.complete()) { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// What to drain by name: the topics that are there, and those that the backup or the command names and that are not, so that
+/// the report tells.
+fn names(backup: &Backup, topics: &[Topic], only: Option<&TopicPattern>) -> Vec<String> {
+    let is_there = |name: &str| topics.iter().any(|topic| *topic.name == *name);
+    let configured = backup.topics.literal_names().filter(|name| only.is_none_or(|pattern| pattern.matches(name)));
+    let asked_for = only.and_then(TopicPattern::literal).filter(|name| backup.topics.selects(name, &[]));
+    let missing: BTreeSet<&str> = configured.chain(asked_for).filter(|name| !is_there(name)).collect();
+    topics.iter().map(|topic| topic.name.to_string()).chain(missing.into_iter().map(str::to_owned)).collect()
 }
 
 /// Accepts the missing tails of these topics.
@@ -74,8 +98,10 @@ async fn accept(
     Ok(tails.iter().map(Loss::from).collect())
 }
 
-async fn drain(context: &Arc<Context>, backup: &Backup, topics: &[Topic]) -> Result<DrainReport, WriteError> {
-    let names = topics.iter().map(|topic| topic.name.to_string()).collect();
+async fn drain(context: &Arc<Context>, backup: &Backup, names: Vec<String>) -> Result<DrainReport, WriteError> {
+    if names.is_empty() {
+        return Ok(DrainReport::default());
+    }
     let drain = Drain { backup: backup.name.clone(), topics: Some(names), shard: None, deadline: None, one_shot: true };
     match segment_writer::handle(Input::Drain(drain), context).await? {
         Output::Drain(report) => Ok(report),
@@ -95,9 +121,10 @@ async fn with_progress(
         return drain.await;
     }
     let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
-    let ends = kafka.bounds(&partitions).await?;
+    // A bar that cannot be drawn stops nothing.
+    let ends = kafka.bounds(&partitions).await.unwrap_or_default();
     let sum_of_ends: i64 = ends.iter().flatten().map(|bounds| bounds.stable_end.0).sum();
-    let begun_at = committed(&**kafka, backup, &partitions).await?;
+    let begun_at = committed(&**kafka, backup, &partitions).await.unwrap_or(0);
     bar.set_length((sum_of_ends - begun_at).max(0).unsigned_abs());
     let mut drain = std::pin::pin!(drain);
     loop {
@@ -134,14 +161,30 @@ impl Report for Backups {
                 partition.records.to_string(),
                 partition.segments.to_string(),
                 partition.next.to_string(),
-                partition.error.as_ref().map_or_else(|| outcome(partition).to_owned(), ToString::to_string),
+                outcome(partition),
             ]
         };
+        let missing = self.backups.iter().flat_map(|done| done.report.missing_topics.iter().map(move |it| (done, it)));
+        let missing = missing.map(|(done, topic)| {
+            let dash = || "-".to_owned();
+            [done.backup.clone(), topic.clone(), dash(), dash(), dash(), dash(), MISSING.to_owned()]
+        });
         let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
-        table::layout(heads, &all.map(row).collect::<Vec<_>>())
+        table::layout(heads, &all.map(row).chain(missing).collect::<Vec<_>>())
     }
 }
 
-fn outcome(partition: &PartitionReport) -> &'static str {
-    if partition.paused { "paused" } else { "done" }
+fn outcome(partition: &PartitionReport) -> String {
+    let outcome = match &partition.error {
+        Some(error) => error.to_string(),
+        None if partition.paused => "paused".to_owned(),
+        None => "done".to_owned(),
+    };
+    match partition.waiting {
+        Some(Waiting { from, to }) => {
+            let count = to.0 - from.0;
+            format!("{outcome}; {count} offsets from {from} on wait for a transaction that is still open")
+        }
+        None => outcome,
+    }
 }

@@ -117,6 +117,10 @@ impl Publisher for DevKafka {
         self.client.publish(topic, messages).await
     }
 
+    async fn publish_repeatable(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        self.client.publish_repeatable(topic, messages).await
+    }
+
     /// The mock knows no such request from clients, so the topic is made in the cluster itself.
     async fn create_topic(&self, name: &str, partitions: i32, _: &[(&str, String)]) -> Result<(), RecordsError> {
         let known = self.client.topics(Some(&[Arc::from(name)])).await?;

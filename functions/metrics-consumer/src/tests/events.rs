@@ -187,10 +187,14 @@ async fn what_lies_behind_an_event_is_left_to_be_counted_later() {
 }
 
 #[test]
-fn a_payload_is_an_event_by_its_source_and_a_drain_otherwise() {
+fn a_payload_is_an_event_by_its_source_and_a_drain_by_saying_nothing() {
     let parse = |payload| Input::parse(&payload);
-    for schedule in [serde_json::json!({}), serde_json::json!(null), serde_json::json!({"source": "aws.events"})] {
-        assert!(matches!(parse(schedule), Ok(Input::Drain)));
+    for nothing in [serde_json::json!({}), serde_json::json!(null)] {
+        assert!(matches!(parse(nothing), Ok(Input::Drain)));
+    }
+    for other in [serde_json::json!({"drain": true}), serde_json::json!([]), serde_json::json!("drain")] {
+        let error = parse(other).unwrap_err();
+        assert!(!error.retry() && error.to_string().starts_with("a payload is {} for a drain"), "{error}");
     }
     let event = serde_json::json!({"eventSource": "SelfManagedKafka", "records": {}});
     assert!(matches!(parse(event), Ok(Input::Event(event)) if event.batches.is_empty()));

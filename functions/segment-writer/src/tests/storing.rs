@@ -100,7 +100,8 @@ async fn a_segment_that_somebody_else_stored_in_its_place_is_not() {
     let (kafka, objects, clock) = (world.kafka.clone(), world.objects.clone(), world.clock.clone());
     let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
     world.met = Some(Storage::of(&world, move |_| {
-        let other = World { kafka: kafka.clone(), objects: objects.clone(), met: None, clock: clock.clone() };
+        let other =
+            World { kafka: kafka.clone(), objects: objects.clone(), met: None, met_kafka: None, clock: clock.clone() };
         let is_first = !done.swap(true, std::sync::atomic::Ordering::SeqCst);
         async move {
             if is_first {

@@ -14,7 +14,7 @@ use crate::{
 const ROUNDS: usize = 5;
 /// So many are handed to the producer at once.
 const CHUNK: usize = 20_000;
-const BUCKET: &str = "bench";
+pub const BUCKET: &str = "bench";
 const SEED: u64 = 1;
 const COMPRESSIONS: [&str; 2] = ["zstd:1", "none"];
 const FORMS: [Form; 4] = [
@@ -163,17 +163,24 @@ impl Backup<'_> {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = highwater(arguments.iter().copied());
-        let name = self.name().to_uppercase();
-        command
-            .env("KAFKA_BOOTSTRAP_SERVERS", self.kafka.bootstrap_servers())
-            .env("STORAGE_URL", format!("s3://{BUCKET}/bench"))
-            .env("S3_ENDPOINT_URL", self.s3.endpoint_url())
-            .env("AWS_ACCESS_KEY_ID", s3_server::ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", s3_server::SECRET_KEY)
-            .env("AWS_REGION", s3_server::REGION)
-            .env(format!("HIGHWATER_BACKUPS_{name}_TOPICS_INCLUDE"), self.topic)
-            .env(format!("HIGHWATER_BACKUPS_{name}_SEGMENT_COMPRESSION"), self.compression);
+        let name = self.name();
+        let mut command = command(self.kafka, self.s3, &name, self.topic, arguments);
+        let setting = format!("HIGHWATER_BACKUPS_{}_SEGMENT_COMPRESSION", name.to_uppercase());
+        command.env(setting, self.compression);
         command
     }
+}
+
+/// `highwater` with one backup of one topic.
+pub fn command(kafka: &Kafka, s3: &S3, backup: &str, topic: &str, arguments: &[&str]) -> Command {
+    let mut command = highwater(arguments.iter().copied());
+    command
+        .env("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers())
+        .env("STORAGE_URL", format!("s3://{BUCKET}/bench"))
+        .env("S3_ENDPOINT_URL", s3.endpoint_url())
+        .env("AWS_ACCESS_KEY_ID", s3_server::ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", s3_server::SECRET_KEY)
+        .env("AWS_REGION", s3_server::REGION)
+        .env(format!("HIGHWATER_BACKUPS_{}_TOPICS_INCLUDE", backup.to_uppercase()), topic);
+    command
 }

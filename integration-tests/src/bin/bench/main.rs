@@ -4,6 +4,7 @@
 //! bench backup  [RECORDS [PARTITIONS]]
 //!                            600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions, or in so
 //!                            many only: a raw drain, backups and their verification, in turn
+//! bench idle                 backups that find nothing new
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
 //! ```
@@ -11,6 +12,7 @@
 
 mod backup;
 mod drain;
+mod idle;
 mod measured;
 mod metrics;
 mod s3;
@@ -28,10 +30,11 @@ async fn main() {
         ["backup"] => backup::run(RECORDS, None).await,
         ["backup", records] => backup::run(number(records), None).await,
         ["backup", records, partitions] => backup::run(number(records), Some(number(partitions))).await,
+        ["idle"] => idle::run().await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
         _ => panic!(
-            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]` and `metrics [EVENTS]`"
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle` and `metrics [EVENTS]`"
         ),
     }
 }

@@ -56,12 +56,12 @@ pub async fn offsets_are_committed_without_being_a_member(cluster: &dyn Cluster)
     kafka.commit(&group, &[]).await.expect("nothing to do");
 }
 
-/// A commit that tells of which topic it is said is read back with that; one that does not, without.
+/// A commit that tells of which topic it is said, and what is stored, is read back with that; one that does not, without.
 pub async fn a_commit_tells_of_which_topic_it_is_said(cluster: &dyn Cluster) {
     let topic = cluster.new_topic(2, &[]).await;
     let (p0, p1) = (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic.clone(), 1));
     let (kafka, group) = (cluster.kafka(), group_of(&topic));
-    let of = |id: &str| Committed { offset: Offset(2), topic_id: Some(id.into()) };
+    let of = |id: &str| Committed { offset: Offset(2), topic_id: Some(id.into()), stored: Some(Offset(1)) };
     kafka.commit(&group, &[(p0.clone(), of("one topic")), (p1.clone(), Offset(1).into())]).await.expect("commit");
     let read = async || kafka.committed(&group, &[p1.clone(), p0.clone()]).await.expect("the cluster answers");
     assert_eq!(read().await, [Some(Offset(1).into()), Some(of("one topic"))]);

@@ -26,8 +26,10 @@ pub(super) fn bounds(
     }
     let start = offsets(admin, partitions, Spec::RD_KAFKA_OFFSET_SPEC_EARLIEST, None)?;
     let latest = Spec::RD_KAFKA_OFFSET_SPEC_LATEST;
-    let stable = offsets(admin, partitions, latest, Some(Isolation::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED))?;
+    // In this order: a high watermark that is still above the stable end is held up by an open transaction, and not by what
+    // was produced between the two requests.
     let high = offsets(admin, partitions, latest, None)?;
+    let stable = offsets(admin, partitions, latest, Some(Isolation::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED))?;
     let of = |answers: &Answers, partition| match answers.get(partition) {
         Some(Ok(said)) => Ok(Offset(said.offset)),
         Some(Err(code)) => Err(admin.errors().of(OPERATION, &partition.to_string(), *code, "")),

@@ -15,7 +15,15 @@ const NO_GROUP: &str = "highwater-no-group";
 const FETCH_ANSWER_BYTES_MAX: u32 = 8 << 20;
 /// The same for one partition of the answer.
 const FETCH_PARTITION_BYTES_MAX: u32 = 1 << 20;
-/// The same where only the first record is wanted.
+/// The longest answer that the client takes: the longest that the protocol has. A batch of records may be larger than what
+/// was asked for, up to what its topic allows. On an answer above this limit the client drops the connection and asks
+/// again, so that one large record would stop every partition of its broker.
+const ANSWER_BYTES_MAX: i32 = i32::MAX;
+/// The broker holds an answer back so long where there is nothing to read: after that a reader knows that it is at the end.
+const FETCH_WAIT_MS_MAX: u32 = 100;
+/// The same for who waits for nothing but the end.
+const DRAIN_WAIT_MS_MAX: u32 = 10;
+/// What one partition may have of an answer where only the first record is wanted.
 const PEEK_BYTES_MAX: u32 = 16 << 10;
 /// Messages that wait to be sent take at most so much.
 const PUBLISH_QUEUE_KIB_MAX: u32 = 65_536;
@@ -34,6 +42,10 @@ const HEARTBEAT_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// The reading thread polls several times a second; this is only what the brokers wait for it at a rebalance.
 const POLL_INTERVAL_MAX: Duration = Duration::from_secs(300);
 
+/// A member looks that often at most, and at least, whether its topics have more partitions: the client takes no longer time.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(500);
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(3_600);
+
 /// What a client is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role<'a> {
@@ -44,8 +56,12 @@ pub(super) enum Role<'a> {
         /// Which group.
         group: &'a str,
     },
-    /// Publishes: acknowledged by all in-sync replicas, each message once and in order.
-    Publisher,
+    /// Publishes: acknowledged by all in-sync replicas.
+    Publisher {
+        /// Whether a message may come twice or out of order, when the answer to it was lost. Else each comes once and in order,
+        /// by a producer id.
+        repeats: bool,
+    },
     /// Publishes in transactions.
     Transactional {
         /// The transactional id.
@@ -61,6 +77,8 @@ pub(super) enum Role<'a> {
     Member {
         /// Which group.
         group: &'a str,
+        /// How often it looks whether its topics have more partitions.
+        look_every: Duration,
     },
 }
 
@@ -75,9 +93,12 @@ pub(super) fn config(settings: &KafkaSettings, bootstrap_servers: &str, role: Ro
             config.set("group.id", NO_GROUP);
         }
         Role::Outsider { group } => outsider(&mut config, settings, group),
-        Role::Publisher => publisher(&mut config, settings),
+        Role::Publisher { repeats } => publisher(&mut config, settings, repeats),
         Role::Transactional { id, batch_bytes_max } => transactional(&mut config, id, batch_bytes_max),
-        Role::Reader => reader(&mut config, settings, NO_GROUP),
+        Role::Reader => {
+            reader(&mut config, settings, NO_GROUP);
+            config.set("fetch.wait.max.ms", DRAIN_WAIT_MS_MAX.to_string());
+        }
         Role::Peeker => {
             reader(&mut config, settings, NO_GROUP);
             config
@@ -86,9 +107,9 @@ pub(super) fn config(settings: &KafkaSettings, bootstrap_servers: &str, role: Ro
                 .set("queued.min.messages", "1")
                 .set("queued.max.messages.kbytes", "1024");
         }
-        Role::Member { group } => {
+        Role::Member { group, look_every } => {
             reader(&mut config, settings, group);
-            member(&mut config, settings);
+            member(&mut config, settings, look_every);
         }
     }
     config
@@ -148,10 +169,10 @@ fn set_those_given<const N: usize>(config: &mut ClientConfig, parts: [(&str, Opt
     }
 }
 
-fn publisher(config: &mut ClientConfig, settings: &KafkaSettings) {
+fn publisher(config: &mut ClientConfig, settings: &KafkaSettings, repeats: bool) {
     config
         .set("acks", "all")
-        .set("enable.idempotence", "true")
+        .set("enable.idempotence", (!repeats).to_string())
         .set("linger.ms", "5")
         .set("partitioner", "murmur2_random")
         .set("message.max.bytes", MESSAGE_BYTES_MAX.to_string())
@@ -181,8 +202,9 @@ fn reader(config: &mut ClientConfig, settings: &KafkaSettings, group: &str) {
         .set("auto.offset.reset", "error")
         .set("isolation.level", "read_committed")
         .set("check.crcs", "true")
-        .set("fetch.wait.max.ms", "100")
+        .set("fetch.wait.max.ms", FETCH_WAIT_MS_MAX.to_string())
         .set("fetch.max.bytes", FETCH_ANSWER_BYTES_MAX.to_string())
+        .set("receive.message.max.bytes", ANSWER_BYTES_MAX.to_string())
         .set("message.max.bytes", FETCH_PARTITION_BYTES_MAX.to_string())
         .set("fetch.message.max.bytes", FETCH_PARTITION_BYTES_MAX.to_string())
         .set("fetch.queue.backoff.ms", "5")
@@ -200,9 +222,10 @@ fn outsider(config: &mut ClientConfig, settings: &KafkaSettings, group: &str) {
 }
 
 /// Cooperative: at a rebalance only the partitions that move are stopped; the others' segments go on.
-fn member(config: &mut ClientConfig, settings: &KafkaSettings) {
+fn member(config: &mut ClientConfig, settings: &KafkaSettings, look_every: Duration) {
     let session = settings.session_timeout.0;
     config
+        .set("topic.metadata.refresh.interval.ms", millis(look_every.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX)))
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", millis(session))
         .set("heartbeat.interval.ms", millis((session / 3).min(HEARTBEAT_INTERVAL_MAX)))
@@ -242,9 +265,18 @@ mod tests {
     #[test]
     fn the_client_accepts_what_is_set_for_every_role() {
         let transactional = Role::Transactional { id: "t", batch_bytes_max: 1_000 };
-        for role in
-            [Role::Admin, Role::Publisher, transactional, Role::Reader, Role::Peeker, Role::Member { group: "g" }]
-        {
+        let member = |secs| Role::Member { group: "g", look_every: Duration::from_secs(secs) };
+        let publisher = |repeats| Role::Publisher { repeats };
+        for role in [
+            Role::Admin,
+            publisher(true),
+            publisher(false),
+            transactional,
+            Role::Reader,
+            Role::Peeker,
+            member(0),
+            member(1_000_000),
+        ] {
             let config = config(&KafkaSettings::default(), "b:9092", role);
             config.create_native_config().unwrap_or_else(|error| panic!("{role:?}: {error}"));
         }

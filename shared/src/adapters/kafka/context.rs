@@ -44,7 +44,7 @@ impl ClientState {
         let mut trouble = self.lock();
         match error.rdkafka_error_code() {
             Some(Code::AllBrokersDown) => trouble.all_down = true,
-            Some(code) if errors::is_refusal(code) => trouble.refused = Some((code, reason.to_owned())),
+            Some(code) if errors::refuses_client(code) => trouble.refused = Some((code, reason.to_owned())),
             _ => trouble.reason = Some(reason.to_owned()),
         }
     }

@@ -93,6 +93,12 @@ pub(super) fn is_passing(code: Code) -> bool {
     )
 }
 
+/// Whether the brokers do not let this client in. An answer that cannot be read is none of that: it ends a connection, and
+/// the client makes another one.
+pub(super) fn refuses_client(code: Code) -> bool {
+    is_refusal(code) && !matches!(code, Code::BadMessage | Code::BadCompression | Code::InvalidMessage)
+}
+
 /// Whether trying again cannot help.
 pub(super) fn is_refusal(code: Code) -> bool {
     matches!(
@@ -124,4 +130,15 @@ pub(super) fn is_refusal(code: Code) -> bool {
             | Code::UnsupportedVersion
             | Code::Fatal
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_stops_no_client_and_a_login_that_is_refused_does() {
+        assert!(refuses_client(Code::SaslAuthenticationFailed) && refuses_client(Code::TopicAuthorizationFailed));
+        assert!(!refuses_client(Code::BadMessage) && is_refusal(Code::BadMessage));
+    }
 }

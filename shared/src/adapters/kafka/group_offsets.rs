@@ -22,8 +22,12 @@ use crate::{
 };
 
 const COMMITTED: &str = "read committed offsets";
-/// How the note beside an offset begins that tells the topic's id.
+/// What the note beside an offset has before the topic's id,
 const TOPIC_ID: &str = "topic-id=";
+/// before the offset up to which records are stored,
+const STORED: &str = "stored=";
+/// and between the two.
+const BETWEEN: &str = ";";
 const COMMIT: &str = "commit offsets";
 /// How long the first question for committed offsets waits, before it is looked whether there can be an answer.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -80,13 +84,17 @@ fn ask_committed(speaker: Speaker<'_>, asked: &[TopicPartition]) -> Result<Vec<O
 
 /// What a group's answer says; a negative offset is Kafka's word for none.
 fn committed_of(said: &Said) -> Option<Committed> {
-    let topic_id = said.note.strip_prefix(TOPIC_ID).map(TopicId::from);
-    (said.offset >= 0).then_some(Committed { offset: Offset(said.offset), topic_id })
+    let parts = || said.note.split(BETWEEN);
+    let topic_id = parts().find_map(|part| part.strip_prefix(TOPIC_ID)).map(TopicId::from);
+    let stored = parts().find_map(|part| part.strip_prefix(STORED)?.parse().ok()).map(Offset);
+    (said.offset >= 0).then_some(Committed { offset: Offset(said.offset), topic_id, stored })
 }
 
 fn said_of(committed: &Committed) -> Said {
-    let note = committed.topic_id.as_ref().map(|id| format!("{TOPIC_ID}{id}"));
-    Said { offset: committed.offset.0, note: note.unwrap_or_default() }
+    let topic_id = committed.topic_id.as_ref().map(|id| format!("{TOPIC_ID}{id}"));
+    let stored = committed.stored.map(|stored| format!("{STORED}{stored}"));
+    let parts: Vec<String> = topic_id.into_iter().chain(stored).collect();
+    Said { offset: committed.offset.0, note: parts.join(BETWEEN) }
 }
 
 /// The question does not return before it is answered or its time is up. So it is asked with more and more time, and

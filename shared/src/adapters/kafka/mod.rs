@@ -20,7 +20,7 @@ mod publish;
 mod topics;
 mod transactions;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rdkafka::error::KafkaError;
@@ -40,6 +40,8 @@ use crate::{
     record::{Offset, TopicPartition},
 };
 
+/// How often members of groups look whether their topics have more partitions, unless told otherwise.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 const CONFIGURE: &str = "configure the kafka client";
 
 /// A Kafka cluster.
@@ -50,6 +52,10 @@ pub struct KafkaCluster {
     groups: Arc<GroupClients>,
     /// Made when first needed: a reader needs no permission to write.
     producer: OnceCell<Producer>,
+    /// The same for messages that may come twice.
+    repeating_producer: OnceCell<Producer>,
+    /// How often members of groups look whether their topics have more partitions.
+    look_every: Duration,
 }
 
 impl KafkaCluster {
@@ -78,7 +84,14 @@ impl KafkaCluster {
         let client = config.create_with_context(context::ClientState::default()).map_err(|error| not_made(&error))?;
         let admin = Arc::new(Admin::new(client, errors.clone()));
         let groups = Arc::new(GroupClients::new(settings.clone(), errors.clone(), admin.clone()));
-        Ok(KafkaCluster { settings, errors, admin, groups, producer: OnceCell::new() })
+        let (producer, repeating_producer) = (OnceCell::new(), OnceCell::new());
+        Ok(KafkaCluster { settings, errors, admin, groups, producer, repeating_producer, look_every: LOOK_EVERY })
+    }
+
+    /// The same, whose group members look that often whether their topics have more partitions.
+    #[must_use]
+    pub fn looking_every(self, look_every: Duration) -> Self {
+        KafkaCluster { look_every, ..self }
     }
 
     fn open(&self, role: Role<'_>, topics: Option<&[Arc<str>]>) -> Result<KafkaFetch, RecordsError> {
@@ -94,12 +107,20 @@ impl KafkaCluster {
         Ok(Box::new(fetch))
     }
 
-    async fn producer(&self) -> Result<&Producer, RecordsError> {
+    async fn producer(&self, repeats: bool) -> Result<&Producer, RecordsError> {
+        let producer = if repeats { &self.repeating_producer } else { &self.producer };
         let make = async || {
-            let config = client::config(&self.settings, &self.errors.bootstrap_servers, Role::Publisher);
+            let config = client::config(&self.settings, &self.errors.bootstrap_servers, Role::Publisher { repeats });
             Producer::new(&config, self.errors.clone()).map_err(|error| not_made(&error))
         };
-        self.producer.get_or_try_init(make).await
+        producer.get_or_try_init(make).await
+    }
+
+    async fn send(&self, repeats: bool, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.producer(repeats).await?.publish(topic, messages).await
     }
 }
 
@@ -167,7 +188,7 @@ impl Log for KafkaCluster {
 #[async_trait]
 impl Groups for KafkaCluster {
     async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
-        let fetch = self.open(Role::Member { group }, Some(topics))?;
+        let fetch = self.open(Role::Member { group, look_every: self.look_every }, Some(topics))?;
         self.groups.add(group, fetch.client());
         Ok(Box::new(fetch))
     }
@@ -193,10 +214,11 @@ impl Groups for KafkaCluster {
 #[async_trait]
 impl Publisher for KafkaCluster {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
-        if messages.is_empty() {
-            return Ok(());
-        }
-        self.producer().await?.publish(topic, messages).await
+        self.send(false, topic, messages).await
+    }
+
+    async fn publish_repeatable(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
+        self.send(true, topic, messages).await
     }
 
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {

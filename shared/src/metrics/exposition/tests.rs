@@ -195,6 +195,7 @@ fn running_processes_are_a_few_series_together_and_none_without_any() {
         messages_dropped: 1,
         requests: BTreeMap::from([(Operation::Put, 6), (Operation::List, 2)]),
         errors: BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]),
+        missing_topics: BTreeSet::from([("main".to_owned(), "ordres".to_owned())]),
     };
     let text = of_processes(&processes);
     let expected = [
@@ -205,6 +206,7 @@ fn running_processes_are_a_few_series_together_and_none_without_any() {
         "highwater_storage_errors_total{kind=\"unavailable\",operation=\"put\"} 4",
         "highwater_storage_requests_total{operation=\"list\"} 2",
         "highwater_storage_requests_total{operation=\"put\"} 6",
+        "highwater_topic_missing{backup=\"main\",topic=\"ordres\"} 1",
     ];
     assert_eq!(series(&text), expected.into());
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::{Inexact, kind};
-use crate::record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicPartition};
+use crate::record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicPartition, topic_name};
 
 /// Kafka's base64, with its padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -65,7 +65,7 @@ pub(super) fn place(record: &Value, item: &str) -> (Option<TopicPartition>, Opti
     let by_item = || {
         let (topic, number) = item.rsplit_once('-')?;
         let number = number.parse().ok().filter(|number| *number >= 0)?;
-        (!topic.is_empty()).then(|| TopicPartition::new(topic, number))
+        topic_name(topic).ok().map(|()| TopicPartition::new(topic, number))
     };
     let own = fields.and_then(|fields| topic_partition(fields).ok());
     (own.or_else(by_item), fields.and_then(|fields| offset(fields).ok()))
@@ -94,7 +94,7 @@ fn topic_partition(record: &Map<String, Value>) -> Result<TopicPartition, Fault>
 }
 
 fn topic(record: &Map<String, Value>) -> Result<&str, Fault> {
-    let topic = record.get("topic").and_then(Value::as_str).filter(|topic| !topic.is_empty());
+    let topic = record.get("topic").and_then(Value::as_str).filter(|topic| topic_name(topic).is_ok());
     topic.ok_or_else(|| field(record, "topic", "a topic's name"))
 }
 

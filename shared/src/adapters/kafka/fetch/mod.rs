@@ -7,7 +7,7 @@ mod headers;
 mod reader;
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -17,6 +17,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaError,
 };
+use tokio_util::sync::CancellationToken;
 
 pub(super) use self::reader::ReadClient;
 use self::{assignment::Assignment, handover::Handover, reader::Reader};
@@ -34,14 +35,8 @@ pub(super) struct KafkaFetch {
     handover: Arc<Handover>,
     client: Weak<ReadClient>,
     is_member: bool,
-    gone: Arc<Gone>,
-}
-
-/// Tells when the reading thread is gone.
-#[derive(Default)]
-struct Gone {
-    gone: Mutex<bool>,
-    changed: Condvar,
+    /// Cancelled when the reading thread is gone.
+    gone: CancellationToken,
 }
 
 impl KafkaFetch {
@@ -57,12 +52,12 @@ impl KafkaFetch {
             handover: handover.clone(),
             client: Arc::downgrade(&client),
             is_member: topics.is_some(),
-            gone: Arc::default(),
+            gone: CancellationToken::new(),
         };
-        let gone = fetch.gone.clone();
+        let gone = fetch.gone.clone().drop_guard();
         let work = move || {
             Reader::new(client, handover, errors).run();
-            gone.tell();
+            drop(gone);
         };
         let spawned = std::thread::Builder::new().name("kafka-fetch".to_owned()).spawn(work);
         spawned.map_err(|error| KafkaError::ClientCreation(format!("no thread to read on: {error}")))?;
@@ -114,26 +109,19 @@ impl Fetch for KafkaFetch {
         self.wake();
         Ok(())
     }
+
+    async fn close(self: Box<Self>) {
+        let (gone, is_member) = (self.gone.clone(), self.is_member);
+        drop(self);
+        if is_member {
+            let _ = tokio::time::timeout(LEAVE_WAIT_MAX, gone.cancelled()).await;
+        }
+    }
 }
 
 impl Drop for KafkaFetch {
     fn drop(&mut self) {
         self.handover.close();
         self.wake();
-        if self.is_member {
-            self.gone.wait(LEAVE_WAIT_MAX);
-        }
-    }
-}
-
-impl Gone {
-    fn tell(&self) {
-        *self.gone.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.changed.notify_all();
-    }
-
-    fn wait(&self, wait_max: Duration) {
-        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(gone, wait_max, |gone| !*gone));
     }
 }

@@ -141,4 +141,8 @@ impl Fetch for FaultyFetch {
     async fn stop(&mut self, partition: &TopicPartition) -> Result<(), RecordsError> {
         faulty!(self, "fetch", self.inner.stop(partition))
     }
+
+    async fn close(self: Box<Self>) {
+        self.inner.close().await;
+    }
 }

@@ -193,6 +193,10 @@ impl Fetch for MemoryFetch {
         self.reading.remove(partition);
         Ok(())
     }
+
+    async fn close(self: Box<Self>) {
+        drop(self);
+    }
 }
 
 impl Drop for MemoryFetch {

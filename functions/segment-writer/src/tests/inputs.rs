@@ -1,0 +1,44 @@
+//! What would drain nothing and look like success is refused.
+
+use super::*;
+
+async fn refusal(drain: Drain) -> String {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let context = world.context_with_topics("orders");
+    let error = handle(Input::Drain(drain), &context).await.expect_err("it drains nothing");
+    assert!(!error.retry() && world.stored().await.is_empty(), "{error}");
+    error.to_string()
+}
+
+fn drain() -> Drain {
+    Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_has_no_partition_is_refused_with_its_range() {
+    let of = |index, count| refusal(Drain { shard: Some(Shard { index, count }), ..drain() });
+    assert_eq!(of(4, 4).await, "shard.index is 4: it must be below shard.count = 4, counted from 0");
+    assert_eq!(of(7, 4).await, "shard.index is 7: it must be below shard.count = 4, counted from 0");
+    assert_eq!(of(0, 0).await, "shard.count is 0: it must be 1 or more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_that_cannot_be_drained_are_refused_by_name() {
+    let of =
+        |names: &[&str]| refusal(Drain { topics: Some(names.iter().map(ToString::to_string).collect()), ..drain() });
+    assert_eq!(of(&[]).await, "topics is []: name a topic, or leave the field out for all");
+    let rule = "a topic's name has 1 to 249 letters, digits, ., _ and -";
+    assert_eq!(of(&["orders", ""]).await, format!("topics[1] is \"\": {rule}"));
+    assert_eq!(of(&["a/b"]).await, format!("topics[0] is \"a/b\": {rule}"));
+    assert_eq!(of(&["clicks"]).await, "topics[0] is \"clicks\": backups.main.topics does not select it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_before_1970_and_a_backup_that_is_not_configured_are_refused() {
+    let error = refusal(Drain { deadline: Some(Millis(-1)), ..drain() }).await;
+    assert_eq!(error, "deadline is -1: it must be 0 or more, in milliseconds since 1970");
+    let error = refusal(Drain { backup: String::new(), ..drain() }).await;
+    assert!(error.starts_with("no backup \"\" is configured"), "{error}");
+}
