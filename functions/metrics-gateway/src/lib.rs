@@ -145,7 +145,8 @@ fn parse(body: &[u8]) -> Result<Body, Refusal> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let field = error.path().to_string();
-        let field = if field == "." { "" } else { &field };
+        // The path of an error that is no field's is "." or "?".
+        let field = if matches!(&*field, "." | "?") { "" } else { &field };
         let place = if field.is_empty() { "the body".to_owned() } else { field.to_owned() };
         Refusal::of(field, format!("{place} cannot be read: {}", error.inner()))
     })?;

@@ -343,10 +343,12 @@ impl<'a> Check<'a> {
         if self.facts.target.is_none() && !settings.contains_key("retention.ms") {
             return; // the cluster's own default, which is looked at when the target exists
         }
-        if oldest_kept.is_some_and(|oldest| range.min.0 < oldest) {
+        // A record without a timestamp (-1) is kept by the time it was written, and hides the oldest of the others.
+        let oldest = if range.min.0 < 0 { range.max } else { range.min };
+        if oldest.0 >= 0 && oldest_kept.is_some_and(|kept| oldest.0 < kept) {
             let message = format!(
                 "records from {} on are older than the target keeps them (retention.ms={}), and would soon be deleted: raise it",
-                range.min,
+                oldest,
                 retention.ms.unwrap_or_default()
             );
             self.found(severity, Kind::Retention, partition, message);

@@ -23,6 +23,8 @@ pub(super) struct Cluster {
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) publish_faults: BTreeMap<Arc<str>, PublishFault>,
     pub(super) holders: BTreeMap<String, Holder>,
+    /// Part of the ids of its topics, so that those of two clusters differ.
+    pub(super) seed: u64,
     last_number: u64,
     /// How often readers lost their connections.
     pub(super) interruptions: u64,
@@ -51,7 +53,7 @@ impl Cluster {
         }
         let number = self.next_number();
         let topic = TopicLog {
-            id: TopicId::from(format!("memory-{number}").as_str()),
+            id: TopicId::from(format!("memory-{}-{number}", self.seed).as_str()),
             partitions: (0..partitions).map(|_| PartitionLog::default()).collect(),
             configs: configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
             keyless: 0,

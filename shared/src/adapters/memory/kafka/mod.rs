@@ -55,10 +55,13 @@ pub enum PublishFault {
 pub struct Transaction(TransactionId);
 
 impl MemoryKafka {
-    /// An empty cluster. `clock` stamps published messages, `seed` decides where batches end.
+    /// An empty cluster. `clock` stamps published messages, `seed` decides where batches end, and is
+    /// part of the topics' ids.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
-        MemoryKafka { shared: Arc::default(), clock, seed, reads: Arc::default() }
+        let shared = Arc::<Shared>::default();
+        shared.lock().seed = seed;
+        MemoryKafka { shared, clock, seed, reads: Arc::default() }
     }
 
     /// Creates a topic when it does not exist; of `configs` only `message.timestamp.type` has an effect; those of retention are told.
