@@ -35,5 +35,6 @@ pub async fn settle(world: &Arc<World>, rng: &mut StdRng) -> Result<(), String> 
         }
     }
     diverged.into_iter().for_each(|topic| world.recreate_topic(topic, rng));
+    world.close_transactions();
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects},
-    chain::{ChainIdentity, Floor, keys, verify::matrix::Damage},
+    chain::{ChainIdentity, Floor, LastRead, keys, verify::matrix::Damage},
     config::selection::TopicSelection,
     metrics::standing::{Message, Standing},
     ports::objects::{GetRange, ListRequest, Objects, PutCondition},
@@ -292,7 +292,9 @@ fn encode(like: &SegmentMetadata, chain: ChainIdentity, records: &[Record], next
     let start = SegmentStart { chain, base: like.base, before: like.before, last_gap_at: None };
     let mut encoder = SegmentEncoder::new(start, Compression::None).unwrap();
     encoder.append(records).unwrap();
-    encoder.finish(next, like.written_at).unwrap().body
+    let leader_epoch = like.last_read.and_then(|last| last.leader_epoch);
+    let last_read = records.last().map(|last| LastRead::of(last, leader_epoch));
+    encoder.behind_record(last_read).finish(next, like.written_at).unwrap().body
 }
 
 /// Puts a text of the same length into the footer, and makes the checksum anew.
