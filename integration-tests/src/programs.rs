@@ -24,7 +24,7 @@ pub fn tool(name: &str) -> PathBuf {
     existing(tools().join("bin").join(name), "`./just prepare` makes it ready")
 }
 
-/// A program of the Python environment: `python` (with DuckDB and pyarrow) or `aws`.
+/// A program of the Python environment: `python` (with DuckDB, pyarrow and Playwright), `aws` or `schemathesis`.
 pub fn python_tool(name: &str) -> PathBuf {
     existing(tools().join("venv/bin").join(name), "`./just prepare` makes it ready")
 }

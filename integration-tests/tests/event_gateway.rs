@@ -11,6 +11,7 @@ use integration_tests::{
     serving::{Served, Serving},
 };
 use serde_json::Value;
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -49,19 +50,20 @@ async fn what_curl_pushes_is_shown_while_the_job_runs_when_it_is_over_and_after_
     let serving = Serving::new("pushed", kafka, &RedisServer::shared().await.new_database().url).await;
     let served = serving.serve().await;
     let gateway = listener(&served.process, "gateway").await;
-    let good = ("200".to_owned(), "{}".to_owned());
-    assert_eq!(curl(gateway, "started", r#"{"timestamp":1700000000000,"recordsTotal":947}"#), good);
-    let half = r#"{"timestamp":1700000010000,"state":100,"progress":0.5,"recordsCount":470}"#;
-    assert_eq!(curl(gateway, "progress", half), good);
+    let (good, began) = (("200".to_owned(), "{}".to_owned()), SystemClock.now().0 - 20_000);
+    let started = format!(r#"{{"timestamp":{began},"recordsTotal":947}}"#);
+    assert_eq!(curl(gateway, "started", &started), good);
+    let half = format!(r#"{{"timestamp":{},"state":100,"progress":0.5,"recordsCount":470}}"#, began + 10_000);
+    assert_eq!(curl(gateway, "progress", &half), good);
     let under_way = shows(&served, "half of it", |job| job["progress"] == 0.5).await;
     assert_eq!((&under_way["running"], &under_way["topics"][0]["records_total"]), (&true.into(), &"947".into()));
 
     let (status, refusal) = curl(gateway, "progress", r#"{"progress":"half"}"#);
     assert!(status == "400" && refusal.contains(r#""field":"progress""#), "{status} {refusal}");
 
-    let done = r#"{"timestamp":1700000020000,"state":800,"progress":1,"recordsCount":947}"#;
-    assert_eq!(curl(gateway, "stopped", done), good);
-    assert_eq!(curl(gateway, "progress", half), good, "again, and late");
+    let done = format!(r#"{{"timestamp":{},"state":800,"progress":1,"recordsCount":947}}"#, began + 20_000);
+    assert_eq!(curl(gateway, "stopped", &done), good);
+    assert_eq!(curl(gateway, "progress", &half), good, "again, and late");
     served.end().await;
     let served = serving.serve().await;
     let over = shows(&served, "the end", |job| job["running"] == false).await;

@@ -31,6 +31,7 @@ mod lambda_start;
 mod log_went_back;
 mod losses;
 mod objects_faults;
+mod openapi;
 mod pausing;
 mod reading;
 mod redis_faults;

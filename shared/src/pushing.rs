@@ -176,20 +176,23 @@ async fn hand_over(queue: Arc<Queue>, gateway: Arc<dyn EventGateway>) {
         match gateway.push(&push).await {
             Ok(()) => failures = 0,
             Err(error) if error.retry() => {
-                log_first(failures, &error);
+                log_outage(failures, &error);
                 queue.put_back(push);
                 tokio::time::sleep(WAIT_MIN.saturating_mul(1 << failures.min(8)).min(WAIT_MAX)).await;
                 failures += 1;
             }
-            Err(error) => log_first(failures, &error),
+            Err(error) => log_outage(OUTAGE, &error),
         }
     }
 }
 
+/// So many failures in a row are an outage: a process that is stopping refuses a few.
+const OUTAGE: u32 = 4;
+
 /// An outage is told once; the job goes on without.
-fn log_first(failures: u32, error: &(dyn std::error::Error + 'static)) {
+fn log_outage(failures: u32, error: &(dyn std::error::Error + 'static)) {
     match failures {
-        0 => tracing::warn!(error, "progress was not pushed: {error}; the job goes on, and pushes again"),
+        OUTAGE => tracing::warn!(error, "progress was not pushed: {error}; the job goes on, and pushes again"),
         _ => tracing::debug!(error, "progress was not pushed: {error}"),
     }
 }

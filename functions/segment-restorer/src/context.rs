@@ -1,8 +1,9 @@
 //! What the function has at hand.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 
 use shared::{
     ports::{clock::Clock, objects::Objects, transactions::Target},
+    pushing::Pushing,
     restore::progress::Counts,
 };
 use tokio::sync::Semaphore;
@@ -30,6 +32,8 @@ pub struct Context {
     pub meter: Arc<Meter>,
     /// KiB of segments that may still be held in memory.
     pub memory: Arc<Semaphore>,
+    /// Where progress is pushed.
+    pub pushing: Option<Pushing>,
 }
 
 /// How much at a time.
@@ -80,6 +84,18 @@ pub struct Meter {
     records: AtomicU64,
     bytes: AtomicU64,
     records_total: AtomicU64,
+    topics: Mutex<BTreeMap<Arc<str>, TopicMeter>>,
+}
+
+/// How far one topic of it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TopicMeter {
+    /// Records that are committed.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many records there are at most.
+    pub records_total: u64,
 }
 
 impl Meter {
@@ -95,13 +111,33 @@ impl Meter {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn expect(&self, records: u64) {
-        self.records_total.fetch_add(records, Ordering::Relaxed);
+    /// The topics that were begun, by the names of their targets.
+    #[must_use]
+    pub fn topics(&self) -> Vec<(Arc<str>, TopicMeter)> {
+        self.by_topic().iter().map(|(topic, meter)| (topic.clone(), *meter)).collect()
     }
 
-    pub(crate) fn committed(&self, counts: Counts) {
-        self.records.fetch_add(counts.records + counts.filtered, Ordering::Relaxed);
+    /// What was restored before belongs to another run.
+    pub(crate) fn begin(&self) {
+        self.by_topic().clear();
+    }
+
+    pub(crate) fn expect(&self, topic: &Arc<str>, records: u64) {
+        self.records_total.fetch_add(records, Ordering::Relaxed);
+        self.by_topic().entry(topic.clone()).or_default().records_total += records;
+    }
+
+    pub(crate) fn committed(&self, topic: &Arc<str>, counts: Counts) {
+        let records = counts.records + counts.filtered;
+        self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(counts.record_bytes, Ordering::Relaxed);
+        let mut topics = self.by_topic();
+        let meter = topics.entry(topic.clone()).or_default();
+        (meter.records, meter.bytes) = (meter.records + records, meter.bytes + counts.record_bytes);
+    }
+
+    fn by_topic(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, TopicMeter>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -123,6 +159,6 @@ impl Context {
     ) -> Self {
         let memory = Arc::new(Semaphore::new(limits.segment_kib_max as usize));
         let instance = instance.to_owned();
-        Context { objects, target, clock, instance, limits, meter: Arc::default(), memory }
+        Context { objects, target, clock, instance, limits, meter: Arc::default(), memory, pushing: None }
     }
 }

@@ -18,6 +18,7 @@ mod error;
 mod limiter;
 mod prepare;
 mod progress_log;
+mod pushed;
 mod reading;
 mod report;
 mod source;
@@ -28,7 +29,7 @@ mod tests;
 mod topic;
 mod worker;
 
-pub use context::{Context, Limits, Meter};
+pub use context::{Context, Limits, Meter, TopicMeter};
 pub use error::RestoreError;
 pub use report::{Outcome, PartitionReport, RestoreReport, TopicReport};
 
@@ -38,6 +39,8 @@ use shared::{
     record::Millis,
     restore::Plan,
 };
+
+use crate::pushed::Pushed;
 
 /// The function's name.
 pub const NAME: &str = "segment-restorer";
@@ -77,7 +80,10 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
         if input.dry_run || prepared.is_refused() {
             return Ok(prepared.report());
         }
-        Ok(topic::restore_all(prepared, &input, context).await)
+        let pushed = Pushed::start(context, &backup.backup);
+        let report = topic::restore_all(prepared, &input, context).await;
+        pushed.end(&report).await;
+        Ok(report)
     };
     // Pinned before the floors are read, so that what is found there stays.
     let id = format!("restore-{}", context.instance);

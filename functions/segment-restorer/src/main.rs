@@ -22,5 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (target, objects) = connect::both(connect::target(&settings), connect::storage(&settings)).await?;
-    Ok(Context::new(objects, target, Arc::new(SystemClock), &instance::name(&SystemClock)))
+    let mut context = Context::new(objects, target, Arc::new(SystemClock), &instance::name(&SystemClock));
+    context.pushing = connect::event_gateway(&settings, None);
+    Ok(context)
 }

@@ -160,7 +160,9 @@ impl<'a> Run<'a> {
         for (source, selection) in self.topic.restored() {
             let done =
                 self.positions.get(&source.chain.partition).map_or(0, |it| it.counts.records + it.counts.filtered);
-            self.context.meter.expect(source.upper_bound(selection).records.saturating_sub(done));
+            self.context
+                .meter
+                .expect(&self.topic.target_name, source.upper_bound(selection).records.saturating_sub(done));
         }
     }
 }

@@ -230,7 +230,7 @@ impl Worker<'_> {
         crash::point("restore-after-commit");
         self.positions.extend(moved);
         let counts = batch.parts.values().fold(Counts::default(), |all, part| all.plus(part.counts));
-        self.context.meter.committed(counts);
+        self.context.meter.committed(&self.aim.target, counts);
         self.aim.limiter.pass(counts, &*self.context.clock).await;
         Ok(())
     }

@@ -15,7 +15,7 @@ use shared::{
     },
     ports::records::Kafka,
     pushing::{FLUSH_TIMEOUT, Pusher},
-    record::{Offset, TopicPartition},
+    record::{Millis, Offset, TopicPartition},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -53,6 +53,12 @@ impl Said {
     }
 }
 
+/// What has not changed is pushed again so seldom: often enough not to be taken for dead.
+const AGAIN_MS: i64 = 120_000;
+
+/// What was pushed last, and when, by topic.
+type Pushed = Arc<Mutex<BTreeMap<Arc<str>, (Body, Millis)>>>;
+
 /// Pushes the progress of one session.
 pub(crate) struct Progress {
     context: Arc<Context>,
@@ -60,13 +66,21 @@ pub(crate) struct Progress {
     pusher: Pusher,
     partitions: BTreeSet<TopicPartition>,
     asking: Option<AbortOnDropHandle<()>>,
+    pushed: Pushed,
 }
 
 impl Progress {
     pub(crate) fn of(context: &Arc<Context>, backup: &str) -> Self {
         let clock = context.clock.clone();
         let pusher = Pusher::start(context.pushing.as_ref(), Kind::Backups, backup, &context.instance, clock);
-        Progress { context: context.clone(), backup: backup.into(), pusher, partitions: BTreeSet::new(), asking: None }
+        Progress {
+            context: context.clone(),
+            backup: backup.into(),
+            pusher,
+            partitions: BTreeSet::new(),
+            asking: None,
+            pushed: Pushed::default(),
+        }
     }
 
     /// The work on a partition begins; a topic begins with its first.
@@ -83,11 +97,13 @@ impl Progress {
             return;
         }
         let (pusher, said) = (self.pusher.clone(), self.context.said.of(&self.backup, &self.partitions));
-        let kafka = self.context.kafka.clone();
+        let (kafka, pushed, now) = (self.context.kafka.clone(), self.pushed.clone(), self.context.clock.now());
         self.asking = Some(AbortOnDropHandle::new(tokio::spawn(async move {
             let ends = ends(&*kafka, &said).await;
             for (topic, body) in bodies(&said, &ends) {
-                pusher.progress(&topic, body);
+                if is_news(&pushed, &topic, &body, now) {
+                    pusher.progress(&topic, body);
+                }
             }
         })));
     }
@@ -101,6 +117,16 @@ impl Progress {
         }
         self.pusher.flush(FLUSH_TIMEOUT).await;
     }
+}
+
+/// Whether this was not pushed yet, or long ago; notes that it is pushed now.
+fn is_news(pushed: &Pushed, topic: &Arc<str>, body: &Body, now: Millis) -> bool {
+    let mut pushed = pushed.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_known = pushed.get(topic).is_some_and(|(last, at)| last == body && now.0.saturating_sub(at.0) < AGAIN_MS);
+    if !is_known {
+        pushed.insert(topic.clone(), (body.clone(), now));
+    }
+    !is_known
 }
 
 /// Where the logs end, of those that tell.
@@ -156,6 +182,16 @@ mod tests {
             diverged_from: None,
             totals: Totals { records, ..Totals::default() },
         }
+    }
+
+    #[test]
+    fn what_has_not_changed_is_pushed_seldom() {
+        let (pushed, topic): (Pushed, Arc<str>) = (Pushed::default(), "orders".into());
+        let news = |records, at| {
+            is_news(&pushed, &topic, &Body { records_count: Some(records), ..Body::default() }, Millis(at))
+        };
+        assert_eq!([news(1, 0), news(1, 15_000), news(2, 30_000), news(2, 45_000)], [true, false, true, false]);
+        assert!(!news(2, 30_000 + AGAIN_MS - 1) && news(2, 30_000 + AGAIN_MS));
     }
 
     #[test]

@@ -12,10 +12,16 @@ export async function paused() {
 /** Pauses or resumes a backup, or a topic of it. */
 export async function control(action, backup, topic) {
   const target = [backup, topic].filter((part) => part !== undefined).map(encodeURIComponent).join("/");
-  const response = await fetch(`${API}/${action}/${target}`, { method: "POST" });
+  return post(`${API}/${action}/${target}`, null);
+}
+
+/** Sends a body as JSON, or none. */
+export async function post(target, body) {
+  const content = body === null ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  const response = await fetch(target, { method: "POST", ...content });
   if (response.ok) return;
-  const body = await response.json().catch(() => ({}));
-  throw new Error(body.description ?? `Highwater answers ${response.status}.`);
+  const answer = await response.json().catch(() => ({}));
+  throw new Error(answer.description ?? `Highwater answers ${response.status}.`);
 }
 
 /** Whether a topic is paused by itself, by its backup, or not. */

@@ -8,6 +8,7 @@ import { overview } from "./views/overview.js";
 import { topic } from "./views/topic.js";
 import { api } from "./views/api.js";
 import { job } from "./views/job.js";
+import { location as locationView } from "./views/location.js";
 import { segment, segments } from "./views/segments.js";
 
 const LOOK_AT_PAUSES_EVERY_MS = 15000;
@@ -33,6 +34,7 @@ function route() {
   const [name, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decode);
   if (name === "backup" && parts.length === 2) return topic(app, parts[0], parts[1]);
   if (name === "job" && parts.length === 4) return job(app, parts);
+  if (name === "location" && parts.length === 1) return locationView(app, parts[0]);
   if (name === "segments" && parts.length === 4) return segments(app, parts);
   if (name === "segment" && parts.length === 5) return segment(app, parts);
   if (name === "api") return api(app);

@@ -80,6 +80,11 @@ export function segmentLink(parts) {
   return `#/segment/${parts.map(encodeURIComponent).join("/")}`;
 }
 
+/** Where a replication location's page is. */
+export function locationLink(name) {
+  return `#/location/${encodeURIComponent(name)}`;
+}
+
 /** Where a job's page is. */
 export function jobLink(job) {
   return `#/job/${[job.kind, job.namespace, job.name, job.uuid].map(encodeURIComponent).join("/")}`;

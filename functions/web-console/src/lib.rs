@@ -56,6 +56,7 @@ const FILES: &[File] = files! {
     "/openapi.json" JSON "openapi.json"
     "/views/api.js" SCRIPT "views/api.js"
     "/views/job.js" SCRIPT "views/job.js"
+    "/views/location.js" SCRIPT "views/location.js"
     "/views/segments.js" SCRIPT "views/segments.js"
 };
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use tokio::net::TcpStream;
 
 use super::{
     counting::CountingObjects,
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     archive::{self, ArchiveError},
-    config::{KafkaSettings, Problem, Settings},
+    config::{KafkaSettings, Problem, Settings, listen::Listen},
     ports::{
         clock::Clock as _,
         invoker::{InvokeError, Invoker},
@@ -38,6 +39,9 @@ use crate::{
 /// Everything must have answered by then, so that a start that cannot succeed fails within ten seconds, which is also
 /// what Lambda gives a function to start.
 const CHECK_TIMEOUT: Duration = Duration::from_millis(9_500);
+
+/// A process on this machine accepts at once, or is not there.
+const NEIGHBOUR_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What to look at where Kafka does not answer.
 pub const KAFKA_REMEDY: &str = "start it, or correct kafka.bootstrap_servers or the security settings beside it";
@@ -204,6 +208,13 @@ pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Option<Pus
         gateway: Arc::new(HttpGateway::new(url, settings.listen.token.clone())),
         namespace: gateway.namespace().into(),
     })
+}
+
+/// The event gateway that a `serve` or `dev` of these settings has on this machine, where one listens there.
+pub async fn neighbour_gateway(settings: &Settings) -> Option<SocketAddr> {
+    let Listen::At(address) = &settings.listen.gateway else { return None };
+    let connected = tokio::time::timeout(NEIGHBOUR_TIMEOUT, TcpStream::connect(address)).await;
+    connected.ok()?.ok()?.peer_addr().ok()
 }
 
 /// A listener on all addresses is reached on the loopback.

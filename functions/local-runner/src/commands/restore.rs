@@ -28,7 +28,8 @@ pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdi
     };
     let target = connect::target(&settings).await?;
     let clock = Arc::new(SystemClock);
-    let context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
+    let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
+    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
     let input = Restore { plan, dry_run: args.dry_run, deadline: None };
     let report = with_progress(&context.meter, segment_restorer::handle(input, &context)).await?;
     output::print(&Restored(&report), args.output.json)?;

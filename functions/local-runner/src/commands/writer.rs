@@ -27,7 +27,7 @@ impl Writer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let instance = instance::name(&*clock);
         let context = Context::of(settings, kafka.clone(), objects, clock.clone(), &instance)
-            .pushing(connect::event_gateway(settings, None));
+            .pushing(connect::event_gateway(settings, connect::neighbour_gateway(settings).await));
         Ok(Writer { context, kafka, clock })
     }
 

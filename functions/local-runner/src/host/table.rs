@@ -87,7 +87,9 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             invokes: &[],
             context: |world| {
                 let (objects, target) = (world.objects()?, world.target()?);
-                Some(Arc::new(segment_restorer::Context::new(objects, target, world.clock(), world.instance)))
+                let mut context = segment_restorer::Context::new(objects, target, world.clock(), world.instance);
+                context.pushing = world.ports.pushing.clone();
+                Some(Arc::new(context))
             },
             triggers: &[],
             handler: |payload, context| {
@@ -168,6 +170,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 Http(Port::Query, backup_control::PREFIX, control),
                 Http(Port::Console, backup_control::PREFIX, control),
                 Http(Port::Query, backup_control::REPLICATION_PREFIXES[0], control),
+                Http(Port::Console, backup_control::REPLICATION_PREFIXES[0], control),
                 Http(Port::Query, backup_control::REPLICATION_PREFIXES[1], control),
             ],
             handler: |payload, context| {

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { ago, bytes, count, duration, plural, rate } from "../format.js";
-import { badge, bar, findings, icon, jobLink, topicLink } from "../parts.js";
+import { badge, bar, findings, icon, jobLink, locationLink, topicLink } from "../parts.js";
 import { pauseOf } from "../control.js";
 
 const ROWS = 100;
@@ -61,6 +61,7 @@ function noFigures(trouble) {
 }
 
 function linkOf(finding, subject) {
+  if (finding.title.startsWith("Replication")) return locationLink(subject.name);
   return finding.backup && subject.name !== "lag-monitor" ? topicLink(finding.backup, subject.name) : null;
 }
 
@@ -168,8 +169,8 @@ function locations(all) {
     h("caption", null, "Replication by location"),
     h("thead", null, h("tr", null, ["Location", "State", "Pending", "Pending bytes", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
     h("tbody", null, all.map((location) => h("tr", { "data-key": location.name },
-      h("th", { scope: "row" }, location.name),
-      h("td", { "data-name": "State" }, location.failed_ops === "0" ? badge("safe", location.pending_ops === "0" ? "Up to date" : "Replicating") : badge("attention", "Some failed")),
+      h("th", { scope: "row" }, h("a", { href: locationLink(location.name) }, location.name)),
+      h("td", { "data-name": "State" }, locationState(location)),
       h("td", { "data-name": "Pending", class: "n" }, count(location.pending_ops)),
       h("td", { "data-name": "Pending bytes", class: "n" }, bytes(location.pending_bytes)),
       h("td", { "data-name": "Completed", class: "n", title: `in the last ${duration(location.window_s)}` }, `${count(location.completed_ops)} (${bytes(location.completed_bytes)})`),
@@ -177,11 +178,17 @@ function locations(all) {
       h("td", { "data-name": "Throughput", class: "n" }, `${rate(location.ops_per_second, "objects")}, ${bytes(location.bytes_per_second)}/s`))))));
 }
 
+/** A location's state. */
+export function locationState(location) {
+  if (location.level === "attention") return badge("attention", "Failing");
+  return badge("safe", location.pending_ops === "0" ? "Up to date" : "Replicating");
+}
+
 function notes(all) {
   const notes = all.findings.filter((finding) => finding.severity === "note");
   return notes.length === 0 ? null : [h("h2", null, "Worth knowing"), h("ul", { class: "findings" }, notes.map((finding) =>
     h("li", { class: "note", "data-key": `${finding.backup}/${finding.title}` }, icon("note", 24),
       h("div", null, h("h3", null, finding.title),
-        h("p", null, `Backup ${finding.backup}: `, finding.subjects.map((subject) => `${subject.name} (${subject.detail})`).join(", ")),
+        h("p", null, finding.backup && `Backup ${finding.backup}: `, finding.subjects.map((subject) => `${subject.name} (${subject.detail})`).join(", ")),
         h("p", { class: "remedy" }, finding.remedy)))))];
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Backup, Known};
+use super::{Backup, Known, Location};
 use crate::{
     job::{State, Word},
     metrics::{
@@ -318,18 +318,36 @@ pub(super) fn is_silent(run: &Run, now: Millis) -> bool {
     run.event != Event::Stopped && !rests && now.0.saturating_sub(run.said_at.0) > SILENCE_MS
 }
 
-/// What is wrong with replication locations.
-pub(super) fn of_locations(known: &Known<'_>) -> Option<Finding> {
-    let failing = known.locations.iter().flatten().filter(|location| location.failed_ops > 0.0);
-    let subjects: Vec<Subject> = failing
-        .map(|location| Subject {
-            name: location.name.clone(),
-            detail: format!("{} failed of late", location.failed_ops),
-        })
-        .collect();
-    let title = "Objects could not be replicated.";
-    let remedy = "The failed list says which and why. Retry them when the cause is mended.";
-    (!subjects.is_empty()).then(|| finding(Severity::Attention, title, remedy, None, subjects))
+/// What is wrong with replication locations. What fails is tried again by itself, so a failure now and then is no trouble.
+pub(super) fn of_locations(known: &Known<'_>) -> Vec<Finding> {
+    let of = |severity, title, remedy| {
+        let locations = known.locations.iter().flatten();
+        let such = locations.filter(|location| location.failed_ops > 0.0 && of_location(location) == severity);
+        let detail = |it: &Location| format!("{} failed and {} completed of late", it.failed_ops, it.completed_ops);
+        let subject = |it: &Location| Subject { name: it.name.clone(), detail: detail(it) };
+        let subjects: Vec<Subject> = such.map(subject).collect();
+        (!subjects.is_empty()).then(|| finding(severity, title, remedy, None, subjects))
+    };
+    let failing = of(
+        Severity::Attention,
+        "Replication fails more often than it succeeds.",
+        "The failed list says why. They are tried again by themselves; see whether the location answers.",
+    );
+    let some = of(
+        Severity::Note,
+        "Some attempts to replicate failed.",
+        "Nothing is to be done: they are tried again by themselves.",
+    );
+    failing.into_iter().chain(some).collect()
+}
+
+/// How bad it is with a location.
+pub(super) fn of_location(location: &Location) -> Severity {
+    match location.failed_ops {
+        failed if failed > location.completed_ops => Severity::Attention,
+        failed if failed > 0.0 => Severity::Note,
+        _ => Severity::Safe,
+    }
 }
 
 /// Nothing is asked for.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{Severity, findings};
 use crate::metrics::backbeat::{
     figures::{SiteFigures, SiteQuestion},
     formulas::{self, SHORT_WINDOW_S},
@@ -38,6 +39,8 @@ pub struct Location {
 pub struct LocationRow {
     /// Its name.
     pub name: String,
+    /// How bad it is.
+    pub level: Severity,
     /// Operations that are queued and not done.
     pub pending_ops: String,
     /// Their bytes.
@@ -64,6 +67,7 @@ impl LocationRow {
         let text = |number: f64| format!("{number:.0}");
         LocationRow {
             name: location.name.clone(),
+            level: findings::of_location(location),
             pending_ops: text(location.pending_ops),
             pending_bytes: text(location.pending_bytes),
             completed_ops: text(location.completed_ops),

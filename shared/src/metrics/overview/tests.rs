@@ -251,20 +251,20 @@ fn a_configured_backup_stands_among_the_backups_only() {
 }
 
 #[test]
-fn a_location_with_failures_is_told() {
+fn a_location_where_more_fails_than_succeeds_is_told_and_a_failure_now_and_then_is_a_note() {
     let name = "main".into();
     let registers = registers_after(&well("orders"));
     let backups = [Backup { name: &name, asked: &[], registers: &registers }];
-    let failing = Location { name: "us-east-1".into(), failed_ops: 3.0, ..Location::default() };
-    let known = Known {
-        backups: &backups,
-        runs: &BTreeMap::new(),
-        locations: Some(vec![failing]),
-        refresh: Duration::from_secs(15),
-        now: NOW,
+    let with = |locations| {
+        let (runs, refresh) = (BTreeMap::new(), Duration::from_secs(15));
+        overview(&Known { backups: &backups, runs: &runs, locations, refresh, now: NOW })
     };
-    begins(&overview(&known), Severity::Attention, "Objects could not be replicated", "3 failed of late");
-    assert_eq!(overview(&Known { locations: None, ..known }).locations, None);
+    let failing = |failed_ops, completed_ops| {
+        with(Some(vec![Location { name: "paris".into(), failed_ops, completed_ops, ..Location::default() }]))
+    };
+    begins(&failing(3.0, 2.0), Severity::Attention, "Replication fails more often", "3 failed and 2 completed of late");
+    begins(&failing(3.0, 9.0), Severity::Safe, "Some attempts to replicate failed", "3 failed and 9 completed of late");
+    assert_eq!((failing(0.0, 9.0).findings, with(None).locations), (vec![], None));
 }
 
 #[test]
