@@ -57,10 +57,10 @@ async fn open(
     location: &Location,
 ) -> Result<BTreeMap<TopicPartition, (Offset, Offset)>, ReplicateError> {
     let partitions = process::partitions(context).await?;
-    let bounds = context.kafka.bounds(&partitions).await?;
+    let bounds = process::bounds(context, &partitions).await?;
     let mut open = BTreeMap::new();
     for (partition, bounds) in partitions.into_iter().zip(bounds) {
-        let (from, end) = (process::start(context, location, &partition).await?, bounds?.stable_end);
+        let (from, end) = (process::start(context, location, &partition).await?, bounds.stable_end);
         if from < end {
             open.insert(partition, (from, end));
         }

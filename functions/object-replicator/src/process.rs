@@ -7,7 +7,7 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use shared::{
-    ports::records::RecordsError,
+    ports::records::{LogBounds, RecordsError},
     record::{Offset, Record, TopicPartition},
     replication::{Entry, group},
 };
@@ -17,6 +17,9 @@ use crate::{Context, Location, ReplicateError, Replicated, operation, operation:
 
 /// After a location failed nothing more is sent to it for so long, at most; it doubles from one second.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+const LEADER_ATTEMPTS_MAX: u32 = 50;
+const LEADER_WAIT: Duration = Duration::from_millis(200);
 
 /// Entries as they were read, by partition.
 pub(crate) type Batch = BTreeMap<TopicPartition, Vec<Record>>;
@@ -134,6 +137,21 @@ pub(crate) async fn partitions(context: &Context) -> Result<Vec<TopicPartition>,
     Ok(topics.iter().flat_map(|topic| topic.each_partition()).collect())
 }
 
+/// Where logs begin and end. A topic that was just made is listed before its leaders answer, so they are asked again for a while.
+pub(crate) async fn bounds(context: &Context, partitions: &[TopicPartition]) -> Result<Vec<LogBounds>, RecordsError> {
+    let mut attempt = 1;
+    loop {
+        let bounds = context.kafka.bounds(partitions).await.and_then(|bounds| bounds.into_iter().collect());
+        match bounds {
+            Err(error) if RecordsError::retry(&error) && attempt < LEADER_ATTEMPTS_MAX => {
+                tokio::time::sleep(LEADER_WAIT).await;
+                attempt += 1;
+            }
+            bounds => return bounds,
+        }
+    }
+}
+
 /// Where the location goes on in a partition: behind what it committed, and not below the log's start.
 pub(crate) async fn start(
     context: &Context,
@@ -143,7 +161,7 @@ pub(crate) async fn start(
     let partitions = std::slice::from_ref(partition);
     let committed = context.kafka.committed_offsets(&group(&location.name), partitions).await?.pop().flatten();
     let unknown = || RecordsError::Unknown { operation: "read the log's bounds", name: partition.to_string() };
-    let bounds = context.kafka.bounds(partitions).await?.pop().ok_or_else(unknown)??;
+    let bounds = bounds(context, partitions).await?.pop().ok_or_else(unknown)?;
     // Above the end: the topic was created again, and everything in it is new.
     Ok(committed.filter(|offset| (bounds.start..=bounds.high_watermark).contains(offset)).unwrap_or(bounds.start))
 }

@@ -14,7 +14,7 @@ use shared::{
     },
     ports::objects::{ListPage, ListRequest, ObjectEntry, Objects, ObjectsError},
     record::Millis,
-    replication::{Known, Stored, Wanted, group},
+    replication::{Known, Stored, Wanted, event, group},
 };
 
 use crate::{
@@ -26,6 +26,8 @@ use crate::{
 
 /// Statuses of completed operations are kept for a week.
 const COMPLETED_KEPT_MS: i64 = 7 * 86_400_000;
+/// Clocks may be apart, and a status is stored some time before it is told.
+const TOLD_AGAIN_MARGIN_MS: i64 = 600_000;
 /// So many objects are asked for at once.
 const WANTED_AT_ONCE: usize = 500;
 
@@ -42,6 +44,8 @@ pub struct Reconciled {
 
 /// Compares all backups of the storage with a location.
 pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconciled, ReplicateError> {
+    let began = context.clock.now();
+    tell_again(context, location).await?;
     let before = Millis(context.clock.now().0.saturating_sub(COMPLETED_KEPT_MS));
     archive::forget_completed(&*context.objects, &location.name, before).await?;
     let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
@@ -56,16 +60,34 @@ pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconc
         run.ask().await?;
         run.bring_controls(sides, &backup, &there).await.map_err(at)?;
     }
+    archive::note_compared(&*context.objects, &location.name, began).await?;
     Ok(run.reconciled)
+}
+
+/// Sends the events of what ended since the location was last compared once more: whoever stored a status may have died before
+/// it was told, and its entry may be gone. Events count once.
+async fn tell_again(context: &Context, location: &Location) -> Result<(), ReplicateError> {
+    let (objects, mut after) = (&*context.objects, String::new());
+    let since = archive::compared_at(objects, &location.name).await?;
+    let since = Millis(since.0.saturating_sub(TOLD_AGAIN_MARGIN_MS));
+    loop {
+        let (ended, next) = archive::ended_since(objects, &location.name, since, &after).await?;
+        if !ended.is_empty() {
+            context.queue().tell(ended.iter().map(event::of_status).collect()).await?;
+        }
+        match next {
+            Some(next) => after = next,
+            None => return Ok(()),
+        }
+    }
 }
 
 /// Whether the location has read all entries that were on the topic a moment ago.
 async fn has_caught_up(context: &Context, location: &Location) -> Result<bool, ReplicateError> {
     let partitions = process::partitions(context).await?;
-    let ends = context.kafka.bounds(&partitions).await?;
+    let ends = process::bounds(context, &partitions).await?;
     let committed = context.kafka.committed_offsets(&group(&location.name), &partitions).await?;
     for (end, committed) in ends.into_iter().zip(committed) {
-        let end = end?;
         if end.stable_end > end.start && committed.is_none_or(|committed| committed < end.stable_end) {
             return Ok(false);
         }

@@ -186,6 +186,46 @@ pub async fn forget_completed(objects: &dyn Objects, location: &str, before: Mil
     }
 }
 
+/// The operations of a location that are over and were changed since then, behind the key `after`: a page, and where the next
+/// one begins. Their events may not have been sent.
+pub async fn ended_since(
+    objects: &dyn Objects,
+    location: &str,
+    since: Millis,
+    after: &str,
+) -> Result<(Vec<Status>, Option<String>), ArchiveError> {
+    let folder = keys::status_folder(location);
+    let page = objects.list(ListRequest { after, ..ListRequest::prefix(&folder) }).await?;
+    let mut ended = vec![];
+    for entry in page.objects.into_iter().filter(|entry| entry.modified >= since) {
+        let read: Option<Stored<Status>> = control::read(objects, &entry.key).await?;
+        ended.extend(read.map(|stored| stored.value).filter(|status| status.state != State::Pending));
+    }
+    Ok((ended, page.next_after))
+}
+
+/// When a location was last compared to the end: what ended before that was told.
+#[derive(Debug, Serialize, Deserialize)]
+struct Compared {
+    format_version: u32,
+    at: Millis,
+}
+
+/// When a location was last compared to the end; the beginning of time where it never was.
+pub async fn compared_at(objects: &dyn Objects, location: &str) -> Result<Millis, ArchiveError> {
+    let read: Option<Stored<Compared>> = control::read(objects, &keys::compared(location)).await?;
+    Ok(read.map_or(Millis(0), |stored| stored.value.at))
+}
+
+/// Notes that a location was compared, as of then. Where somebody else noted it meanwhile, theirs stays.
+pub async fn note_compared(objects: &dyn Objects, location: &str, at: Millis) -> Result<(), ArchiveError> {
+    let key = keys::compared(location);
+    let read: Option<Stored<Compared>> = control::read(objects, &key).await?;
+    let etag = read.map(|stored| stored.etag);
+    control::compare_and_set(objects, &key, etag, &Compared { format_version: FORMAT_VERSION, at }).await?;
+    Ok(())
+}
+
 /// Has a failed operation tried again at the next look of whoever replicates; whether it had failed.
 pub async fn retry_now(objects: &dyn Objects, status: &Status, now: Millis) -> Result<bool, ArchiveError> {
     if status.state != State::Failed {

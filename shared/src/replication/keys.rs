@@ -4,6 +4,7 @@
 //! =replication/<location>/status/<operation>.json               how far an operation is
 //! =replication/<location>/failed/<retry at>-<operation>         that it failed, by when it is tried again
 //! =replication/<location>/uploads/<operation>.json              how far the copy of a large object is
+//! =replication/<location>/compared.json                         when the storage was last compared with it
 //! =replication/<location>/pause.json                            that nothing is copied there now
 //! ```
 //! An object in `failed/` is a hint: it is written before the status and deleted after the next attempt began, so each
@@ -55,6 +56,12 @@ pub fn parse_failed(location: &str, key: &str) -> Option<(Option<Millis>, Operat
 #[must_use]
 pub fn upload(location: &str, id: &OperationId) -> String {
     format!("{FOLDER}{location}/uploads/{id}.json")
+}
+
+/// When the storage was last compared with a location.
+#[must_use]
+pub fn compared(location: &str) -> String {
+    format!("{FOLDER}{location}/compared.json")
 }
 
 /// That nothing is copied to a location.

@@ -3,4 +3,5 @@
 mod chains;
 mod failing;
 mod objects;
+mod simulating;
 mod world;

@@ -224,18 +224,23 @@ impl World {
     }
 
     async fn values(&self, partition: &TopicPartition) -> Vec<Bytes> {
+        self.records(partition).await.into_iter().filter_map(|record| record.value).collect()
+    }
+
+    /// What a partition's log holds.
+    pub async fn records(&self, partition: &TopicPartition) -> Vec<Record> {
         let bounds = self.kafka.bounds(std::slice::from_ref(partition)).await.unwrap().remove(0).unwrap();
         let mut fetch = self.kafka.fetch(&[(partition.clone(), bounds.start)]).await.unwrap();
-        let (mut values, mut next) = (vec![], bounds.start);
+        let (mut all, mut next) = (vec![], bounds.start);
         while next < bounds.stable_end {
             for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
                 if let Fetched::Records { records, .. } = fetched {
                     next = records.last().map_or(next, |last| last.offset.next());
-                    values.extend(records.into_iter().filter_map(|record| record.value));
+                    all.extend(records);
                 }
             }
         }
-        values
+        all
     }
 }
 
