@@ -343,10 +343,12 @@ impl<'a> Check<'a> {
         if self.facts.target.is_none() && !settings.contains_key("retention.ms") {
             return; // the cluster's own default, which is looked at when the target exists
         }
-        if oldest_kept.is_some_and(|oldest| range.min.0 < oldest) {
+        // Kafka keeps a record without a timestamp by when it was written. Where there are such, the others may be of any age.
+        let oldest_known = if range.min.0 < 0 { range.max } else { range.min };
+        if oldest_kept.is_some_and(|oldest| (0..oldest).contains(&oldest_known.0)) {
             let message = format!(
                 "records from {} on are older than the target keeps them (retention.ms={}), and would soon be deleted: raise it",
-                range.min,
+                oldest_known,
                 retention.ms.unwrap_or_default()
             );
             self.found(severity, Kind::Retention, partition, message);
