@@ -23,11 +23,15 @@ pub(crate) async fn describe(
     let topics = target.topics(Some(names)).await?;
     let existing: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
     let ids: Vec<_> = topics.iter().map(|topic| RestoreId::of(cluster_id, backup, &topic.id)).collect();
+    // Before the progress is read: what another run has written by then is known to be of a restore.
+    let mut empty = vec![];
+    for topic in &topics {
+        empty.push(is_empty(target, topic).await?);
+    }
     let mut known = progress_log::read(target, &ids).await?.progress;
     let settings = target.settings(&existing).await?;
     let mut described = BTreeMap::new();
-    for ((topic, settings), id) in topics.into_iter().zip(settings).zip(ids) {
-        let is_empty = is_empty(target, &topic).await?;
+    for (((topic, settings), id), is_empty) in topics.into_iter().zip(settings).zip(ids).zip(empty) {
         let progress = known.remove(&id).unwrap_or_default();
         let Topic { name, id, partitions } = topic;
         described.insert(name, TargetTopic { id, partitions, is_empty, settings: settings?, progress });

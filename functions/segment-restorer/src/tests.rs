@@ -43,6 +43,11 @@ impl World {
         source.create("orders", PARTITIONS, &[]);
         source.create("metrics", 1, &[]);
         let target = MemoryKafka::new(clock.clone(), 2);
+        // Ids are numbered: those of the two clusters must not be the same.
+        for _ in 0..2 {
+            target.create("gone", 1, &[]);
+            target.delete("gone");
+        }
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
         let world = World { clock, source, target, objects };
         world.append(0..count);

@@ -343,12 +343,12 @@ impl<'a> Check<'a> {
         if self.facts.target.is_none() && !settings.contains_key("retention.ms") {
             return; // the cluster's own default, which is looked at when the target exists
         }
-        // A record without a timestamp (-1) is kept by the time it was written, and hides the oldest of the others.
-        let oldest = if range.min.0 < 0 { range.max } else { range.min };
-        if oldest.0 >= 0 && oldest_kept.is_some_and(|kept| oldest.0 < kept) {
+        // Kafka keeps a record without a timestamp by when it was written. Where there are such, the others may be of any age.
+        let oldest_known = if range.min.0 < 0 { range.max } else { range.min };
+        if oldest_kept.is_some_and(|oldest| (0..oldest).contains(&oldest_known.0)) {
             let message = format!(
                 "records from {} on are older than the target keeps them (retention.ms={}), and would soon be deleted: raise it",
-                oldest,
+                oldest_known,
                 retention.ms.unwrap_or_default()
             );
             self.found(severity, Kind::Retention, partition, message);

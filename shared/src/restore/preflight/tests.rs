@@ -255,6 +255,12 @@ fn old_records_are_refused_where_the_target_would_delete_them() {
     let young = Case { source: source(&[0, 10], 0, DAY_MS), ..Case::new() };
     assert_eq!(young.setting("retention.ms", &week).kinds(), []);
     assert_eq!(Case::new().setting("retention.bytes", "50").kinds(), refused(Kind::Retention));
+    let undated = Case { source: source(&[0, 10], DAY_MS, NOW + 1), ..Case::new() };
+    assert_eq!(
+        undated.setting("retention.ms", &week).kinds(),
+        [],
+        "kafka keeps what has no timestamp by when it was written"
+    );
 }
 
 #[test]
