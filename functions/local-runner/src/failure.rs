@@ -1,6 +1,7 @@
 //! How a command can end.
 
 use backup_control::ControlError;
+use backup_verifier::VerifyError;
 use segment_restorer::RestoreError;
 use segment_writer::WriteError;
 use shared::{
@@ -83,6 +84,9 @@ pub enum Failure {
     /// Nothing can be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The backup cannot be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),
@@ -96,6 +100,15 @@ impl Failure {
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    /// The exit code: 1 where the backup is not whole, which is what was looked at; else 2.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Archive(ArchiveError::Hole { .. } | ArchiveError::Overlap { .. }) => 1,
+            _ => 2,
+        }
     }
 
     /// Which setting to look at, where something does not answer.
