@@ -116,9 +116,15 @@ impl Failure {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Failure::Objects(ObjectsError::Unavailable { .. })
-            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })) => Some(STORAGE_REMEDY),
-            Failure::Records(RecordsError::Unavailable { .. }) => Some(KAFKA_REMEDY),
-            Failure::Store(StoreError::Unavailable { .. }) => Some(REDIS_REMEDY),
+            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. }))
+            | Failure::Verify(
+                VerifyError::Objects(ObjectsError::Unavailable { .. })
+                | VerifyError::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })),
+            ) => Some(STORAGE_REMEDY),
+            Failure::Records(RecordsError::Unavailable { .. })
+            | Failure::Verify(VerifyError::Records(RecordsError::Unavailable { .. })) => Some(KAFKA_REMEDY),
+            Failure::Store(StoreError::Unavailable { .. })
+            | Failure::Verify(VerifyError::Store(StoreError::Unavailable { .. })) => Some(REDIS_REMEDY),
             _ => None,
         }
     }
