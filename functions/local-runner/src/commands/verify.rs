@@ -34,8 +34,8 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
         None => (None, None),
     };
     let (clock, objects) = (Arc::new(SystemClock), storage.objects.clone());
-    let context = Context::new(settings, objects, kafka, store, clock, &instance::name(&SystemClock));
-    let context = Context { progress: Arc::new(Bar::default()), ..context };
+    let mut context = Context::new(settings, objects, kafka, store, clock, &instance::name(&SystemClock));
+    context.progress = Arc::new(Bar::default());
     let input = Verify { backup: args.storage.backup, deep: args.deep, repair: args.repair, deadline: None };
     let verified = handle(input, &context).await?;
     output::print(&verified, args.output.json)?;
