@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::{
     archive::ArchiveError,
+    function::HandlerError,
     ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
 };
 
@@ -35,6 +36,12 @@ pub enum VerifyError {
         /// How much time there was.
         left: Duration,
     },
+}
+
+impl HandlerError for VerifyError {
+    fn retry(&self) -> bool {
+        VerifyError::retry(self)
+    }
 }
 
 impl VerifyError {
