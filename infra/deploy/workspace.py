@@ -13,6 +13,8 @@ PORTS = {
     "backups": {"kafka", "storage"},
     "redis": {"redis"},
     "redis_at_need": {"redis"},
+    "kafka_if_configured": {"kafka"},
+    "redis_if_configured": {"redis"},
     "invoker": {"invoker"},
     # Somebody else's buckets, by credentials of their own or by a statement that whoever deploys adds to the role.
     "locations": set(),

@@ -1,12 +1,13 @@
 //! `highwater dev`: everything in one process.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use integration_tests::{
     eventually::eventually,
     highwater::{highwater, listener},
     http,
     process::Process,
+    programs,
 };
 use serde_json::Value;
 
@@ -85,12 +86,45 @@ async fn figures_move_ctrl_c_writes_everything_and_a_second_start_keeps_it() {
     assert!(matches!(kept[..], [(1, 1..)]), "{kept:?}");
     assert_eq!(json(folder, &["verify"])["good"], true);
 
+    assert_eq!(rows_that_duckdb_reads(&json(folder, &["sql", "orders"])), kept[0].1);
+    a_reader_stops_at_a_hole(folder);
+
     let mut second = start(folder);
     figures_move(&second).await;
     end(&mut second).await;
     let both = incarnations(folder, "orders");
     assert!(matches!(both[..], [first, (2, 1..)] if first == kept[0]), "{both:?} after {kept:?}");
     assert_eq!(json(folder, &["verify"])["good"], true);
+}
+
+/// How many rows the query of `highwater sql` has, as it is printed.
+fn rows_that_duckdb_reads(report: &Value) -> u64 {
+    let count = "import duckdb, sys; print(len(duckdb.sql(sys.argv[1]).fetchall()))";
+    let sql = report["sql"].as_str().expect("a query");
+    let output = Command::new(programs::python_tool("python")).args(["-c", count, sql]).output().expect("python");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.trim().parse().unwrap_or_else(|_| panic!("{sql}\n{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Hides a segment in the middle of a partition, and puts it back.
+fn a_reader_stops_at_a_hole(folder: &Path) {
+    let segments = json(folder, &["segments", "orders"]);
+    let of_partition = |it: &&Value| it["partition"] == 0;
+    let segments: Vec<_> = segments["segments"].as_array().into_iter().flatten().filter(of_partition).collect();
+    assert!(segments.len() > 2, "{segments:?}");
+    let file = folder.join("s3/highwater").join(segments[1]["key"].as_str().expect("a key"));
+    let body = fs::read(&file).expect("the segment");
+    fs::remove_file(&file).expect("the segment is a file");
+    for command in [["cat", "orders"], ["sql", "orders"], ["segments", "orders"]] {
+        let arguments = command.into_iter().chain(["--data-dir", folder.to_str().expect("UTF-8")]);
+        let output = highwater(arguments).output().expect("highwater starts");
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        let hole = format!("the offsets from {} to before {}", segments[1]["base"], segments[1]["next"]);
+        assert!(told.contains(&hole), "{command:?} does not tell of {hole}: {told}");
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+    }
+    fs::write(&file, body).expect("the segment is put back");
 }
 
 #[tokio::test]

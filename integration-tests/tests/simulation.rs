@@ -114,14 +114,12 @@ fn without_a_comparison_with_the_log_before_anything_is_added_the_simulation_fai
 
 #[test]
 fn without_a_floor_that_moves_before_anything_is_deleted_the_simulation_fails() {
-    use segment_expirer::Protections;
-    bites(Guards { expirer: Protections { floor_first: false, ..Protections::ALL }, ..Guards::ALL });
+    bites(Guards { floor_first: false, ..Guards::ALL });
 }
 
 #[test]
 fn without_pins_that_are_respected_the_simulation_fails() {
-    use segment_expirer::Protections;
-    bites(Guards { expirer: Protections { pins: false, ..Protections::ALL }, ..Guards::ALL });
+    bites(Guards { pins: false, ..Guards::ALL });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use shared::{
     web::{HttpRequest, HttpResponse},
 };
 
-use crate::{Action, Context, ControlError, Target, control, replication, status};
+use crate::{Action, Context, ControlError, Pausable, control, replication, status};
 
 /// Every path that is asked here begins with this.
 pub const PREFIX: &str = "/_/highwater/api/";
@@ -32,15 +32,15 @@ async fn answer(request: &HttpRequest, context: &Context) -> Result<String, Erro
     let segments: Vec<&str> = tail.split('/').collect();
     let target = match segments[1..] {
         [] => None,
-        [backup] => Some(Target { backup, topic: None }),
-        [backup, topic] => Some(Target { backup, topic: Some(topic) }),
+        [backup] => Some(Pausable { backup, topic: None }),
+        [backup, topic] => Some(Pausable { backup, topic: Some(topic) }),
         _ => return Err(no_such_path()),
     };
     match (request.method.as_str(), segments[0], target) {
         ("POST", "pause", Some(target)) => done(Action::Pause, target, context).await,
         ("POST", "resume", Some(target)) => done(Action::Resume, target, context).await,
         ("GET", "status", None) => all(context).await,
-        ("GET", "status", Some(Target { backup, topic: None })) => of(&[backup], context).await,
+        ("GET", "status", Some(Pausable { backup, topic: None })) => of(&[backup], context).await,
         (_, "pause" | "resume" | "status", _) if !matches!(request.method.as_str(), "GET" | "POST") => {
             Err(ErrorAnswer::method_not_allowed())
         }
@@ -48,7 +48,7 @@ async fn answer(request: &HttpRequest, context: &Context) -> Result<String, Erro
     }
 }
 
-async fn done(action: Action, target: Target<'_>, context: &Context) -> Result<String, ErrorAnswer> {
+async fn done(action: Action, target: Pausable<'_>, context: &Context) -> Result<String, ErrorAnswer> {
     control(action, target, context).await.map(|()| "{}".to_owned()).map_err(refused)
 }
 

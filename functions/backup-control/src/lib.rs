@@ -60,7 +60,7 @@ pub enum Action {
 
 /// A backup, or a topic of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Target<'a> {
+pub struct Pausable<'a> {
     /// The backup's name.
     pub backup: &'a str,
     /// A topic's name; `None`: the whole backup.
@@ -118,7 +118,7 @@ impl Context {
         self.backups.keys().map(String::as_str)
     }
 
-    fn check(&self, target: Target<'_>, may_be_gone: bool) -> Result<(), ControlError> {
+    fn check(&self, target: Pausable<'_>, may_be_gone: bool) -> Result<(), ControlError> {
         let Some(selection) = self.backups.get(target.backup) else { return Err(self.unknown(target.backup)) };
         if let Some(topic) = target.topic {
             topic_name(topic).map_err(|why| ControlError::NotATopic { topic: topic.to_owned(), why })?;
@@ -143,10 +143,10 @@ impl Context {
 ///
 /// # Errors
 /// When there is no such thing to pause, or the storage fails.
-pub async fn control(action: Action, target: Target<'_>, context: &Context) -> Result<(), ControlError> {
+pub async fn control(action: Action, target: Pausable<'_>, context: &Context) -> Result<(), ControlError> {
     // A pause may outlive the selection of its topic.
     context.check(target, action == Action::Resume)?;
-    let (objects, Target { backup, topic }) = (&*context.objects, target);
+    let (objects, Pausable { backup, topic }) = (&*context.objects, target);
     match action {
         Action::Pause => archive::pause(objects, backup, topic, context.clock.now()).await?,
         Action::Resume => archive::resume(objects, backup, topic).await?,
@@ -160,7 +160,7 @@ pub async fn control(action: Action, target: Target<'_>, context: &Context) -> R
 /// # Errors
 /// When there is none of that name, or the storage fails.
 pub async fn status(backup: &str, context: &Context) -> Result<Status, ControlError> {
-    context.check(Target { backup, topic: None }, false)?;
+    context.check(Pausable { backup, topic: None }, false)?;
     Ok(Status::of(archive::read_pauses(&*context.objects, backup).await?))
 }
 

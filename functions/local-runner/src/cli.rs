@@ -55,6 +55,8 @@ pub enum Command {
     Cat(CatArgs),
     /// Restores topics of a backup into a Kafka cluster, each record exactly once.
     Restore(RestoreArgs),
+    /// Prints a DuckDB query over a topic's segments: exactly those that count.
+    Sql(SqlArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
     Verify(VerifyArgs),
     /// Looks at everything that Highwater needs (Kafka, storage, Redis, clock, permissions), and says what to mend.
@@ -174,6 +176,9 @@ pub struct InvokeArgs {
     /// Its payload: JSON, or @FILE.
     #[arg(default_value = "{}")]
     pub payload: String,
+    /// Prints JSON, as it does without this.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `highwater pause`, `highwater resume`
@@ -243,9 +248,28 @@ pub struct CatArgs {
     /// Of a topic that was deleted and created again: the how-manieth. Without it the last one.
     #[arg(long, value_name = "NUMBER")]
     pub incarnation: Option<u32>,
+    /// Prints JSON lines, as it does without this.
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,
+}
+
+/// `highwater sql`
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// The topic's name.
+    pub topic: String,
+    /// Of a topic that was deleted and created again: the how-manieth. Without it the last one.
+    #[arg(long, value_name = "NUMBER")]
+    pub incarnation: Option<u32>,
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
 }
 
 /// `highwater restore`
@@ -303,9 +327,6 @@ pub struct VerifyArgs {
     /// Puts the metrics in Redis right where they are not what the storage says. Never touches the storage.
     #[arg(long)]
     pub repair: bool,
-    /// Prints which damage each mode finds, and as what, and checks nothing.
-    #[arg(long, conflicts_with_all = ["deep", "repair", "data_dir", "backup", "location"])]
-    pub matrix: bool,
     /// Checks what this replication location holds, from it alone: as if the storage, Kafka and Redis were lost.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["repair", "data_dir"])]
     pub location: Option<String>,

@@ -1,6 +1,7 @@
 //! How a command can end.
 
 use backup_control::ControlError;
+use backup_verifier::VerifyError;
 use segment_restorer::RestoreError;
 use segment_writer::WriteError;
 use shared::{
@@ -83,6 +84,9 @@ pub enum Failure {
     /// Nothing can be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// The backup cannot be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),
@@ -98,14 +102,29 @@ impl Failure {
         matches!(self, Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
     }
 
+    /// The exit code: 1 where the backup is not whole, which is what was looked at; else 2.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Archive(ArchiveError::Hole { .. } | ArchiveError::Overlap { .. }) => 1,
+            _ => 2,
+        }
+    }
+
     /// Which setting to look at, where something does not answer.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Failure::Objects(ObjectsError::Unavailable { .. })
-            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })) => Some(STORAGE_REMEDY),
-            Failure::Records(RecordsError::Unavailable { .. }) => Some(KAFKA_REMEDY),
-            Failure::Store(StoreError::Unavailable { .. }) => Some(REDIS_REMEDY),
+            | Failure::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. }))
+            | Failure::Verify(
+                VerifyError::Objects(ObjectsError::Unavailable { .. })
+                | VerifyError::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })),
+            ) => Some(STORAGE_REMEDY),
+            Failure::Records(RecordsError::Unavailable { .. })
+            | Failure::Verify(VerifyError::Records(RecordsError::Unavailable { .. })) => Some(KAFKA_REMEDY),
+            Failure::Store(StoreError::Unavailable { .. })
+            | Failure::Verify(VerifyError::Store(StoreError::Unavailable { .. })) => Some(REDIS_REMEDY),
             _ => None,
         }
     }

@@ -15,6 +15,8 @@ pub mod output;
 pub mod storage;
 pub mod telemetry;
 #[cfg(test)]
+#[allow(dead_code, reason = "one file for the tests of two crates")]
+#[path = "../../backup-verifier/src/tests/test_backup.rs"]
 mod test_backup;
 
 use crate::{cli::Cli, failure::Verdict};
@@ -28,7 +30,7 @@ pub async fn run(cli: Cli) -> u8 {
         Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
             output::error(&failure);
-            2
+            failure.exit_code()
         }
     }
 }

@@ -7,13 +7,13 @@ use shared::{
     metrics::{
         backbeat::error::ErrorAnswer,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, of_processes, of_runs, page, skipped},
+        exposition::{CONTENT_TYPE, of_processes, of_runs, of_verifications, page, skipped},
         keys, processes,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
         },
-        runs,
+        runs, verifications,
         view::view,
     },
     ports::store::{Query, Store, Value},
@@ -55,7 +55,7 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let mut queries = queries(backups);
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
-    queries.push(Query::Registers(processes::KEY.to_owned()));
+    queries.extend([processes::KEY, verifications::KEY].map(|key| Query::Registers(key.to_owned())));
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     queries.extend(runs::queries());
     let mut answers = read(&*context.store, &queries).await?;
@@ -65,6 +65,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let mut text = page(&views, context.partition_series_max);
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_processes(&processes::live(&registers, now)));
+    }
+    if let Some(Value::Registers(registers)) = of_changes.next() {
+        text.push_str(&of_verifications(&verifications::read(&registers)));
     }
     let (reasons, of_schedules) = of_changes.as_slice().split_at(REASONS.len());
     text.push_str(&of_runs(&runs::read(of_schedules)));

@@ -32,7 +32,7 @@ pub(crate) async fn segments(
     before: Option<Offset>,
 ) -> Result<Segments, ReadError> {
     let chain = identity(objects, chain).await?;
-    let mut entries = reading::entries(objects, &chain).await?;
+    let mut entries = reading::listed(objects, &chain).await?.entries;
     entries.retain(|entry| before.is_none_or(|before| entry.base < before));
     let shown = entries.split_off(entries.len().saturating_sub(SEGMENTS_MAX));
     let before = if entries.is_empty() { None } else { shown.first().map(|entry| entry.base.to_string()) };
@@ -44,7 +44,7 @@ pub(crate) async fn segments(
 /// A segment and its first records.
 pub(crate) async fn segment(objects: &dyn Objects, chain: &Chain<'_>, name: &str) -> Result<Opened, ReadError> {
     let chain = identity(objects, chain).await?;
-    let entries = reading::entries(objects, &chain).await?;
+    let entries = reading::listed(objects, &chain).await?.entries;
     let entry = entries.into_iter().find(|entry| file(&entry.key) == name);
     let entry = entry.ok_or_else(|| ReadError::Missing(format!("the backup holds no segment {name:?} there")))?;
     let segment = archive::read_segment(objects, &entry.key).await?;

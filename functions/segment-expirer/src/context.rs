@@ -25,8 +25,6 @@ pub struct Context {
     pub store: Option<Arc<dyn Store>>,
     /// What is told of the runs.
     pub runs: RunLog,
-    /// Always [`Protections::ALL`], but in the simulation.
-    pub protections: Protections,
 }
 
 /// One configured backup.
@@ -59,20 +57,6 @@ impl Default for Limits {
     }
 }
 
-/// The rules that the simulation takes out one at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Protections {
-    /// The floor moves before anything is deleted.
-    pub floor_first: bool,
-    /// What is pinned neither leaves the backup nor is deleted.
-    pub pins: bool,
-}
-
-impl Protections {
-    /// Every one.
-    pub const ALL: Protections = Protections { floor_first: true, pins: true };
-}
-
 impl Context {
     /// A context by the settings.
     #[must_use]
@@ -89,6 +73,6 @@ impl Context {
         };
         let backups = settings.backups.iter().map(backup).collect();
         let runs = RunLog::new(NAME, store.clone());
-        Context { objects, clock, backups, limits: Limits::default(), store, runs, protections: Protections::ALL }
+        Context { objects, clock, backups, limits: Limits::default(), store, runs }
     }
 }

@@ -10,12 +10,7 @@ use shared::{
     segment::SegmentMetadata,
 };
 
-use crate::{
-    ExpireError,
-    prefix::{Listed, Prefix},
-    run::{ChainReport, Run},
-    seals,
-};
+use crate::{ExpireError, listed::Listed, prefix::Prefix, report::ChainReport, rules::Run, seals};
 
 /// What was done to a chain.
 #[derive(Debug, Default)]
@@ -138,15 +133,10 @@ async fn raise(
     let metadata = seals::read_believed(run, chain, first).await?;
     let first = &first.entry;
     let expired = what_expires(chain, floor, &metadata, listed)?;
-    if run.context.protections.pins {
-        // Right before, so that what somebody has pinned since the run began remains a part of the backup.
-        let pins = pins::in_force(objects, &chain.backup, run.now).await?;
-        if pins.held_from(chain).is_some_and(|from| first.base > from) {
-            return Ok(None);
-        }
-    }
-    if !run.context.protections.floor_first {
-        delete_before_the_floor_moves(run, chain, floor.floor.base, first.base).await?;
+    // Right before, so that what somebody has pinned since the run began remains a part of the backup.
+    let pins = pins::in_force(objects, &chain.backup, run.now).await?;
+    if pins.held_from(chain).is_some_and(|from| first.base > from) {
+        return Ok(None);
     }
     crash::point("before-floor");
     let is_moved = archive::move_floor(objects, chain, floor, (first.base, metadata.before), run.seal_key()).await?;
@@ -179,16 +169,4 @@ fn what_expires(
     }
     let (folder, counted) = (keys::chain_folder(chain), expired.segments);
     Err(ExpireError::NotWhole { folder, floor: floor.floor.base, to: first.base, counted, listed })
-}
-
-/// What must not be done: for the simulation, which shows why.
-async fn delete_before_the_floor_moves(
-    run: &Run<'_>,
-    chain: &ChainIdentity,
-    from: Offset,
-    to: Offset,
-) -> Result<(), ExpireError> {
-    let (page, _) = archive::chain_objects(&*run.context.objects, chain, &keys::before_segment(chain, from)).await?;
-    let segments = page.iter().filter_map(|entry| Listed::of(&keys::chain_folder(chain), entry));
-    sweep(run, segments.filter(|listed| listed.entry.base < to).collect()).await.map(drop)
 }

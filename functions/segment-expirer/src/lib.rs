@@ -15,15 +15,18 @@
 mod context;
 mod error;
 mod expire;
+mod listed;
 mod prefix;
+mod report;
+mod rules;
 mod run;
 mod seals;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Backup, Context, Limits, Protections};
+pub use context::{Backup, Context, Limits};
 pub use error::{ExpireError, Failure};
-pub use run::{BackupReport, ChainReport, ExpireReport};
+pub use report::{BackupReport, ChainReport, ExpireReport};
 
 use serde::{Deserialize, Serialize};
 use shared::{function::BadField, record::Millis};

@@ -7,26 +7,11 @@ use std::collections::VecDeque;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    archive::SegmentEntry,
     chain::{ChainIdentity, retention::segment_time},
-    ports::objects::ObjectEntry,
-    record::{Millis, Offset},
+    record::Offset,
 };
 
-use crate::{ExpireError, run::Run, seals};
-
-/// A segment as the listing has it.
-#[derive(Debug, Clone)]
-pub(crate) struct Listed {
-    pub entry: SegmentEntry,
-    pub modified: Millis,
-}
-
-impl Listed {
-    pub fn of(folder: &str, entry: &ObjectEntry) -> Option<Self> {
-        SegmentEntry::of(folder, entry).map(|segment| Listed { entry: segment, modified: entry.modified })
-    }
-}
+use crate::{ExpireError, listed::Listed, rules::Run, seals};
 
 /// How far a chain has expired.
 pub(crate) struct Prefix<'a> {

@@ -1,115 +1,22 @@
 //! One run: every chain of every backup that has a retention.
 
-use std::sync::Arc;
-
 use futures::{StreamExt as _, stream};
-use serde::Serialize;
 use shared::{
-    archive::{
-        self,
-        pins::{self, Pins},
-    },
-    chain::{ChainIdentity, Retention, SealKey, SealRule},
-    record::{Millis, Offset, Partition},
+    archive::{self, pins},
+    chain::{ChainIdentity, Retention},
+    record::Millis,
     runs::Failed,
 };
 use tracing::Instrument as _;
 
-use crate::{Backup, Context, Expire, ExpireError, Failure, expire};
+use crate::{
+    Backup, Context, Expire, ExpireError, Failure, expire,
+    report::{BackupReport, ExpireReport},
+    rules::Run,
+};
 
 /// Clocks that are further apart are told of.
 const CLOCKS_APART_MS_MAX: u64 = 60_000;
-
-/// What a run did.
-#[derive(Debug, Serialize)]
-pub struct ExpireReport {
-    /// By backup.
-    pub backups: Vec<BackupReport>,
-}
-
-/// What a run did for one backup.
-#[derive(Debug, Default, Serialize)]
-pub struct BackupReport {
-    /// The backup.
-    pub backup: String,
-    /// The time that ages were judged by: the earlier of the store's and this process's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub now: Option<Millis>,
-    /// Who holds a pin.
-    pub pins: Vec<String>,
-    /// How many chains were looked at.
-    pub chains: usize,
-    /// The chains of which something expired or was deleted.
-    pub changed: Vec<ChainReport>,
-    /// Whether all chains were looked at, to the end of what has expired.
-    pub complete: bool,
-    /// What could not be looked at.
-    pub failures: Vec<Failure>,
-}
-
-/// What a run did to a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChainReport {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// Its incarnation.
-    pub incarnation: u32,
-    /// The partition.
-    pub partition: Partition,
-    /// The first offset that counts now.
-    pub start: Offset,
-    /// Segments that expired in this run.
-    pub expired_segments: u64,
-    /// Records in them.
-    pub expired_records: u64,
-    /// Objects below the floor that were deleted.
-    pub deleted_segments: u64,
-}
-
-impl ExpireReport {
-    /// Whether everything could be looked at.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.backups.iter().all(|backup| backup.failures.is_empty())
-    }
-}
-
-impl BackupReport {
-    fn log(&self) {
-        let backup = &self.backup;
-        let sum = |of: fn(&ChainReport) -> u64| self.changed.iter().map(of).sum::<u64>();
-        let (expired, deleted) = (sum(|chain| chain.expired_segments), sum(|chain| chain.deleted_segments));
-        if !self.changed.is_empty() {
-            tracing::info!(
-                backup,
-                expired,
-                deleted,
-                complete = self.complete,
-                "segments expired, and expired ones deleted"
-            );
-        }
-    }
-}
-
-/// What holds for a whole run of a backup.
-pub(crate) struct Run<'a> {
-    pub context: &'a Context,
-    pub retention: Retention,
-    /// What seals are checked by, where the backup has a key.
-    pub seals: Option<&'a SealRule>,
-    /// The time, read before the pins.
-    pub now: Millis,
-    /// The pins, read after the time.
-    pub pins: Pins,
-    pub deadline: Option<Millis>,
-}
-
-impl<'a> Run<'a> {
-    /// The key to seal with, where the backup has one.
-    pub fn seal_key(&self) -> Option<&'a SealKey> {
-        self.seals.and_then(|seals| seals.keys.first())
-    }
-}
 
 pub(crate) async fn run(input: &Expire, context: &Context) -> Result<ExpireReport, ExpireError> {
     let wanted: Vec<&Backup> =
@@ -212,22 +119,4 @@ async fn of_chain(run: &Run<'_>, chain: &ChainIdentity) -> Result<expire::Done, 
         return Ok(expire::Done { complete: false, changed: None });
     }
     expire::expire(run, chain).await.map_err(|error| Failure::of_chain(chain, error))
-}
-
-impl Run<'_> {
-    /// Whether what is of `time` has expired.
-    pub(crate) fn has_expired(&self, time: Millis) -> bool {
-        self.retention.has_expired(time, self.now)
-    }
-
-    /// From which offset on a chain was held when the run began.
-    pub(crate) fn held_from(&self, chain: &ChainIdentity) -> Option<Offset> {
-        self.pins.held_from(chain).filter(|_| self.context.protections.pins)
-    }
-
-    /// Whether it is too late to begin anything.
-    pub(crate) fn is_over(&self) -> bool {
-        let margin_ms = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
-        self.deadline.is_some_and(|deadline| self.context.clock.now().0 >= deadline.0.saturating_sub(margin_ms))
-    }
 }

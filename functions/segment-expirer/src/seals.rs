@@ -11,7 +11,7 @@ use shared::{
     segment::SegmentMetadata,
 };
 
-use crate::{ExpireError, prefix::Listed, run::Run};
+use crate::{ExpireError, listed::Listed, rules::Run};
 
 /// Refuses a floor that nobody with the key can have put there.
 pub(crate) fn believe_floor(run: &Run<'_>, chain: &ChainIdentity, stored: &StoredFloor) -> Result<(), ExpireError> {

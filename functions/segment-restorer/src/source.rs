@@ -82,7 +82,7 @@ async fn partition(
     selection: Option<&Selection>,
 ) -> Result<SourcePartition, RestoreError> {
     let floor = archive::read_floor(objects, &chain).await?.floor;
-    let entries = segments::entries(objects, &chain).await?;
+    let entries = segments::listed(objects, &chain).await?.entries;
     let first = entries.first().cloned();
     let next = match entries.last() {
         Some(last) => archive::read_metadata(objects, &chain, last).await?.next,

@@ -95,8 +95,9 @@ pub enum WriteError {
     },
     /// The storage says less than was committed: the tail of the backup is missing (C5).
     #[error(
-        "{partition}: the backup ends at {frontier}, but {committed} was committed: its last segments are missing from the storage; \
-         bring them back, or accept the loss with `highwater accept-loss`"
+        "{partition}: the backup ends at {frontier}, but {committed} was committed: its last segments are missing from the storage, or \
+         storage.url or the name of the backup is not that of before; correct these, bring the segments back, or accept the loss \
+         with `highwater accept-loss`"
     )]
     TailMissing {
         /// Which partition.

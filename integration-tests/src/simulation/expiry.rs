@@ -28,6 +28,7 @@ use super::{
     judge,
     model::Model,
     processes,
+    unprotected::{FloorLastObjects, PinlessObjects},
     world::{World, keeps},
 };
 
@@ -50,14 +51,20 @@ pub async fn process(world: Arc<World>, seed: u64) {
 
 fn context(world: &Arc<World>, faults: &Arc<Faults>, clock: Arc<dyn Clock>) -> Context {
     let store: Arc<dyn Store> = Arc::new(FaultyStore::new(world.store.clone(), faults.clone()));
+    let mut objects: Arc<dyn Objects> = Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone()));
+    if !world.guards.pins {
+        objects = Arc::new(PinlessObjects(objects));
+    }
+    if !world.guards.floor_first {
+        objects = Arc::new(FloorLastObjects(objects));
+    }
     Context {
-        objects: Arc::new(FaultyObjects::new(world.objects.clone(), faults.clone())),
+        objects,
         clock,
         backups: vec![Backup { name: "main".into(), retention: Some(RETENTION), seals: None }],
         limits: Limits { footers_max: 5, footers_at_once_max: 3, ..Limits::default() },
         store: Some(store.clone()),
         runs: RunLog::new(segment_expirer::NAME, Some(store)),
-        protections: world.guards.expirer,
     }
 }
 

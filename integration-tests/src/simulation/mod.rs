@@ -49,8 +49,10 @@ pub struct Guards {
     pub runs: bool,
     /// Those of the writer.
     pub writer: Protections,
-    /// Those of the expirer.
-    pub expirer: segment_expirer::Protections,
+    /// The floor moves before anything is deleted.
+    pub floor_first: bool,
+    /// What is pinned neither leaves the backup nor is deleted.
+    pub pins: bool,
 }
 
 impl Guards {
@@ -62,7 +64,8 @@ impl Guards {
         epochs: true,
         runs: true,
         writer: Protections::ALL,
-        expirer: segment_expirer::Protections::ALL,
+        floor_first: true,
+        pins: true,
     };
 }
 

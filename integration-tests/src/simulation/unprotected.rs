@@ -7,9 +7,13 @@ use std::sync::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared::ports::{
-    objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-    store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+use shared::{
+    archive::SegmentEntry,
+    chain::Floor,
+    ports::{
+        objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
+        store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
+    },
 };
 
 /// An object store that ignores If-None-Match, as one without conditional PUT does.
@@ -20,6 +24,58 @@ impl Objects for OverwritingObjects {
     async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
         if condition == PutCondition::IfAbsent && key.ends_with(".kan") {
             self.0.delete(key).await?;
+        }
+        self.0.put(key, body, condition).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.0.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        self.0.list(request).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.0.delete(key).await
+    }
+}
+
+/// An object store in which nobody sees a pin.
+pub struct PinlessObjects(pub Arc<dyn Objects>);
+
+#[async_trait]
+impl Objects for PinlessObjects {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        self.0.put(key, body, condition).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.0.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        if request.prefix.ends_with("/=pins/") { Ok(ListPage::default()) } else { self.0.list(request).await }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.0.delete(key).await
+    }
+}
+
+/// An object store that deletes what will lie below a floor before the floor is there.
+pub struct FloorLastObjects(pub Arc<dyn Objects>);
+
+#[async_trait]
+impl Objects for FloorLastObjects {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        if let Some(folder) = key.strip_suffix("=floor.json") {
+            let floor: Floor = serde_json::from_slice(&body).expect("a floor");
+            let page = self.0.list(ListRequest::prefix(folder)).await?;
+            let segments = page.objects.iter().filter_map(|entry| SegmentEntry::of(folder, entry));
+            for segment in segments.filter(|segment| segment.base < floor.base) {
+                self.0.delete(&segment.key).await?;
+            }
         }
         self.0.put(key, body, condition).await
     }

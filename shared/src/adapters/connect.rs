@@ -180,6 +180,22 @@ pub async fn redis(settings: &Settings) -> Result<Arc<dyn Store>, StartError> {
     in_time(&format!("redis at {}", settings.shown_url()), REDIS_REMEDY, Box::pin(connect)).await
 }
 
+/// Kafka, where it is configured.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn kafka_if_configured(settings: &Settings) -> Result<Option<Arc<dyn Kafka>>, StartError> {
+    if settings.kafka.is_some() { kafka(settings).await.map(Some) } else { Ok(None) }
+}
+
+/// The store of figures, where it is configured.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn redis_if_configured(settings: &Settings) -> Result<Option<Arc<dyn Store>>, StartError> {
+    if settings.redis.is_some() { redis(settings).await.map(Some) } else { Ok(None) }
+}
+
 /// The store of figures, not asked yet: for who answers 503 while it is down.
 ///
 /// # Errors

@@ -85,6 +85,29 @@ pub enum ArchiveError {
         /// Where the chain ended.
         frontier: Offset,
     },
+    /// Offsets lie in no segment, and segments lie behind them.
+    #[error(
+        "{folder} has a hole: no segment holds the offsets from {from} to before {to}, and the backup goes on behind them. Run \
+         `highwater verify`, and bring the missing segments back"
+    )]
+    Hole {
+        /// The chain's folder.
+        folder: String,
+        /// The first offset that is missing.
+        from: Offset,
+        /// The first one that is there again.
+        to: Offset,
+    },
+    /// Offsets lie in two segments.
+    #[error("{folder} has two segments with the offsets from {from} to before {to}: run `highwater verify`")]
+    Overlap {
+        /// The chain's folder.
+        folder: String,
+        /// The first offset that is there twice.
+        from: Offset,
+        /// The first one that is not.
+        to: Offset,
+    },
     /// A pin was not renewed in time, so what it held may have been deleted.
     #[error(
         "{key}: this pin was not renewed in time and does not hold any more: what it held may have expired meanwhile; \

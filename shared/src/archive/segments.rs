@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{ArchiveError, error::undecodable};
 use crate::{
     chain::{ChainIdentity, Cuts, keys},
-    ports::objects::{GetRange, ListRequest, ObjectEntry, Objects},
+    ports::objects::{GetRange, ListRequest, ObjectEntry, Objects, ObjectsError},
     record::{Millis, Offset},
     segment::{
         SegmentMetadata,
@@ -136,6 +136,9 @@ pub async fn read_segment(objects: &dyn Objects, key: &str) -> Result<decoder::S
 }
 
 async fn get(objects: &dyn Objects, key: &str, range: GetRange) -> Result<Bytes, ArchiveError> {
-    let object = objects.get(key, range).await?;
+    let object = match objects.get(key, range).await {
+        Err(error @ ObjectsError::Altered { .. }) => return Err(ArchiveError::damaged(key, error)),
+        answer => answer?,
+    };
     Ok(object.ok_or_else(|| ArchiveError::Missing { key: key.to_owned() })?.body)
 }

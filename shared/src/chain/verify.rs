@@ -5,7 +5,6 @@
 //! missing, doubled, replaced or foreign segment without reading a record.
 
 pub mod figures;
-pub mod matrix;
 pub mod seals;
 
 use serde::Serialize;
@@ -20,7 +19,7 @@ use crate::{
 /// What is wrong somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum FindingKind {
     /// A range of offsets lies in no segment.
     MissingRange,
     /// A range of offsets lies in two segments.
@@ -55,7 +54,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// At which object, or in which folder.
     pub key: String,
     /// The first offset concerned.
@@ -71,7 +70,7 @@ pub struct Finding {
 impl Finding {
     /// A finding that concerns an object as a whole.
     #[must_use]
-    pub fn of_object(kind: Kind, key: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn of_object(kind: FindingKind, key: impl Into<String>, detail: impl Into<String>) -> Self {
         Finding { kind, key: key.into(), from: None, to: None, detail: detail.into() }
     }
 
@@ -213,7 +212,7 @@ impl ChainCheck {
         if !self.seen && self.floor.base > Offset(0) && !self.may_be_bare {
             let detail = format!("the floor is at {}, and no segment lies there or above", self.floor.base);
             let folder = keys::chain_folder(&self.report.chain);
-            self.report.findings.push(Finding::of_object(Kind::MissingTail, folder, detail));
+            self.report.findings.push(Finding::of_object(FindingKind::MissingTail, folder, detail));
         }
         self.seals.finish(&mut self.report.findings);
         self.report.seals = self.seals.seals;
@@ -226,9 +225,9 @@ impl ChainCheck {
         let Some((expected, _)) = self.expected else { return };
         let (kind, from, to) = match (base.cmp(&expected), self.seen) {
             (std::cmp::Ordering::Equal, _) => return,
-            (std::cmp::Ordering::Less, _) => (Kind::Overlap, base, expected),
-            (std::cmp::Ordering::Greater, false) if expected > Offset(0) => (Kind::Floor, expected, base),
-            (std::cmp::Ordering::Greater, _) => (Kind::MissingRange, expected, base),
+            (std::cmp::Ordering::Less, _) => (FindingKind::Overlap, base, expected),
+            (std::cmp::Ordering::Greater, false) if expected > Offset(0) => (FindingKind::Floor, expected, base),
+            (std::cmp::Ordering::Greater, _) => (FindingKind::MissingRange, expected, base),
         };
         let detail = format!("a segment should begin at {expected}, and the next one begins at {base}");
         self.report.findings.push(Finding::of_object(kind, key, detail).with_range(from, to));
@@ -240,11 +239,9 @@ impl ChainCheck {
         if let Some((_, point)) = at_frontier {
             self.report.findings.extend(differences(key, metadata, point));
         }
-        self.report.findings.extend(
-            content::contradictions(metadata)
-                .into_iter()
-                .map(|detail| Finding::of_object(Kind::Content, key, detail).with_range(metadata.base, metadata.next)),
-        );
+        self.report.findings.extend(content::contradictions(metadata).into_iter().map(|detail| {
+            Finding::of_object(FindingKind::Content, key, detail).with_range(metadata.base, metadata.next)
+        }));
         if self.expected.is_some_and(|(next, _)| metadata.next <= next) {
             return; // it lies within what was there already, and nothing goes on from it
         }
@@ -265,7 +262,7 @@ fn stale(listed: Listed) -> Finding {
     let next = listed.metadata.as_ref().map_or(listed.base.next(), |metadata| metadata.next);
     let detail = "its writer did not know of a loss that was accepted: it is no part of the backup, nothing of it is needed, and \
                   it may be deleted";
-    Finding::of_object(Kind::Stale, listed.key, detail).with_range(listed.base, next)
+    Finding::of_object(FindingKind::Stale, listed.key, detail).with_range(listed.base, next)
 }
 
 pub(super) fn text_of(totals: &Totals) -> String {
@@ -279,11 +276,11 @@ fn differences(key: &str, metadata: &SegmentMetadata, point: ChainPoint) -> Vec<
     if before.totals != point.totals {
         let (counted, said) = (text_of(&point.totals), text_of(&before.totals));
         let detail = format!("the chain before it counts {counted}, and it says {said}");
-        findings.push(finding(Kind::Totals, detail));
+        findings.push(finding(FindingKind::Totals, detail));
     }
     if before.digest != point.digest {
         let detail = format!("the chain before it has the digest {}, and it says {}", point.digest, before.digest);
-        findings.push(finding(Kind::Digest, detail));
+        findings.push(finding(FindingKind::Digest, detail));
     }
     findings
 }
@@ -303,7 +300,7 @@ pub fn missing_tail(folder: &str, stored_next: Offset, witness: Witness<'_>) -> 
     let Witness { who, next } = witness;
     (stored_next < next).then(|| {
         let detail = format!("the backup ends at {stored_next}, and {who} is {next}");
-        Finding::of_object(Kind::MissingTail, folder, detail).with_range(stored_next, next)
+        Finding::of_object(FindingKind::MissingTail, folder, detail).with_range(stored_next, next)
     })
 }
 

@@ -31,9 +31,38 @@ pub struct BackupSettings {
     /// When segments expire. Absent: they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionSettings>,
+    /// How often it is verified by itself. Absent: only when somebody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifySettings>,
     /// How it is protected from who can write to the bucket.
     #[serde(default)]
     pub integrity: IntegritySettings,
+}
+
+impl BackupSettings {
+    /// A backup of these topics, all else as by default.
+    #[must_use]
+    pub fn of(topics: TopicPattern) -> Self {
+        BackupSettings {
+            topics: TopicSelection { include: vec![topics], exclude: vec![] },
+            segment: SegmentSettings::default(),
+            filters: vec![],
+            retention: None,
+            verify: None,
+            integrity: IntegritySettings::default(),
+        }
+    }
+}
+
+/// How often a backup is verified by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifySettings {
+    /// From the end of one run to the start of the next: "1d".
+    pub every: Span,
+    /// Whether every record is read, which costs as much as reading the whole backup, or the footers only: one GET a segment.
+    #[serde(default)]
+    pub deep: bool,
 }
 
 /// The keys that segments and floors are sealed with, so that who can write to the bucket and has no key can change nothing
@@ -152,7 +181,7 @@ pub struct SegmentSettings {
     pub bytes_max: ByteSize,
     /// A segment is closed when its first record has waited so long, also on a topic that went idle.
     pub age_max: Span,
-    /// The compression of its pages: "none", or "zstd:1" to "zstd:22".
+    /// The compression of its pages: "none", "lz4", "snappy", "gzip:1" to "gzip:9", or "zstd:1" to "zstd:22".
     pub compression: Compression,
 }
 

@@ -15,7 +15,9 @@ const AGE_SURPRISING: Span = Span::seconds(24 * 60 * 60);
 pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
     let backups =
         settings.backups.iter().flat_map(|(name, backup)| of_backup(name, backup, settings.writer.memory_bytes_max));
-    backups.chain(of_listeners(&settings.listen)).chain(of_topics(settings)).chain(of_locations(settings)).collect()
+    let together =
+        backups.chain(of_listeners(&settings.listen)).chain(of_topics(settings)).chain(of_locations(settings));
+    together.chain(of_credentials(settings)).collect()
 }
 
 /// What may surprise.
@@ -98,6 +100,22 @@ fn of_topics(settings: &Settings) -> Option<Problem> {
     (*topic == settings.replication.topic).then(|| bad("metrics.topic", &format!("{topic:?}"), why))
 }
 
+/// Half a pair of keys.
+fn of_credentials(settings: &Settings) -> Vec<Problem> {
+    let storage = settings.storage.iter().map(|storage| ("storage".to_owned(), storage));
+    let locations = settings.locations.iter().map(|(name, location)| (format!("locations.{name}"), location));
+    let halves = storage.chain(locations).filter_map(|(section, place)| {
+        let (set, missing) = match (&place.access_key_id, &place.secret_access_key) {
+            (Some(_), None) => ("access_key_id", "secret_access_key"),
+            (None, Some(_)) => ("secret_access_key", "access_key_id"),
+            _ => return None,
+        };
+        let remedy = format!("{section}.{set} is, and one means nothing without the other: set both, or neither");
+        Some(Problem::missing(&format!("{section}.{missing}"), &remedy))
+    });
+    halves.collect()
+}
+
 /// A location that is the backup's own place.
 fn of_locations(settings: &Settings) -> Vec<Problem> {
     let Some(storage) = &settings.storage else { return vec![] };
@@ -117,6 +135,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::super::Draft;
+
+    #[test]
+    fn half_a_pair_of_keys_is_a_problem_of_the_section_that_has_it() {
+        let half = |section: &str, key: &str| error(&format!("[{section}]\nurl = \"s3://b/p\"\n{key} = \"x\""));
+        assert!(half("storage", "access_key_id").starts_with("storage.secret_access_key is not set"));
+        assert!(half("storage", "secret_access_key").starts_with("storage.access_key_id is not set"));
+        assert!(half("locations.paris", "access_key_id").starts_with("locations.paris.secret_access_key is not set"));
+    }
 
     fn error(text: &str) -> String {
         Draft::new(text, &BTreeMap::new()).unwrap().settings().unwrap_err().to_string()

@@ -164,12 +164,20 @@ fn visit(table: &Map<String, Value>, node: &Node<'_>, path: &mut Vec<String>, pr
 
 fn unknown(path: &[String]) -> Problem {
     let setting = path.join(".");
-    let entry = path.get(1).map_or("name", String::as_str);
+    let entry = path.get(1).map_or("NAME", String::as_str);
     // A section or table may be misspelled as well as a setting: every beginning of a path is a candidate.
     let candidates = KEYS.iter().flat_map(|key| {
         let full = key.path_of(entry);
         (1..=full.len()).map(move |length| full[..length].join("."))
     });
-    let nearest = nearest(&setting, candidates).unwrap_or_default();
+    // What has the right name stands in the wrong place.
+    let name = path.last().map_or("", String::as_str);
+    let of_name = |candidate: &String| candidate.rsplit('.').next() == Some(name);
+    let moved: Vec<String> = candidates.clone().filter(of_name).collect();
+    let nearest = match moved.is_empty() {
+        true => nearest(&setting, candidates),
+        false => nearest(&setting, moved.into_iter()),
+    };
+    let nearest = nearest.unwrap_or_default();
     Problem::Unknown { setting, nearest }
 }

@@ -23,11 +23,11 @@ const GLOB_SIGNS: [char; 7] = ['*', '?', '[', ']', '{', '}', '\\'];
 #[serde(try_from = "String", into = "String")]
 pub struct TopicPattern {
     text: String,
-    kind: Kind,
+    form: Form,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum Form {
     Literal,
     Glob(GlobMatcher),
     Regex(Regex),
@@ -37,10 +37,10 @@ impl TopicPattern {
     /// Whether the pattern matches the whole of `topic`.
     #[must_use]
     pub fn matches(&self, topic: &str) -> bool {
-        match &self.kind {
-            Kind::Literal => self.text == topic,
-            Kind::Glob(glob) => glob.is_match(topic),
-            Kind::Regex(regex) => regex.is_match(topic),
+        match &self.form {
+            Form::Literal => self.text == topic,
+            Form::Glob(glob) => glob.is_match(topic),
+            Form::Regex(regex) => regex.is_match(topic),
         }
     }
 
@@ -51,7 +51,7 @@ impl TopicPattern {
     }
 
     fn is_literal(&self) -> bool {
-        matches!(self.kind, Kind::Literal)
+        matches!(self.form, Form::Literal)
     }
 }
 
@@ -67,22 +67,22 @@ impl FromStr for TopicPattern {
             ));
         }
         let inner = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
-        let kind = match inner {
+        let form = match inner {
             _ if text.is_empty() => {
                 return Err(
                     "an empty pattern selects nothing: write a topic's name, a glob or a /regular expression/".into()
                 );
             }
-            Some(expression) => Kind::Regex(regex(expression)?),
-            None if text.contains(GLOB_SIGNS) => Kind::Glob(glob(text)?),
+            Some(expression) => Form::Regex(regex(expression)?),
+            None if text.contains(GLOB_SIGNS) => Form::Glob(glob(text)?),
             None if text.contains('/') => {
                 return Err(format!(
                     "{text:?} is no pattern: a regular expression stands between two slashes, as in \"/pay(ment)?s/\""
                 ));
             }
-            None => Kind::Literal,
+            None => Form::Literal,
         };
-        Ok(TopicPattern { text: text.to_owned(), kind })
+        Ok(TopicPattern { text: text.to_owned(), form })
     }
 }
 

@@ -78,6 +78,12 @@ impl FromStr for StorageUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Some(rest) = text.strip_prefix("s3://") else { return Err(not_s3(text)) };
+        if rest.contains(['?', '#']) {
+            return Err(format!(
+                "{text:?} has a query or a fragment, which would be part of every key: write s3://bucket/prefix, and \
+                 endpoint_url, region and the rest as settings beside it"
+            ));
+        }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         if bucket.is_empty() || !bucket.bytes().all(letter) {
@@ -165,6 +171,14 @@ text_setting!(EndpointUrl, "http://localhost:9000");
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_in_the_url_is_refused_and_not_made_part_of_the_prefix() {
+        for text in ["s3://b/p?endpoint=x", "s3://b?region=y", "s3://b/p#f"] {
+            let why = text.parse::<StorageUrl>().unwrap_err();
+            assert!(why.contains("endpoint_url"), "{why}");
+        }
+    }
 
     #[test]
     fn a_url_has_a_bucket_and_perhaps_a_prefix() {

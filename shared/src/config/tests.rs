@@ -292,3 +292,24 @@ fn a_secrets_file_can_be_named_in_the_environment() {
         Draft::new("", &[("HIGHWATER_REDIS_URL_FILE".to_owned(), "/run/secrets/redis".to_owned())].into()).unwrap();
     assert_eq!(draft.secret_files()[0].1, "/run/secrets/redis");
 }
+
+#[test]
+fn a_section_in_the_wrong_place_is_told_where_it_belongs() {
+    let told = |text: &str| Draft::new(text, &Default::default()).unwrap().settings().unwrap_err().to_string();
+    for (text, place) in [
+        ("[segment]\nbytes_max = \"1MiB\"", "the nearest is backups.NAME.segment"),
+        ("[retention]\ndelete_after = \"1d\"", "the nearest is backups.NAME.retention"),
+        ("bootstrap_servers = \"x:9092\"", "the nearest is kafka.bootstrap_servers"),
+    ] {
+        assert!(told(text).contains(place), "{}", told(text));
+    }
+}
+
+#[test]
+fn the_schema_names_every_compression() {
+    let key = keys::KEYS.iter().find(|key| key.path.last().is_some_and(|name| name == "compression")).unwrap();
+    let text = key.schema["description"].as_str().unwrap();
+    for name in ["none", "lz4", "snappy", "gzip", "zstd"] {
+        assert!(text.contains(name), "{name} is not in {text:?}");
+    }
+}

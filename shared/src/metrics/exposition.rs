@@ -13,6 +13,7 @@ use prometheus::{
 use super::{
     processes::Processes,
     runs::Runs,
+    verifications::Verification,
     view::{PartitionView, TopicView},
 };
 use crate::{job::Word, record::Millis};
@@ -105,6 +106,27 @@ pub fn of_processes(processes: &Processes) -> String {
     ];
     let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
     encode(&families)
+}
+
+/// The lines of the page about the last verification of each backup; none where there was none.
+#[must_use]
+pub fn of_verifications(verifications: &[Verification]) -> String {
+    let series = |name, help, value: fn(&Verification) -> f64| {
+        let metric = |it: &Verification| {
+            let mode = if it.deep { "deep" } else { "footers" };
+            metric(MetricType::GAUGE, vec![label("backup", &it.backup), label("mode", mode)], value(it))
+        };
+        family(name, MetricType::GAUGE, help, verifications.iter().map(metric).collect())
+    };
+    let findings = series(
+        "highwater_verify_findings",
+        "What the last verification of a backup found wrong; 0: it is good",
+        |verification| verification.findings as f64,
+    );
+    let at = series("highwater_verify_last_timestamp_seconds", "When a backup was last verified", |verification| {
+        seconds(verification.at)
+    });
+    if verifications.is_empty() { String::new() } else { encode(&[findings, at]) }
 }
 
 /// The lines of the page about messages of the metrics topic that were passed over, by reason. They belong to no backup.

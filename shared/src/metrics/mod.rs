@@ -16,4 +16,5 @@ pub mod reason;
 pub mod registers;
 pub mod runs;
 pub mod standing;
+pub mod verifications;
 pub mod view;

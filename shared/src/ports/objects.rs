@@ -312,6 +312,17 @@ pub enum ObjectsError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The object is not what was written: its checksum is another. Trying again does not help.
+    #[error("{operation} {key}: the object was altered or cut since it was written")]
+    Altered {
+        /// What was tried.
+        operation: &'static str,
+        /// On which key.
+        key: String,
+        /// What the client said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store answered and refuses: no such bucket, bad credentials, not supported. Trying again does not help.
     #[error("{operation} {key}: {message}")]
     Refused {
@@ -335,7 +346,7 @@ impl ObjectsError {
             ObjectsError::PreconditionFailed { .. } => ErrorKind::PreconditionFailed,
             ObjectsError::Conflict { .. } => ErrorKind::Conflict,
             ObjectsError::Unavailable { .. } => ErrorKind::Unavailable,
-            ObjectsError::Refused { .. } => ErrorKind::Refused,
+            ObjectsError::Refused { .. } | ObjectsError::Altered { .. } => ErrorKind::Refused,
         }
     }
 

@@ -202,9 +202,16 @@ impl SegmentEncoder {
     }
 }
 
+/// Who wrote a file, in the form that Parquet readers parse: application, version, build. The build is named where one is
+/// packaged.
+fn created_by() -> String {
+    let build = option_env!("HIGHWATER_BUILD").unwrap_or("unknown");
+    format!("highwater version {} (build {build})", env!("CARGO_PKG_VERSION"))
+}
+
 fn properties(compression: Compression) -> WriterProperties {
     let mut properties = WriterProperties::builder()
-        .set_created_by("highwater".to_owned())
+        .set_created_by(created_by())
         .set_compression(compression.parquet())
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)

@@ -194,6 +194,18 @@ fn a_segment_of_a_newer_version_is_called_newer_and_not_damaged() {
     assert!(matches!(error, DecodeError::Newer(9)), "{error}");
 }
 
+#[test]
+fn the_writer_of_a_file_is_named_as_other_parquet_readers_parse_it() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let file = SerializedFileReader::new(encode(&[], 20, Compression::None).body).unwrap();
+    let created_by = file.metadata().file_metadata().created_by().unwrap();
+    // The expression of parquet-java: application, version, build.
+    let form = regex::Regex::new(r"^(.*?)\s+version\s*(?:([^(]*?)\s*(?:\(\s*build\s*([^)]*?)\s*\))?)?$").unwrap();
+    let parts = form.captures(created_by).unwrap_or_else(|| panic!("{created_by:?} is not parsed"));
+    assert_eq!((&parts[1], &parts[2]), ("highwater", env!("CARGO_PKG_VERSION")));
+    assert!(!parts[3].is_empty());
+}
+
 /// The files that every later version must still read. They were written by the first code of their version;
 /// `HIGHWATER_BLESS=1` writes that of the present one again, which only a new format version may ask for.
 #[test]

@@ -6,7 +6,7 @@ use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, Partiti
 use serde::Serialize;
 use shared::{
     adapters::settings,
-    config::{Settings, selection::TopicPattern},
+    config::{BackupSettings, Settings, selection::TopicPattern},
     ports::{
         clock::Clock,
         records::{Kafka, Topic},
@@ -27,6 +27,8 @@ use crate::{
 const MISSING: &str = "no such topic in kafka: create it, or correct the name";
 /// How often the progress bar looks at what is committed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What the backup is called where none is configured.
+const DEFAULT_BACKUP: &str = "main";
 
 #[derive(Debug, Serialize)]
 struct Backups {
@@ -51,7 +53,7 @@ fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -
 }
 
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
-    let settings = settings::load(config).await?;
+    let settings = with_a_backup(settings::load(config).await?, args.topic.as_ref());
     let writer = Writer::connect(&settings).await?;
     let Writer { context, kafka, clock } = &writer;
     let mut backups = vec![];
@@ -83,6 +85,16 @@ fn names(backup: &Backup, topics: &[Topic], only: Option<&TopicPattern>) -> Vec<
     let asked_for = only.and_then(TopicPattern::literal).filter(|name| backup.topics.selects(name, &[]));
     let missing: BTreeSet<&str> = configured.chain(asked_for).filter(|name| !is_there(name)).collect();
     topics.iter().map(|topic| topic.name.to_string()).chain(missing.into_iter().map(str::to_owned)).collect()
+}
+
+/// The settings; where they have no backup and topics were named, with one of these.
+fn with_a_backup(mut settings: Settings, topics: Option<&TopicPattern>) -> Settings {
+    if let Some(topics) = topics.filter(|_| settings.backups.is_empty()) {
+        settings
+            .backups
+            .insert(DEFAULT_BACKUP.parse().expect("the constant is a valid name"), BackupSettings::of(topics.clone()));
+    }
+    settings
 }
 
 /// Accepts the missing tails of these topics.
@@ -186,5 +198,22 @@ fn outcome(partition: &PartitionReport) -> String {
             format!("{outcome}; {count} offsets from {from} on wait for a transaction that is still open")
         }
         None => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_configured_backup_the_named_topics_are_one_called_main() {
+        let pattern: TopicPattern = "orders".parse().unwrap();
+        let settings = with_a_backup(Settings::default(), Some(&pattern));
+        let names: Vec<_> = settings.backups.keys().map(ToString::to_string).collect();
+        assert_eq!(names, ["main"]);
+        assert!(Backup::all(&settings)[0].topics.selects("orders", &[]));
+        assert!(with_a_backup(Settings::default(), None).backups.is_empty());
+        let configured = with_a_backup(settings, Some(&"other".parse().unwrap()));
+        assert!(!Backup::all(&configured)[0].topics.selects("other", &[]), "what is configured stays as it is");
     }
 }

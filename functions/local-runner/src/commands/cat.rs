@@ -6,11 +6,11 @@ use serde::Serialize;
 use shared::{
     adapters::{instance, system_clock::SystemClock},
     archive::{
-        self, SegmentEntry,
         pins::Hold,
         reading::{
-            holdings::{self, HeldTopic},
-            pinned, segments,
+            holdings::HeldTopic,
+            pinned,
+            range::{ChainRange, RangeSegment},
         },
     },
     chain::ChainIdentity,
@@ -18,6 +18,7 @@ use shared::{
     record::{Header, Millis, Offset, Partition, Record, TimestampType},
 };
 
+use super::find;
 use crate::{
     cli::CatArgs,
     failure::{Failure, Verdict},
@@ -54,61 +55,38 @@ struct Data<'a> {
 pub(super) async fn run(config: Option<&str>, args: CatArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
     let objects = &*storage.objects;
-    let (backup, topic) = find(objects, &args).await?;
+    let (backup, topic) = find::topic(objects, &args.topic, args.incarnation, args.storage.backup.as_deref()).await?;
     let holds = vec![Hold { incarnation: Some(topic.claim.incarnation), from: args.from, ..Hold::topic(&topic.topic) }];
     let id = format!("cat-{}", instance::name(&SystemClock));
     pinned(objects, &backup, holds, &id, print_topic(objects, &topic, &args)).await?
 }
 
 async fn print_topic(objects: &dyn Objects, topic: &HeldTopic, args: &CatArgs) -> Result<Verdict, Failure> {
-    let chains = topic.chains.iter().filter(|chain| args.partition.is_none_or(|wanted| chain.partition == wanted));
-    for chain in chains {
-        for entry in within(segments::entries(objects, chain).await?, args.from, args.to) {
-            print_segment(objects, chain, &entry, args).await?;
+    for chain in chains(topic, args.partition)? {
+        let mut segments = ChainRange::open(objects, chain, args.from..args.to.unwrap_or(Offset(i64::MAX))).await?;
+        while let Some(segment) = segments.next().await? {
+            print_segment(chain, &segment, args)?;
         }
     }
     Ok(Verdict::Good)
 }
 
-/// The one incarnation of the one topic that is meant, and its backup.
-async fn find(objects: &dyn Objects, args: &CatArgs) -> Result<(String, HeldTopic), Failure> {
-    let mut found = vec![];
-    for backup in holdings::backups(objects, args.storage.backup.as_deref()).await? {
-        let mut held = holdings::topics(objects, &backup, |topic| topic == args.topic).await?;
-        held.retain(|topic| args.incarnation.is_none_or(|n| topic.claim.incarnation == n));
-        found.extend(held.pop().map(|topic| (backup.owner.backup, topic)));
-    }
-    let names: Vec<_> = found.iter().map(|(backup, _)| backup.as_str()).collect();
-    match names[..] {
-        [] => Err(Failure::Usage(format!(
-            "the backup holds no such topic {:?}: `highwater topics` lists what it holds",
-            args.topic
-        ))),
-        [_] => Ok(found.swap_remove(0)),
-        _ => Err(Failure::Usage(format!(
-            "topic {:?} is in the backups {}: name one with --backup",
-            args.topic,
-            names.join(", ")
-        ))),
+/// The chains of a topic, or that of one partition.
+fn chains(topic: &HeldTopic, only: Option<Partition>) -> Result<Vec<&ChainIdentity>, Failure> {
+    let chains: Vec<_> = topic.chains.iter().filter(|chain| only.is_none_or(|only| chain.partition == only)).collect();
+    match only.filter(|_| chains.is_empty()) {
+        None => Ok(chains),
+        Some(partition) => {
+            let held: Vec<_> = topic.chains.iter().map(|chain| chain.partition.to_string()).collect();
+            let (name, held) = (&topic.topic, held.join(", "));
+            Err(Failure::Usage(format!("the backup holds no partition {partition} of topic {name:?}: it holds {held}")))
+        }
     }
 }
 
-/// The segments that may hold offsets of [from, to): a segment reaches to the base of the one behind it.
-fn within(entries: Vec<SegmentEntry>, from: Offset, to: Option<Offset>) -> Vec<SegmentEntry> {
-    let ends: Vec<_> = entries.iter().skip(1).map(|next| next.base).chain([Offset(i64::MAX)]).collect();
-    let overlaps = |(entry, end): &(SegmentEntry, Offset)| *end > from && to.is_none_or(|to| entry.base < to);
-    entries.into_iter().zip(ends).filter(overlaps).map(|(entry, _)| entry).collect()
-}
-
-async fn print_segment(
-    objects: &dyn Objects,
-    chain: &ChainIdentity,
-    entry: &SegmentEntry,
-    args: &CatArgs,
-) -> Result<(), Failure> {
-    let segment = archive::read_segment(objects, &entry.key).await?;
-    for group in segment.row_groups() {
-        let records = group.map_err(|source| Failure::Segment { key: entry.key.clone(), source })?;
+fn print_segment(chain: &ChainIdentity, segment: &RangeSegment, args: &CatArgs) -> Result<(), Failure> {
+    for group in segment.reader.row_groups() {
+        let records = group.map_err(|source| Failure::Segment { key: segment.entry.key.clone(), source })?;
         for record in
             records.iter().filter(|record| record.offset >= args.from && args.to.is_none_or(|to| record.offset < to))
         {
@@ -140,24 +118,6 @@ fn data(bytes: &Bytes) -> Data<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(base: i64) -> SegmentEntry {
-        SegmentEntry { key: base.to_string(), base: Offset(base), cuts: 0, size_bytes: 0 }
-    }
-
-    fn bases(from: i64, to: Option<i64>) -> Vec<i64> {
-        let entries = [0, 10, 25].map(entry).to_vec();
-        within(entries, Offset(from), to.map(Offset)).iter().map(|entry| entry.base.0).collect()
-    }
-
-    #[test]
-    fn only_segments_that_may_hold_the_range_are_read() {
-        assert_eq!(bases(0, None), [0, 10, 25]);
-        assert_eq!(bases(10, None), [10, 25]);
-        assert_eq!(bases(9, Some(10)), [0]);
-        assert_eq!(bases(1_000, None), [25]);
-        assert_eq!(bases(0, Some(0)), [] as [i64; 0]);
-    }
 
     #[test]
     fn null_empty_text_and_bytes_are_told_apart() {

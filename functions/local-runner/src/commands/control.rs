@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backup_control::{Action, Context, Enabled, Status, Target};
+use backup_control::{Action, Context, Enabled, Pausable, Status};
 use serde::Serialize;
 use shared::adapters::{connect, settings, system_clock::SystemClock};
 
@@ -28,7 +28,7 @@ pub(super) async fn run(config: Option<&str>, args: ControlArgs, action: Action)
         Some(backup) => backup,
         None => the_only_one(&context)?,
     };
-    let target = Target { backup: &backup, topic: args.topic.as_deref() };
+    let target = Pausable { backup: &backup, topic: args.topic.as_deref() };
     backup_control::control(action, target, &context).await?;
     let status = backup_control::status(&backup, &context).await?;
     output::print(&Controlled { backup, status }, args.output.json)?;

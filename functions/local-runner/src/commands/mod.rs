@@ -8,12 +8,14 @@ mod config;
 mod control;
 mod dev;
 mod doctor;
+mod find;
 mod health;
 mod invoke;
 mod replicate;
 mod restore;
 mod segments;
 mod serve;
+mod sql;
 mod topics;
 mod verify;
 mod writer;
@@ -41,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,
         Command::Restore(args) => restore::run(config, args).await,
+        Command::Sql(args) => sql::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,
         Command::Doctor(args) => doctor::run(config, args).await,
         Command::Health(args) => health::run(config, args).await,

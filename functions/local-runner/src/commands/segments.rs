@@ -4,7 +4,10 @@ use serde::Serialize;
 use shared::{
     archive::{
         SegmentEntry,
-        reading::{holdings, segments},
+        reading::{
+            holdings, range,
+            segments::{self, ListedChain},
+        },
     },
     chain::ChainDigest,
     ports::objects::Objects,
@@ -12,6 +15,7 @@ use shared::{
     segment::{Gap, SegmentMetadata, metadata::TimestampRange},
 };
 
+use super::find;
 use crate::{
     cli::SegmentsArgs,
     failure::{Failure, Verdict},
@@ -22,6 +26,9 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub(super) struct Segments {
     segments: Vec<Segment>,
+    /// The places at which they do not join: a segment is missing there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,8 +56,11 @@ pub(super) async fn run(config: Option<&str>, args: SegmentsArgs) -> Result<Verd
     let storage = storage::open(config, &args.storage).await?;
     let wanted = |topic: &str| args.topic.as_ref().is_none_or(|pattern| pattern.matches(topic));
     let segments = held(&*storage.objects, args.storage.backup.as_deref(), wanted).await?;
+    if let Some(topic) = args.topic.filter(|_| segments.segments.is_empty()) {
+        return Err(find::no_topic(&topic.to_string()));
+    }
     output::print(&segments, args.output.json)?;
-    Ok(Verdict::Good)
+    Ok(if segments.holes.is_empty() { Verdict::Good } else { Verdict::Wrong })
 }
 
 /// The segments of the wanted topics.
@@ -59,15 +69,16 @@ pub(super) async fn held(
     backup: Option<&str>,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Segments, Failure> {
-    let mut found = vec![];
+    let mut held = Segments { segments: vec![], holes: vec![] };
     for backup in holdings::backups(objects, backup).await? {
         for chain in holdings::topics(objects, &backup, &wanted).await?.into_iter().flat_map(|topic| topic.chains) {
-            let entries = segments::entries(objects, &chain).await?;
+            let ListedChain { floor, entries } = segments::listed(objects, &chain).await?;
             let described = segments::described(objects, &chain, entries).await?;
-            found.extend(described.into_iter().map(Segment::from));
+            held.holes.extend(range::holes(&chain, floor, &described).map(|hole| hole.to_string()));
+            held.segments.extend(described.into_iter().map(Segment::from));
         }
     }
-    Ok(Segments { segments: found })
+    Ok(held)
 }
 
 impl From<(SegmentEntry, SegmentMetadata)> for Segment {
@@ -113,6 +124,8 @@ impl Report for Segments {
             ]
         };
         let heads = ["KEY", "NEXT", "RECORDS", "BYTES", "STORED", "FROM", "TO"];
-        table::layout(heads, &self.segments.iter().map(row).collect::<Vec<_>>())
+        let table = table::layout(heads, &self.segments.iter().map(row).collect::<Vec<_>>());
+        let holes: String = self.holes.iter().map(|hole| format!("{hole}\n")).collect();
+        format!("{table}{holes}")
     }
 }

@@ -11,7 +11,11 @@ use shared::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{functions::Answer, listeners::Port, ports::Ports};
+use super::{
+    functions::Answer,
+    port::Port,
+    ports::{Need, Ports},
+};
 
 /// One row: everything that hosting a function takes. `C` is its context.
 pub struct Function<C: 'static> {
@@ -21,6 +25,8 @@ pub struct Function<C: 'static> {
     pub about: &'static str,
     /// The services it needs.
     pub needs: &'static [Need],
+    /// The services it asks where they are configured.
+    pub asks: &'static [Need],
     /// The functions it invokes, which are hosted with it.
     pub invokes: &'static [&'static str],
     /// Makes its context; `None` where a service that it needs is not there.
@@ -29,21 +35,6 @@ pub struct Function<C: 'static> {
     pub triggers: &'static [Trigger<C>],
     /// Runs it once.
     pub handler: fn(Value, Arc<C>) -> BoxFuture<'static, Answer>,
-}
-
-/// A service that a function needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Section `kafka`.
-    Kafka,
-    /// Sections `storage` and `backups`.
-    Storage,
-    /// Section `redis`.
-    Redis,
-    /// Sections `locations`.
-    Locations,
-    /// Section `target`, or else `kafka`.
-    Target,
 }
 
 /// What starts a function.
@@ -119,6 +110,8 @@ pub struct Row {
     pub about: &'static str,
     /// [`Function::needs`]
     pub needs: &'static [Need],
+    /// [`Function::asks`]
+    pub asks: &'static [Need],
     /// [`Function::invokes`]
     pub invokes: &'static [&'static str],
     /// The listeners that it answers on.
@@ -162,11 +155,11 @@ impl Row {
 
 impl<C: Send + Sync + 'static> From<Function<C>> for Row {
     fn from(function: Function<C>) -> Row {
-        let Function { name, about, needs, invokes, context, triggers, handler } = function;
+        let Function { name, about, needs, asks, invokes, context, triggers, handler } = function;
         let port = |trigger: &Trigger<C>| if let Trigger::Http(port, ..) = trigger { Some(*port) } else { None };
         let listens = triggers.iter().filter_map(port).collect();
         let host = move |world: &World<'_>| Some(hosted(context(world)?, world.settings, triggers, handler));
-        Row { name, about, needs, invokes, listens, host: Box::new(host) }
+        Row { name, about, needs, asks, invokes, listens, host: Box::new(host) }
     }
 }
 

@@ -2,53 +2,14 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use shared::config::listen::{Listen, ListenSettings};
+use shared::config::listen::ListenSettings;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Host, selection::Selection};
+use super::{Host, port::Port, selection::Selection};
 use crate::http::{
     events, invoke, routes,
     server::{ListenError, Listening, bind},
 };
-
-/// A listener, by the name of its setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// Prometheus and probes.
-    Metrics,
-    /// Backbeat's routes and our own beside them.
-    Query,
-    /// AWS Lambda's Invoke API.
-    Invoke,
-    /// The event gateway.
-    Gateway,
-    /// The console.
-    Console,
-}
-
-impl Port {
-    const ALL: [Port; 5] = [Port::Metrics, Port::Query, Port::Invoke, Port::Gateway, Port::Console];
-
-    fn name(self) -> &'static str {
-        match self {
-            Port::Metrics => "metrics",
-            Port::Query => "query",
-            Port::Invoke => "invoke",
-            Port::Gateway => "gateway",
-            Port::Console => "console",
-        }
-    }
-
-    fn setting(self, settings: &ListenSettings) -> &Listen {
-        match self {
-            Port::Metrics => &settings.metrics,
-            Port::Query => &settings.query,
-            Port::Invoke => &settings.invoke,
-            Port::Gateway => &settings.gateway,
-            Port::Console => &settings.console,
-        }
-    }
-}
 
 /// Open ports that nothing is answered on yet.
 pub struct Listeners(Vec<(Port, Listening)>);

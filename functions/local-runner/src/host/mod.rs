@@ -4,6 +4,7 @@
 pub mod function;
 pub mod functions;
 pub mod listeners;
+pub mod port;
 pub mod ports;
 pub mod selection;
 pub mod signals;
@@ -20,7 +21,7 @@ use shared::{
 use self::{
     function::{Hosted, Mount, World},
     functions::{Functions, LateInvoker},
-    ports::Ports,
+    ports::{Need, Ports},
     selection::Selection,
     triggers::Triggers,
 };
@@ -41,8 +42,9 @@ pub struct Host {
 }
 
 impl Host {
-    /// Connects to what the selected functions need, and hosts them. The metrics topic is made where it is not there.
-    /// `gateway` is the event gateway of this process, where it has one.
+    /// Connects to what the selected functions need, and hosts them. For those that need Kafka the prefixes of the backups
+    /// are claimed, and the metrics topic is made where it is not there. `gateway` is the event gateway of this process,
+    /// where it has one.
     ///
     /// # Errors
     /// When a service is not configured, or cannot be reached.
@@ -51,8 +53,11 @@ impl Host {
         selection: &Selection,
         gateway: Option<SocketAddr>,
     ) -> Result<Self, Failure> {
-        let ports = Ports::connect(settings, selection, gateway).await?;
-        if let Some(kafka) = &ports.kafka {
+        let ports = Ports::connect(settings, &selection.services(settings), gateway).await?;
+        if let Some(kafka) = ports.kafka.as_ref().filter(|_| selection.needs(Need::Kafka)) {
+            if let Some(objects) = ports.objects.as_ref().filter(|_| selection.needs(Need::Storage)) {
+                connect::claim_owners(settings, &**kafka, &**objects).await?;
+            }
             connect::create_metrics_topic(settings, &**kafka).await;
             if settings.replicates() {
                 connect::create_replication_topic(settings, &**kafka).await?;

@@ -19,7 +19,25 @@ use shared::{
     pushing::Pushing,
 };
 
-use super::{function::Need, selection::Selection};
+/// A service that a function needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Section `kafka`.
+    Kafka,
+    /// Sections `storage` and `backups`.
+    Storage,
+    /// Section `redis`.
+    Redis,
+    /// Sections `locations`.
+    Locations,
+    /// Section `target`, or else `kafka`.
+    Target,
+}
+
+impl Need {
+    /// All of them.
+    pub const ALL: [Need; 5] = [Need::Kafka, Need::Storage, Need::Redis, Need::Locations, Need::Target];
+}
 
 /// The ports; a part that no hosted function needs is absent.
 #[derive(Clone)]
@@ -43,27 +61,20 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Connects to what `selection` needs and checks each: reachable, let in, and what the chain asks of it. `gateway` is
-    /// the event gateway of this process, where it has one.
+    /// Connects to these services and checks each: reachable, let in, and what the chain asks of it. `gateway` is the event
+    /// gateway of this process, where it has one.
     ///
     /// # Errors
     /// Everything that is wrong, each with its setting.
-    pub async fn connect(
-        settings: &Settings,
-        selection: &Selection,
-        gateway: Option<SocketAddr>,
-    ) -> Result<Self, StartError> {
-        let kafka = when(selection.needs(Need::Kafka), connect::kafka(settings));
-        let storage = when(selection.needs(Need::Storage), connect::storage(settings));
-        let redis = when(selection.needs(Need::Redis), connect::redis(settings));
-        let target = when(selection.needs(Need::Target), connect::target(settings));
+    pub async fn connect(settings: &Settings, needs: &[Need], gateway: Option<SocketAddr>) -> Result<Self, StartError> {
+        let kafka = when(needs.contains(&Need::Kafka), connect::kafka(settings));
+        let storage = when(needs.contains(&Need::Storage), connect::storage(settings));
+        let redis = when(needs.contains(&Need::Redis), connect::redis(settings));
+        let target = when(needs.contains(&Need::Target), connect::target(settings));
         let ((kafka, objects), (store, target)) =
             connect::both(connect::both(kafka, storage), connect::both(redis, target)).await?;
-        if let (Some(kafka), Some(objects)) = (&kafka, &objects) {
-            connect::claim_owners(settings, &**kafka, &**objects).await?;
-        }
         let pushing = connect::event_gateway(settings, gateway);
-        let locations = when(selection.needs(Need::Locations), connect::locations(settings)).await?;
+        let locations = when(needs.contains(&Need::Locations), connect::locations(settings)).await?;
         let buckets = settings.storage.as_ref().map(|storage| Arc::new(S3Buckets::beside(storage)) as Arc<dyn Buckets>);
         let locations = locations.unwrap_or_default();
         Ok(Ports { kafka, objects, store, target, locations, buckets, pushing, clock: Arc::new(SystemClock) })

@@ -1,8 +1,11 @@
 //! Which functions of the table a process hosts, and what they need together.
 
+use shared::config::Settings;
+
 use super::{
-    function::{Need, Row},
-    listeners::Port,
+    function::Row,
+    port::Port,
+    ports::Need,
     table::{TABLE, row},
 };
 
@@ -46,6 +49,20 @@ impl Selection {
         self.0.iter().any(|row| row.needs.contains(&need))
     }
 
+    /// The services to connect to: what they need, and what they ask where it is configured.
+    #[must_use]
+    pub fn services(&self, settings: &Settings) -> Vec<Need> {
+        let is_configured = |need| match need {
+            Need::Kafka => settings.kafka.is_some(),
+            Need::Storage => settings.storage.is_some(),
+            Need::Redis => settings.redis.is_some(),
+            Need::Locations => !settings.locations.is_empty(),
+            Need::Target => settings.kafka.is_some(),
+        };
+        let asks = |need| self.0.iter().any(|row| row.asks.contains(&need));
+        Need::ALL.into_iter().filter(|need| self.needs(*need) || (asks(*need) && is_configured(*need))).collect()
+    }
+
     /// Whether a listener is opened: the Invoke API where all functions are hosted, the console's with its page, another
     /// where a function answers on it.
     #[must_use]
@@ -63,14 +80,24 @@ mod tests {
     use super::*;
 
     fn needs(names: &[&str]) -> Vec<Need> {
-        let selection = Selection::only(names);
-        [Need::Kafka, Need::Storage, Need::Redis].into_iter().filter(|need| selection.needs(*need)).collect()
+        Selection::only(names).services(&Settings::default())
     }
 
     #[test]
     fn functions_that_work_on_the_storage_alone_need_nothing_else() {
         assert_eq!(needs(&[segment_expirer::NAME]), [Need::Storage]);
         assert_eq!(needs(&[backup_control::NAME]), [Need::Storage]);
+    }
+
+    #[test]
+    fn a_verifier_asks_kafka_and_redis_where_they_are_configured() {
+        assert_eq!(needs(&[backup_verifier::NAME]), [Need::Storage]);
+        let text = "[kafka]\nbootstrap_servers = \"k:9092\"\n[redis]\nurl = \"redis://r\"";
+        let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
+        assert_eq!(
+            Selection::only(&[backup_verifier::NAME]).services(&settings),
+            [Need::Kafka, Need::Storage, Need::Redis]
+        );
     }
 
     #[test]

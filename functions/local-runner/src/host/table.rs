@@ -8,19 +8,18 @@ use std::{
 use futures::future::BoxFuture;
 use serde_json::json;
 use shared::{
-    config::{BackupSettings, Settings},
+    config::{BackupName, BackupSettings, Settings, backups::VerifySettings},
     function::answer,
     web::{HttpRequest, HttpResponse},
 };
 
 use super::{
     function::{
-        Function,
-        Need::{Kafka, Locations, Redis, Storage, Target},
-        Row, Schedule,
+        Function, Row, Schedule,
         Trigger::{self, Http, Poller},
     },
-    listeners::Port,
+    port::Port,
+    ports::Need::{Kafka, Locations, Redis, Storage, Target},
 };
 
 /// All functions.
@@ -30,6 +29,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: segment_writer::NAME,
             about: "Kafka to segments",
             needs: &[Kafka, Storage],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 let (kafka, objects) = (world.kafka()?, world.objects()?);
@@ -46,6 +46,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: segment_expirer::NAME,
             about: "Old segments out of the backup",
             needs: &[Storage],
+            asks: &[Redis],
             invokes: &[],
             context: |world| {
                 let (objects, store) = (world.objects()?, world.store());
@@ -60,6 +61,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: object_replicator::NAME,
             about: "Objects to other locations",
             needs: &[Kafka, Storage, Locations],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 let (kafka, objects, buckets) = (world.kafka()?, world.objects()?, world.ports.buckets.clone()?);
@@ -84,6 +86,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: segment_restorer::NAME,
             about: "Topics of a backup into a cluster",
             needs: &[Storage, Target],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 let (objects, target) = (world.objects()?, world.target()?);
@@ -97,9 +100,28 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             },
         }),
         Row::from(Function {
+            name: backup_verifier::NAME,
+            about: "Backups against themselves, Kafka and the figures",
+            needs: &[Storage],
+            asks: &[Kafka, Redis],
+            invokes: &[],
+            context: |world| {
+                let (objects, kafka, store) = (world.objects()?, world.kafka(), world.store());
+                let settings = Some(world.settings);
+                let context =
+                    backup_verifier::Context::new(settings, objects, kafka, store, world.clock(), world.instance);
+                Some(Arc::new(context))
+            },
+            triggers: &[Trigger::Schedule(verifications)],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| backup_verifier::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
             name: lag_monitor::NAME,
             about: "Log ends, new topics, figures healed",
             needs: &[Kafka, Storage, Redis],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 let (kafka, objects, store) = (world.kafka()?, world.objects()?, world.store()?);
@@ -114,6 +136,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: metrics_consumer::NAME,
             about: "The metrics topic to folded increments",
             needs: &[Kafka],
+            asks: &[],
             invokes: &[metrics_aggregator::NAME],
             context: |world| {
                 let invoker = world.invoker.clone();
@@ -130,6 +153,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: metrics_aggregator::NAME,
             about: "Increments to Redis",
             needs: &[Redis],
+            asks: &[],
             invokes: &[],
             context: |world| Some(Arc::new(metrics_aggregator::Context { store: world.store()? })),
             triggers: &[],
@@ -141,6 +165,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: metrics_query::NAME,
             about: "Questions about figures",
             needs: &[Redis],
+            asks: &[],
             invokes: &[],
             context: |world| Some(Arc::new(metrics_query::Context::new(world.settings, world.store()?, world.clock()))),
             triggers: &[
@@ -162,6 +187,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: backup_control::NAME,
             about: "Backups and topics paused and resumed",
             needs: &[Storage],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 Some(Arc::new(backup_control::Context::new(world.settings, world.objects()?, world.clock())))
@@ -181,6 +207,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: segment_browser::NAME,
             about: "Segments and their first records, for people",
             needs: &[Storage],
+            asks: &[],
             invokes: &[],
             context: |world| Some(Arc::new(segment_browser::Context::new(world.settings, world.objects()?))),
             triggers: &[
@@ -199,6 +226,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: metrics_gateway::NAME,
             about: "Pushed progress to the metrics topic",
             needs: &[Kafka],
+            asks: &[],
             invokes: &[],
             context: |world| {
                 Some(Arc::new(metrics_gateway::Context::new(world.settings, world.kafka()?, world.clock())))
@@ -214,6 +242,7 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: web_console::NAME,
             about: "The page that shows all of it",
             needs: &[],
+            asks: &[],
             invokes: &[],
             context: |_| Some(Arc::new(())),
             triggers: &[Http(Port::Console, "", |request, _| Box::pin(async move { web_console::handle(&request) }))],
@@ -237,6 +266,16 @@ fn expiries(settings: &Settings) -> Vec<Schedule> {
     let every = |backup: &BackupSettings| backup.retention.map(|retention| retention.check_every.0);
     let with_retention = settings.backups.iter().filter_map(|(name, backup)| Some((name, every(backup)?)));
     with_retention.map(|(name, every)| Schedule { payload: json!({ "backup": name.as_str() }), every }).collect()
+}
+
+/// Each backup with a section `verify` is verified as often as that says.
+fn verifications(settings: &Settings) -> Vec<Schedule> {
+    let scheduled = settings.backups.iter().filter_map(|(name, backup)| Some((name, backup.verify?)));
+    let schedule = |(name, verify): (&BackupName, VerifySettings)| Schedule {
+        payload: json!({ "backup": name.as_str(), "deep": verify.deep }),
+        every: verify.every.0,
+    };
+    scheduled.map(schedule).collect()
 }
 
 fn refresh(settings: &Settings) -> Duration {
@@ -271,5 +310,14 @@ mod tests {
         let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
         let expected = Schedule { payload: json!({"backup": "b"}), every: Duration::from_secs(300) };
         assert_eq!(expiries(&settings), [expected]);
+    }
+
+    #[test]
+    fn only_backups_that_say_so_are_verified_by_themselves() {
+        let text = "[backups.a]\ntopics={include=[\"*\"]}\n[backups.b]\ntopics={include=[\"x\"]}\n\
+                    verify={every=\"1d\",deep=true}";
+        let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
+        let payload = json!({"backup": "b", "deep": true});
+        assert_eq!(verifications(&settings), [Schedule { payload, every: Duration::from_secs(86_400) }]);
     }
 }

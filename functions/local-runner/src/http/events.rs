@@ -102,7 +102,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::host::listeners::Port;
+    use crate::host::port::Port;
 
     struct World {
         status: Arc<AtomicU16>,

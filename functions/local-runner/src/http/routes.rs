@@ -61,7 +61,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::host::listeners::Port;
+    use crate::host::port::Port;
 
     /// A function that answers with its name and the target as it got it.
     fn mount(name: &'static str, prefix: &'static str) -> Mount {

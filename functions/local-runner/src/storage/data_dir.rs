@@ -47,6 +47,12 @@ pub fn replica_url() -> StorageUrl {
     format!("s3://{REPLICA_BUCKET}").parse().expect("the constant above is a valid bucket name")
 }
 
+/// Where the embedded S3 keeps its objects, each in a file of its key.
+#[must_use]
+pub fn objects(folder: &Path) -> PathBuf {
+    folder.join("s3").join(BUCKET)
+}
+
 /// Serves the folder, made where it is not there, on the loopback; port 0: any.
 pub async fn serve(folder: &Path, port: u16) -> Result<EmbeddedS3, EmbeddedError> {
     let server = EmbeddedS3::start(&folder.join("s3"), SocketAddr::new(ANY_PORT.ip(), port), BUCKET).await?;

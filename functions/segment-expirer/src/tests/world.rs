@@ -22,7 +22,7 @@ use shared::{
     segment::Compression,
 };
 
-use crate::{Backup, BackupReport, Context, Expire, Limits, Protections, handle};
+use crate::{Backup, BackupReport, Context, Expire, Limits, handle};
 
 pub(super) const DAY: i64 = 86_400_000;
 pub(super) const START: Millis = Millis(1_700_000_000_000);
@@ -137,7 +137,6 @@ impl World {
             limits: Limits::default(),
             store: None,
             runs: RunLog::new(crate::NAME, None),
-            protections: Protections::ALL,
         }
     }
 

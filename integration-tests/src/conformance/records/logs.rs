@@ -55,6 +55,8 @@ pub async fn bounds_are_told_in_the_order_asked_for(cluster: &dyn Cluster) {
     assert!(matches!(told[2], Err(RecordsError::Unknown { .. })), "{:?}", told[2]);
     assert_eq!(told[3], Ok(bounds_of(0, 0, 0)));
     assert_eq!(cluster.kafka().bounds(&[]).await.expect("the cluster answers"), []);
+    let told = cluster.kafka().bounds(&asked[..1]).await.expect("the cluster answers where no partition is there");
+    assert!(matches!(told[..], [Err(RecordsError::Unknown { .. })]), "{told:?}");
 }
 
 /// The cluster's id does not change.

@@ -1,5 +1,7 @@
 //! Where logs start and end, for many partitions in three requests to each leader.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka_sys::bindings as sys;
 use sys::{rd_kafka_IsolationLevel_t as Isolation, rd_kafka_OffsetSpec_t as Spec};
@@ -8,6 +10,7 @@ use super::{
     admin::Admin,
     native::{self, Event},
     partitions::{self, Answers, Said},
+    topics,
 };
 use crate::{
     ports::records::{LogBounds, RecordsError},
@@ -24,6 +27,31 @@ pub(super) fn bounds(
     if partitions.is_empty() {
         return Ok(vec![]);
     }
+    match known_bounds(admin, partitions) {
+        // Of partitions none of which exists the client finds no leader, and calls that no answer.
+        Err(error) if error.retry() && !is_any_known(admin, partitions)? => {
+            let unknown = |partition: &TopicPartition| {
+                Err(admin.errors().of(OPERATION, &partition.to_string(), Code::UnknownPartition, ""))
+            };
+            Ok(partitions.iter().map(unknown).collect())
+        }
+        answer => answer,
+    }
+}
+
+/// Whether one of these partitions exists.
+fn is_any_known(admin: &Admin, partitions: &[TopicPartition]) -> Result<bool, RecordsError> {
+    let names: BTreeSet<Arc<str>> = partitions.iter().map(|partition| partition.topic.clone()).collect();
+    let topics = topics::describe(admin, &names.into_iter().collect::<Vec<_>>())?;
+    let is_known =
+        |it: &TopicPartition| topics.iter().any(|topic| topic.name == it.topic && it.partition.0 < topic.partitions);
+    Ok(partitions.iter().any(is_known))
+}
+
+fn known_bounds(
+    admin: &Admin,
+    partitions: &[TopicPartition],
+) -> Result<Vec<Result<LogBounds, RecordsError>>, RecordsError> {
     let start = offsets(admin, partitions, Spec::RD_KAFKA_OFFSET_SPEC_EARLIEST, None)?;
     let latest = Spec::RD_KAFKA_OFFSET_SPEC_LATEST;
     // In this order: a high watermark that is still above the stable end is held up by an open transaction, and not by what

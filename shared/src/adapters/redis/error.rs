@@ -4,6 +4,10 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::ports::store::StoreError;
 
+/// Why Redis Cluster is refused.
+pub(super) const CLUSTER: &str = "this is a Redis Cluster, which highwater does not support, because one batch touches keys of \
+     many slots: use a single server or Sentinel";
+
 /// Redis's words for "not now": the same call may succeed later.
 const NOT_NOW: [&str; 6] = ["BUSY", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE", "NOTREADY"];
 
@@ -50,9 +54,7 @@ fn refusal(error: &RedisError) -> String {
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
             "this user needs the commands of strings, hashes, scripts and INFO"
         }
-        (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot), _) => {
-            super::link::CLUSTER
-        }
+        (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot), _) => CLUSTER,
         _ => return error.to_string(),
     };
     format!("{error}; {hint}")

@@ -15,13 +15,9 @@ use tokio::time::timeout;
 use super::{error, sentinel::SentinelUrl};
 use crate::{config::redis::RedisSettings, ports::store::StoreError};
 
-/// Why Redis Cluster is refused.
-pub(super) const CLUSTER: &str = "this is a Redis Cluster, which highwater does not support, because one batch touches keys of \
-     many slots: use a single server or Sentinel";
-
 /// One connection, shared by all calls and made again after it failed.
 pub(super) struct Link {
-    target: tokio::sync::Mutex<Target>,
+    connector: tokio::sync::Mutex<Connector>,
     connection: Mutex<Option<Connected>>,
     timeout: Duration,
     /// The URL without credentials, for errors.
@@ -36,7 +32,7 @@ pub(super) struct Connected {
     pub(super) tells_run: bool,
 }
 
-enum Target {
+enum Connector {
     Server(Box<Client>),
     Sentinel(Box<SentinelClient>),
 }
@@ -46,8 +42,8 @@ impl Link {
     pub(super) fn new(settings: &RedisSettings) -> Result<Self, StoreError> {
         let url = settings.shown_url();
         let refused = |message| StoreError::Refused { operation: "open", url: url.clone(), message };
-        let target = tokio::sync::Mutex::new(Target::new(settings).map_err(refused)?);
-        Ok(Link { target, connection: Mutex::default(), timeout: settings.timeout.0, shown_url: url })
+        let connector = tokio::sync::Mutex::new(Connector::new(settings).map_err(refused)?);
+        Ok(Link { connector, connection: Mutex::default(), timeout: settings.timeout.0, shown_url: url })
     }
 
     /// Runs `call` on the connection, all of it within the time-out.
@@ -78,17 +74,17 @@ impl Link {
         if let Some(connected) = &*self.held() {
             return Ok(connected.clone());
         }
-        let mut target = self.target.lock().await;
+        let mut connector = self.connector.lock().await;
         if let Some(connected) = &*self.held() {
             return Ok(connected.clone());
         }
-        let mut connection = target.connect(self.timeout).await?;
+        let mut connection = connector.connect(self.timeout).await?;
         let tells_run = inspect(&mut connection, &self.shown_url).await?;
         Ok(self.held().insert(Connected { connection, tells_run }).clone())
     }
 }
 
-impl Target {
+impl Connector {
     fn new(settings: &RedisSettings) -> Result<Self, String> {
         let ca = settings.ca_file.as_ref().map(|path| {
             std::fs::read(path).map_err(|e| format!("redis.ca_file {} cannot be read: {e}", path.display()))
@@ -97,11 +93,11 @@ impl Target {
         let url = settings.url.reveal();
         match SentinelUrl::parse(url)? {
             Some(sentinel) => {
-                sentinel.client().map(|client| Target::Sentinel(Box::new(client))).map_err(|e| invalid(&e))
+                sentinel.client().map(|client| Connector::Sentinel(Box::new(client))).map_err(|e| invalid(&e))
             }
-            None => {
-                Self::server(url, certificates).map(|client| Target::Server(Box::new(client))).map_err(|e| invalid(&e))
-            }
+            None => Self::server(url, certificates)
+                .map(|client| Connector::Server(Box::new(client)))
+                .map_err(|e| invalid(&e)),
         }
     }
 
@@ -116,8 +112,8 @@ impl Target {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(Some(timeout));
         match self {
-            Target::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
-            Target::Sentinel(client) => client.get_async_connection_with_config(&config).await,
+            Connector::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await,
+            Connector::Sentinel(client) => client.get_async_connection_with_config(&config).await,
         }
     }
 }
@@ -142,7 +138,7 @@ async fn inspect(connection: &mut MultiplexedConnection, shown_url: &str) -> Red
         info => info?,
     };
     if told(&info, "cluster_enabled") == Some("1") {
-        return Err((ErrorKind::InvalidClientConfig, "refused", CLUSTER.to_owned()).into());
+        return Err((ErrorKind::InvalidClientConfig, "refused", error::CLUSTER.to_owned()).into());
     }
     if let Some(policy) = told(&info, "maxmemory_policy").filter(|policy| *policy != "noeviction") {
         tracing::warn!(redis = shown_url, policy, "redis may evict figures: set maxmemory-policy to noeviction");

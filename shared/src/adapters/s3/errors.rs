@@ -100,6 +100,15 @@ impl Call<'_> {
         }
     }
 
+    /// An answer whose body could not be read to its end.
+    pub(super) fn body(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> ObjectsError {
+        let source = source.into();
+        match is_altered(&*source) {
+            true => ObjectsError::Altered { operation: self.operation, key: self.key.to_owned(), source },
+            false => self.unavailable(source),
+        }
+    }
+
     /// The store does not answer.
     pub(super) fn unavailable(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> ObjectsError {
         ObjectsError::Unavailable {
@@ -116,6 +125,32 @@ impl Call<'_> {
     }
 }
 
+/// Whether a body has another checksum than the store says. The SDK gives this no type that can be asked for.
+fn is_altered(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string().contains("checksum mismatch"))
+}
+
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_another_checksum_is_an_altered_object_and_a_broken_one_is_no_answer() {
+        let place = Place {
+            section: "storage".into(),
+            url: "s3://b".parse().unwrap(),
+            endpoint_url: None,
+            region: "eu-west-1".into(),
+            access_key_id: None,
+        };
+        let call = Call { place: &place, operation: "get", key: "k" };
+        let altered = call.body("body checksum mismatch. expected body checksum to be 1 but it was 2");
+        assert!(matches!(altered, ObjectsError::Altered { .. }) && !altered.retry(), "{altered}");
+        let broken = call.body("end of file before message length reached");
+        assert!(matches!(broken, ObjectsError::Unavailable { .. }) && broken.retry(), "{broken}");
+    }
 }

@@ -73,7 +73,7 @@ impl S3Objects {
         let size_bytes = whole_size(&output)
             .ok_or_else(|| call.refused("the store does not say how large the object is".into(), None))?;
         let (etag, modified) = (etag(&call, output.e_tag)?, modified(&call, output.last_modified)?);
-        let body = output.body.collect().await.map_err(|error| call.unavailable(error))?.into_bytes();
+        let body = output.body.collect().await.map_err(|error| call.body(error))?.into_bytes();
         Ok(Some(Object { body, size_bytes, etag, modified }))
     }
 

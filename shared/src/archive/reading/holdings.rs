@@ -48,7 +48,9 @@ pub async fn topics(
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Vec<HeldTopic>, ArchiveError> {
     let mut held = vec![];
-    for topic in archive::topics(objects, &backup.owner.backup).await?.into_iter().filter(|topic| wanted(topic)) {
+    let mut topics = archive::topics(objects, &backup.owner.backup).await?;
+    topics.retain(|topic| wanted(topic));
+    for topic in topics {
         held.extend(incarnations(objects, backup, &topic).await?);
     }
     Ok(held)

@@ -1,18 +1,29 @@
 //! The segments of a chain.
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::{
     archive::{self, ArchiveError, SegmentEntry},
     chain::{ChainIdentity, keys},
     ports::objects::Objects,
+    record::Offset,
     segment::SegmentMetadata,
 };
-use futures::{StreamExt, TryStreamExt, stream};
 
 /// How many footers are read at a time.
 pub const READS_MAX: usize = 16;
 
-/// Every segment of a chain that is part of the backup, as the listing shows it: none below the floor, and no stale one.
-pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<SegmentEntry>, ArchiveError> {
+/// The segments of a chain that count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedChain {
+    /// Where the chain begins: what lies below has expired.
+    pub floor: Offset,
+    /// Its segments in order: none below the floor, and no stale one.
+    pub entries: Vec<SegmentEntry>,
+}
+
+/// Lists the segments of a chain that are part of the backup.
+pub async fn listed(objects: &dyn Objects, chain: &ChainIdentity) -> Result<ListedChain, ArchiveError> {
     let folder = keys::chain_folder(chain);
     let floor = archive::read_floor(objects, chain).await?.floor;
     let (mut found, mut after) = (vec![], keys::before_segment(chain, floor.base));
@@ -26,7 +37,7 @@ pub async fn entries(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec
     }
     let cuts = archive::accepted_losses_behind(objects, chain, &floor).await?.cuts();
     found.retain(|entry| !entry.is_stale(&cuts));
-    Ok(found)
+    Ok(ListedChain { floor: floor.base, entries: found })
 }
 
 /// The segments with what they say of themselves, in order.
@@ -39,5 +50,6 @@ pub async fn described(
         let metadata = archive::read_metadata(objects, chain, &entry).await?;
         Ok((entry, metadata))
     };
-    stream::iter(entries).map(read).buffered(READS_MAX).try_collect().await
+    let reads: Vec<_> = entries.into_iter().map(read).collect();
+    stream::iter(reads).buffered(READS_MAX).try_collect().await
 }

@@ -1,6 +1,6 @@
 //! The store of figures against the storage.
 
-use super::{ChainReport, Finding, Kind, text_of};
+use super::{ChainReport, Finding, FindingKind, text_of};
 use crate::{
     chain::{Floor, Totals, keys},
     record::{Offset, TopicId},
@@ -22,7 +22,7 @@ pub struct Figures {
 #[must_use]
 pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) -> Vec<Finding> {
     let folder = keys::chain_folder(&report.chain);
-    let finding = |detail: String| Finding::of_object(Kind::Metrics, folder.clone(), detail);
+    let finding = |detail: String| Finding::of_object(FindingKind::Metrics, folder.clone(), detail);
     let mut findings = vec![];
     match figures.head {
         None if report.next > Offset(0) => {
@@ -37,7 +37,7 @@ pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) ->
                 "at {next} the figures have the digest {}, and the backup {}: its last segment was replaced, or the figures were",
                 point.digest, report.point.digest
             );
-            findings.push(Finding::of_object(Kind::Digest, folder.clone(), detail));
+            findings.push(Finding::of_object(FindingKind::Digest, folder.clone(), detail));
         }
         Some((next, point)) if next == report.next && point != report.point => {
             let (theirs, ours) = (text_of(&point.totals), text_of(&report.point.totals));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Finding, Kind};
+use super::{Finding, FindingKind};
 use crate::{
     chain::seal::{SealRule, Worth},
     record::{Millis, Offset},
@@ -85,7 +85,8 @@ impl SealCheck {
             }
             Some(Worth::Wrong) => {
                 let detail = "its seal is not what its key makes: somebody without the key wrote it";
-                return findings.push(Finding::of_object(Kind::Forged, key, detail).with_range(range.0, range.1));
+                return findings
+                    .push(Finding::of_object(FindingKind::Forged, key, detail).with_range(range.0, range.1));
             }
             Some(Worth::None) => "it has no seal".to_owned(),
             Some(Worth::Unknown(id)) => format!("it is sealed with the key {id}, which is none of those configured"),
@@ -116,7 +117,7 @@ impl SealCheck {
 impl Pending {
     fn finding(&self, rest: &str) -> Finding {
         let detail = format!("{}, {rest}", self.why);
-        Finding::of_object(Kind::Unsealed, &*self.key, detail).with_range(self.range.0, self.range.1)
+        Finding::of_object(FindingKind::Unsealed, &*self.key, detail).with_range(self.range.0, self.range.1)
     }
 }
 
@@ -126,9 +127,11 @@ pub fn of_losses(key: &str, worth: &Worth) -> Option<Finding> {
     let (kind, detail) = match worth {
         Worth::Valid => return None,
         Worth::Wrong => {
-            (Kind::Forged, "its seal is not what its key makes: somebody without the key accepted the loss")
+            (FindingKind::Forged, "its seal is not what its key makes: somebody without the key accepted the loss")
         }
-        Worth::None | Worth::Unknown(_) => (Kind::Unsealed, "it has no seal of a known key, and so excuses nothing"),
+        Worth::None | Worth::Unknown(_) => {
+            (FindingKind::Unsealed, "it has no seal of a known key, and so excuses nothing")
+        }
     };
     Some(Finding::of_object(kind, key, detail))
 }
@@ -139,11 +142,14 @@ pub fn of_floor(key: &str, worth: &Worth, excused: bool) -> Option<Finding> {
     let finding = |kind, detail: &str| Some(Finding::of_object(kind, key, detail));
     match worth {
         Worth::Valid => None,
-        Worth::Wrong => finding(Kind::Forged, "its seal is not what its key makes: somebody without the key moved it"),
-        _ if excused => None,
-        Worth::None => finding(Kind::Unsealed, "it has no seal: somebody without the key moved it"),
-        Worth::Unknown(id) => {
-            finding(Kind::Unsealed, &format!("it is sealed with the key {id}, which is none of those configured"))
+        Worth::Wrong => {
+            finding(FindingKind::Forged, "its seal is not what its key makes: somebody without the key moved it")
         }
+        _ if excused => None,
+        Worth::None => finding(FindingKind::Unsealed, "it has no seal: somebody without the key moved it"),
+        Worth::Unknown(id) => finding(
+            FindingKind::Unsealed,
+            &format!("it is sealed with the key {id}, which is none of those configured"),
+        ),
     }
 }

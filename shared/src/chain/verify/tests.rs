@@ -74,7 +74,7 @@ fn check(floor: &Floor, segments: Vec<Listed>) -> ChainReport {
     check.finish()
 }
 
-fn kinds(findings: &[Finding]) -> Vec<(Kind, Option<i64>, Option<i64>)> {
+fn kinds(findings: &[Finding]) -> Vec<(FindingKind, Option<i64>, Option<i64>)> {
     findings.iter().map(|f| (f.kind, f.from.map(|o| o.0), f.to.map(|o| o.0))).collect()
 }
 
@@ -91,14 +91,14 @@ fn a_whole_chain_has_no_findings_and_sums_up() {
 fn a_segment_missing_in_the_middle_is_a_missing_range() {
     let mut segments = chain(&[0, 10, 25, 40]);
     segments.remove(1);
-    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::MissingRange, Some(10), Some(25))]);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(FindingKind::MissingRange, Some(10), Some(25))]);
 }
 
 #[test]
 fn a_segment_missing_at_the_start_is_a_missing_range_too() {
     let mut segments = chain(&[0, 10, 25]);
     segments.remove(0);
-    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::MissingRange, Some(0), Some(10))]);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(FindingKind::MissingRange, Some(0), Some(10))]);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_segment_that_begins_below_the_frontier_overlaps() {
     let mut other = chain(&[0, 7, 25]);
     segments.insert(1, other.remove(1));
     segments.remove(2);
-    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::Overlap, Some(7), Some(10))]);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(FindingKind::Overlap, Some(7), Some(10))]);
 }
 
 #[test]
@@ -117,20 +117,20 @@ fn a_segment_replaced_by_another_of_the_same_range_is_found_by_the_next_one() {
     metadata.own.record_bytes += 1;
     metadata.digest = digest_after(metadata.digest, 100, 101);
     let found = kinds(&check(&floor(), segments).findings);
-    assert_eq!(found, [(Kind::Totals, Some(25), Some(40)), (Kind::Digest, Some(25), Some(40))]);
+    assert_eq!(found, [(FindingKind::Totals, Some(25), Some(40)), (FindingKind::Digest, Some(25), Some(40))]);
 }
 
 #[test]
 fn an_object_of_another_size_shows_in_the_totals_of_the_next_segment() {
     let mut segments = chain(&[0, 10, 25]);
     segments[0].size_bytes += 1;
-    assert_eq!(kinds(&check(&floor(), segments).findings), [(Kind::Totals, Some(10), Some(25))]);
+    assert_eq!(kinds(&check(&floor(), segments).findings), [(FindingKind::Totals, Some(10), Some(25))]);
 }
 
 #[test]
 fn a_segment_that_cannot_be_read_is_one_finding_and_hides_none_behind_the_next() {
     let mut segments = chain(&[0, 10, 25, 40, 50]);
-    let damaged = Finding::of_object(Kind::Damaged, segments[1].key.clone(), "not a readable parquet file");
+    let damaged = Finding::of_object(FindingKind::Damaged, segments[1].key.clone(), "not a readable parquet file");
     segments[1].metadata = Err(damaged.clone());
     segments.remove(3);
     let report = check(&floor(), segments);
@@ -160,16 +160,16 @@ fn a_stale_segment_is_noted_and_counts_nothing_wherever_it_lies() {
         segments.into_iter().for_each(|listed| check.segment(listed));
         let report = check.finish();
         assert_eq!((report.findings, report.next, report.present.records), (vec![], Offset(40), 40));
-        assert_eq!(kinds(&report.notes), [(Kind::Stale, Some(at), Some(37))]);
+        assert_eq!(kinds(&report.notes), [(FindingKind::Stale, Some(at), Some(37))]);
     }
 }
 
 #[test]
 fn a_floor_that_no_segment_begins_at_is_found() {
     let raised = Floor { base: Offset(12), ..floor() };
-    assert_eq!(kinds(&check(&raised, chain(&[0, 10, 25])).findings), [(Kind::MissingTail, None, None)]);
+    assert_eq!(kinds(&check(&raised, chain(&[0, 10, 25])).findings), [(FindingKind::MissingTail, None, None)]);
     let found = kinds(&check(&raised, chain(&[0, 10, 25, 40])).findings);
-    assert_eq!(found, [(Kind::Floor, Some(12), Some(25))]);
+    assert_eq!(found, [(FindingKind::Floor, Some(12), Some(25))]);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn figures_must_not_be_behind_the_storage_nor_differ_from_it() {
     assert_eq!(compare_figures(&report, &floor(), head(25, report.point)), []);
     assert_eq!(compare_figures(&report, &floor(), head(26, floor().before)), [], "written since it was listed");
     let behind = compare_figures(&report, &floor(), head(10, report.point));
-    assert_eq!(kinds(&behind), [(Kind::Metrics, Some(10), Some(25))]);
+    assert_eq!(kinds(&behind), [(FindingKind::Metrics, Some(10), Some(25))]);
     assert_eq!(compare_figures(&report, &floor(), head(25, floor().before)).len(), 1);
     assert_eq!(compare_figures(&report, &floor(), Figures::default()).len(), 1);
     let of_another = Figures { topic_id: Some("other".into()), ..head(25, report.point) };

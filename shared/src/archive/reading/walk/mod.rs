@@ -16,7 +16,7 @@ use crate::{
         ChainIdentity, Floor,
         keys::{self, backup_folder, chain_folder},
         place::{ChainPlace, Place, classify},
-        verify::{ChainCheck, ChainReport, Finding, Kind, seals},
+        verify::{ChainCheck, ChainReport, Finding, FindingKind, seals},
     },
     function::with_sources,
     ports::objects::{ListRequest, ObjectEntry, Objects},
@@ -94,15 +94,17 @@ impl Walk<'_> {
     async fn page(&mut self, objects: &[ObjectEntry]) -> Result<(), ArchiveError> {
         let placed: Vec<(Place, &ObjectEntry)> =
             objects.iter().map(|entry| (classify(&self.owner.backup, &entry.key), entry)).collect();
-        self.learn_claims(placed.iter().map(|(place, _)| place)).await?;
-        let mut limits = self.limits(placed.iter().filter_map(|(place, _)| chain_of(place))).await?;
+        self.learn_claims(&placed).await?;
+        let mut limits = self.limits(&placed).await?;
 
         let (owner, reader) = (self.owner, self.reader);
         let claims = std::mem::take(&mut self.claims);
-        let looks = placed.into_iter().map(|(place, entry)| {
+        // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
+        let look = |(place, entry)| {
             let chain = chain_of(&place).and_then(|place| identity(owner, &claims, place));
             async move { Ok::<_, ArchiveError>((reader.segment(&place, chain, entry).await?, place, entry)) }
-        });
+        };
+        let looks: Vec<_> = placed.into_iter().map(look).collect();
         let mut looks = stream::iter(looks).buffered(reader.depth.at_once());
         while let Some((segment, place, entry)) = looks.try_next().await? {
             match chain_of(&place) {
@@ -119,7 +121,7 @@ impl Walk<'_> {
                 }
                 None if place == Place::Foreign => {
                     let detail = "no object of a backup has such a name";
-                    self.walked.findings.push(Finding::of_object(Kind::Foreign, &entry.key, detail));
+                    self.walked.findings.push(Finding::of_object(FindingKind::Foreign, &entry.key, detail));
                 }
                 None => {}
             }
@@ -131,16 +133,17 @@ impl Walk<'_> {
 
     /// Reads the claims of topics that were not met before, or have an incarnation that was claimed since: what is claimed
     /// comes after its claim.
-    async fn learn_claims(&mut self, places: impl Iterator<Item = &Place>) -> Result<(), ArchiveError> {
+    async fn learn_claims(&mut self, placed: &[(Place, &ObjectEntry)]) -> Result<(), ArchiveError> {
         let is_known = |place: &Place, topic: &Arc<str>| match (self.claims.get(topic), chain_of(place)) {
             (Some(Some(claims)), Some(chain)) => claims.iter().any(|claim| claim.incarnation == chain.incarnation),
             (known, _) => known.is_some(),
         };
         let new: BTreeSet<Arc<str>> =
-            places.filter_map(|place| topic_of(place).filter(|topic| !is_known(place, topic))).collect();
+            placed.iter().filter_map(|(place, _)| topic_of(place).filter(|topic| !is_known(place, topic))).collect();
         let (objects, backup) = (self.reader.objects, self.owner.backup.as_str());
         let read = |topic: Arc<str>| async move { (archive::claims(objects, backup, &topic).await, topic) };
-        let mut claims = stream::iter(new).map(read).buffered(READS_MAX);
+        let reads: Vec<_> = new.into_iter().map(read).collect();
+        let mut claims = stream::iter(reads).buffered(READS_MAX);
         while let Some((found, topic)) = claims.next().await {
             let found = or_finding(found, &mut self.walked.findings)?;
             self.claims.insert(topic, found);
@@ -149,12 +152,11 @@ impl Walk<'_> {
     }
 
     /// Reads the floors and accepted losses of chains that begin in a page; what is damaged counts as none.
-    async fn limits<'p>(
-        &mut self,
-        places: impl Iterator<Item = &'p ChainPlace>,
-    ) -> Result<BTreeMap<String, Limits>, ArchiveError> {
+    async fn limits(&mut self, placed: &[(Place, &ObjectEntry)]) -> Result<BTreeMap<String, Limits>, ArchiveError> {
         let current = self.current.as_ref().map(|current| current.place.clone());
-        let mut chains: Vec<ChainIdentity> = places
+        let mut chains: Vec<ChainIdentity> = placed
+            .iter()
+            .filter_map(|(place, _)| chain_of(place))
             .filter(|place| Some(*place) != current.as_ref())
             .filter_map(|place| identity(self.owner, &self.claims, place))
             .collect();
@@ -168,7 +170,8 @@ impl Walk<'_> {
             };
             (floor, accepted, chain)
         };
-        let mut read = stream::iter(chains).map(read).buffered(READS_MAX);
+        let reads: Vec<_> = chains.into_iter().map(read).collect();
+        let mut read = stream::iter(reads).buffered(READS_MAX);
         let mut limits = BTreeMap::new();
         while let Some((floor, accepted, chain)) = read.next().await {
             let floor = or_finding(floor, &mut self.walked.findings)?.unwrap_or_else(|| StoredFloor::ground(&chain));
@@ -207,7 +210,7 @@ impl Walk<'_> {
         });
         if check.is_none() {
             let detail = format!("topic {:?} has no claim of incarnation {}", place.topic, place.incarnation);
-            self.walked.findings.push(Finding::of_object(Kind::Foreign, &first.key, detail));
+            self.walked.findings.push(Finding::of_object(FindingKind::Foreign, &first.key, detail));
         }
         self.current = Some(Current { place: place.clone(), check });
     }
@@ -252,7 +255,7 @@ fn or_finding<T>(read: Result<T, ArchiveError>, findings: &mut Vec<Finding>) -> 
         Ok(value) => Ok(Some(value)),
         Err(error @ ArchiveError::Damaged { .. }) => {
             let ArchiveError::Damaged { key, .. } = &error else { return Ok(None) };
-            findings.push(Finding::of_object(Kind::Damaged, key.clone(), with_sources(&error)));
+            findings.push(Finding::of_object(FindingKind::Damaged, key.clone(), with_sources(&error)));
             Ok(None)
         }
         Err(error) => Err(error),

@@ -5,7 +5,7 @@ use crate::{
     chain::{
         ChainIdentity, SealRule,
         place::Place,
-        verify::{Finding, Kind, Listed, seals::SealSeen},
+        verify::{Finding, FindingKind, Listed, seals::SealSeen},
     },
     function::with_sources,
     ports::objects::{ObjectEntry, Objects},
@@ -79,15 +79,15 @@ impl<'a> Reader<'a> {
                 seal = Some(SealSeen::of(&footer, modified, self.rule.as_ref()));
                 (Ok(footer.metadata), content)
             }
-            Err(error @ ArchiveError::Foreign { .. }) => wrong(Kind::Foreign, &error),
+            Err(error @ ArchiveError::Foreign { .. }) => wrong(FindingKind::Foreign, &error),
             Err(error @ ArchiveError::Missing { .. }) => {
                 // The floor moves before what lies below is deleted.
                 if archive::read_floor(self.objects, &chain).await?.floor.base > entry.base {
                     return Ok(None);
                 }
-                wrong(Kind::Damaged, &error)
+                wrong(FindingKind::Damaged, &error)
             }
-            Err(error @ ArchiveError::Damaged { .. }) => wrong(Kind::Damaged, &error),
+            Err(error @ ArchiveError::Damaged { .. }) => wrong(FindingKind::Damaged, &error),
             Err(error) => return Err(error),
         };
         let (key, base, cuts) = (entry.key, entry.base, entry.cuts);
@@ -111,17 +111,17 @@ impl<'a> Reader<'a> {
         let (base, next, key) = (footer.metadata.base, footer.metadata.next, entry.key.clone());
         let found = tokio::task::spawn_blocking(move || wrong_records(body)).await;
         (self.progress)(entry.size_bytes);
-        let found = found.unwrap_or_else(|_| vec![(Kind::Damaged, "its pages cannot be decoded".to_owned())]);
+        let found = found.unwrap_or_else(|_| vec![(FindingKind::Damaged, "its pages cannot be decoded".to_owned())]);
         let finding = |(kind, detail)| Finding::of_object(kind, key.clone(), detail).with_range(base, next);
         Ok((footer, found.into_iter().map(finding).collect()))
     }
 }
 
 /// Everything that is wrong with the records of a file whose footer is right.
-fn wrong_records(body: Bytes) -> Vec<(Kind, String)> {
+fn wrong_records(body: Bytes) -> Vec<(FindingKind, String)> {
     let differences = SegmentReader::open(body).and_then(|reader| content::differences(&reader));
     match differences {
-        Ok(differences) => differences.into_iter().map(|detail| (Kind::Content, detail)).collect(),
-        Err(error) => vec![(Kind::Damaged, with_sources(&error))],
+        Ok(differences) => differences.into_iter().map(|detail| (FindingKind::Content, detail)).collect(),
+        Err(error) => vec![(FindingKind::Damaged, with_sources(&error))],
     }
 }

@@ -6,20 +6,20 @@ use shared::{
     archive::{self, ArchiveError, LogComparison},
     chain::{
         ChainIdentity, Floor, keys,
-        verify::{ChainReport, Finding, Kind},
+        verify::{ChainReport, Finding, FindingKind},
     },
     ports::{objects::Objects, records::Kafka},
     record::TopicPartition,
 };
 
-use crate::failure::Failure;
+use crate::VerifyError;
 
 /// The chains whose logs do not hold what they end with, of topics that are still the ones that were backed up.
-pub(super) async fn diverged(
+pub(crate) async fn diverged(
     kafka: &dyn Kafka,
     objects: &dyn Objects,
     chains: &[(ChainReport, Floor)],
-) -> Result<Vec<Finding>, Failure> {
+) -> Result<Vec<Finding>, VerifyError> {
     let topics = kafka.topics(None).await?;
     let live: HashSet<_> =
         topics.iter().flat_map(|topic| topic.each_partition().map(move |it| (it, topic.id.clone()))).collect();
@@ -48,14 +48,14 @@ pub(super) async fn diverged(
                 it.from,
                 it.to.0 - 1
             );
-            let finding = Finding::of_object(Kind::LogDiverged, keys::chain_folder(chain), detail);
+            let finding = Finding::of_object(FindingKind::LogDiverged, keys::chain_folder(chain), detail);
             findings.push(finding.with_range(it.from, it.to));
         }
     }
     Ok(findings)
 }
 
-async fn is_still_there(kafka: &dyn Kafka, chain: &ChainIdentity) -> Result<bool, Failure> {
+async fn is_still_there(kafka: &dyn Kafka, chain: &ChainIdentity) -> Result<bool, VerifyError> {
     let topics = kafka.topics(Some(std::slice::from_ref(&chain.topic))).await?;
     Ok(topics.iter().any(|topic| topic.id == chain.topic_id))
 }

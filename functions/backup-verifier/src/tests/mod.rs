@@ -1,26 +1,45 @@
-use std::sync::{Arc, Mutex};
+//! Verification on a small backup in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects, store::MemoryStore},
-    metrics::{registers, standing::Message},
+    archive::reading::walk::Depth,
+    metrics::{
+        registers,
+        standing::Message,
+        verifications::{self, Verification},
+    },
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::Groups,
-        store::Store,
+        store::{Query, Store, Value},
     },
-    record::{Offset, TopicPartition},
+    record::{Millis, Offset, TopicPartition},
 };
 
-use super::{report::Verified, *};
-use crate::test_backup::{NOW, TestBackup};
+use self::test_backup::{NOW, TestBackup};
+use crate::{
+    Context, Verified, VerifyError,
+    context::Nobody,
+    handle,
+    verify::{How, verified},
+    witnesses::Witnesses,
+};
+
+mod damage;
+mod test_backup;
 
 const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
 const SECOND: &str = "main/orders/1/0/00000000000000000006.kan";
 
 async fn verify(test: &TestBackup, witnesses: &Witnesses) -> Verified {
-    verified(&*test.objects, None, witnesses, &How::new(false, None)).await.unwrap()
+    verified(&*test.objects, None, witnesses, &How::new(false)).await.unwrap()
 }
 
 fn nobody() -> Witnesses {
@@ -35,18 +54,16 @@ fn kinds(verified: &Verified) -> Vec<String> {
 async fn a_whole_backup_is_good_and_counted() {
     let verified = verify(&TestBackup::make().await, &nobody()).await;
     assert!(verified.good);
-    let text = output::Report::text(&verified);
-    assert!(text.contains("good: 13 records in 3 segments"), "{text}");
+    let present = verified.backups[0].chains.iter().map(|chain| (chain.present.records, chain.present.segments));
+    assert_eq!(present.collect::<Vec<_>>(), [(10, 2), (3, 1)]);
 }
 
 #[tokio::test]
-async fn deep_reads_every_byte_and_says_how_many_and_how_fast() {
+async fn deep_reads_every_byte_and_says_how_many() {
     let test = TestBackup::make().await;
-    let verified = verified(&*test.objects, None, &nobody(), &How::new(true, None)).await.unwrap();
+    let verified = verified(&*test.objects, None, &nobody(), &How::new(true)).await.unwrap();
     let stored: u64 = verified.backups[0].chains.iter().map(|chain| chain.present.stored_bytes).sum();
     assert!(verified.good && verified.backups[0].bytes_read == stored && stored > 0, "{stored}");
-    let text = output::Report::text(&verified);
-    assert!(text.contains("good: 13 records in 3 segments, every one read: 0.0 MB in 0.0 s, "), "{text}");
 }
 
 #[tokio::test]
@@ -114,7 +131,7 @@ async fn a_topic_that_is_created_again_and_backed_up_meanwhile_is_not_foreign() 
     }
     assert_eq!(added.len(), 2, "a claim and a segment: {added:?}");
     let growing = Growing { inner: test.objects.clone(), added: Mutex::new(added) };
-    let verified = verified(&growing, None, &nobody(), &How::new(false, None)).await.unwrap();
+    let verified = verified(&growing, None, &nobody(), &How::new(false)).await.unwrap();
     assert_eq!((kinds(&verified), verified.backups[0].chains.len()), (vec![], 3));
 }
 
@@ -183,6 +200,55 @@ async fn a_storage_without_a_backup_is_good_and_one_that_was_asked_for_by_name_i
     }
     test.objects.put("someone/else.txt", Bytes::new(), PutCondition::IfAbsent).await.unwrap();
     assert!(verify(&test, &nobody()).await.good);
-    let error = verified(&*test.objects, Some("main"), &nobody(), &How::new(false, None)).await.unwrap_err();
+    let error = verified(&*test.objects, Some("main"), &nobody(), &How::new(false)).await.unwrap_err();
     assert!(error.to_string().contains("no backup \"main\""), "{error}");
+}
+
+#[tokio::test]
+async fn the_result_of_a_run_is_kept_in_redis_for_the_metrics() {
+    let test = TestBackup::make().await;
+    let (store, clock) = (figures(&test).await, Arc::new(ManualClock::at(NOW)));
+    let context = Context::new(None, test.objects.clone(), None, Some(store.clone()), clock.clone(), "test");
+    let last = async || {
+        let answers = store.read(&[Query::Registers(verifications::KEY.to_owned())]).await.unwrap();
+        let Some(Value::Registers(registers)) = answers.into_iter().next() else { panic!("a hash") };
+        verifications::read(&registers)
+    };
+    let expected = |deep, findings| vec![Verification { backup: "main".into(), at: NOW, deep, findings }];
+    assert!(handle(crate::Verify::default(), &context).await.unwrap().good);
+    assert_eq!(last().await, expected(false, 0));
+    test.objects.delete(FIRST).await.unwrap();
+    clock.set(Millis(NOW.0 + 1));
+    assert!(!handle(crate::Verify { deep: true, ..Default::default() }, &context).await.unwrap().good);
+    assert_eq!(last().await.first().map(|it| (it.deep, it.findings)), Some((true, 1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_end_before_its_deadline_says_so() {
+    let test = TestBackup::make().await;
+    let context = Context::new(None, test.objects.clone(), None, None, Arc::new(ManualClock::at(NOW)), "test");
+    let input = crate::Verify::default().by(NOW);
+    let error = handle(input, &context).await.unwrap_err();
+    assert!(matches!(error, VerifyError::OutOfTime { .. }), "{error}");
+    assert!(handle(crate::Verify::default().by(Millis(NOW.0 + 60_000)), &context).await.unwrap().good);
+}
+
+impl How {
+    /// Without keys, by a reader of this name, told nobody.
+    fn new(deep: bool) -> Self {
+        How {
+            depth: if deep { Depth::Records } else { Depth::Footers },
+            repair: false,
+            seals: BTreeMap::new(),
+            reader: "verify-test".to_owned(),
+            progress: Arc::new(Nobody),
+        }
+    }
+}
+
+/// That this compiles is the test: whoever hosts the function spawns it.
+#[test]
+fn a_run_can_be_spawned() {
+    fn spawned(_: fn(Arc<Context>) -> futures::future::BoxFuture<'static, bool>) {}
+    spawned(|context| Box::pin(async move { handle(crate::Verify::default(), &context).await.is_ok() }));
 }

@@ -1,4 +1,4 @@
-//! `highwater verify --repair`: the metrics in Redis put right by the storage, which is only read.
+//! Figures that are wrong are put right: the metrics in Redis put right by the storage, which is only read.
 //!
 //! It may run beside `serve`. Registers are read first and the storage after them, so that whatever was said of the storage
 //! is there to be seen; a register that is lowered or replaced is so only while it still is what was read.
@@ -28,8 +28,10 @@ use shared::{
     record::{Millis, Offset, Partition, TopicId},
 };
 
-use super::witnesses::{Witnesses, group_of};
-use crate::failure::Failure;
+use crate::{
+    VerifyError,
+    witnesses::{Witnesses, group_of},
+};
 
 /// Somebody may move a register between the reading and the repair: then it is looked at again.
 const ROUNDS_MAX: usize = 4;
@@ -38,7 +40,7 @@ const OPERATIONS_MAX: usize = 500;
 
 /// A register that was put right, or was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Repair {
+pub struct Repair {
     /// Its hash in Redis.
     pub hash: String,
     /// Its field there.
@@ -51,16 +53,14 @@ pub(super) struct Repair {
 }
 
 /// Puts the figures of a backup right. `vouched` says for a chain whether a key vouches for its last segment.
-pub(super) async fn repair(
+pub(crate) async fn repair(
     objects: &dyn Objects,
     backup: &HeldBackup,
     witnesses: &Witnesses,
     chains: &[(ChainReport, Floor)],
-    vouched: impl Fn(&ChainIdentity) -> bool,
-) -> Result<Vec<Repair>, Failure> {
-    let Some(store) = &witnesses.store else {
-        return Err(Failure::Usage("--repair puts metrics right, and no [redis] is configured".to_owned()));
-    };
+    vouched: impl Fn(&ChainIdentity) -> bool + Sync,
+) -> Result<Vec<Repair>, VerifyError> {
+    let Some(store) = &witnesses.store else { return Err(VerifyError::NoFigures) };
     let kafka = witnesses.kafka.as_deref();
     let repairer = Repairer { objects, store: &**store, kafka, backup, chains, vouched: &vouched };
     let mut done: Vec<Repair> = vec![];
@@ -85,7 +85,7 @@ struct Repairer<'a> {
     kafka: Option<&'a dyn Kafka>,
     backup: &'a HeldBackup,
     chains: &'a [(ChainReport, Floor)],
-    vouched: &'a dyn Fn(&ChainIdentity) -> bool,
+    vouched: &'a (dyn Fn(&ChainIdentity) -> bool + Sync),
 }
 
 /// What one look at everything asks for.
@@ -112,7 +112,7 @@ impl Repairer<'_> {
         &self.backup.owner.backup
     }
 
-    async fn look(&self, witnesses: &Witnesses) -> Result<Looked, Failure> {
+    async fn look(&self, witnesses: &Witnesses) -> Result<Looked, VerifyError> {
         let mut looked = Looked::default();
         let registers = witnesses.figures(self.name()).await?.unwrap_or_default();
         let held = self.held().await?;
@@ -124,14 +124,16 @@ impl Repairer<'_> {
         let chains = self.chains.iter().map(|(report, _)| &report.chain);
         let known: BTreeSet<_> = chains.clone().map(place).collect();
         let mut places: Vec<ChainIdentity> = chains.cloned().collect();
-        for (topic, n, partition) in chains_in(&registers).filter(|it| !known.contains(it)) {
+        let unknown: Vec<_> = chains_in(&registers).filter(|it| !known.contains(it)).collect();
+        for (topic, n, partition) in unknown {
             match self.claim(&topic, n).await? {
                 Some(id) => places.push(self.identity(&topic, id, n, partition)),
                 None => self.unclaimed(&registers, topics.as_deref(), (&topic, n, partition), &mut looked),
             }
         }
         let committed = self.committed(&places, topics.as_deref()).await?;
-        let truths = places.into_iter().map(|chain| self.truth(chain, &committed));
+        // The futures are made before the stream: a closure in it would keep whoever spawns this from being `Send`.
+        let truths: Vec<_> = places.into_iter().map(|chain| self.truth(chain, &committed)).collect();
         let mut truths = stream::iter(truths).buffered(READS_MAX);
         while let Some(truth) = truths.try_next().await? {
             for difference in truth.iter().flat_map(|truth| differences(&held, truth)) {
@@ -141,7 +143,7 @@ impl Repairer<'_> {
         Ok(looked)
     }
 
-    async fn held(&self) -> Result<Held, Failure> {
+    async fn held(&self) -> Result<Held, VerifyError> {
         let queries = Held::KINDS.map(|kind| Query::Registers(kind.key(self.name())));
         let answers = self.store.read(&queries).await?;
         let hash = |answer| match answer {
@@ -162,7 +164,7 @@ impl Repairer<'_> {
         }));
     }
 
-    async fn claim(&self, topic: &str, n: u32) -> Result<Option<TopicId>, Failure> {
+    async fn claim(&self, topic: &str, n: u32) -> Result<Option<TopicId>, VerifyError> {
         let claims = archive::claims(self.objects, self.name(), topic).await?;
         Ok(claims.into_iter().find(|claim| claim.incarnation == n).map(|claim| claim.topic_id))
     }
@@ -207,7 +209,7 @@ impl Repairer<'_> {
         &self,
         chains: &[ChainIdentity],
         topics: Option<&[Topic]>,
-    ) -> Result<BTreeMap<(Arc<str>, u32, Partition), Offset>, Failure> {
+    ) -> Result<BTreeMap<(Arc<str>, u32, Partition), Offset>, VerifyError> {
         let (Some(kafka), Some(topics)) = (self.kafka, topics) else { return Ok(BTreeMap::new()) };
         let is_live = |chain: &&ChainIdentity| {
             topics.iter().any(|topic| {
@@ -229,7 +231,7 @@ impl Repairer<'_> {
         &self,
         chain: ChainIdentity,
         committed: &BTreeMap<(Arc<str>, u32, Partition), Offset>,
-    ) -> Result<Option<Truth>, Failure> {
+    ) -> Result<Option<Truth>, VerifyError> {
         match archive::chain_end(self.objects, &chain, None).await {
             Ok(end) => Ok(Some(Truth {
                 standing: end.standing(&chain, Millis(0)),

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects},
-    chain::{ChainIdentity, Floor, LastRead, keys, verify::matrix::Damage},
-    config::selection::TopicSelection,
+    chain::{ChainIdentity, Floor, LastRead, keys},
     metrics::standing::{Message, Standing},
     ports::objects::{GetRange, ListRequest, Objects, PutCondition},
     record::{Offset, Record},
     segment::{Compression, SegmentEncoder, SegmentMetadata, SegmentStart, decoder, footer},
 };
 
-use super::figures;
-use crate::{
-    commands::verify::witnesses::Witnesses,
-    test_backup::{NOW, TestBackup},
+use super::{
+    super::test_backup::{NOW, TestBackup},
+    figures,
+    matrix::Damage,
 };
+use crate::witnesses::Witnesses;
 
 pub const FIRST: &str = "main/orders/1/0/00000000000000000000.kan";
 pub const MIDDLE: &str = "main/orders/1/0/00000000000000000005.kan";
@@ -114,8 +114,7 @@ impl<'a> World<'a> {
             Damage::OwnerMissing => self.delete("main/=owner.json").await,
             Damage::BackupMissing => {
                 self.delete_all("main/").await;
-                let all = TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] };
-                self.witnesses.selects = [("main".to_owned(), all)].into();
+                self.witnesses.configured = ["main".to_owned()].into();
             }
             Damage::FiguresMissing | Damage::FiguresBehind | Damage::FiguresWrong | Damage::FiguresAhead => {
                 figures::damage(&**self.witnesses.store.as_ref().unwrap(), &self.whole.messages, damage).await;

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use shared::{
-    chain::verify::matrix::Damage,
-    config::selection::TopicSelection,
     metrics::{
         registers::{self, RegisterKind, names},
         standing::{Message, Standing},
@@ -14,13 +12,15 @@ use shared::{
 };
 
 use super::{
-    super::{How, Witnesses, report::Verified},
+    super::{How, verified},
     figures, found,
+    matrix::Damage,
     world::{Whole, World},
 };
+use crate::{Repair, Verified, witnesses::Witnesses};
 
 async fn repaired(world: &World<'_>) -> Verified {
-    found(world, &How { repair: true, ..How::new(false, None) }).await
+    found(world, &How { repair: true, ..How::new(false) }).await
 }
 
 fn store(world: &World<'_>) -> Arc<dyn Store> {
@@ -41,8 +41,8 @@ async fn held(world: &World<'_>) -> Vec<Vec<Register>> {
 fn told(verified: &Verified) -> (Vec<String>, Vec<String>) {
     let repairs = verified.backups.iter().flat_map(|backup| &backup.repairs);
     let (done, left): (Vec<_>, Vec<_>) = repairs.partition(|it| it.left_because.is_none());
-    let text = |it: &&super::super::repair::Repair| format!("{} {}: {}", it.hash, it.field, it.what);
-    let why = |it: &&super::super::repair::Repair| it.left_because.clone().unwrap();
+    let text = |it: &&Repair| format!("{} {}: {}", it.hash, it.field, it.what);
+    let why = |it: &&Repair| it.left_because.clone().unwrap();
     (done.iter().map(text).collect(), left.iter().map(why).collect())
 }
 
@@ -59,13 +59,11 @@ async fn figures_that_are_missing_behind_wrong_or_beyond_what_was_committed_are_
         let mut world = World::of(&whole).await;
         let before = held(&world).await;
         world.damage(damage, 0).await;
-        assert!(!found(&world, &How::new(false, None)).await.good);
+        assert!(!found(&world, &How::new(false)).await.good);
         let verified = repaired(&world).await;
         assert_eq!(told(&verified), (vec![format!("hw1:heads:4:main, 6:orders,1:1,1:0,: {what}")], vec![]));
-        assert!(verified.good && found(&world, &How::new(false, None)).await.good);
+        assert!(verified.good && found(&world, &How::new(false)).await.good);
         assert_eq!(held(&world).await, before);
-        let text = crate::output::Report::text(&verified);
-        assert!(text.contains(&format!("repaired: hw1:heads:4:main, 6:orders,1:1,1:0,: {what}\n")), "{text}");
     }
 }
 
@@ -89,24 +87,23 @@ async fn counts_of_a_deleted_topic_that_are_missing_or_wrong_are_told_and_put_ri
     let whole = Whole::make().await;
     whole.delete_topic("orders");
     let of_others: Vec<Message> = whole.messages.iter().filter(|it| !is_of(it, "orders")).cloned().collect();
-    let all = TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] };
     let world = async || {
         let mut world = World::of(&whole).await;
-        world.witnesses.selects = [("main".to_owned(), all.clone())].into();
+        world.witnesses.configured = ["main".to_owned()].into();
         world
     };
     let held_before = held(&world().await).await;
-    assert!(found(&world().await, &How::new(false, None)).await.good);
+    assert!(found(&world().await, &How::new(false)).await.good);
 
     let mut without = world().await;
     without.witnesses.store = Some(figures::of(&of_others).await);
     let mut wrong = world().await;
     wrong.damage(Damage::FiguresWrong, 0).await;
     for world in [without, wrong] {
-        let told = found(&world, &How::new(false, None)).await;
+        let told = found(&world, &How::new(false)).await;
         let keys: Vec<_> = told.findings().map(|finding| finding.key.as_str()).collect();
         assert!(keys.contains(&"main/orders/1/0/") && !keys.iter().any(|key| key.contains("payments")), "{keys:?}");
-        assert!(repaired(&world).await.good && found(&world, &How::new(false, None)).await.good);
+        assert!(repaired(&world).await.good && found(&world, &How::new(false)).await.good);
         assert_eq!(held(&world).await, held_before);
     }
 }
@@ -159,7 +156,7 @@ async fn a_floor_or_an_id_that_is_wrong_is_put_right() {
     let world = World::of(&whole).await;
     let before = held(&world).await;
     standing_of(&world, |standing| (standing.start, standing.topic_id) = (Offset(5), "other".into())).await;
-    assert!(!found(&world, &How::new(false, None)).await.good);
+    assert!(!found(&world, &How::new(false)).await.good);
     assert!(repaired(&world).await.good);
     assert_eq!(held(&world).await, before);
 }
@@ -186,7 +183,7 @@ async fn registers_that_nobody_can_read_are_told_and_made_anew() {
     let (key, field) = (RegisterKind::Heads.key("main"), names::chain_field("orders", 1, Partition(0)));
     let garbage = Operation::Max { key, field, order: vec![u64::MAX, 0], value: "garbage".into() };
     store(&world).apply(&[], &[garbage]).await.unwrap();
-    assert!(!found(&world, &How::new(false, None)).await.good);
+    assert!(!found(&world, &How::new(false)).await.good);
     assert!(repaired(&world).await.good);
     assert_eq!(held(&world).await, before);
 }
@@ -196,7 +193,7 @@ async fn without_a_store_there_is_nothing_to_repair_and_that_is_an_error() {
     let whole = Whole::make().await;
     let mut world = World::of(&whole).await;
     world.witnesses = Witnesses { store: None, ..world.witnesses };
-    let how = How { repair: true, ..How::new(false, None) };
-    let error = super::super::verified(&world.objects, None, &world.witnesses, &how).await.unwrap_err();
+    let how = How { repair: true, ..How::new(false) };
+    let error = verified(&world.objects, None, &world.witnesses, &how).await.unwrap_err();
     assert!(error.to_string().contains("no [redis] is configured"), "{error}");
 }

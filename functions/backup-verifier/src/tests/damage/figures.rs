@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
-    chain::verify::matrix::Damage,
     metrics::{
         registers::{self, RegisterKind, names},
         standing::{Message, Standing},
@@ -13,7 +12,10 @@ use shared::{
     record::{Offset, Partition},
 };
 
-use crate::test_backup::{NOW, TestBackup};
+use super::{
+    super::test_backup::{NOW, TestBackup},
+    matrix::Damage,
+};
 
 /// A store that got every standing that was sent.
 pub async fn of(messages: &[Message]) -> Arc<dyn Store> {

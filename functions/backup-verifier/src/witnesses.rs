@@ -1,9 +1,6 @@
 //! Who else knows how far a backup went: the group's committed offsets in Kafka, and the standings in Redis.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use shared::{
     archive::{
@@ -15,7 +12,6 @@ use shared::{
         keys::{backup_folder, chain_folder},
         verify::figures::Figures,
     },
-    config::{Settings, selection::TopicSelection},
     metrics::registers::{Registers, epoch},
     ports::{
         objects::Objects,
@@ -26,15 +22,15 @@ use shared::{
     segment::ChainPoint,
 };
 
-use crate::{connect, failure::Failure};
+use crate::VerifyError;
 
 /// Those that are configured.
 #[derive(Default)]
 pub(super) struct Witnesses {
     pub store: Option<Arc<dyn Store>>,
     pub kafka: Option<Arc<dyn Kafka>>,
-    /// Which topics each backup takes.
-    pub selects: BTreeMap<String, TopicSelection>,
+    /// The names of the configured backups.
+    pub configured: BTreeSet<String>,
 }
 
 /// Somebody's word for how far a chain goes.
@@ -46,20 +42,8 @@ pub(super) struct Word {
 }
 
 impl Witnesses {
-    pub async fn connect(settings: Option<&Settings>) -> Result<Self, Failure> {
-        let redis = settings.and_then(|settings| settings.redis.as_ref());
-        let kafka = settings.and_then(|settings| settings.kafka.as_ref());
-        let kafka = match kafka {
-            Some(kafka) => Some(connect::kafka(kafka).await?),
-            None => None,
-        };
-        let backups = settings.into_iter().flat_map(|settings| &settings.backups);
-        let selects = backups.map(|(name, backup)| (name.to_string(), backup.topics.clone())).collect();
-        Ok(Witnesses { store: redis.map(connect::redis).transpose()?, kafka, selects })
-    }
-
     /// The figures of a backup, if there is a store of figures.
-    pub async fn figures(&self, backup: &str) -> Result<Option<Registers>, Failure> {
+    pub async fn figures(&self, backup: &str) -> Result<Option<Registers>, VerifyError> {
         let Some(store) = &self.store else { return Ok(None) };
         let backups = [Arc::from(backup)];
         let answers = store.read(&epoch::queries(&backups)).await?;
@@ -67,7 +51,7 @@ impl Witnesses {
     }
 
     /// Every word about a backup's chains.
-    pub async fn words(&self, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
+    pub async fn words(&self, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, VerifyError> {
         let mut words = self
             .figures(&backup.owner.backup)
             .await?
@@ -103,7 +87,7 @@ fn standings(owner: &Owner, figures: &Registers) -> Vec<Word> {
 }
 
 /// The offsets that the backup's group committed, for topics that are still the ones that were backed up.
-async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, Failure> {
+async fn committed(kafka: &dyn Kafka, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, VerifyError> {
     let (held, unreadable) = held(objects, backup).await?;
     let live: Vec<Topic> =
         kafka.topics(None).await?.into_iter().filter(|topic| !unreadable.contains(&*topic.name)).collect();
@@ -129,7 +113,7 @@ pub(super) fn group_of(backup: &str) -> String {
 }
 
 /// The topics that the storage holds, and the names of those whose claims cannot be read, as the walk reports.
-async fn held(objects: &dyn Objects, backup: &HeldBackup) -> Result<(Vec<HeldTopic>, BTreeSet<String>), Failure> {
+async fn held(objects: &dyn Objects, backup: &HeldBackup) -> Result<(Vec<HeldTopic>, BTreeSet<String>), VerifyError> {
     let (mut held, mut unreadable) = (vec![], BTreeSet::new());
     for name in archive::topics(objects, &backup.owner.backup).await? {
         match holdings::incarnations(objects, backup, &name).await {
@@ -149,7 +133,7 @@ async fn of_missing(
     group: &str,
     held: &[HeldTopic],
     live: &[Topic],
-) -> Result<Vec<Word>, Failure> {
+) -> Result<Vec<Word>, VerifyError> {
     let of = |topic: &Topic| held.iter().filter(|it| *it.topic == *topic.name).collect::<Vec<_>>();
     let mut missing = vec![];
     for topic in live {

@@ -1,0 +1,212 @@
+//! `highwater verify`: backup-verifier in this process, and what it found as a table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backup_verifier::{Context, Progress, Repair, Verified, Verify, handle};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use shared::{
+    adapters::{connect, instance, system_clock::SystemClock},
+    chain::{
+        keys::chain_folder,
+        verify::{ChainReport, Finding, seals::Seals},
+    },
+};
+
+use crate::{
+    cli::VerifyArgs,
+    failure::{Failure, Verdict},
+    output::{self, Report, progress, table, time::utc},
+    storage,
+};
+
+pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdict, Failure> {
+    let storage = match &args.location {
+        Some(location) => storage::open_location(config, location).await?,
+        None => storage::open(config, &args.storage).await?,
+    };
+    let settings = storage.settings.as_ref();
+    // What a location lacks is on its way, which is no damage: it is asked alone.
+    let (kafka, store) = match settings.filter(|_| args.location.is_none()) {
+        Some(settings) => {
+            connect::both(connect::kafka_if_configured(settings), connect::redis_if_configured(settings)).await?
+        }
+        None => (None, None),
+    };
+    let (clock, objects) = (Arc::new(SystemClock), storage.objects.clone());
+    let mut context = Context::new(settings, objects, kafka, store, clock, &instance::name(&SystemClock));
+    context.progress = Arc::new(Bar::default());
+    let input = Verify { backup: args.storage.backup, deep: args.deep, repair: args.repair, deadline: None };
+    let verified = handle(input, &context).await?;
+    output::print(&verified, args.output.json)?;
+    Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// The bar of the backup that is being verified.
+#[derive(Default)]
+struct Bar(Mutex<Option<ProgressBar>>);
+
+impl Bar {
+    fn of_now(&self, change: impl FnOnce(&mut Option<ProgressBar>)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, backup: &str, bytes: Option<u64>) {
+        let what = format!("verify {backup}");
+        let bar = bytes.map_or_else(|| progress::objects(what.clone()), |total| progress::bytes(what.clone(), total));
+        self.of_now(|now| *now = Some(bar));
+    }
+
+    fn read(&self, bytes: u64) {
+        self.of_now(|now| {
+            if let Some(bar) = now {
+                // A bar of objects has no length, and nothing of them is read but footers.
+                bar.inc(if bar.length().is_some() { bytes } else { 1 });
+            }
+        });
+    }
+
+    fn end(&self) {
+        self.of_now(|now| now.take().iter().for_each(ProgressBar::finish_and_clear));
+    }
+}
+
+fn how(verified: &Verified) -> String {
+    if !verified.deep {
+        return format!("by listings and footers, in {:.1} s", verified.seconds);
+    }
+    let megabytes = verified.backups.iter().map(|backup| backup.bytes_read).sum::<u64>() as f64 / 1e6;
+    let rate = megabytes / verified.seconds.max(1e-3);
+    format!("every one read: {megabytes:.1} MB in {:.1} s, {rate:.0} MB/s", verified.seconds)
+}
+
+/// How far keys vouch for it; nothing where nothing is sealed and no key is configured.
+fn seals(verified: &Verified) -> String {
+    let chains = verified.backups.iter().flat_map(|backup| &backup.chains);
+    let sum = chains.fold(Seals::default(), |sum, chain| sum.plus(chain.seals));
+    let mut text = String::new();
+    if verified.backups.iter().any(|backup| backup.sealed) {
+        text.push_str(&format!("; {} sealed, {} before a sealed one", sum.valid, sum.covered));
+    }
+    if sum.older_than_the_key > 0 {
+        text.push_str(&format!(", {} older than the key, which nothing vouches for", sum.older_than_the_key));
+    }
+    if sum.unchecked > 0 {
+        text.push_str(&format!("; {} seals not checked, because no integrity.hmac_key is configured", sum.unchecked));
+    }
+    text
+}
+
+fn conclusion(verified: &Verified) -> String {
+    let chains = verified.backups.iter().flat_map(|backup| &backup.chains);
+    let (segments, records) =
+        chains.fold((0, 0), |(s, r), chain| (s + chain.present.segments, r + chain.present.records));
+    let verdict = match verified.findings().count() {
+        0 => "good".to_owned(),
+        count => format!("WRONG: {count} findings"),
+    };
+    let not = |compared: bool, what: &str, section: &str| match compared {
+        true => String::new(),
+        false => format!("; {what} not compared, because [{section}] is not configured"),
+    };
+    let kafka = not(verified.compared_with_kafka, "committed offsets", "kafka");
+    let metrics = not(verified.compared_with_metrics, "metrics", "redis");
+    let (how, seals) = (how(verified), seals(verified));
+    format!("{verdict}: {records} records in {segments} segments, {how}{seals}{kafka}{metrics}\n")
+}
+
+fn row(report: &ChainReport) -> [String; 9] {
+    let chain = &report.chain;
+    [
+        chain.backup.clone(),
+        chain.topic.to_string(),
+        chain.incarnation.to_string(),
+        chain.partition.to_string(),
+        report.start.to_string(),
+        report.next.to_string(),
+        report.present.records.to_string(),
+        report.present.segments.to_string(),
+        if report.findings.is_empty() { "good".to_owned() } else { "WRONG".to_owned() },
+    ]
+}
+
+/// What is declared not to be there: nothing that is wrong, but nothing to be silent about.
+fn gap_lines(report: &ChainReport) -> impl Iterator<Item = String> + '_ {
+    report.gaps.iter().map(|gap| {
+        let (folder, declared) = (chain_folder(&report.chain), utc(gap.declared_at));
+        format!("gap: {folder} [{}, {}): {}, declared {declared}\n", gap.from, gap.to, name_of(gap.cause))
+    })
+}
+
+/// Its name as JSON has it, so that there is one name for it.
+fn name_of(kind: impl Serialize) -> String {
+    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn repair_line(repair: &Repair) -> String {
+    let Repair { hash, field, what, left_because } = repair;
+    match left_because {
+        None => format!("repaired: {hash} {field}: {what}\n"),
+        Some(why) => format!("left: {hash} {field}: {what}, and {why}\n"),
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    let range = match (finding.from, finding.to) {
+        (Some(from), Some(to)) => format!(" [{from}, {to})"),
+        _ => String::new(),
+    };
+    format!("{}: {}{range}: {}\n", name_of(finding.kind), finding.key, finding.detail)
+}
+
+impl Report for Verified {
+    const SCHEMA: &'static str = "highwater.verify.v1";
+
+    fn text(&self) -> String {
+        let rows: Vec<_> = self.backups.iter().flat_map(|backup| &backup.chains).map(row).collect();
+        let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
+        let gaps: String = self.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
+        let findings: String = self.findings().map(line).collect();
+        let notes: String = self.notes().map(line).collect();
+        let repairs: String = self.backups.iter().flat_map(|backup| &backup.repairs).map(repair_line).collect();
+        format!("{}{gaps}{notes}{repairs}{findings}{}", table::layout(heads, &rows), conclusion(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_backup::{NOW, TestBackup};
+
+    async fn text(test: &TestBackup, input: Verify) -> String {
+        let clock = Arc::new(shared::adapters::memory::clock::ManualClock::at(NOW));
+        let context = Context::new(None, test.objects.clone(), None, None, clock, "test");
+        handle(input, &context).await.unwrap().text()
+    }
+
+    #[tokio::test]
+    async fn the_conclusion_tells_what_was_read_and_what_nobody_could_say() {
+        let test = TestBackup::make().await;
+        let quick = text(&test, Verify::default()).await;
+        assert!(quick.contains("good: 13 records in 3 segments, by listings and footers, in 0.0 s"), "{quick}");
+        assert!(quick.contains("; metrics not compared, because [redis] is not configured"), "{quick}");
+        let deep = text(&test, Verify { deep: true, ..Verify::default() }).await;
+        assert!(deep.contains("good: 13 records in 3 segments, every one read: 0.0 MB in 0.0 s, "), "{deep}");
+    }
+
+    #[tokio::test]
+    async fn seals_that_no_key_checks_are_told() {
+        let test = TestBackup::sealed_with([Some("the key of the backup, 32 characters long"); 3]).await;
+        let text = text(&test, Verify::default()).await;
+        assert!(text.contains("; 6 seals not checked, because no integrity.hmac_key is configured"), "{text}");
+    }
+
+    #[test]
+    fn a_repair_is_told_and_so_is_what_was_left_with_its_reason() {
+        let repair = |left_because| Repair { hash: "h".into(), field: "f".into(), what: "behind".into(), left_because };
+        assert_eq!(repair_line(&repair(None)), "repaired: h f: behind\n");
+        assert_eq!(repair_line(&repair(Some("why".into()))), "left: h f: behind, and why\n");
+    }
+}
