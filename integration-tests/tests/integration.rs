@@ -32,6 +32,7 @@ mod log_went_back;
 mod losses;
 mod objects_faults;
 mod pausing;
+mod publishing;
 mod reading;
 mod redis_faults;
 mod repair;
