@@ -88,6 +88,28 @@ async fn heads_and_bodies_have_limits_on_every_port() {
     assert_eq!(status(ports.metrics, GET).await, 200);
 }
 
+/// What a web page can make a browser send: a form's POST, under the page's own name or from its own site.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_web_page_can_send_reaches_no_function_on_any_port() {
+    let ports = ports().await;
+    for (address, target) in
+        [(ports.metrics, "/metrics"), (ports.query, "/_/highwater/api/pause/main"), (ports.invoke, INVOKE)]
+    {
+        let post = |more: &str| {
+            format!("POST {target} HTTP/1.1\r\n{more}connection: close\r\ncontent-length: 2\r\n\r\n{{}}").into_bytes()
+        };
+        for refused in [
+            "host: evil.example\r\n".to_owned(),
+            format!("host: {address}\r\norigin: https://evil.example\r\n"),
+            format!("host: {address}\r\norigin: null\r\n"),
+        ] {
+            assert_eq!(status(address, &post(&refused)).await, 403, "{target}: {refused}");
+        }
+        let own = format!("host: {address}\r\norigin: http://{address}\r\n");
+        assert_ne!(status(address, &post(&own)).await, 403, "{target}");
+    }
+}
+
 /// A client that sends a head byte by byte and never ends it: when it is cut off.
 async fn dribble(address: SocketAddr) -> Duration {
     let since = Instant::now();

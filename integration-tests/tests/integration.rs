@@ -33,6 +33,7 @@ mod losses;
 mod objects_faults;
 mod openapi;
 mod pausing;
+mod publishing;
 mod reading;
 mod redis_faults;
 mod repair;

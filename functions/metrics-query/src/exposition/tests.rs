@@ -215,6 +215,46 @@ async fn a_register_that_cannot_be_read_is_503_until_it_was_taken_out() {
     assert_eq!(ask(&context, "GET", "/metrics").await.0, 503);
 }
 
+/// Records that are stored, and the log they are of.
+async fn back_up(store: &Moody) {
+    let standing = include_str!("../../../../shared/fixtures/metrics/standing.json");
+    let message = Message::decode(&serde_json::from_str(standing).unwrap()).unwrap();
+    store.apply(&[], &operations(&message)).await.unwrap();
+}
+
+async fn registers(store: &Moody, key: &str) -> Vec<String> {
+    match store.inner.read(&[Query::Registers(key.to_owned())]).await.unwrap().remove(0) {
+        Value::Registers(held) => held.into_iter().map(|register| register.field).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_hash_or_a_register_that_was_lost_alone_is_503_and_never_zero() {
+    for kind in RegisterKind::ALL {
+        let (store, context) = world(Mood::Well, &["main"]);
+        complete(&store, Scope::Backup("main")).await;
+        back_up(&store).await;
+        let (status, page) = ask(&context, "GET", "/metrics").await;
+        assert!(status == 200 && page.contains("backup_sink_records_count{"), "{page}");
+        let key = kind.key("main");
+        let fields = registers(&store, &key).await;
+        let single = fields.iter().find(|field| field.contains(',')).cloned();
+        store.apply(&[], &[Operation::Remove { key: key.clone(), fields }]).await.unwrap();
+        assert_eq!(ask(&context, "GET", "/metrics").await.0, 503, "{kind:?}");
+
+        let (store, context) = world(Mood::Well, &["main"]);
+        complete(&store, Scope::Backup("main")).await;
+        back_up(&store).await;
+        let (Some(single), RegisterKind::Heads | RegisterKind::Floors | RegisterKind::Incarnations) = (single, kind)
+        else {
+            continue;
+        };
+        store.apply(&[], &[Operation::Remove { key, fields: vec![single] }]).await.unwrap();
+        assert_eq!(ask(&context, "GET", "/metrics").await.0, 503, "{kind:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_is_down_or_silent_is_503_within_a_second() {
     let expected = r#"{"code":503,"description":"the store of figures (redis) does not answer: try again","ServiceUnavailable":true}"#;
