@@ -118,20 +118,25 @@ pub(crate) async fn restart<I: Image>(container: &ContainerAsync<I>) {
     container.start().await.expect("the container can be started again");
 }
 
-/// Stops the container's process where it stands, until [`resume`]. A stop signal does this at once on a busy machine too,
+/// Stops the container's processes where they stand, until [`resume`]. A stop signal does this at once on a busy machine too,
 /// where the engine's freezer waits for all threads and may fail.
 pub(crate) fn pause<I: Image>(container: &ContainerAsync<I>) {
     signal(container, "STOP");
 }
 
-/// Lets the container's process go on.
+/// Lets the container's processes go on.
 pub(crate) fn resume<I: Image>(container: &ContainerAsync<I>) {
     signal(container, "CONT");
 }
 
+/// Signals every process of a container: the first one, which may be a shell that waits for the server, and all others.
 fn signal<I: Image>(container: &ContainerAsync<I>, signal: &str) {
-    docker(&["kill", "--signal", signal, container.id()])
-        .unwrap_or_else(|error| panic!("cannot send SIG{signal} to container {}: {error}", container.id()));
+    let others = format!("kill -{signal} -1 || true"); // there may be no others
+    for arguments in [&["exec", container.id(), "sh", "-c", &others][..], &["kill", "--signal", signal, container.id()]]
+    {
+        docker(arguments)
+            .unwrap_or_else(|error| panic!("cannot send SIG{signal} to container {}: {error}", container.id()));
+    }
 }
 
 fn engine_version() -> String {
