@@ -245,7 +245,7 @@ pub struct CatArgs {
     /// Up to this offset, which is not printed any more.
     #[arg(long, value_name = "OFFSET", value_parser = offset)]
     pub to: Option<Offset>,
-    /// Of a topic that was deleted and created again: the how-manieth. Without it the last one.
+    /// Which incarnation of a topic that was deleted and created again. Without it the last one.
     #[arg(long, value_name = "NUMBER")]
     pub incarnation: Option<u32>,
     /// Prints JSON lines, as it does without this.
@@ -261,7 +261,7 @@ pub struct CatArgs {
 pub struct SqlArgs {
     /// The topic's name.
     pub topic: String,
-    /// Of a topic that was deleted and created again: the how-manieth. Without it the last one.
+    /// Which incarnation of a topic that was deleted and created again. Without it the last one.
     #[arg(long, value_name = "NUMBER")]
     pub incarnation: Option<u32>,
     #[command(flatten)]

@@ -62,7 +62,7 @@ pub struct Hold {
     /// The topic's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// The how-manieth topic of that name.
+    /// Which topic of that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<u32>,
     /// The partition.

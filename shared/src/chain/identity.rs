@@ -17,7 +17,7 @@ pub struct ChainIdentity {
     pub topic: Arc<str>,
     /// The topic's id in the cluster.
     pub topic_id: TopicId,
-    /// The how-manieth topic of that name this is, from 1.
+    /// Which topic of that name this is, from 1.
     pub incarnation: u32,
     /// The partition.
     pub partition: Partition,

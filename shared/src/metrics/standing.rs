@@ -56,7 +56,7 @@ pub struct Standing {
     pub topic: Arc<str>,
     /// The topic's id.
     pub topic_id: TopicId,
-    /// The how-manieth topic of that name this is, from 1.
+    /// Which topic of that name this is, from 1.
     pub incarnation: u32,
     /// The partition.
     pub partition: Partition,
@@ -86,7 +86,7 @@ pub struct Standing {
 pub struct Job {
     /// What the job does.
     pub state: State,
-    /// The how-manieth attempt in a row this is; 0 when the last one was well.
+    /// Which attempt in a row this is; 0 when the last one was well.
     pub attempt: u32,
     /// Since when it is in this state.
     pub since: Millis,

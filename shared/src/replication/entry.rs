@@ -38,7 +38,7 @@ pub struct Entry {
     /// Its size in bytes, where the sender knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The how-manieth attempt, from 1.
+    /// Which attempt, from 1.
     #[serde(default = "first")]
     pub attempt: u32,
     /// When it was queued.

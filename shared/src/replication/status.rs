@@ -50,7 +50,7 @@ pub struct Status {
     pub size_bytes: u64,
     /// What it is in.
     pub state: State,
-    /// The how-manieth attempt, from 1.
+    /// Which attempt, from 1.
     pub attempt: u32,
     /// Why the attempt failed, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

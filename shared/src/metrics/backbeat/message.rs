@@ -51,7 +51,7 @@ pub struct Change {
 pub struct OperationRef {
     /// Its id.
     pub id: String,
-    /// The how-manieth attempt, from 1.
+    /// Which attempt, from 1.
     pub attempt: u32,
     /// When it was first asked for.
     pub queued_at: Option<Millis>,

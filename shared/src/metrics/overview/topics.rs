@@ -14,7 +14,7 @@ use crate::{
 pub struct TopicRow {
     /// Its name.
     pub topic: String,
-    /// The how-manieth topic of that name this is; `null` while nothing of it is stored.
+    /// Which topic of that name this is, from 1; `null` while nothing of it is stored.
     pub incarnation: Option<u32>,
     /// How bad it is.
     pub level: Severity,
