@@ -71,6 +71,10 @@ pub async fn handle(input: Verify, context: &Context) -> Result<Verified, Verify
     let Some(deadline) = input.deadline else { return verify::run(&input, context).await };
     let left_ms = deadline.0 - DEADLINE_MARGIN_MS - context.clock.now().0;
     let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
+    // A time-out of nothing would still let a run end that never has to wait.
+    if left.is_zero() {
+        return Err(VerifyError::OutOfTime { left });
+    }
     let answer = tokio::time::timeout(left, verify::run(&input, context)).await;
     answer.unwrap_or(Err(VerifyError::OutOfTime { left }))
 }

@@ -298,7 +298,6 @@ fn a_section_in_the_wrong_place_is_told_where_it_belongs() {
     let told = |text: &str| Draft::new(text, &Default::default()).unwrap().settings().unwrap_err().to_string();
     for (text, place) in [
         ("[segment]\nbytes_max = \"1MiB\"", "the nearest is backups.NAME.segment"),
-        ("[retention]\ndelete_after = \"1d\"", "the nearest is backups.NAME.retention"),
         ("bootstrap_servers = \"x:9092\"", "the nearest is kafka.bootstrap_servers"),
     ] {
         assert!(told(text).contains(place), "{}", told(text));
