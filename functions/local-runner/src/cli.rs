@@ -298,7 +298,7 @@ pub struct RestoreArgs {
     /// Only records that this CEL expression keeps.
     #[arg(long, value_name = "EXPRESSION")]
     pub filter: Option<String>,
-    /// Of topics that were deleted and created again: the how-manieth. Without it the last one.
+    /// Which incarnation of topics that were deleted and created again. Without it the last one.
     #[arg(long, value_name = "NUMBER")]
     pub incarnation: Option<u32>,
     /// Writes behind what the targets hold already.
