@@ -14,7 +14,7 @@ use shared::{
     },
     ports::objects::{ListPage, ListRequest, ObjectEntry, Objects, ObjectsError},
     record::Millis,
-    replication::{Known, Stored, Wanted, event, group},
+    replication::{Known, State, Stored, Wanted, event, group},
 };
 
 use crate::{
@@ -45,13 +45,13 @@ pub struct Reconciled {
 /// Compares all backups of the storage with a location.
 pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconciled, ReplicateError> {
     let began = context.clock.now();
-    tell_again(context, location).await?;
+    let known = if has_caught_up(context, location).await? { Known::Restore } else { Known::RestoreUnlessPending };
+    let oldest_pending = tell_again(context, location, known).await?;
     let before = Millis(context.clock.now().0.saturating_sub(COMPLETED_KEPT_MS));
     archive::forget_completed(&*context.objects, &location.name, before).await?;
     let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
     let target = location.objects(context.nonce()).await.map_err(|error| at(CopyError::Location(error.into())))?;
     let sides = Sides { source: &*context.objects, target };
-    let known = if has_caught_up(context, location).await? { Known::Restore } else { Known::RestoreUnlessPending };
     let mut run = Run { context, location, known, reconciled: Reconciled::default(), wanted: vec![], controls: vec![] };
     for backup in archive::backups(&*context.objects).await? {
         let there = listed(target, &keys::backup_folder(&backup)).await;
@@ -60,24 +60,31 @@ pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconc
         run.ask().await?;
         run.bring_controls(sides, &backup, &there).await.map_err(at)?;
     }
-    archive::note_compared(&*context.objects, &location.name, began).await?;
+    archive::note_compared(&*context.objects, &location.name, began.min(oldest_pending)).await?;
     Ok(run.reconciled)
 }
 
 /// Sends the events of what ended since the location was last compared once more: whoever stored a status may have died before
-/// it was told, and its entry may be gone. Events count once.
-async fn tell_again(context: &Context, location: &Location) -> Result<(), ReplicateError> {
-    let (objects, mut after) = (&*context.objects, String::new());
+/// it was told, and its entry may be gone. Events count once. What is pending although all entries were read is asked for
+/// again: whoever copied it may have died before it said so. Answers when the oldest pending status was stored.
+async fn tell_again(context: &Context, location: &Location, known: Known) -> Result<Millis, ReplicateError> {
+    let (objects, mut after, mut oldest_pending) = (&*context.objects, String::new(), Millis(i64::MAX));
     let since = archive::compared_at(objects, &location.name).await?;
     let since = Millis(since.0.saturating_sub(TOLD_AGAIN_MARGIN_MS));
     loop {
-        let (ended, next) = archive::ended_since(objects, &location.name, since, &after).await?;
+        let (changed, next) = archive::changed_since(objects, &location.name, since, &after).await?;
+        let (pending, ended): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, it)| it.state == State::Pending);
         if !ended.is_empty() {
-            context.queue().tell(ended.iter().map(event::of_status).collect()).await?;
+            context.queue().tell(ended.iter().map(|(_, status)| event::of_status(status)).collect()).await?;
+        }
+        oldest_pending = pending.iter().map(|(stored_at, _)| *stored_at).fold(oldest_pending, Millis::min);
+        if known == Known::Restore {
+            let pending: Vec<_> = pending.into_iter().map(|(_, status)| status).collect();
+            context.queue().ask_again(&pending).await?;
         }
         match next {
             Some(next) => after = next,
-            None => return Ok(()),
+            None => return Ok(oldest_pending),
         }
     }
 }

@@ -29,7 +29,7 @@ pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
 pub use history::{Divergence, LogComparison};
 pub use operations::{
-    FailedEntry, LocationPause, advance_status, clear_failed, compared_at, ended_since, failed_operations,
+    FailedEntry, LocationPause, advance_status, changed_since, clear_failed, compared_at, failed_operations,
     failed_statuses, forget_completed, location_pause, note_compared, note_failed, pause_location, put_status,
     read_status, resume_location, retry_now, schedule_resume,
 };

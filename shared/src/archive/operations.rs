@@ -186,22 +186,22 @@ pub async fn forget_completed(objects: &dyn Objects, location: &str, before: Mil
     }
 }
 
-/// The operations of a location that are over and were changed since then, behind the key `after`: a page, and where the next
-/// one begins. Their events may not have been sent.
-pub async fn ended_since(
+/// The operations of a location whose status was stored since then, each with when that was, behind the key `after`: a page,
+/// and where the next one begins. Their events may not have been sent, and of those that are pending nobody may know.
+pub async fn changed_since(
     objects: &dyn Objects,
     location: &str,
     since: Millis,
     after: &str,
-) -> Result<(Vec<Status>, Option<String>), ArchiveError> {
+) -> Result<(Vec<(Millis, Status)>, Option<String>), ArchiveError> {
     let folder = keys::status_folder(location);
     let page = objects.list(ListRequest { after, ..ListRequest::prefix(&folder) }).await?;
-    let mut ended = vec![];
+    let mut changed = vec![];
     for entry in page.objects.into_iter().filter(|entry| entry.modified >= since) {
         let read: Option<Stored<Status>> = control::read(objects, &entry.key).await?;
-        ended.extend(read.map(|stored| stored.value).filter(|status| status.state != State::Pending));
+        changed.extend(read.map(|stored| (entry.modified, stored.value)));
     }
-    Ok((ended, page.next_after))
+    Ok((changed, page.next_after))
 }
 
 /// When a location was last compared to the end: what ended before that was told.

@@ -131,6 +131,14 @@ impl Queue {
         Ok(Some(again).filter(|status| status.state == State::Pending))
     }
 
+    /// Asks once more for operations that are pending, whose entries may be gone.
+    ///
+    /// # Errors
+    /// [`QueueError`]; doing it again is harmless.
+    pub async fn ask_again(&self, pending: &[Status]) -> Result<(), QueueError> {
+        self.send(pending).await
+    }
+
     async fn send(&self, statuses: &[Status]) -> Result<(), QueueError> {
         if statuses.is_empty() {
             return Ok(());
