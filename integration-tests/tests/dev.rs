@@ -14,6 +14,8 @@ use serde_json::Value;
 /// What the issue allows between the banner and figures that move.
 const FIGURES_WITHIN: Duration = Duration::from_secs(10);
 const END_WITHIN: Duration = Duration::from_secs(20);
+/// Segments close after 2 s here.
+const SEGMENTS_WITHIN: Duration = Duration::from_secs(60);
 
 fn start(folder: &Path) -> Process {
     Process::start(&mut highwater(["dev", "--data-dir", &folder.to_string_lossy()]))
@@ -81,6 +83,12 @@ async fn figures_move_ctrl_c_writes_everything_and_a_second_start_keeps_it() {
     let mut first = start(folder);
     figures_move(&first).await;
     assert!(!incarnations(folder, "orders").is_empty(), "the folder can be read while it is served");
+    eventually("a segment between two others", SEGMENTS_WITHIN, || async {
+        let segments = json(folder, &["segments", "orders"]);
+        let count = segments["segments"].as_array().into_iter().flatten().filter(|it| it["partition"] == 0).count();
+        if count > 2 { Ok(()) } else { Err(format!("{count} segments")) }
+    })
+    .await;
     end(&mut first).await;
     let kept = incarnations(folder, "orders");
     assert!(matches!(kept[..], [(1, 1..)]), "{kept:?}");

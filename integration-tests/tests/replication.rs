@@ -18,28 +18,30 @@ const WITHIN: Duration = Duration::from_secs(120);
 /// A backup that is replicated to a bucket on a server of the test's own.
 struct Replicated {
     serving: Serving,
+    /// A broker of the test's own: a location's consumer group is named after it, and would be shared with other tests.
+    kafka: Kafka,
     location: S3Server,
     bucket: String,
 }
 
 impl Replicated {
     async fn new(base: &str) -> Replicated {
-        let kafka = Kafka::shared().await;
+        let kafka = Kafka::start().await;
         let redis = RedisServer::shared().await.new_database().url;
         let location = S3Server::start().await;
         let bucket = location.new_bucket("location").await;
-        let mut serving = Serving::new(base, kafka, &redis).await;
+        let mut serving = Serving::new(base, &kafka, &redis).await;
         serving.location = format!(
             "url = \"s3://{bucket}/copy\"\nendpoint_url = {:?}\nregion = {REGION:?}\naccess_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}",
             location.endpoint_url()
         );
         serving.replication = format!("topic = \"{}-replication\"\nreconcile_every = \"5s\"", serving.backup);
-        Replicated { serving, location, bucket }
+        Replicated { serving, kafka, location, bucket }
     }
 
     async fn produce(&self, records: i32) {
         let records = (0..records).map(|n| NewRecord::new(vec![b'x'; 20_000]).partition(n % PARTITIONS));
-        Kafka::shared().await.produce(&self.serving.topic, records.collect()).await;
+        self.kafka.produce(&self.serving.topic, records.collect()).await;
     }
 
     /// The backup's objects on one side, without what stays at home.

@@ -97,8 +97,9 @@ async fn brokers_that_hang_for_long_end_a_run_with_an_error_and_the_next_one_goe
     let (invoked, ()) = tokio::join!(invoke(), paused);
     let status = drain.ended(DRAINED_WITHIN).await;
     let output = drain.output().join("\n");
-    assert_eq!(status.code(), Some(2), "{status}: {output}");
-    assert!(output.contains("highwater: ") && output.contains("does not answer"), "{output}");
+    // It ends with what it says of each partition, as for any partition that could not be stored.
+    assert_eq!(status.code(), Some(1), "{status}: {output}");
+    assert!(output.contains("does not answer"), "{output}");
     let told = format!("{invoked:?}");
     assert!(told.contains("does not answer") || told.contains("time was up"), "{told}");
     let error = invoke().await.expect_err("the brokers hang");

@@ -98,11 +98,6 @@ fn without_a_floor_that_is_read_again_behind_a_segment_the_simulation_fails() {
 }
 
 #[test]
-fn without_commits_behind_that_reading_the_simulation_fails() {
-    bites(Guards { writer: Protections { commit_after_floor_check: false, ..Protections::ALL }, ..Guards::ALL });
-}
-
-#[test]
 fn without_cuts_where_losses_are_accepted_the_simulation_fails() {
     bites(Guards { writer: Protections { cuts: false, ..Protections::ALL }, ..Guards::ALL });
 }
