@@ -172,8 +172,13 @@ fn unknown(path: &[String]) -> Problem {
     });
     // What has the right name stands in the wrong place.
     let name = path.last().map_or("", String::as_str);
-    let of_name = |candidate: &String| candidate.rsplit('.').next() == Some(name);
-    let moved: Vec<String> = candidates.clone().filter(of_name).collect();
+    let moved: Vec<String> = KEYS
+        .iter()
+        .flat_map(|key| {
+            let ends = (1..=key.path.len()).filter(|length| key.path[length - 1] == name && name != ANY);
+            ends.map(|length| key.path_of(entry)[..length].join(".")).collect::<Vec<_>>()
+        })
+        .collect();
     let nearest = match moved.is_empty() {
         true => nearest(&setting, candidates),
         false => nearest(&setting, moved.into_iter()),
