@@ -61,7 +61,7 @@ pub(crate) async fn run(input: &Verify, context: &Context) -> Result<Verified, V
     Ok(verified)
 }
 
-/// Keeps the result of each backup for whoever asks for metrics.
+/// Keeps the result of each backup in the store, where metrics-query reads it.
 async fn keep(store: &dyn Store, verified: &Verified, at: Millis) -> Result<(), VerifyError> {
     let result = |checked: &Checked| Verification {
         backup: checked.backup.as_str().into(),

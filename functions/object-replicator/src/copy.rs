@@ -59,7 +59,7 @@ impl Copy<'_> {
         (self.size_bytes > large::WHOLE_BYTES_MAX).then(|| self.location.multipart()).flatten()
     }
 
-    /// The same for who thinks that it is there: then its bytes are not read.
+    /// Copies the object unless it is at the location already. Where it is, its bytes are not read.
     pub async fn unless_there(&self) -> Result<Copied, CopyError> {
         match self.head().await? {
             Some(_) => self.unless_there_whole().await,

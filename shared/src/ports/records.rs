@@ -24,7 +24,7 @@ pub trait Log: Send + Sync {
     /// Reads from the given offsets on, without a consumer group.
     async fn fetch(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
 
-    /// The same for who wants the first record of each partition and no more: as little as can be is read ahead.
+    /// Like `fetch`, for the first record of each partition only: as little as possible is read ahead.
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
 
     /// The settings of each of these topics as they hold, in the order asked for; one topic's error is in its place.
@@ -51,7 +51,7 @@ pub trait Groups: Send + Sync {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError>;
 
-    /// The same for who asks for nothing but the offsets.
+    /// The committed offsets alone, without what was noted beside them.
     async fn committed_offsets(
         &self,
         group: &str,

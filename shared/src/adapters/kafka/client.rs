@@ -21,7 +21,7 @@ const FETCH_PARTITION_BYTES_MAX: u32 = 1 << 20;
 const ANSWER_BYTES_MAX: i32 = i32::MAX;
 /// The broker holds an answer back so long where there is nothing to read: after that a reader knows that it is at the end.
 const FETCH_WAIT_MS_MAX: u32 = 100;
-/// The same for who waits for nothing but the end.
+/// The same wait for a drain, which only waits to learn that it is at the end.
 const DRAIN_WAIT_MS_MAX: u32 = 10;
 /// What one partition may have of an answer where only the first record is wanted.
 const PEEK_BYTES_MAX: u32 = 16 << 10;

@@ -23,7 +23,7 @@ const BEHIND_S: f64 = 300.0;
 const GAP_NEWS_MS: i64 = 24 * 3_600 * 1_000;
 /// A job that is under way and says nothing for so long has probably died.
 const SILENCE_MS: i64 = 3 * 60 * 1_000;
-/// The same for whoever observes log ends, beside four refreshes.
+/// The same for lag-monitor, which observes log ends; four refreshes come on top.
 const OBSERVER_SILENCE_MS: i64 = 60 * 1_000;
 
 /// How bad something is.
