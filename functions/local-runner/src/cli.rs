@@ -57,6 +57,8 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Prints a DuckDB query over a topic's segments: exactly those that count.
     Sql(SqlArgs),
+    /// Lists the consumer groups whose offsets the backup holds.
+    Groups(GroupsArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
     Verify(VerifyArgs),
     /// Looks at everything that Highwater needs (Kafka, storage, Redis, clock, permissions), and says what to mend.
@@ -272,6 +274,17 @@ pub struct SqlArgs {
     pub output: OutputArgs,
 }
 
+/// `highwater groups`
+#[derive(Debug, Args)]
+pub struct GroupsArgs {
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
 /// `highwater restore`
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
@@ -301,6 +314,15 @@ pub struct RestoreArgs {
     /// Which incarnation of topics that were deleted and created again. Without it the last one.
     #[arg(long, value_name = "NUMBER")]
     pub incarnation: Option<u32>,
+    /// These consumer groups go on in the targets where they stood: names, globs or /regular expressions/.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub groups: Vec<TopicPattern>,
+    /// Only the groups: the records are there already.
+    #[arg(long)]
+    pub groups_only: bool,
+    /// Commits also where a group is further in the target already.
+    #[arg(long)]
+    pub rewind: bool,
     /// Writes behind what the targets hold already.
     #[arg(long)]
     pub append: bool,

@@ -15,6 +15,7 @@
 
 mod context;
 mod error;
+mod groups;
 mod limiter;
 mod prepare;
 mod progress_log;
@@ -31,6 +32,7 @@ mod worker;
 
 pub use context::{Context, Limits, Meter, TopicMeter};
 pub use error::RestoreError;
+pub use groups::{GroupOutcome, GroupReport};
 pub use report::{Outcome, PartitionReport, RestoreReport, TopicReport};
 
 use serde::{Deserialize, Serialize};
@@ -77,12 +79,20 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
     let backup = source::backup(&*context.objects, input.plan.backup.as_deref()).await?;
     let work = async {
         let prepared = prepare::prepare(&input.plan, backup.clone(), context).await?;
-        if input.dry_run || prepared.is_refused() {
-            return Ok(prepared.report());
+        let mut report = if prepared.is_refused() || input.dry_run || input.plan.groups_only {
+            prepared.report(input.dry_run)
+        } else {
+            let pushed = Pushed::start(context, &backup.backup);
+            let report = topic::restore_all(&prepared, &input, context).await;
+            pushed.end(&report).await;
+            report
+        };
+        if matches!(report.outcome, Outcome::Done | Outcome::Planned) {
+            report.groups = groups::restore(&prepared, input.dry_run, context).await?;
         }
-        let pushed = Pushed::start(context, &backup.backup);
-        let report = topic::restore_all(prepared, &input, context).await;
-        pushed.end(&report).await;
+        if report.groups.iter().any(|group| group.outcome == GroupOutcome::Failed) {
+            report.outcome = Outcome::Failed;
+        }
         Ok(report)
     };
     // Pinned before the floors are read, so that what is found there stays.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use shared::{
-    archive::Owner,
+    archive::{GroupSnapshot, Owner},
     record::Partition,
     restore::{
         Finding, Plan, Selection, Severity, SourcePartition, TopicJob,
@@ -16,6 +16,7 @@ use shared::{
 use crate::{
     context::Context,
     error::RestoreError,
+    groups,
     report::{Outcome, PartitionReport, RestoreReport, TopicReport},
     source::{self, SourceTopic},
     target,
@@ -27,6 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) findings: Vec<Finding>,
     pub(crate) topics: Vec<PreparedTopic>,
+    /// What groups had committed.
+    pub(crate) snapshots: Vec<GroupSnapshot>,
 }
 
 /// One topic of it.
@@ -62,8 +65,19 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
         }
     }
     let now = context.clock.now();
-    findings.extend(topics.iter().flat_map(|topic| topic.findings(plan, now)));
-    Ok(Prepared { backup, plan: plan.clone(), findings, topics })
+    if !plan.groups_only {
+        findings.extend(topics.iter().flat_map(|topic| topic.findings(plan, now)));
+    }
+    let (snapshots, missed) = groups::snapshots(plan, &backup.backup, context).await?;
+    findings.extend(missed.iter().map(|pattern| no_such_group(pattern)));
+    Ok(Prepared { backup, plan: plan.clone(), findings, topics, snapshots })
+}
+
+fn no_such_group(pattern: &str) -> Finding {
+    let message = format!(
+        "the backup holds no offsets of a group {pattern:?} of that time: `highwater groups` lists what it holds"
+    );
+    Finding { severity: Severity::Refused, kind: Kind::UnknownGroup, topic: None, partition: None, message }
 }
 
 fn no_such_incarnation(job: &TopicJob) -> Finding {
@@ -158,12 +172,18 @@ impl Prepared {
     }
 
     /// What would be done.
-    pub(crate) fn report(self) -> RestoreReport {
-        let outcome = if self.is_refused() { Outcome::Refused } else { Outcome::Planned };
+    pub(crate) fn report(&self, dry_run: bool) -> RestoreReport {
+        let outcome = match (self.is_refused(), dry_run) {
+            (true, _) => Outcome::Refused,
+            (false, true) => Outcome::Planned,
+            // Only groups are restored.
+            (false, false) => Outcome::Done,
+        };
         let positions = |topic: &PreparedTopic| {
             topic.target.as_ref().map(|target| target.progress.positions.clone()).unwrap_or_default()
         };
         let topics = self.topics.iter().map(|topic| topic.report(outcome, &positions(topic))).collect();
-        RestoreReport { backup: self.backup.backup, outcome, findings: self.findings, topics }
+        let (backup, findings) = (self.backup.backup.clone(), self.findings.clone());
+        RestoreReport { backup, outcome, findings, topics, groups: vec![] }
     }
 }

@@ -8,6 +8,8 @@ use shared::{
     restore::{Finding, progress::Counts},
 };
 
+use crate::groups::GroupReport;
+
 /// How a restore ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,6 +39,9 @@ pub struct RestoreReport {
     pub findings: Vec<Finding>,
     /// What became of each topic.
     pub topics: Vec<TopicReport>,
+    /// What became of each group's offsets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupReport>,
 }
 
 /// What became of a topic.

@@ -26,19 +26,18 @@ use crate::{
 };
 
 /// Restores all topics, some at a time.
-pub(crate) async fn restore_all(prepared: Prepared, input: &Restore, context: &Context) -> RestoreReport {
-    let Prepared { backup, plan, findings, topics } = prepared;
+pub(crate) async fn restore_all(prepared: &Prepared, input: &Restore, context: &Context) -> RestoreReport {
+    let Prepared { backup, plan, findings, topics, .. } = prepared;
     let limiter = Arc::new(Limiter::new(plan.records_per_s, plan.bytes_per_s.map(|max| max.0)));
-    let restores =
-        topics.into_iter().map(|topic| restore(topic, &backup, &plan, input.deadline, limiter.clone(), context));
+    let restores = topics.iter().map(|topic| restore(topic, backup, plan, input.deadline, limiter.clone(), context));
     let topics: Vec<TopicReport> = stream::iter(restores).buffered(context.limits.topics_max).collect().await;
     let outcome = RestoreReport::outcome_of(&topics);
-    RestoreReport { backup: backup.backup, outcome, findings, topics }
+    RestoreReport { backup: backup.backup.clone(), outcome, findings: findings.clone(), topics, groups: vec![] }
 }
 
 /// Restores a topic, and says how that ended.
 async fn restore(
-    topic: PreparedTopic,
+    topic: &PreparedTopic,
     backup: &Owner,
     plan: &Plan,
     deadline: Option<Millis>,
@@ -46,7 +45,7 @@ async fn restore(
     context: &Context,
 ) -> TopicReport {
     let mut positions = BTreeMap::new();
-    let mut run = Run { topic: &topic, backup, plan, deadline, context, limiter, positions: &mut positions };
+    let mut run = Run { topic, backup, plan, deadline, context, limiter, positions: &mut positions };
     let ended = Box::pin(run.run()).await;
     let (outcome, error) = match ended {
         Ok(Ended::Done) => (Outcome::Done, None),

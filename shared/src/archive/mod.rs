@@ -9,6 +9,7 @@ pub mod control;
 mod error;
 mod floor;
 mod frontier;
+mod groups;
 mod history;
 mod operations;
 mod owner;
@@ -27,6 +28,7 @@ pub use clock::store_time;
 pub use error::{ArchiveError, undecodable};
 pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
+pub use groups::{GroupOffset, GroupSnapshot, group_moments, groups, latest_group, store_group};
 pub use history::{Divergence, LogComparison};
 pub use operations::{
     FailedEntry, LocationPause, advance_status, changed_since, clear_failed, compared_at, failed_operations,

@@ -25,7 +25,7 @@ const WHOLE_BACKUP: &str = "=backup";
 
 /// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
 /// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
-pub const CONTROL: [&str; 3] = ["=clock.json", "=pins/**", "=pause/**"];
+pub const CONTROL: [&str; 4] = ["=clock.json", "=pins/**", "=pause/**", "=groups/**"];
 
 /// Whether a key of a backup is one of [`CONTROL`].
 #[must_use]

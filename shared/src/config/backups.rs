@@ -31,12 +31,19 @@ pub struct BackupSettings {
     /// When segments expire. Absent: they are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionSettings>,
+    /// The consumer groups whose offsets it keeps: names, globs or /regular expressions/; none: no group's.
+    #[serde(default = "all_groups")]
+    pub groups: Vec<TopicPattern>,
     /// How often it is verified by itself. Absent: only when somebody asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<VerifySettings>,
     /// How it is protected from who can write to the bucket.
     #[serde(default)]
     pub integrity: IntegritySettings,
+}
+
+fn all_groups() -> Vec<TopicPattern> {
+    "*".parse().into_iter().collect()
 }
 
 impl BackupSettings {
@@ -48,6 +55,7 @@ impl BackupSettings {
             segment: SegmentSettings::default(),
             filters: vec![],
             retention: None,
+            groups: all_groups(),
             verify: None,
             integrity: IntegritySettings::default(),
         }

@@ -61,6 +61,18 @@ pub trait Groups: Send + Sync {
         Ok(committed.into_iter().map(|it| Some(it?.offset)).collect())
     }
 
+    /// The same for who asks about a group once: nothing is kept ready for the next question.
+    async fn committed_once(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Offset>>, RecordsError> {
+        self.committed_offsets(group, partitions).await
+    }
+
+    /// All groups of the cluster. An answer that lacks those of a broker is an error.
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError>;
+
     /// Commits offsets for a group, without being a member of it.
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError>;
 }
@@ -191,6 +203,26 @@ impl From<Offset> for Committed {
     fn from(offset: Offset) -> Self {
         Committed { offset, topic_id: None, stored: None }
     }
+}
+
+/// A consumer group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGroup {
+    /// Its name.
+    pub name: String,
+    /// Whether it has members.
+    pub state: GroupState,
+}
+
+/// Whether a group has members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupState {
+    /// It has, or is just getting or losing some.
+    Active,
+    /// It has none, and its offsets are kept.
+    Empty,
+    /// It is gone.
+    Dead,
 }
 
 /// A topic as the cluster has it now.

@@ -61,6 +61,15 @@ pub struct Plan {
     /// Not more bytes of records than this in a second, of all topics together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_s: Option<ByteSize>,
+    /// The consumer groups that go on in the target where they stood: names, globs or /regular expressions/.
+    pub groups: Vec<TopicPattern>,
+    /// Only the groups: the records are there already.
+    pub groups_only: bool,
+    /// As they stood at this moment; absent: as late as is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_at: Option<Moment>,
+    /// Commits also where a group is further in the target already.
+    pub rewind: bool,
     /// A transaction is committed when its records have so many bytes, or are a second old.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_bytes_max: Option<ByteSize>,
@@ -82,6 +91,10 @@ impl Default for Plan {
             create: true,
             settings: BTreeMap::new(),
             workers: 4,
+            groups: vec![],
+            groups_only: false,
+            groups_at: None,
+            rewind: false,
             rehash: false,
             origin_headers: OriginHeaders::default(),
             records_per_s: None,

@@ -34,6 +34,8 @@ pub enum Kind {
     Plan,
     /// A topic that the backup does not hold.
     UnknownTopic,
+    /// A group that the backup holds no offsets of.
+    UnknownGroup,
     /// A partition that the backup does not hold.
     UnknownPartition,
     /// Two sources for one target, or a target that is read as well.

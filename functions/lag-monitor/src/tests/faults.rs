@@ -10,7 +10,10 @@ use shared::{
     metrics::{registers::Epoch, runs},
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
-        records::{Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings},
+        records::{
+            Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
+            TopicSettings,
+        },
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
     record::{Millis, Offset, TopicPartition},
@@ -211,6 +214,10 @@ impl Groups for Leaderless {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         self.0.committed(group, partitions).await
+    }
+
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        self.0.groups().await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

@@ -9,6 +9,7 @@ mod control;
 mod dev;
 mod doctor;
 mod find;
+mod groups;
 mod health;
 mod invoke;
 mod replicate;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Topics(args) => topics::run(config, args).await,
         Command::Segments(args) => segments::run(config, args).await,
         Command::Cat(args) => cat::run(config, args).await,
+        Command::Groups(args) => groups::run(config, args).await,
         Command::Restore(args) => restore::run(config, args).await,
         Command::Sql(args) => sql::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,

@@ -2,7 +2,9 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use segment_restorer::{Context, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport};
+use segment_restorer::{
+    Context, GroupReport, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport,
+};
 use shared::{
     adapters::{connect, instance, settings, system_clock::SystemClock},
     config::selection::TopicPattern,
@@ -58,6 +60,11 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     plan.from = args.from.or(plan.from);
     plan.to = args.to.or(plan.to);
     plan.filter = args.filter.clone().or(plan.filter);
+    if !args.groups.is_empty() {
+        plan.groups.clone_from(&args.groups);
+    }
+    plan.groups_only |= args.groups_only;
+    plan.rewind |= args.rewind;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;
     if plan.topics.is_empty() {
@@ -112,7 +119,8 @@ impl Report for Restored<'_> {
         let heads = ["TOPIC", "N", "TARGET", "PARTITION", "RECORDS", "BYTES", "FILTERED", "NEXT", "END", ""];
         let errors =
             self.0.topics.iter().filter_map(|topic| Some(format!("{}: {}\n", topic.target, topic.error.as_ref()?)));
-        format!("{findings}{}{}{}", table::layout(heads, &rows), errors.collect::<String>(), verdict(self.0))
+        let groups = if self.0.groups.is_empty() { String::new() } else { groups(&self.0.groups) };
+        format!("{findings}{}{}{groups}{}", table::layout(heads, &rows), errors.collect::<String>(), verdict(self.0))
     }
 }
 
@@ -136,6 +144,29 @@ fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
             done.to_owned(),
         ]
     })
+}
+
+fn groups(groups: &[GroupReport]) -> String {
+    let text = |it: &Option<shared::record::Offset>| it.map(|offset| offset.to_string()).unwrap_or_default();
+    let row = |group: &GroupReport| {
+        [
+            group.group.clone(),
+            group.source.to_string(),
+            group.source_offset.to_string(),
+            group.target.to_string(),
+            text(&group.offset),
+            group.exactness.map(|exactness| name(&exactness)).unwrap_or_default(),
+            group.error.clone().unwrap_or_else(|| name(&group.outcome)),
+        ]
+    };
+    let heads = ["GROUP", "FROM", "OFFSET", "TO", "OFFSET", "HOW", ""];
+    table::layout(heads, &groups.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A value's name as JSON has it.
+fn name(value: &impl serde::Serialize) -> String {
+    let json = serde_json::to_value(value).unwrap_or_default();
+    json.as_str().unwrap_or_default().replace('_', " ")
 }
 
 fn verdict(report: &RestoreReport) -> &'static str {

@@ -14,7 +14,7 @@ use shared::{
     },
     config::{KafkaSettings, units::Span},
     ports::records::{
-        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -104,6 +104,11 @@ impl Groups for DevKafka {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         self.client.committed(group, partitions).await
+    }
+
+    /// The mock knows no such request.
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        Ok(vec![])
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

@@ -22,6 +22,9 @@ use super::{
     ports::Need::{Kafka, Locations, Redis, Storage, Target},
 };
 
+/// How often it is looked what consumer groups have committed.
+const GROUPS_EVERY: Duration = Duration::from_secs(60);
+
 /// All functions.
 pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
     vec![
@@ -115,6 +118,21 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             triggers: &[Trigger::Schedule(verifications)],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |input| backup_verifier::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
+            name: group_archiver::NAME,
+            about: "Offsets of consumer groups to the backups",
+            needs: &[Kafka, Storage],
+            asks: &[],
+            invokes: &[],
+            context: |world| {
+                let (kafka, objects) = (world.kafka()?, world.objects()?);
+                Some(Arc::new(group_archiver::Context::new(world.settings, kafka, objects, world.clock())))
+            },
+            triggers: &[Trigger::Schedule(|_| vec![Schedule { payload: json!({}), every: GROUPS_EVERY }])],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| group_archiver::handle(input, &context).await))
             },
         }),
         Row::from(Function {

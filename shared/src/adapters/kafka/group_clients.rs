@@ -66,6 +66,13 @@ impl GroupClients {
         Ok(outsider)
     }
 
+    /// Ends the client that bears the group's name and never joins it, if there is one.
+    pub(super) fn forget(&self, group: &str) {
+        let outsider = self.lock().get_mut(group).and_then(|clients| clients.outsider.take());
+        // Not under the lock: a client takes its time to end.
+        drop(outsider);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Clients>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@ mod context;
 mod errors;
 mod fetch;
 mod group_clients;
+mod group_list;
 mod group_offsets;
 pub mod mock;
 mod msk;
@@ -34,7 +35,7 @@ use crate::{
     blocking,
     config::kafka::KafkaSettings,
     ports::records::{
-        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
     },
     ports::transactions::{ProducerLimits, TransactionError, TransactionalProducer, Transactions},
     record::{Offset, TopicPartition},
@@ -200,6 +201,21 @@ impl Groups for KafkaCluster {
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         let (groups, group, partitions) = (self.groups.clone(), group.to_owned(), partitions.to_vec());
         blocking::run(move || group_offsets::committed(&groups, &group, &partitions)).await
+    }
+
+    async fn committed_once(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Option<Offset>>, RecordsError> {
+        let committed = self.committed_offsets(group, partitions).await;
+        let (groups, group) = (self.groups.clone(), group.to_owned());
+        blocking::run(move || groups.forget(&group)).await;
+        committed
+    }
+
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        self.admin.ask(group_list::list).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Faults, Injected};
 use crate::{
     ports::records::{
-        Committed, Fetch, Fetched, Groups, Kafka, Log, LogBounds, Message, Publisher, RecordsError, Topic,
+        Committed, Fetch, Fetched, Groups, Kafka, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
         TopicSettings,
     },
     record::{Offset, TopicPartition},
@@ -94,6 +94,10 @@ impl Groups for FaultyKafka {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         faulty!(self, "read committed offsets", self.inner.committed(group, partitions))
+    }
+
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        faulty!(self, "list consumer groups", self.inner.groups())
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

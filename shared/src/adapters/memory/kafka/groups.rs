@@ -30,6 +30,10 @@ impl Group {
         self.members.insert(member, Member { topics, assigned: BTreeSet::new(), events: VecDeque::new() });
     }
 
+    pub(super) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
     pub(super) fn leave(&mut self, member: u64) {
         self.members.remove(&member);
     }

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     ports::records::{
-        Committed, Fetch, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, GroupState, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
+        TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -84,6 +85,15 @@ impl Groups for MemoryKafka {
         let cluster = self.shared.lock();
         let group = cluster.groups.get(group);
         Ok(partitions.iter().map(|p| group?.committed.get(p).cloned()).collect())
+    }
+
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        let cluster = self.shared.lock();
+        let listed = cluster.groups.iter().map(|(name, group)| {
+            let state = if group.has_members() { GroupState::Active } else { GroupState::Empty };
+            ListedGroup { name: name.clone(), state }
+        });
+        Ok(listed.collect())
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

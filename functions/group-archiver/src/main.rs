@@ -1,0 +1,24 @@
+//! group-archiver on AWS Lambda.
+
+use std::sync::Arc;
+
+use group_archiver::{Archive, Context, handle};
+use shared::adapters::{
+    connect::{self, StartError},
+    lambda::runtime,
+    settings,
+    system_clock::SystemClock,
+};
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::run(context(), |input: Archive, context: Arc<Context>, _| async move { handle(input, &context).await })
+        .await
+}
+
+async fn context() -> Result<Context, StartError> {
+    let settings = settings::load(None).await?;
+    let (kafka, objects) = connect::both(connect::kafka(&settings), connect::storage(&settings)).await?;
+    connect::claim_owners(&settings, &*kafka, &*objects).await?;
+    Ok(Context::new(&settings, kafka, objects, Arc::new(SystemClock)))
+}
