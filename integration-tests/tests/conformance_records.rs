@@ -291,6 +291,7 @@ macro_rules! conformance {
             a_member_reads_from_where_it_says
             offsets_are_committed_while_the_group_has_members
             offsets_are_committed_after_the_last_member_left
+            groups_are_listed_and_only_an_idle_one_takes_commits_of_others
             members_share_the_partitions
             what_is_published_is_in_the_log
             messages_of_a_key_keep_their_order

@@ -40,6 +40,7 @@ mod repair;
 mod replication;
 mod restarts;
 mod restore;
+mod restore_groups;
 mod retention;
 mod segment_compressions;
 mod selection;

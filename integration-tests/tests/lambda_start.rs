@@ -34,6 +34,7 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
         ("segment-writer", vec![kafka, storage]),
         ("segment-expirer", vec![storage]),
         ("backup-verifier", vec![storage]),
+        ("cluster-archiver", vec![kafka, storage]),
         ("lag-monitor", vec![kafka, storage, redis]),
         ("metrics-consumer", vec![kafka]),
         ("metrics-aggregator", vec![redis]),

@@ -323,6 +323,12 @@ pub struct RestoreArgs {
     /// Commits also where a group is further in the target already.
     #[arg(long)]
     pub rewind: bool,
+    /// As the groups stood at this moment. Without it the last that is known.
+    #[arg(long, value_name = "MOMENT")]
+    pub groups_at: Option<Moment>,
+    /// Commits also where no offset is exact: the groups read some records again, and miss none.
+    #[arg(long)]
+    pub may_repeat: bool,
     /// Writes behind what the targets hold already.
     #[arg(long)]
     pub append: bool,

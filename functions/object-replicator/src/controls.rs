@@ -1,7 +1,7 @@
 //! What a backup has beside its segments, in the order that never shows a broken chain:
 //! owner, claim, accepted losses, segments ascending, floor.
 //!
-//! Pins, pauses and the clock's object are the storage's own business and stay where they are.
+//! The last snapshots of consumer groups follow when the location is compared. Pins, pauses and the clock's object are the storage's own business and stay where they are.
 
 use shared::{
     archive::{self, ChainEnd},

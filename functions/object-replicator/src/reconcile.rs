@@ -3,7 +3,7 @@
 //! One listing of each side, read side by side. Whatever was lost on the way (an entry, a topic, a copy that somebody
 //! deleted) is found here, so nothing else needs to be perfect.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -195,10 +195,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets floors and accepted losses follow that changed since they were copied, and claims of topics without a segment.
+    /// Lets floors and accepted losses follow that changed since they were copied, claims of topics without a segment, and the
+    /// last snapshot of each consumer group.
     async fn bring_controls(&mut self, sides: Sides<'_>, backup: &str, there: &There) -> Result<(), CopyError> {
         controls::bring_unchanging(sides, &keys::owner(backup)).await?;
-        for ObjectEntry { key, etag, .. } in std::mem::take(&mut self.controls) {
+        let all = std::mem::take(&mut self.controls);
+        for key in last_snapshots(backup, &all).filter(|key| !there.contains_key(*key)) {
+            match controls::bring_unchanging(sides, key).await {
+                // It grew old and was deleted since it was listed.
+                Ok(_) | Err(CopyError::SourceGone(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        for ObjectEntry { key, etag, .. } in all {
             if there.get(&key).is_some_and(|it| it.etag == etag) {
                 continue;
             }
@@ -218,6 +227,14 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// The last snapshot in each folder of snapshots, of a listing in its order.
+fn last_snapshots<'a>(backup: &str, controls: &'a [ObjectEntry]) -> impl Iterator<Item = &'a str> {
+    let folder = keys::groups_folder(backup);
+    let snapshots = controls.iter().map(|entry| entry.key.as_str()).filter(move |key| key.starts_with(&folder));
+    let by_folder = snapshots.filter_map(|key| Some((key.rsplit_once('/')?.0, key)));
+    by_folder.collect::<BTreeMap<_, _>>().into_values()
 }
 
 impl OfChain {

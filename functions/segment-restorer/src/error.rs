@@ -89,18 +89,6 @@ pub enum RestoreError {
         /// Its id when the restore began.
         id: TopicId,
     },
-    /// A group's offset was committed, and another one was read back.
-    #[error("group {group} at {partition}: {offset} was committed, and {} was read back: somebody else commits for the group", .found.map_or_else(|| "none".to_owned(), |it| it.to_string()))]
-    GroupMoved {
-        /// The group.
-        group: String,
-        /// Where.
-        partition: TopicPartition,
-        /// What was committed.
-        offset: Offset,
-        /// What was read.
-        found: Option<Offset>,
-    },
     /// The target has no leaders.
     #[error("the target {name:?} was created, and after {within_s} s not every partition has a leader")]
     NoLeaders {

@@ -68,16 +68,10 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
     if !plan.groups_only {
         findings.extend(topics.iter().flat_map(|topic| topic.findings(plan, now)));
     }
-    let (snapshots, missed) = groups::snapshots(plan, &backup.backup, context).await?;
-    findings.extend(missed.iter().map(|pattern| no_such_group(pattern)));
+    let groups = groups::find(plan, &backup.backup, &topics, context).await?;
+    findings.extend(groups.findings);
+    let snapshots = groups.snapshots;
     Ok(Prepared { backup, plan: plan.clone(), findings, topics, snapshots })
-}
-
-fn no_such_group(pattern: &str) -> Finding {
-    let message = format!(
-        "the backup holds no offsets of a group {pattern:?} of that time: `highwater groups` lists what it holds"
-    );
-    Finding { severity: Severity::Refused, kind: Kind::UnknownGroup, topic: None, partition: None, message }
 }
 
 fn no_such_incarnation(job: &TopicJob) -> Finding {

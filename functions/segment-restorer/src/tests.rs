@@ -7,20 +7,21 @@ use bytes::Bytes;
 use segment_writer::{Backup, Drain, Input};
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
-    archive::{self, GroupOffset, GroupSnapshot},
     config::selection::TopicSelection,
     ports::{
         objects::{ListRequest, Objects as _},
-        records::{Fetched, Groups as _, Log as _},
+        records::{Fetched, Log as _},
         transactions::{ProducerLimits, Transactions as _},
     },
-    record::{Header, Millis, Offset, Partition, Record, TimestampType, TopicPartition},
-    restore::{Plan, RestoreId, preflight::Kind, translation::Exactness},
+    record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
+    restore::{Plan, RestoreId, preflight::Kind},
     rollover::Rollover,
     segment::Compression,
 };
 
-use crate::{Context, GroupOutcome, Limits, Outcome, Restore, RestoreReport, handle};
+use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
+
+mod groups;
 
 const NOW: Millis = Millis(1_800_000_000_000);
 const PARTITIONS: i32 = 3;
@@ -417,81 +418,4 @@ async fn not_more_is_written_in_a_second_than_is_allowed() {
     assert_eq!(world.restore(&format!("records_per_s = 10\n{ORDERS}")).await.outcome, Outcome::Done);
     assert!(began.elapsed() >= Duration::from_secs(5), "60 records took {:?}", began.elapsed());
     world.assert_same("orders").await;
-}
-
-/// A group's snapshot, as group-archiver writes it.
-async fn snapshot(world: &World, group: &str, taken_at: i64, offsets: &[(i32, i64)]) {
-    let id = world.source.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0).id;
-    let offset = |(partition, offset): &(i32, i64)| GroupOffset {
-        topic: "orders".into(),
-        topic_id: id.clone(),
-        partition: Partition(*partition),
-        offset: Offset(*offset),
-    };
-    let snapshot = GroupSnapshot::new(group, Millis(taken_at), offsets.iter().map(offset).collect());
-    archive::store_group(&*world.objects, "main", &snapshot).await.unwrap();
-}
-
-/// The contents that a group has left to read, by partition.
-async fn left(world: &World, kafka: &MemoryKafka, topic: &str, offsets: &[(i32, Offset)]) -> Vec<Vec<Content>> {
-    let mut left = vec![];
-    for (partition, offset) in offsets {
-        let fetch = kafka.fetch(&[(TopicPartition::new(topic, *partition), *offset)]).await.unwrap();
-        let records = read_all(fetch).await.into_iter();
-        left.push(records.map(|it| (it.timestamp, it.key, it.value, it.headers)).collect());
-    }
-    let _ = world;
-    left
-}
-
-const WITH_GROUP: &str = "groups = [\"shop\"]\n[[topics]]\nsource = \"orders\"\ntarget = \"copy\"";
-
-#[tokio::test(start_paused = true)]
-async fn a_group_goes_on_where_it_stood_for_every_offset_it_can_have() {
-    let world = World::with(12).await;
-    world.restore("[[topics]]\nsource = \"orders\"\ntarget = \"copy\"").await;
-    let ends = world.source.bounds(&[TopicPartition::new("orders", 0)]).await.unwrap();
-    let end = ends[0].clone().unwrap().high_watermark.0;
-    for committed in 0..=end {
-        snapshot(&world, "shop", committed, &[(0, committed), (1, committed)]).await;
-        let report = world.restore(&format!("rewind = true\ngroups_only = true\n{WITH_GROUP}")).await;
-        assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-        assert!(report.groups.iter().all(|group| group.exactness == Some(Exactness::Exact)), "{report:?}");
-        let asked = [0, 1].map(|partition| TopicPartition::new("copy", partition));
-        let found = world.target.committed_offsets("shop", &asked).await.unwrap();
-        let found = [(0, found[0].unwrap()), (1, found[1].unwrap())];
-        let source = [(0, Offset(committed)), (1, Offset(committed))];
-        assert_eq!(
-            left(&world, &world.target, "copy", &found).await,
-            left(&world, &world.source, "orders", &source).await,
-            "committed at {committed}"
-        );
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_group_that_is_further_in_the_target_is_not_set_back_unless_told() {
-    let world = World::with(12).await;
-    snapshot(&world, "shop", 1, &[(0, 1), (1, 1)]).await;
-    world.restore("[[topics]]\nsource = \"orders\"\ntarget = \"copy\"").await;
-    let further = (TopicPartition::new("copy", 0), Offset(4).into());
-    world.target.commit("shop", &[further]).await.unwrap();
-    let outcomes = |report: &RestoreReport| report.groups.iter().map(|group| group.outcome).collect::<Vec<_>>();
-    let report = world.restore(WITH_GROUP).await;
-    assert_eq!(outcomes(&report), [GroupOutcome::Kept, GroupOutcome::Committed], "one partition holds up no other");
-    let report = world.restore(&format!("rewind = true\n{WITH_GROUP}")).await;
-    assert_eq!(outcomes(&report), [GroupOutcome::Committed, GroupOutcome::Kept]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_group_as_it_stood_at_an_earlier_moment_and_one_that_nobody_knows() {
-    let world = World::with(12).await;
-    snapshot(&world, "shop", 100, &[(0, 1)]).await;
-    snapshot(&world, "shop", 200, &[(0, 3)]).await;
-    let report = world.restore(&format!("groups_at = 150\n{WITH_GROUP}")).await;
-    assert_eq!(report.groups[0].source_offset, Offset(1));
-    let report = world.restore(&format!("groups_at = 50\n{WITH_GROUP}")).await;
-    assert_eq!(kinds(&report), [Kind::UnknownGroup]);
-    let report = world.restore("groups = [\"nobody\"]\n[[topics]]\nsource = \"orders\"\ntarget = \"copy\"").await;
-    assert_eq!(kinds(&report), [Kind::UnknownGroup], "a miss is an error");
 }

@@ -29,7 +29,10 @@ use crate::{
 pub(crate) async fn restore_all(prepared: &Prepared, input: &Restore, context: &Context) -> RestoreReport {
     let Prepared { backup, plan, findings, topics, .. } = prepared;
     let limiter = Arc::new(Limiter::new(plan.records_per_s, plan.bytes_per_s.map(|max| max.0)));
-    let restores = topics.iter().map(|topic| restore(topic, backup, plan, input.deadline, limiter.clone(), context));
+    let mut restores = vec![];
+    for topic in topics {
+        restores.push(restore(topic, backup, plan, input.deadline, limiter.clone(), context));
+    }
     let topics: Vec<TopicReport> = stream::iter(restores).buffered(context.limits.topics_max).collect().await;
     let outcome = RestoreReport::outcome_of(&topics);
     RestoreReport { backup: backup.backup.clone(), outcome, findings: findings.clone(), topics, groups: vec![] }

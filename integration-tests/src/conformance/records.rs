@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
     ports::{
-        records::{Committed, Fetch, Fetched, Kafka, LogBounds, RecordsError, Retention, Topic},
+        records::{Committed, Fetch, Fetched, GroupState, Kafka, LogBounds, RecordsError, Retention, Topic},
         transactions::Transactions,
     },
     record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},

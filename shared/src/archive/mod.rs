@@ -17,6 +17,7 @@ mod pause;
 pub mod pins;
 pub mod reading;
 mod segments;
+mod snapshots;
 mod tree;
 
 pub use accepted::{

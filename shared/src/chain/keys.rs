@@ -59,6 +59,12 @@ pub fn clock(backup: &str) -> String {
     format!("{backup}/=clock.json")
 }
 
+/// The folder of what consumer groups had committed.
+#[must_use]
+pub fn groups_folder(backup: &str) -> String {
+    format!("{backup}/=groups/")
+}
+
 /// The folder of a backup's pins.
 #[must_use]
 pub fn pins_folder(backup: &str) -> String {

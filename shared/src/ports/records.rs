@@ -73,6 +73,9 @@ pub trait Groups: Send + Sync {
     /// All groups of the cluster. An answer that lacks those of a broker is an error.
     async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError>;
 
+    /// Commits offsets for a group that has no members; the cluster refuses it where it has, as of the moment of the commit.
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError>;
+
     /// Commits offsets for a group, without being a member of it.
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError>;
 }

@@ -70,6 +70,8 @@ pub struct Plan {
     pub groups_at: Option<Moment>,
     /// Commits also where a group is further in the target already.
     pub rewind: bool,
+    /// Commits also where no offset is exact: the group reads some records again, and misses none.
+    pub may_repeat: bool,
     /// A transaction is committed when its records have so many bytes, or are a second old.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transaction_bytes_max: Option<ByteSize>,
@@ -95,6 +97,7 @@ impl Default for Plan {
             groups_only: false,
             groups_at: None,
             rewind: false,
+            may_repeat: false,
             rehash: false,
             origin_headers: OriginHeaders::default(),
             records_per_s: None,

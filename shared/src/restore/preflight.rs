@@ -36,6 +36,8 @@ pub enum Kind {
     UnknownTopic,
     /// A group that the backup holds no offsets of.
     UnknownGroup,
+    /// A group that has members in the target.
+    GroupActive,
     /// A partition that the backup does not hold.
     UnknownPartition,
     /// Two sources for one target, or a target that is read as well.

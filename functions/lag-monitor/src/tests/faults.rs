@@ -220,6 +220,10 @@ impl Groups for Leaderless {
         self.0.groups().await
     }
 
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        self.0.commit_idle(group, offsets).await
+    }
+
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.0.commit(group, offsets).await
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use cluster_archiver::{Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport};
 use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, Waiting, WriteError};
 use serde::Serialize;
 use shared::{
@@ -33,6 +34,12 @@ const DEFAULT_BACKUP: &str = "main";
 #[derive(Debug, Serialize)]
 struct Backups {
     backups: Vec<Done>,
+    /// What became of the consumer groups' offsets.
+    #[serde(flatten)]
+    groups: ArchiveReport,
+    /// Why they could not be asked for at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups_error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,7 +62,7 @@ fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
     let settings = with_a_backup(settings::load(config).await?, args.topic.as_ref());
     let writer = Writer::connect(&settings).await?;
-    let Writer { context, kafka, clock } = &writer;
+    let Writer { context, kafka, clock, .. } = &writer;
     let mut backups = vec![];
     for backup in Backup::all(&settings) {
         let topics = writer.topics(&settings, &backup, args.topic.as_ref()).await?;
@@ -69,12 +76,26 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
         let (report, error) = drained.map_or_else(|error| (DrainReport::default(), Some(error)), |it| (it, None));
         backups.push(Done { backup: backup.name, error, accepted_losses, report });
     }
-    let mut done = Backups { backups };
+    // After the records, so that the backup holds what the groups have read.
+    let groups = keep_groups(&settings, &writer).await;
+    let (groups, groups_error) = match groups {
+        Ok(report) => (report, None),
+        Err(error) => (ArchiveReport::default(), Some(error.to_string())),
+    };
+    let mut done = Backups { backups, groups, groups_error };
     output::print(&done, args.output.json)?;
     if let Some(error) = done.backups.iter_mut().find_map(|done| done.error.take()) {
         return Err(error.into());
     }
-    Ok(if done.backups.iter().all(|done| done.report.complete()) { Verdict::Good } else { Verdict::Wrong })
+    let has_groups = done.groups_error.is_none() && done.groups.is_complete();
+    let has_records = done.backups.iter().all(|done| done.report.complete());
+    Ok(if has_records && has_groups { Verdict::Good } else { Verdict::Wrong })
+}
+
+async fn keep_groups(settings: &Settings, writer: &Writer) -> Result<ArchiveReport, ClusterError> {
+    let Writer { objects, kafka, clock, .. } = writer;
+    let context = cluster_archiver::Context::new(settings, kafka.clone(), objects.clone(), clock.clone());
+    cluster_archiver::handle(Archive::default(), &context).await
 }
 
 /// What to drain by name: the topics that are there, and those that the backup or the command names and that are not, so that
@@ -182,8 +203,22 @@ impl Report for Backups {
             [done.backup.clone(), topic.clone(), dash(), dash(), dash(), dash(), MISSING.to_owned()]
         });
         let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
-        table::layout(heads, &all.map(row).chain(missing).collect::<Vec<_>>())
+        let table = table::layout(heads, &all.map(row).chain(missing).collect::<Vec<_>>());
+        let groups: String = self.groups.groups.iter().filter_map(group).collect();
+        let error = self.groups_error.as_ref().map(|error| format!("consumer groups are not kept: {error}\n"));
+        format!("{table}{groups}{}", error.unwrap_or_default())
     }
+}
+
+/// What became of a consumer group, unless it has nothing to do with the backup.
+fn group(report: &GroupReport) -> Option<String> {
+    let GroupReport { backup, group, outcome, partitions, error } = report;
+    let became = match outcome {
+        GroupOutcome::Nothing => return None,
+        GroupOutcome::Stored | GroupOutcome::Unchanged => format!("offsets of {partitions} partitions kept"),
+        GroupOutcome::Failed => format!("not kept: {}", error.as_deref().unwrap_or_default()),
+    };
+    Some(format!("group {group} in {backup}: {became}\n"))
 }
 
 fn outcome(partition: &PartitionReport) -> String {

@@ -64,7 +64,9 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
         plan.groups.clone_from(&args.groups);
     }
     plan.groups_only |= args.groups_only;
+    plan.groups_at = args.groups_at.or(plan.groups_at);
     plan.rewind |= args.rewind;
+    plan.may_repeat |= args.may_repeat;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;
     if plan.topics.is_empty() {
@@ -152,14 +154,14 @@ fn groups(groups: &[GroupReport]) -> String {
         [
             group.group.clone(),
             group.source.to_string(),
-            group.source_offset.to_string(),
+            text(&group.source_offset),
             group.target.to_string(),
             text(&group.offset),
             group.exactness.map(|exactness| name(&exactness)).unwrap_or_default(),
             group.error.clone().unwrap_or_else(|| name(&group.outcome)),
         ]
     };
-    let heads = ["GROUP", "FROM", "OFFSET", "TO", "OFFSET", "HOW", ""];
+    let heads = ["GROUP", "TOPIC", "OFFSET", "TARGET", "OFFSET", "HOW", ""];
     table::layout(heads, &groups.iter().map(row).collect::<Vec<_>>())
 }
 

@@ -8,6 +8,7 @@ use shared::{
     config::{Settings, selection::TopicPattern},
     ports::{
         clock::Clock,
+        objects::Objects,
         records::{Kafka, Topic},
     },
 };
@@ -18,6 +19,7 @@ use crate::failure::Failure;
 pub(super) struct Writer {
     pub context: Arc<Context>,
     pub kafka: Arc<dyn Kafka>,
+    pub objects: Arc<dyn Objects>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -26,9 +28,9 @@ impl Writer {
         let (kafka, objects) = connect::backups(settings).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let instance = instance::name(&*clock);
-        let context = Context::of(settings, kafka.clone(), objects, clock.clone(), &instance)
+        let context = Context::of(settings, kafka.clone(), objects.clone(), clock.clone(), &instance)
             .pushing(connect::event_gateway(settings, connect::neighbour_gateway(settings).await));
-        Ok(Writer { context, kafka, clock })
+        Ok(Writer { context, kafka, objects, clock })
     }
 
     /// The topics of a backup that the pattern matches too.

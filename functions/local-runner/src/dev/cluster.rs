@@ -111,6 +111,10 @@ impl Groups for DevKafka {
         Ok(vec![])
     }
 
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        self.client.commit_idle(group, offsets).await
+    }
+
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.client.commit(group, offsets).await
     }

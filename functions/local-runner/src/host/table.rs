@@ -121,18 +121,18 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             },
         }),
         Row::from(Function {
-            name: group_archiver::NAME,
+            name: cluster_archiver::NAME,
             about: "Offsets of consumer groups to the backups",
             needs: &[Kafka, Storage],
             asks: &[],
             invokes: &[],
             context: |world| {
                 let (kafka, objects) = (world.kafka()?, world.objects()?);
-                Some(Arc::new(group_archiver::Context::new(world.settings, kafka, objects, world.clock())))
+                Some(Arc::new(cluster_archiver::Context::new(world.settings, kafka, objects, world.clock())))
             },
             triggers: &[Trigger::Schedule(|_| vec![Schedule { payload: json!({}), every: GROUPS_EVERY }])],
             handler: |payload, context| {
-                Box::pin(answer(payload, async move |input| group_archiver::handle(input, &context).await))
+                Box::pin(answer(payload, async move |input| cluster_archiver::handle(input, &context).await))
             },
         }),
         Row::from(Function {

@@ -3,7 +3,7 @@
 use shared::{
     archive,
     ports::objects::{GetRange, Objects as _, PutCondition},
-    record::Offset,
+    record::{Millis, Offset, Partition},
     replication::{ReasonKind, State},
     segment::ChainPoint,
 };
@@ -41,6 +41,31 @@ async fn a_segment_brings_along_whatever_the_location_lacks_before_it() {
     world.publish(&serde_json::to_string(&last).unwrap()).await;
     assert_eq!(world.drain().await.replicated.unwrap().completed, 1);
     world.assert_whole().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_snapshot_of_each_group_follows_when_the_location_is_compared() {
+    let world = World::new();
+    world.back_up(0, 1).await;
+    let committed = |offset: i64, at: i64| archive::GroupOffset {
+        topic: "orders".into(),
+        topic_id: "id".into(),
+        partition: Partition(0),
+        offset: Offset(offset),
+        seen_at: Millis(at),
+    };
+    for (group, offset, at) in [("a", 1, 10), ("a", 2, 20), ("b", 3, 10)] {
+        let answer = vec![committed(offset, at)];
+        archive::store_group(&*world.source, "main", group, Millis(at), answer).await.unwrap();
+    }
+    world.drain().await;
+    world.reconcile().await;
+    for (group, offset, snapshots) in [("a", 2, 1), ("b", 3, 1)] {
+        let there = archive::latest_group(&*world.there.inner, "main", group, None).await.unwrap().unwrap();
+        assert_eq!(there.offsets[0].offset, Offset(offset));
+        let moments = archive::group_moments(&*world.there.inner, "main", group).await.unwrap();
+        assert_eq!(moments.len(), snapshots);
+    }
 }
 
 #[tokio::test(start_paused = true)]

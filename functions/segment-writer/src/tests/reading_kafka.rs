@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shared::{
     adapters::memory::kafka::MemoryKafka,
     ports::records::{
-        Committed, Fetch, Fetched, Groups, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, Fetched, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
+        TopicSettings,
     },
 };
 
@@ -112,6 +113,14 @@ impl Groups for ReadingKafka {
         partitions: &[TopicPartition],
     ) -> Result<Vec<Option<Committed>>, RecordsError> {
         self.kafka.committed(group, partitions).await
+    }
+
+    async fn groups(&self) -> Result<Vec<ListedGroup>, RecordsError> {
+        self.kafka.groups().await
+    }
+
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        self.kafka.commit_idle(group, offsets).await
     }
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {

@@ -114,6 +114,33 @@ pub async fn offsets_are_committed_while_the_group_has_members(cluster: &dyn Clu
     assert_eq!(committed(kafka, &group, &[p0.clone(), p1.clone()]).await, [Some(1), Some(2)]);
 }
 
+/// Groups are listed with whether they have members, and one that has takes no commit of whoever is not one of them.
+pub async fn groups_are_listed_and_only_an_idle_one_takes_commits_of_others(cluster: &dyn Cluster) {
+    let topic = cluster.new_topic(1, &[]).await;
+    let p0 = TopicPartition::new(topic.clone(), 0);
+    let (kafka, group) = (cluster.kafka(), group_of(&topic));
+    let state = async || {
+        let listed = kafka.groups().await.expect("the cluster lists its groups");
+        listed.into_iter().find(|listed| listed.name == group).map(|listed| listed.state)
+    };
+    kafka.commit_idle(&group, &[(p0.clone(), Offset(1).into())]).await.expect("a group that nobody knows is idle");
+    assert_eq!(state().await, Some(GroupState::Empty));
+    let (mut member, mut has) = (join(kafka, &group, &topic).await, BTreeSet::new());
+    wait_for_assignment(&mut [(member.as_mut(), &mut has)], &[1]).await;
+    assert_eq!(state().await, Some(GroupState::Active));
+    let refused = kafka.commit_idle(&group, &[(p0.clone(), Offset(2).into())]).await;
+    assert!(matches!(refused, Err(RecordsError::Refused { .. })), "{refused:?}");
+    assert_eq!(kafka.committed_once(&group, std::slice::from_ref(&p0)).await.expect("committed"), [Some(Offset(1))]);
+    drop(member);
+    eventually("the group to be idle", PATIENCE, || async {
+        let state = state().await;
+        if state == Some(GroupState::Empty) { Ok(()) } else { Err(format!("{state:?}")) }
+    })
+    .await;
+    kafka.commit_idle(&group, &[(p0.clone(), Offset(3).into())]).await.expect("commit");
+    assert_eq!(committed(kafka, &group, &[p0]).await, [Some(3)]);
+}
+
 /// When its last member has left, a group takes commits as before.
 pub async fn offsets_are_committed_after_the_last_member_left(cluster: &dyn Cluster) {
     let topic = cluster.new_topic(1, &[]).await;

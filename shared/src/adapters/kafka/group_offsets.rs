@@ -127,13 +127,7 @@ pub(super) fn commit(
     group: &str,
     offsets: &[(TopicPartition, Committed)],
 ) -> Result<(), RecordsError> {
-    let Some(member) = groups.member(group) else {
-        let outsider = groups.outsider(group)?;
-        let speaker = Speaker::outsider(&outsider, group);
-        outsider.retrying(errors::is_passing, || try_commit(speaker, offsets))?;
-        outsider.was_answered();
-        return Ok(());
-    };
+    let Some(member) = groups.member(group) else { return commit_idle(groups, group, offsets) };
     let admin = groups.admin();
     let attempt = || match try_commit(Speaker { client: member.ptr(), admin, group }, offsets) {
         Err(failed) if is_not_in(failed.code) => {
@@ -143,6 +137,19 @@ pub(super) fn commit(
         outcome => outcome,
     };
     Ok(admin.retrying(|code| is_not_in(code) || errors::is_passing(code), attempt)?)
+}
+
+/// Commits from outside, which the group's coordinator takes as long as the group has no members.
+pub(super) fn commit_idle(
+    groups: &GroupClients,
+    group: &str,
+    offsets: &[(TopicPartition, Committed)],
+) -> Result<(), RecordsError> {
+    let outsider = groups.outsider(group)?;
+    let speaker = Speaker::outsider(&outsider, group);
+    outsider.retrying(errors::is_passing, || try_commit(speaker, offsets))?;
+    outsider.was_answered();
+    Ok(())
 }
 
 /// The group does not know the member, or not in its present generation.

@@ -218,6 +218,19 @@ impl Groups for KafkaCluster {
         self.admin.ask(group_list::list).await
     }
 
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let (groups, group, offsets) = (self.groups.clone(), group.to_owned(), offsets.to_vec());
+        blocking::run(move || {
+            let outcome = group_offsets::commit_idle(&groups, &group, &offsets);
+            groups.forget(&group);
+            outcome
+        })
+        .await
+    }
+
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         if offsets.is_empty() {
             return Ok(());

@@ -100,6 +100,10 @@ impl Groups for FaultyKafka {
         faulty!(self, "list consumer groups", self.inner.groups())
     }
 
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        faulty!(self, "commit", self.inner.commit_idle(group, offsets))
+    }
+
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         faulty!(self, "commit", self.inner.commit(group, offsets))
     }

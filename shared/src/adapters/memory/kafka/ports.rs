@@ -96,6 +96,14 @@ impl Groups for MemoryKafka {
         Ok(listed.collect())
     }
 
+    async fn commit_idle(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
+        if self.shared.lock().groups.get(group).is_some_and(|group| group.has_members()) {
+            let message = format!("group {group}: Broker: Unknown member; the group has members");
+            return Err(RecordsError::Refused { operation: "commit offsets", message });
+        }
+        self.commit(group, offsets).await
+    }
+
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         let mut cluster = self.shared.lock();
         if let Some((partition, _)) = offsets.iter().find(|(p, _)| cluster.log(p).is_none()) {

@@ -1,8 +1,8 @@
-//! group-archiver on AWS Lambda.
+//! cluster-archiver on AWS Lambda.
 
 use std::sync::Arc;
 
-use group_archiver::{Archive, Context, handle};
+use cluster_archiver::{Archive, Context, handle};
 use shared::adapters::{
     connect::{self, StartError},
     lambda::runtime,

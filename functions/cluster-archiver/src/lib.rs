@@ -1,0 +1,142 @@
+//! cluster-archiver: what a cluster has beside the records of a backup's topics goes into the backup.
+//!
+//! `groups` keeps what consumer groups have committed, so that they can go on where a restore puts their records.
+
+mod groups;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use shared::{
+    archive::ArchiveError,
+    config::{
+        Settings,
+        selection::{TopicPattern, TopicSelection},
+    },
+    function::HandlerError,
+    ports::{
+        clock::Clock,
+        objects::Objects,
+        records::{Kafka, RecordsError, Topic},
+    },
+};
+
+pub use groups::{GroupOutcome, GroupReport};
+
+/// The function's name.
+pub const NAME: &str = "cluster-archiver";
+
+/// What to look at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// Only this backup; absent: all.
+    #[serde(default)]
+    pub backup: Option<String>,
+}
+
+/// The function's ports and settings.
+pub struct Context {
+    /// The cluster.
+    pub kafka: Arc<dyn Kafka>,
+    /// The storage.
+    pub objects: Arc<dyn Objects>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The backups.
+    pub backups: Vec<Backup>,
+    /// Topics that no pattern selects.
+    pub own_topics: Vec<String>,
+    known: groups::Known,
+}
+
+/// A backup, and what of it is looked at.
+#[derive(Debug, Clone)]
+pub struct Backup {
+    /// Its name.
+    pub name: String,
+    /// Its topics.
+    pub topics: TopicSelection,
+    /// The groups whose offsets it keeps.
+    pub groups: Vec<TopicPattern>,
+}
+
+impl Context {
+    /// A context by the settings.
+    #[must_use]
+    pub fn new(settings: &Settings, kafka: Arc<dyn Kafka>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+        let backups = settings.backups.iter().map(|(name, backup)| Backup {
+            name: name.to_string(),
+            topics: backup.topics.clone(),
+            groups: backup.groups.clone(),
+        });
+        let own_topics = settings.own_topics().map(str::to_owned).to_vec();
+        Context { kafka, objects, clock, backups: backups.collect(), own_topics, known: groups::Known::default() }
+    }
+
+    /// The backup's topics of these.
+    fn selected(&self, backup: &Backup, topics: &[Topic]) -> Vec<Topic> {
+        let own: Vec<&str> = self.own_topics.iter().map(String::as_str).collect();
+        topics.iter().filter(|topic| backup.topics.selects(&topic.name, &own)).cloned().collect()
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ArchiveReport {
+    /// The groups, backup by backup.
+    pub groups: Vec<GroupReport>,
+}
+
+impl ArchiveReport {
+    /// Whether everything that should be kept is.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.groups.iter().all(|group| group.outcome != GroupOutcome::Failed)
+    }
+}
+
+/// Why nothing was looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Kafka cannot be asked.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The storage fails.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// No backup of that name is configured.
+    #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]
+    UnknownBackup(String),
+}
+
+impl HandlerError for ClusterError {
+    fn retry(&self) -> bool {
+        match self {
+            ClusterError::Records(error) => error.retry(),
+            ClusterError::Archive(error) => error.retry(),
+            ClusterError::UnknownBackup(_) => false,
+        }
+    }
+}
+
+/// Runs the function once.
+///
+/// # Errors
+/// When the backup is unknown, or the groups cannot be listed. What fails for one group costs no other anything.
+pub async fn handle(input: Archive, context: &Context) -> Result<ArchiveReport, ClusterError> {
+    let is_meant = |backup: &&Backup| input.backup.as_ref().is_none_or(|name| *name == backup.name);
+    let backups: Vec<_> = context.backups.iter().filter(is_meant).collect();
+    if let (Some(name), true) = (&input.backup, backups.is_empty()) {
+        return Err(ClusterError::UnknownBackup(name.clone()));
+    }
+    let topics = context.kafka.topics(None).await?;
+    let mut report = ArchiveReport::default();
+    for backup in backups {
+        let selected = context.selected(backup, &topics);
+        report.groups.extend(groups::keep(context, backup, &selected).await?);
+    }
+    Ok(report)
+}

@@ -1,0 +1,103 @@
+//! What is kept of a cluster in memory.
+
+use std::sync::Arc;
+
+use shared::{
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    archive,
+    config::{BackupSettings, Settings},
+    ports::records::Groups as _,
+    record::{Millis, Offset, TopicPartition},
+};
+
+use crate::{Archive, ArchiveReport, Context, GroupOutcome, handle};
+
+const NOW: Millis = Millis(1_800_000_000_000);
+
+struct World {
+    clock: Arc<ManualClock>,
+    kafka: MemoryKafka,
+    objects: Arc<MemoryObjects>,
+    context: Context,
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut BackupSettings)) -> World {
+        let clock = Arc::new(ManualClock::at(NOW));
+        let kafka = MemoryKafka::new(clock.clone(), 1);
+        kafka.create("orders", 2, &[]);
+        kafka.create("other", 1, &[]);
+        let objects = Arc::new(MemoryObjects::new(clock.clone()));
+        let mut backup = BackupSettings::of("orders".parse().unwrap());
+        change(&mut backup);
+        let mut settings = Settings::default();
+        settings.backups.insert("main".parse().unwrap(), backup);
+        let context = Context::new(&settings, Arc::new(kafka.clone()), objects.clone(), clock.clone());
+        World { clock, kafka, objects, context }
+    }
+
+    async fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let at = TopicPartition::new(topic, partition);
+        self.kafka.commit(group, &[(at, Offset(offset).into())]).await.unwrap();
+    }
+
+    async fn run(&self) -> ArchiveReport {
+        self.clock.advance(Millis(60_000));
+        handle(Archive::default(), &self.context).await.unwrap()
+    }
+
+    async fn kept(&self, group: &str) -> Vec<(String, i32, i64)> {
+        let snapshot = archive::latest_group(&*self.objects, "main", group, None).await.unwrap();
+        let offsets = snapshot.map(|snapshot| snapshot.offsets).unwrap_or_default();
+        offsets.iter().map(|it| (it.topic.to_string(), it.partition.0, it.offset.0)).collect()
+    }
+}
+
+fn outcomes(report: &ArchiveReport) -> Vec<(&str, GroupOutcome)> {
+    report.groups.iter().map(|group| (group.group.as_str(), group.outcome)).collect()
+}
+
+#[tokio::test]
+async fn what_groups_committed_for_the_backups_topics_is_kept_when_it_changes() {
+    let world = World::new(|_| {});
+    world.commit("shop", "orders", 0, 0).await;
+    world.commit("shop", "other", 0, 9).await;
+    world.commit("elsewhere", "other", 0, 9).await;
+    world.commit("highwater.main", "orders", 0, 9).await;
+    let report = world.run().await;
+    assert_eq!(outcomes(&report), [("elsewhere", GroupOutcome::Nothing), ("shop", GroupOutcome::Stored)]);
+    assert_eq!(world.kept("shop").await, [("orders".to_owned(), 0, 0)], "0 is a commit");
+    assert_eq!(outcomes(&world.run().await)[1], ("shop", GroupOutcome::Unchanged));
+    world.commit("shop", "orders", 1, 3).await;
+    assert_eq!(outcomes(&world.run().await)[1], ("shop", GroupOutcome::Stored));
+    assert_eq!(archive::group_moments(&*world.objects, "main", "shop").await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_deleted_takes_no_offset_out_of_the_backup() {
+    let world = World::new(|_| {});
+    world.commit("shop", "orders", 0, 5).await;
+    world.run().await;
+    world.kafka.delete("orders");
+    world.run().await;
+    assert_eq!(world.kept("shop").await, [("orders".to_owned(), 0, 5)]);
+}
+
+#[tokio::test]
+async fn only_the_groups_that_are_asked_for_are_kept() {
+    let world = World::new(|backup| backup.groups = vec!["shop-*".parse().unwrap()]);
+    world.commit("shop-1", "orders", 0, 5).await;
+    world.commit("bank", "orders", 0, 5).await;
+    assert_eq!(outcomes(&world.run().await), [("shop-1", GroupOutcome::Stored)]);
+    let world = World::new(|backup| backup.groups = vec![]);
+    world.commit("shop-1", "orders", 0, 5).await;
+    assert_eq!(outcomes(&world.run().await), []);
+}
+
+#[tokio::test]
+async fn an_unknown_backup_is_an_error() {
+    let world = World::new(|_| {});
+    let input = Archive { backup: Some("nothing".to_owned()) };
+    let error = handle(input, &world.context).await.unwrap_err();
+    assert!(error.to_string().contains("no backup \"nothing\" is configured"), "{error}");
+}
