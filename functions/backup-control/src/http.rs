@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use shared::{
-    archive::ArchiveError,
     metrics::backbeat::error::ErrorAnswer,
     web::{HttpRequest, HttpResponse},
 };
 
-use crate::{Action, Context, ControlError, Pausable, control, replication, status};
+use crate::{
+    Action, Context, ControlError, Pausable,
+    answer::{json, storage_failed},
+    control, replication, status,
+};
 
 /// Every path that is asked here begins with this.
 pub const PREFIX: &str = "/_/highwater/api/";
@@ -64,18 +66,9 @@ async fn of(backups: &[&str], context: &Context) -> Result<String, ErrorAnswer> 
     Ok(json(&answers))
 }
 
-pub(crate) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("texts and numbers by name are valid JSON")
-}
-
 fn refused(error: ControlError) -> ErrorAnswer {
     match error {
         ControlError::Archive(error) => storage_failed(error),
         _ => ErrorAnswer::no_such_route(error.to_string()),
     }
-}
-
-pub(crate) fn storage_failed(error: ArchiveError) -> ErrorAnswer {
-    tracing::warn!(error = &error as &dyn std::error::Error, "a request is answered with 503");
-    ErrorAnswer::unavailable(format!("the storage cannot be asked: {error}"))
 }

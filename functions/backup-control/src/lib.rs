@@ -14,6 +14,7 @@
 //!
 //! Asking twice changes nothing more. Errors are in the form of Backbeat's.
 
+mod answer;
 mod http;
 mod replication;
 mod status;

@@ -18,7 +18,10 @@ use shared::{
     web::HttpRequest,
 };
 
-use crate::{Context, http};
+use crate::{
+    Context,
+    answer::{json, storage_failed},
+};
 
 /// Their paths begin with one of these.
 pub const PREFIXES: [&str; 2] = ["/_/backbeat/api/crr/", "/_/crr/"];
@@ -30,7 +33,7 @@ pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<S
     let Route::Control { control, .. } = route::route(line, &context.locations)? else {
         return Err(ErrorAnswer::no_such_path(&request.target));
     };
-    done(control, context).await.map_err(http::storage_failed)
+    done(control, context).await.map_err(storage_failed)
 }
 
 async fn done(control: Control, context: &Context) -> Result<String, ArchiveError> {
@@ -45,7 +48,7 @@ async fn done(control: Control, context: &Context) -> Result<String, ArchiveErro
                 let status = archive::read_status(objects, location, &subject.id()).await?;
                 versions.extend(status.filter(|status| status.state == State::Failed).map(|it| Version::of(&it)));
             }
-            Ok(http::json(&Failed { is_truncated: false, versions, next_marker: None }))
+            Ok(json(&Failed { is_truncated: false, versions, next_marker: None }))
         }
         Control::Retry(entries) => retry(context, entries).await,
         Control::Pause(locations) => {
@@ -96,14 +99,14 @@ async fn by_location(
         let pause = archive::location_pause(&*context.objects, location, context.clock.now()).await?;
         answers.insert(location, of(pause));
     }
-    Ok(http::json(&answers))
+    Ok(json(&answers))
 }
 
 async fn failed(context: &Context, locations: &[String], marker: usize) -> Result<String, ArchiveError> {
     let (statuses, more) = archive::failed_statuses(&*context.objects, locations, marker, PAGE).await?;
     let versions = statuses.iter().map(Version::of).collect();
     let next_marker = more.then(|| marker.saturating_add(PAGE));
-    Ok(http::json(&Failed { is_truncated: more, versions, next_marker }))
+    Ok(json(&Failed { is_truncated: more, versions, next_marker }))
 }
 
 /// Has these tried again; answers those of them that had failed.
@@ -116,11 +119,14 @@ async fn retry(context: &Context, entries: Vec<Retry>) -> Result<String, Archive
             }
         }
     }
-    Ok(http::json(&retried))
+    Ok(json(&retried))
 }
 
 async fn wanted(context: &Context, entry: Retry) -> Result<Vec<Status>, ArchiveError> {
     let Retry { bucket, key, version_id, location } = entry;
+    if !context.locations.contains(&location) {
+        return Ok(vec![]);
+    }
     let objects = &*context.objects;
     if let Some(version) = version_id {
         let subject = Subject { location, bucket, key, version };

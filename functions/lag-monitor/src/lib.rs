@@ -20,6 +20,7 @@ mod compare;
 mod context;
 mod epoch;
 mod error;
+mod health;
 mod history;
 mod kept;
 mod looks;

@@ -22,6 +22,7 @@ use crate::{
     Backup, Context, Failure, MonitorError, Refresh, backlog, changes,
     compare::{Required, everybody_spoke, everything_is_there, standings},
     epoch::{self, rebuilding_since},
+    health,
     history::note,
     looks::looks,
     observe::{Observed, observe},
@@ -115,8 +116,10 @@ async fn of_changes(context: &Context) -> ChangesReport {
         Ok(complete) => (complete, None),
         Err(error) => (false, Some(Failure::of_backup(error))),
     };
-    if let Err(error) = ended(context).await {
-        failure = failure.or(Some(Failure::of_backup(error)));
+    for result in [ended(context).await.map_err(MonitorError::from), health::look(context).await] {
+        if let Err(error) = result {
+            failure = failure.or(Some(Failure::of_backup(error)));
+        }
     }
     let failed: Vec<_> = failure.iter().map(Failed::from).collect();
     context.runs.note(context.clock.now(), None, &failed).await;

@@ -8,30 +8,55 @@ use shared::{
             figures::SiteQuestion,
             route::{self, Request, Route},
         },
+        exposition::CONTENT_TYPE,
+        health::{self, Health},
         registers::{Epoch, Scope, Seen},
     },
-    ports::store::{Query, StoreError, Value},
+    ports::store::{Query, Value},
 };
 
-use crate::{Context, HttpRequest};
+use crate::{
+    Context, HttpRequest, exposition,
+    http::{self, Answer},
+};
 
-/// The body of the answer, or the error answer.
-pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<String, ErrorAnswer> {
+/// The function that answers the control routes.
+const CONTROL: &str = "backup-control";
+
+/// The answer, or the error answer.
+pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<Answer, ErrorAnswer> {
     let line = Request { method: &request.method, target: &request.target, body: &request.body };
     let (windows, now) = (context.windows, context.clock.now());
     match route::route(line, &context.locations)? {
         Route::Site { locations, metrics } => {
             let question = SiteQuestion { metrics: &metrics, windows, now };
             let answers = read(context, question.queries(&locations)).await?;
-            Ok(answer::site_body(&question, locations.len(), &answers))
+            Ok(Answer::json(answer::site_body(&question, locations.len(), &answers)))
         }
         Route::Object { object, metric } => {
             let question = ObjectQuestion { object: &object, metric, windows, now };
-            Ok(question.body(&read(context, question.queries()).await?))
+            Ok(Answer::json(question.body(&read(context, question.queries()).await?)))
         }
-        Route::Monitoring => Err(ErrorAnswer::not_implemented("monitoring/metrics")),
-        Route::Control { tail, .. } | Route::Later { tail } => Err(ErrorAnswer::not_implemented(&tail)),
+        Route::Monitoring => {
+            Ok(Answer { status: 200, content_type: CONTENT_TYPE, body: exposition::metrics_page(context).await? })
+        }
+        Route::Health => Ok(health(context).await),
+        Route::Control { tail, .. } => Err(ErrorAnswer::of_another_function(&tail, CONTROL)),
     }
+}
+
+/// The state of the topics and the connections: 200 where all is well, else 503, so that a probe needs no body.
+async fn health(context: &Context) -> Answer {
+    let answers = exposition::read(&*context.store, &[Query::Registers(health::KEY.to_owned())]).await;
+    let held = answers.as_ref().ok().and_then(|answers| match answers.first() {
+        Some(Value::Registers(held)) => Some(held.as_slice()),
+        _ => None,
+    });
+    let refresh = context.counts_changes.then_some(context.expected.refresh);
+    let health = Health::of(held, refresh, context.clock.now());
+    let status = if health.is_good() { 200 } else { 503 };
+    let body = serde_json::to_string(&health).expect("names and numbers are valid JSON");
+    Answer { status, ..Answer::json(body) }
 }
 
 /// Reads the figures, and in the same round trip whether they are whole.
@@ -42,7 +67,7 @@ async fn read(context: &Context, mut queries: Vec<Query>) -> Result<Vec<Value>, 
     }
     let mut answers = context.store.read(&queries).await.map_err(|error| {
         tracing::warn!(error = &error as &dyn std::error::Error, "a question is answered with 503");
-        unavailable(&error)
+        http::unavailable(&error)
     })?;
     let mut epoch = answers.split_off(figures).into_iter();
     if context.counts_changes && !matches!(Seen::read(&mut epoch).epoch, Epoch::Complete(_)) {
@@ -51,12 +76,4 @@ async fn read(context: &Context, mut queries: Vec<Query>) -> Result<Vec<Value>, 
         ));
     }
     Ok(answers)
-}
-
-/// An answer is right or it is an error: never zeros. The server's address is for the log only.
-pub(crate) fn unavailable(error: &StoreError) -> ErrorAnswer {
-    ErrorAnswer::unavailable(match error {
-        StoreError::Unavailable { .. } => "the store of figures (redis) does not answer: try again",
-        StoreError::Refused { .. } => "the store of figures (redis) refuses: the log says why",
-    })
 }

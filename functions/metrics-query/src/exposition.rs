@@ -13,6 +13,7 @@ use shared::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
         },
+        replication::{exposition::of_replication, figures::Question},
         runs, verifications,
         view::view,
     },
@@ -20,7 +21,11 @@ use shared::{
     record::Millis,
 };
 
-use crate::{Context, HttpRequest, HttpResponse, backbeat::unavailable, http};
+use crate::{
+    Context, HttpRequest, HttpResponse,
+    http::{self, Answer},
+    replication,
+};
 
 /// What is asked here.
 pub(crate) const PATHS: [&str; 3] = ["/metrics", "/readyz", "/healthz"];
@@ -40,10 +45,7 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
         (_, "/metrics" | "/readyz" | "/healthz") => ("", Err(ErrorAnswer::method_not_allowed())),
         _ => ("", Err(ErrorAnswer::no_such_path(path))),
     };
-    match answer {
-        Ok(body) => HttpResponse::to(&request, 200, content_type, body),
-        Err(error) => http::json(&request, Err(error)),
-    }
+    http::response(&request, answer.map(|body| Answer { status: 200, content_type, body }))
 }
 
 /// The page of all backups now, from one round trip.
@@ -58,6 +60,8 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     queries.extend([processes::KEY, verifications::KEY].map(|key| Query::Registers(key.to_owned())));
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     queries.extend(runs::queries());
+    let replication = Question { windows: context.windows, now };
+    queries.extend(context.locations.iter().flat_map(|location| replication::queries(&replication, location)));
     let mut answers = read(&*context.store, &queries).await?;
     let mut of_changes = answers.split_off(of_backups).into_iter();
     let views: Vec<_> = whole(backups, answers)?.into_iter().map(|it| (it.backup, view(&it.registers, now))).collect();
@@ -69,11 +73,14 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_verifications(&verifications::read(&registers)));
     }
-    let (reasons, of_schedules) = of_changes.as_slice().split_at(REASONS.len());
-    text.push_str(&of_runs(&runs::read(of_schedules)));
+    let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
+    let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();
+    text.push_str(&of_runs(&runs::read(&of_schedules)));
     // While they are counted again they would be too low: no series is right, and zeros never are.
     if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
-        text.push_str(&skipped(&passed_over(reasons)));
+        text.push_str(&skipped(&passed_over(&reasons)));
+        let locations = replication::views(&replication, &context.locations, &mut of_changes);
+        text.push_str(&of_replication(&locations, &views, context.partition_series_max, now));
     }
     Ok(text)
 }
@@ -106,7 +113,7 @@ async fn ready(store: &dyn Store, backups: &[Arc<str>], now: Millis) -> Result<S
 
 pub(crate) async fn read(store: &dyn Store, queries: &[Query]) -> Result<Vec<Value>, ErrorAnswer> {
     match tokio::time::timeout(STORE_WAIT_MAX, store.read(queries)).await {
-        Ok(answers) => answers.map_err(|error| unavailable(&error)),
+        Ok(answers) => answers.map_err(|error| http::unavailable(&error)),
         Err(_) => Err(ErrorAnswer::unavailable("the store of figures (redis) does not answer: try again")),
     }
 }

@@ -20,11 +20,12 @@ use shared::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries},
         },
+        replication::{exposition::LocationView, figures::Question},
     },
     ports::store::{Query, Value},
 };
 
-use crate::{Context, HttpRequest, exposition};
+use crate::{Context, HttpRequest, exposition, replication};
 
 /// Every path that is asked here begins with this.
 pub const PREFIX: &str = "/_/highwater/figures/";
@@ -63,7 +64,11 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     asked.push(Query::Registers(push::KEY.to_owned()));
     asked.extend(Scope::Changes.queries());
     asked.extend(question.queries(&context.locations));
+    let of_locations = asked.len();
+    let replication = Question { windows: context.windows, now };
+    asked.extend(context.locations.iter().flat_map(|location| replication::queries(&replication, location)));
     let mut answers = exposition::read(&*context.store, &asked).await?;
+    let mut of_replication = answers.split_off(of_locations).into_iter();
     let mut others = answers.split_off(of_backups).into_iter();
     let snapshots = exposition::whole(&context.backups, answers)?;
     let runs = match others.next() {
@@ -71,7 +76,8 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
         _ => Default::default(),
     };
     let is_counted = matches!(Seen::read(&mut others).epoch, Epoch::Complete(_)) || !context.counts_changes;
-    let locations = is_counted.then(|| locations(&question, &context.locations, others.as_slice()));
+    let seen = replication::views(&replication, &context.locations, &mut of_replication);
+    let locations = is_counted.then(|| locations(&question, seen, others.as_slice()));
     let backups = backups(&snapshots, context);
     Ok(overview::overview(&Known { backups: &backups, runs: &runs, locations, refresh: context.expected.refresh, now }))
 }
@@ -121,10 +127,10 @@ fn backups<'a>(snapshots: &'a [Snapshot], context: &'a Context) -> Vec<Backup<'a
     snapshots.iter().map(backup).collect()
 }
 
-fn locations(question: &SiteQuestion<'_>, names: &[String], answers: &[Value]) -> Vec<Location> {
-    let keys = answers.len() / names.len().max(1);
-    let each = names.iter().zip(answers.chunks(keys.max(1)));
-    each.map(|(name, answers)| Location::of(name, question, &question.figures(1, answers))).collect()
+fn locations(question: &SiteQuestion<'_>, seen: Vec<LocationView>, answers: &[Value]) -> Vec<Location> {
+    let keys = answers.len() / seen.len().max(1);
+    let each = seen.into_iter().zip(answers.chunks(keys.max(1)));
+    each.map(|(seen, answers)| Location::of(seen, question, &question.figures(1, answers))).collect()
 }
 
 fn decoded(part: &str) -> Option<String> {

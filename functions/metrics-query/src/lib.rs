@@ -7,6 +7,7 @@ mod context;
 mod exposition;
 mod figures;
 mod http;
+mod replication;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use std::convert::Infallible;
 
 use shared::web::{HttpAnswer, HttpEvent};
 
+use self::http::Answer;
+
 /// The function's name.
 pub const NAME: &str = "metrics-query";
 
@@ -28,10 +31,10 @@ pub const NAME: &str = "metrics-query";
 /// everything else.
 pub async fn handle(request: HttpRequest, context: &Context) -> HttpResponse {
     let answer = match request.target.starts_with(FIGURES) {
-        true => figures::answer(&request, context).await,
+        true => figures::answer(&request, context).await.map(Answer::json),
         false => backbeat::answer(&request, context).await,
     };
-    http::json(&request, answer)
+    http::response(&request, answer)
 }
 
 /// Answers a request that came as an event: what the runner has on two ports is told apart by its path.

@@ -183,11 +183,43 @@ async fn a_question_that_asks_nothing_is_refused_before_the_store_is_asked() {
 }
 
 #[tokio::test]
-async fn a_route_of_the_original_that_is_not_served_says_so() {
+async fn a_route_of_another_function_says_which() {
     let (_, context) = watched(false);
-    let response = ask(&context, "GET", "/_/healthcheck").await;
-    let expected = r#"{"code":501,"description":"healthcheck is a route that this version of highwater does not serve","NotImplemented":true}"#;
+    let response = ask(&context, "GET", "/_/crr/status").await;
+    let expected = r#"{"code":501,"description":"crr/status is answered by function backup-control: send the request there","NotImplemented":true}"#;
     assert_eq!((response.status, response.body.as_ref()), (501, expected.as_bytes()));
+}
+
+#[tokio::test]
+async fn healthcheck_tells_the_topics_as_they_were_seen_last_and_a_probe_needs_the_status_alone() {
+    let (store, mut context) = watched(false);
+    context.counts_changes = true;
+    context.expected.refresh = std::time::Duration::from_secs(15);
+    assert_eq!(ask(&context, "GET", "/_/healthcheck").await.status, 503, "nobody has looked at kafka yet");
+    store.apply(&[], &[shared::metrics::health::seen(&[], NOW)]).await.unwrap();
+    for target in ["/_/healthcheck", "/_/backbeat/api/healthcheck"] {
+        let response = ask(&context, "GET", target).await;
+        let expected = format!(
+            r#"{{"topics":{{}},"internalConnections":{{"kafka":{{"status":"ok","observedAt":{NOW}}},"redis":{{"status":"ok"}}}}}}"#
+        );
+        assert_eq!((response.status, response.body.as_ref()), (200, expected.as_bytes()));
+    }
+    let (_, context) = watched(true);
+    let response = ask(&context, "GET", "/_/healthcheck").await;
+    let expected = r#"{"topics":{},"internalConnections":{"redis":{"status":"error"}}}"#;
+    assert_eq!((response.status, response.body.as_ref()), (503, expected.as_bytes()));
+}
+
+#[tokio::test]
+async fn monitoring_metrics_is_the_page_of_the_metrics_port() {
+    let (_, context) = watched(false);
+    let response = ask(&context, "GET", "/_/backbeat/api/monitoring/metrics").await;
+    let page = handle_exposition(
+        HttpRequest { method: "GET".into(), target: "/metrics".into(), body: Default::default() },
+        &context,
+    )
+    .await;
+    assert_eq!((response.status, &response.headers, &response.body), (200, &page.headers, &page.body));
 }
 
 #[tokio::test]

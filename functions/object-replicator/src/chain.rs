@@ -6,15 +6,16 @@
 use shared::{
     archive::{self, ChainEnd, ChainHint, SegmentEntry},
     chain::{ChainIdentity, keys, place::ChainPlace},
+    ports::objects::Objects,
     record::Offset,
 };
 
 use crate::{
     Location,
     controls::{self, Sides},
-    copy::{Copied, of_location, of_source},
-    error::CopyError,
-    large::Watch,
+    copy::Copied,
+    error::{CopyError, of_location, of_source},
+    watch::Watch,
 };
 
 /// A segment of the storage that is asked for.
@@ -43,17 +44,19 @@ pub(crate) async fn bring_segment(
     sides: Sides<'_>,
     asked: &Asked<'_>,
 ) -> Result<Copied, CopyError> {
-    let chain = known_chain(location, sides, asked).await?;
+    let folder = &asked.key[..=asked.key.rfind('/').unwrap_or(0)];
+    let chain = known_chain(location, sides.source, asked.backup, asked.place, folder).await?;
     controls::bring_claim(location, sides, &chain).await?;
     let mut floor_came = false;
     loop {
         let end = look(location, sides, &chain, asked.cuts).await?;
         match next_step(sides, &chain, &end, asked).await? {
-            Step::Passed => return passed(sides, &end, asked).await,
+            Step::Passed => return passed(location, sides, &chain, &end, asked).await,
             Step::Put(segment) => {
                 let watch = (segment.base == asked.base).then_some(asked.watch);
                 let copied = sides.sized(&segment.key, segment.size_bytes, watch).immutable().await?;
                 location.remember(&chain, segment.base).await;
+                location.say_copied(asked.watch.context, sides, &chain, &segment).await;
                 if segment.base == asked.base {
                     return Ok(copied);
                 }
@@ -67,13 +70,18 @@ pub(crate) async fn bring_segment(
     }
 }
 
-/// Which chain it is. Owner and claims never change, so what was read once needs no second look.
-async fn known_chain(location: &Location, sides: Sides<'_>, asked: &Asked<'_>) -> Result<ChainIdentity, CopyError> {
-    let folder = &asked.key[..=asked.key.rfind('/').unwrap_or(0)];
+/// Which chain the folder of a segment is. Owner and claims never change, so what was read once needs no second look.
+pub(crate) async fn known_chain(
+    location: &Location,
+    source: &dyn Objects,
+    backup: &str,
+    place: &ChainPlace,
+    folder: &str,
+) -> Result<ChainIdentity, CopyError> {
     if let Some(chain) = location.chains.lock().await.get(folder) {
         return Ok(chain.clone());
     }
-    let chain = controls::identity(sides.source, asked.backup, asked.place).await?;
+    let chain = controls::identity(source, backup, place).await?;
     location.chains.lock().await.insert(folder.to_owned(), chain.clone());
     Ok(chain)
 }
@@ -121,11 +129,23 @@ async fn next_step(
 }
 
 /// The segment lies below the end: it is there, or it has expired there, or there is a hole that somebody made.
-async fn passed(sides: Sides<'_>, end: &ChainEnd, asked: &Asked<'_>) -> Result<Copied, CopyError> {
+async fn passed(
+    location: &Location,
+    sides: Sides<'_>,
+    chain: &ChainIdentity,
+    end: &ChainEnd,
+    asked: &Asked<'_>,
+) -> Result<Copied, CopyError> {
     if asked.base < end.floor.floor.base || end.accepted.cuts().is_stale(asked.base, asked.cuts) {
         return Ok(Copied::WasThere);
     }
-    sides.sized(asked.key, asked.watch.status.size_bytes, Some(asked.watch)).unless_there().await
+    let size_bytes = asked.watch.status.size_bytes;
+    let copied = sides.sized(asked.key, size_bytes, Some(asked.watch)).unless_there().await?;
+    if matches!(copied, Copied::Written { .. }) {
+        let segment = SegmentEntry { key: asked.key.to_owned(), base: asked.base, cuts: asked.cuts, size_bytes };
+        location.say_copied(asked.watch.context, sides, chain, &segment).await;
+    }
+    Ok(copied)
 }
 
 impl Location {

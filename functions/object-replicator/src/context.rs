@@ -12,7 +12,8 @@ use shared::{
         objects::{Buckets, Objects, ObjectsError},
         records::Kafka,
     },
-    replication::{Queue, SourcePlace, outgoing::Outgoing},
+    record::Offset,
+    replication::{Queue, SourcePlace, group, outgoing::Outgoing},
 };
 use tokio::sync::{Mutex, OnceCell};
 
@@ -47,6 +48,8 @@ pub struct Location {
     pub(crate) hints: Mutex<HashMap<String, ChainHint>>,
     /// Which chain a folder is, as the storage says once and for all.
     pub(crate) chains: Mutex<HashMap<String, ChainIdentity>>,
+    /// Up to where chains are complete there, by their folder, as far as this process knows.
+    pub(crate) complete: Mutex<HashMap<String, Offset>>,
     /// The owners and claims that are there.
     pub(crate) controls: Mutex<std::collections::HashSet<String>>,
 }
@@ -94,6 +97,7 @@ impl Location {
             proven: OnceCell::new(),
             hints: Mutex::default(),
             chains: Mutex::default(),
+            complete: Mutex::default(),
             controls: Mutex::default(),
         }
     }
@@ -151,6 +155,11 @@ impl Context {
 
     pub(crate) fn place(&self) -> &SourcePlace {
         &self.outgoing.place
+    }
+
+    /// The consumer group of a location.
+    pub(crate) fn group(&self, location: &Location) -> String {
+        group(&self.queue().storage, &location.name)
     }
 
     /// Makes the probe's key unlike any other's.

@@ -12,9 +12,10 @@ use shared::{
 
 use crate::{
     Location,
-    copy::{Copied, Copy, of_location, of_source},
-    error::CopyError,
-    large::Watch,
+    copy::Copied,
+    error::{CopyError, of_location, of_source},
+    task::Copy,
+    watch::Watch,
 };
 
 /// The two sides of a copy.

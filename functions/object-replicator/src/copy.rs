@@ -1,29 +1,15 @@
 //! Copying one object, whole or not at all.
 
-use shared::{
-    archive::ArchiveError,
-    ports::objects::{GetRange, Multipart, Object, Objects, ObjectsError, PutCondition},
-};
+use shared::ports::objects::{GetRange, Multipart, Object, ObjectsError, PutCondition};
 
 use crate::{
-    error::CopyError,
-    large::{self, Watch},
+    error::{CopyError, of_location, of_source},
+    large,
+    task::Copy,
 };
 
 /// How often a copy is tried that others make too.
 const ATTEMPTS_MAX: u32 = 5;
-
-/// One object, and where it goes.
-pub(crate) struct Copy<'a> {
-    pub source: &'a dyn Objects,
-    pub source_key: &'a str,
-    pub location: &'a dyn Objects,
-    pub location_key: &'a str,
-    /// The object's size as far as it is known: a large one is copied part by part.
-    pub size_bytes: u64,
-    /// Who is told of each part.
-    pub watch: Option<&'a Watch<'a>>,
-}
 
 /// What a copy came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,12 +126,4 @@ impl Copy<'_> {
     async fn head(&self) -> Result<Option<Object>, CopyError> {
         self.location.get(self.location_key, GetRange::Last(0)).await.map_err(of_location)
     }
-}
-
-pub(crate) fn of_location(error: impl Into<ArchiveError>) -> CopyError {
-    CopyError::Location(error.into())
-}
-
-pub(crate) fn of_source(error: impl Into<ArchiveError>) -> CopyError {
-    CopyError::Source(error.into())
 }

@@ -103,3 +103,13 @@ impl CopyError {
         matches!(self.kind(), ReasonKind::Unavailable | ReasonKind::Refused)
     }
 }
+
+/// Why a copy failed: the location did.
+pub(crate) fn of_location(error: impl Into<ArchiveError>) -> CopyError {
+    CopyError::Location(error.into())
+}
+
+/// Why a copy failed: the source did.
+pub(crate) fn of_source(error: impl Into<ArchiveError>) -> CopyError {
+    CopyError::Source(error.into())
+}

@@ -6,7 +6,6 @@ use std::time::Duration;
 use shared::{
     archive,
     ports::records::{Fetch, Fetched},
-    replication::group,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +54,7 @@ fn log(location: &Location, error: &ReplicateError, wait: Duration) {
 
 /// Works as one member of the location's group until something fails, or it is paused.
 async fn follow_once(context: &Context, location: &Location, stop: &CancellationToken) -> Result<(), ReplicateError> {
-    let mut fetch = context.kafka.join(&group(&location.name), &[context.topic()]).await?;
+    let mut fetch = context.kafka.join(&context.group(location), &[context.topic()]).await?;
     let mut looked_at = None::<Instant>;
     while !stop.is_cancelled() {
         if looked_at.is_none_or(|at| at.elapsed() >= context.limits.refresh) {

@@ -1,18 +1,16 @@
 //! Large objects, copied part by part: one part is in memory at a time, and a copy that was interrupted goes on behind the
 //! parts that arrived, in this run or another.
 
-use serde::{Deserialize, Serialize};
 use shared::{
-    archive::{self, control},
+    archive,
     ports::objects::{ETag, GetRange, Multipart, ObjectsError, PutCondition},
-    replication::{Status, event, keys},
     segment::metadata::FORMAT_VERSION,
 };
 
 use crate::{
-    Context,
-    copy::{Copy, of_location, of_source},
-    error::CopyError,
+    error::{CopyError, of_location, of_source},
+    task::Copy,
+    watch::Upload,
 };
 
 /// An object up to this size is copied whole.
@@ -22,25 +20,6 @@ const PART_BYTES: u64 = 8 << 20;
 const PARTS_MAX: u64 = 10_000;
 /// How often an upload is begun anew that is gone, or whose object changed meanwhile.
 const UPLOADS_MAX: u32 = 3;
-
-/// How far an upload is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Upload {
-    format_version: u32,
-    /// The store's id of it.
-    upload: String,
-    /// Which version of the object it is of.
-    etag: String,
-    part_bytes: u64,
-    /// The tags of the parts that arrived, in their order.
-    parts: Vec<String>,
-}
-
-/// Whose copy it is: who is told of each part, and where it is kept how far it is.
-pub(crate) struct Watch<'a> {
-    pub context: &'a Context,
-    pub status: &'a Status,
-}
 
 /// Copies a large object; `None`: the condition does not hold at the location.
 pub(crate) async fn copy(
@@ -126,35 +105,5 @@ async fn known(copy: &Copy<'_>, etag: &ETag, part_bytes: u64) -> Option<Upload> 
 async fn forget(copy: &Copy<'_>) {
     if let Some(watch) = copy.watch {
         watch.forget().await;
-    }
-}
-
-/// What fails here costs nothing but parts that are copied again, or progress that is told late.
-impl Watch<'_> {
-    fn key(&self) -> String {
-        keys::upload(&self.status.subject.location, &self.status.operation)
-    }
-
-    async fn read(&self) -> Option<Upload> {
-        control::read(&*self.context.objects, &self.key()).await.ok().flatten().map(|stored| stored.value)
-    }
-
-    async fn arrived(&self, upload: &Upload, number: u32, bytes: u64) {
-        let objects = &*self.context.objects;
-        let found: Result<Option<control::Stored<Upload>>, _> = control::read(objects, &self.key()).await;
-        let etag = found.ok().flatten().map(|stored| stored.etag);
-        if let Err(error) = control::compare_and_set(objects, &self.key(), etag, upload).await {
-            tracing::debug!("how far an upload is was not kept: {error}");
-        }
-        let told = event::part_completed(self.status, number, bytes, self.context.clock.now());
-        if let Err(error) = self.context.queue().tell(vec![told]).await {
-            tracing::debug!("progress of an object was not told: {error}");
-        }
-    }
-
-    async fn forget(&self) {
-        if let Err(error) = self.context.objects.delete(&self.key()).await {
-            tracing::debug!("an upload that is over is still noted: {error}");
-        }
     }
 }

@@ -14,14 +14,17 @@ mod copy;
 mod drain;
 mod error;
 mod follow;
+mod frontier;
 mod input;
 mod large;
 mod operation;
 mod process;
 mod reconcile;
 mod retry;
+mod task;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use self::{
     context::{Context, Limits, Location},

@@ -11,10 +11,11 @@ use crate::{
     Context, Location, ReplicateError,
     chain::{self, Asked},
     controls::{self, Sides},
-    copy::{Copied, Copy, of_location, of_source},
-    error::CopyError,
-    large::{self, Watch},
-    retry,
+    copy::Copied,
+    error::{CopyError, of_location, of_source},
+    large, retry,
+    task::Copy,
+    watch::Watch,
 };
 
 /// Whether the object is at the location now.

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream};
 use shared::{
     ports::records::{LogBounds, RecordsError},
     record::{Offset, Record, TopicPartition},
-    replication::{Entry, group},
+    replication::Entry,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,7 +51,7 @@ pub(crate) async fn run(
     let mut done = work(context, location, batch, stop).await;
     let committed: Vec<_> = done.next.iter().map(|(partition, next)| (partition.clone(), (*next).into())).collect();
     if !committed.is_empty() {
-        context.kafka.commit(&group(&location.name), &committed).await?;
+        context.kafka.commit(&context.group(location), &committed).await?;
     }
     done.error.take().map_or(Ok(done), Err)
 }
@@ -62,7 +62,7 @@ async fn work(context: &Context, location: &Location, batch: &Batch, stop: &Canc
     for (partition, record) in
         batch.iter().flat_map(|(partition, records)| records.iter().map(move |it| (partition, it)))
     {
-        if let Some(entry) = entry_for(location, partition, record) {
+        if let Some(entry) = entry_for(context, location, partition, record) {
             undone.entry(partition).or_default().push(record.offset);
             let task = Task { partition: partition.clone(), offset: record.offset, entry };
             orders.entry(task.entry.order()).or_default().push(task);
@@ -93,9 +93,9 @@ async fn work(context: &Context, location: &Location, batch: &Batch, stop: &Canc
     Done { next: next.collect(), replicated, complete, error }
 }
 
-fn entry_for(location: &Location, partition: &TopicPartition, record: &Record) -> Option<Entry> {
+fn entry_for(context: &Context, location: &Location, partition: &TopicPartition, record: &Record) -> Option<Entry> {
     match Entry::decode(record.value.as_deref()) {
-        Ok(entry) => (entry.location == location.name).then_some(entry),
+        Ok(entry) => entry.asks(&context.queue().storage, &location.name).then_some(entry),
         Err(error) => {
             tracing::warn!(location = location.name, %partition, offset = %record.offset, "an entry is passed over: {error}");
             None
@@ -159,7 +159,7 @@ pub(crate) async fn start(
     partition: &TopicPartition,
 ) -> Result<Offset, RecordsError> {
     let partitions = std::slice::from_ref(partition);
-    let committed = context.kafka.committed_offsets(&group(&location.name), partitions).await?.pop().flatten();
+    let committed = context.kafka.committed_offsets(&context.group(location), partitions).await?.pop().flatten();
     let unknown = || RecordsError::Unknown { operation: "read the log's bounds", name: partition.to_string() };
     let bounds = bounds(context, partitions).await?.pop().ok_or_else(unknown)?;
     // Above the end: the topic was created again, and everything in it is new.

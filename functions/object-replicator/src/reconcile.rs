@@ -13,15 +13,15 @@ use shared::{
         place::{ChainPlace, Place, classify},
     },
     ports::objects::{ListPage, ListRequest, ObjectEntry, Objects, ObjectsError},
-    record::Millis,
-    replication::{Known, State, Stored, Wanted, event, group},
+    record::{Millis, Offset},
+    replication::{Known, State, Stored, Wanted, event},
 };
 
 use crate::{
     Context, Location, ReplicateError, chain,
     controls::{self, Sides},
     error::CopyError,
-    process,
+    frontier, process,
 };
 
 /// Statuses of completed operations are kept for a week.
@@ -52,7 +52,8 @@ pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconc
     let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
     let target = location.objects(context.nonce()).await.map_err(|error| at(CopyError::Location(error.into())))?;
     let sides = Sides { source: &*context.objects, target };
-    let mut run = Run { context, location, known, reconciled: Reconciled::default(), wanted: vec![], controls: vec![] };
+    let mut run =
+        Run { context, location, known, began, reconciled: Reconciled::default(), wanted: vec![], controls: vec![] };
     for backup in archive::backups(&*context.objects).await? {
         let there = listed(target, &keys::backup_folder(&backup)).await;
         let there = there.map_err(|error| at(CopyError::Location(error.into())))?;
@@ -93,7 +94,7 @@ async fn tell_again(context: &Context, location: &Location, known: Known) -> Res
 async fn has_caught_up(context: &Context, location: &Location) -> Result<bool, ReplicateError> {
     let partitions = process::partitions(context).await?;
     let ends = process::bounds(context, &partitions).await?;
-    let committed = context.kafka.committed_offsets(&group(&location.name), &partitions).await?;
+    let committed = context.kafka.committed_offsets(&context.group(location), &partitions).await?;
     for (end, committed) in ends.into_iter().zip(committed) {
         if end.stable_end > end.start && committed.is_none_or(|committed| committed < end.stable_end) {
             return Ok(false);
@@ -122,6 +123,7 @@ struct Run<'a> {
     context: &'a Context,
     location: &'a Location,
     known: Known,
+    began: Millis,
     reconciled: Reconciled,
     wanted: Vec<Wanted>,
     /// The other objects of the backup.
@@ -149,7 +151,7 @@ impl Run<'_> {
                 if open.as_ref().is_none_or(|chain| chain.place != place)
                     && let Some(chain) = open.replace(OfChain::of(place, &entry.key))
                 {
-                    self.compare_chain(chain, there).await?;
+                    self.compare_chain(backup, chain, there).await?;
                 }
                 open.iter_mut().for_each(|chain| chain.segments.push(entry.clone()));
             }
@@ -159,27 +161,30 @@ impl Run<'_> {
             }
         }
         match open {
-            Some(chain) => self.compare_chain(chain, there).await,
+            Some(chain) => self.compare_chain(backup, chain, there).await,
             None => Ok(()),
         }
     }
 
     /// Asks for the segments of a chain that exist (not below its floor, not cut off) and are not there.
-    async fn compare_chain(&mut self, chain: OfChain, there: &There) -> Result<(), ReplicateError> {
+    async fn compare_chain(&mut self, backup: &str, chain: OfChain, there: &There) -> Result<(), ReplicateError> {
         let is_there = |entry: &ObjectEntry| there.get(&entry.key).is_some_and(|it| it.size_bytes == entry.size_bytes);
         self.reconciled.segments += chain.segments.len() as u64;
         if chain.segments.iter().all(is_there) {
+            self.say_complete(backup, &chain, None).await;
             return Ok(());
         }
         let base = archive::floor_base_in(&*self.context.objects, &chain.folder).await?;
         let losses: AcceptedLosses = archive::accepted_losses_in(&*self.context.objects, &chain.folder).await?;
         let cuts = losses.cuts();
+        let mut first_missing = None;
         for entry in chain.segments.iter().filter(|entry| !is_there(entry)) {
             let segment = SegmentEntry::of(&chain.folder, entry);
-            if segment.is_none_or(|segment| segment.base < base || segment.is_stale(&cuts)) {
+            let Some(segment) = segment.filter(|segment| segment.base >= base && !segment.is_stale(&cuts)) else {
                 self.reconciled.segments -= 1;
                 continue;
-            }
+            };
+            first_missing.get_or_insert(segment.base);
             self.reconciled.missing += 1;
             let stored = Stored { key: entry.key.clone(), etag: entry.etag.clone(), size_bytes: entry.size_bytes };
             self.wanted.push(self.context.outgoing.wanted(&self.location.name, &stored, self.known));
@@ -187,7 +192,24 @@ impl Run<'_> {
                 self.ask().await?;
             }
         }
+        self.say_complete(backup, &chain, first_missing).await;
         Ok(())
+    }
+
+    /// Says up to where the location holds the chain: to the first segment that it lacks, or else to the chain's end.
+    async fn say_complete(&self, backup: &str, of: &OfChain, first_missing: Option<Offset>) {
+        let (context, location) = (self.context, self.location);
+        let chain = chain::known_chain(location, &*context.objects, backup, &of.place, &of.folder).await;
+        let Ok(chain) = chain else { return };
+        let last = of.segments.iter().rev().find_map(|entry| SegmentEntry::of(&of.folder, entry));
+        let next = match (first_missing, last) {
+            (Some(missing), _) => Some(missing),
+            (None, Some(last)) => frontier::end_behind(context, &chain, last.base).await,
+            (None, None) => None,
+        };
+        if let Some(next) = next {
+            location.say_compared(context, &chain, next, self.began).await;
+        }
     }
 
     async fn ask(&mut self) -> Result<(), ReplicateError> {

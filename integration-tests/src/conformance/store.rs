@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use shared::{
-    ports::store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value},
+    ports::store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value, Waiting},
     record::Millis,
 };
 
@@ -49,6 +49,9 @@ macro_rules! store_conformance {
             a_register_is_removed_unless_something_greater_was_said
             a_register_is_replaced_only_while_it_is_what_it_was
             what_a_thing_adds_is_what_it_said_last
+            what_is_kept_is_not_taken_back_when_more_is_said
+            the_thing_that_waits_longest_is_told_until_it_waits_no_more
+            what_another_program_left_in_the_place_of_a_set_gives_way
             what_was_said_before_or_again_adds_nothing
             a_thing_that_is_forgotten_leaves_what_it_added
             what_is_said_of_known_things_only_adds_nothing_to_others
@@ -86,7 +89,32 @@ fn advance(key: &str, from: Option<i64>, to: i64) -> Advance {
 fn contribute(key: &str, order: &[u64], adds: &[(&str, i64)]) -> Operation {
     let add = |(key, by): &(&str, i64)| Contribution { key: (*key).into(), by: *by, expires: None };
     let adds = adds.iter().map(add).collect();
-    Operation::Contribute { key: key.into(), order: order.to_vec(), adds, expires: None, only_known: false }
+    let (keeps, waits) = (vec![], vec![]);
+    Operation::Contribute {
+        key: key.into(),
+        order: order.to_vec(),
+        adds,
+        keeps,
+        waits,
+        expires: None,
+        only_known: false,
+    }
+}
+
+/// That a thing is in a set since then, or not; and what it adds for good.
+fn wait(key: &str, order: u64, set: &str, since: Option<i64>, keeps: &[(&str, i64)]) -> Operation {
+    let Operation::Contribute { key, order, adds: keeps, .. } = contribute(key, &[order], keeps) else {
+        unreachable!()
+    };
+    let waits = vec![Waiting { set: set.into(), since: since.map(Millis) }];
+    Operation::Contribute { key, order, adds: vec![], keeps, waits, expires: None, only_known: false }
+}
+
+async fn longest(subject: &dyn Subject, set: &str) -> Option<i64> {
+    match read(subject, &[Query::Longest(set.into())]).await.pop() {
+        Some(Value::Text(text)) => text.map(|text| text.parse().expect("a time")),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn register(field: &str, order: &[u64], value: &str) -> Register {
@@ -370,12 +398,52 @@ pub async fn what_was_said_before_or_again_adds_nothing(s: &dyn Subject) {
 }
 
 /// Check.
+pub async fn what_is_kept_is_not_taken_back_when_more_is_said(s: &dyn Subject) {
+    for (order, key) in [(1, "failed"), (1, "failed"), (3, "done"), (2, "failed")] {
+        apply(s, &[wait("x", order, "w", None, &[(key, 1)])]).await;
+    }
+    assert_eq!((text(s, "failed").await.as_deref(), text(s, "done").await.as_deref()), (Some("1"), Some("1")));
+}
+
+/// Check.
+pub async fn the_thing_that_waits_longest_is_told_until_it_waits_no_more(s: &dyn Subject) {
+    assert_eq!(longest(s, "w").await, None);
+    let since = 1_700_000_000_123;
+    apply(s, &[wait("b", 1, "w", Some(since + 1), &[]), wait("a", 1, "w", Some(since), &[])]).await;
+    assert_eq!(longest(s, "w").await, Some(since));
+    apply(s, &[wait("a", 0, "w", None, &[]), wait("b", 2, "w", Some(since - 1), &[])]).await;
+    assert_eq!(longest(s, "w").await, Some(since - 1), "what is older than what is known changes nothing");
+    apply(s, &[wait("b", 3, "w", None, &[])]).await;
+    assert_eq!(longest(s, "w").await, Some(since));
+    apply(s, &[wait("a", 2, "w", None, &[]), wait("a", 3, "w", None, &[])]).await;
+    assert_eq!(longest(s, "w").await, None);
+}
+
+/// Check.
+pub async fn what_another_program_left_in_the_place_of_a_set_gives_way(s: &dyn Subject) {
+    s.set_text("w", "other").await;
+    assert_eq!(longest(s, "w").await, None);
+    apply(s, &[wait("a", 1, "w", Some(7), &[])]).await;
+    assert_eq!(longest(s, "w").await, Some(7));
+    s.set_text("w", "other").await;
+    apply(s, &[wait("a", 2, "w", None, &[])]).await;
+    assert_eq!(longest(s, "w").await, None);
+}
+
+/// Check.
 pub async fn a_thing_that_is_forgotten_leaves_what_it_added(s: &dyn Subject) {
     let until = Millis(s.now().0 + 400);
     let add = |key: &str, expires| Contribution { key: key.into(), by: 1, expires };
     let adds = vec![add("stays", None), add("goes", Some(until))];
-    let operation =
-        Operation::Contribute { key: "x".into(), order: vec![1], adds, expires: Some(until), only_known: false };
+    let operation = Operation::Contribute {
+        key: "x".into(),
+        order: vec![1],
+        adds,
+        keeps: vec![],
+        waits: vec![],
+        expires: Some(until),
+        only_known: false,
+    };
     apply(s, std::slice::from_ref(&operation)).await;
     assert_eq!((text(s, "stays").await.as_deref(), text(s, "goes").await.as_deref()), (Some("1"), Some("1")));
     s.wait_until(until).await;
@@ -388,7 +456,15 @@ pub async fn a_thing_that_is_forgotten_leaves_what_it_added(s: &dyn Subject) {
 pub async fn what_is_said_of_known_things_only_adds_nothing_to_others(s: &dyn Subject) {
     let known = |order: u64| {
         let adds = vec![Contribution { key: "done".into(), by: 1, expires: None }];
-        Operation::Contribute { key: "x".into(), order: vec![order], adds, expires: None, only_known: true }
+        Operation::Contribute {
+            key: "x".into(),
+            order: vec![order],
+            adds,
+            keeps: vec![],
+            waits: vec![],
+            expires: None,
+            only_known: true,
+        }
     };
     apply(s, &[known(5)]).await;
     assert_eq!(text(s, "done").await, None);

@@ -6,6 +6,7 @@ use super::{
         keys::{self, ObjectCounter, Pending, SiteCounter, Windows},
         message::{self, Change, Counts, Decoded, EventKind, OperationRef},
     },
+    replication::counters::{self, Said},
     standing,
 };
 use crate::{
@@ -70,6 +71,8 @@ fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operati
             let sign = if change.kind == EventKind::Queued { 1 } else { -1 };
             operations.push(add(keys::pending(location, Pending::Ops), sign * ops, None));
             operations.push(add(keys::pending(location, Pending::Bytes), sign * bytes, None));
+            let kept = counters::keeps(&said(change, location, (*ops, *bytes), None, None));
+            operations.extend(kept.into_iter().map(|it| add(it.key, it.by, it.expires)));
             operations
         }
         Counts::Object { object, bytes } => {
@@ -102,10 +105,15 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
                 kind => adds.extend(of_site(location, kind, (*ops, *bytes), interval_of(timestamp, recorded, windows))),
             }
             let is_over = change.kind != EventKind::Queued;
+            let latency_ms = timestamp.0.saturating_sub(queued_at.0).max(0);
+            let interval = interval_of(timestamp, recorded, windows);
+            let said = said(change, location, (*ops, *bytes), Some(latency_ms), interval);
             Operation::Contribute {
                 key: super::keys::operation(location, &operation.id),
                 order: vec![operation.attempt.into(), rank(change.kind)],
                 adds,
+                keeps: counters::keeps(&said),
+                waits: counters::waits(&said, queued_at),
                 expires: if is_over { ends(OPERATION_KEPT_S) } else { None },
                 only_known: is_over && timestamp.0.saturating_add(i64::from(OPERATION_KEPT_S) * 1_000) < recorded.0,
             }
@@ -119,11 +127,25 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
                 key: super::keys::operation_part(&object.location, &operation.id, operation.part),
                 order: vec![operation.attempt.into()],
                 adds: interval.map(add).into_iter().collect(),
+                keeps: vec![],
+                waits: vec![],
                 expires: ends(windows.object_window_s),
                 only_known: false,
             }
         }
     }
+}
+
+/// What an event of a location says, as far as it counts for good.
+fn said<'a>(
+    change: &'a Change,
+    location: &'a str,
+    (ops, bytes): (i64, i64),
+    latency_ms: Option<i64>,
+    interval: Option<(Millis, Millis)>,
+) -> Said<'a> {
+    let reason = change.operation.as_ref().and_then(|operation| operation.reason.as_deref());
+    Said { location, kind: change.kind, ops, bytes, reason, latency_ms, interval }
 }
 
 fn interval_of(at: Millis, recorded: Millis, windows: Windows) -> Option<(Millis, Millis)> {

@@ -168,7 +168,7 @@ pub fn of_runs(runs: &Runs) -> String {
     encode(&families)
 }
 
-fn encode(families: &[MetricFamily]) -> String {
+pub(super) fn encode(families: &[MetricFamily]) -> String {
     let text = TextEncoder::new()
         .encode_to_string(families)
         .expect("every family has a name and a metric, and a text takes any writing");
@@ -419,7 +419,7 @@ impl Family {
     }
 }
 
-fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+pub(super) fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
@@ -428,7 +428,7 @@ fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> Met
     family
 }
 
-fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
+pub(super) fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
     let mut metric = Metric::from_label(labels);
     if kind == MetricType::COUNTER {
         let mut counter = Counter::default();
@@ -442,7 +442,7 @@ fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
     metric
 }
 
-fn label(name: &str, value: &str) -> LabelPair {
+pub(super) fn label(name: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(name.to_owned());
     pair.set_value(value.to_owned());

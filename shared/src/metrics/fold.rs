@@ -137,9 +137,10 @@ fn bytes_at_most(operation: &Operation) -> usize {
     AROUND
         + match operation {
             Operation::Add { key, .. } => 6 * key.len(),
-            Operation::Contribute { key, order, adds, .. } => {
-                let adds: usize = adds.iter().map(|add| AROUND + 6 * add.key.len()).sum();
-                6 * key.len() + 21 * order.len() + adds
+            Operation::Contribute { key, order, adds, keeps, waits, .. } => {
+                let adds: usize = adds.iter().chain(keeps).map(|add| AROUND + 6 * add.key.len()).sum();
+                let waits: usize = waits.iter().map(|waiting| AROUND + 6 * waiting.set.len()).sum();
+                6 * key.len() + 21 * order.len() + adds + waits
             }
             Operation::Max { key, field, order, value } => {
                 6 * (key.len() + field.len() + value.len()) + 21 * order.len()

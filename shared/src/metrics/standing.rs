@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{push::Push, reason::Reason};
+use super::{push::Push, reason::Reason, replication::frontiers::LocationFrontier};
 use crate::{
     chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
@@ -42,6 +42,8 @@ pub enum Message {
     Process(Process),
     /// What a job pushed to the event gateway.
     Push(Push),
+    /// How far a chain is complete at a location.
+    Location(LocationFrontier),
 }
 
 /// Where one partition's backup stands. Sent for every segment, and every refresh.
@@ -248,6 +250,9 @@ impl Message {
             Message::Instance(i) => format!("{}/{}/{}", i.backup, i.topic, i.instance),
             Message::Process(p) => p.instance.to_string(),
             Message::Push(p) => p.key(),
+            Message::Location(l) => {
+                format!("{}/{}/{}/{}/{}", l.location, l.backup, l.topic, l.incarnation, l.partition)
+            }
         }
     }
 
@@ -266,6 +271,7 @@ impl Message {
             Some("instance") => Message::Instance(fields(value)?),
             Some("process") => Message::Process(fields(value)?),
             Some("push") => Message::Push(fields(value)?),
+            Some("location") => Message::Location(fields(value)?),
             _ => return Err(Reason::UnknownType),
         };
         message.check()?;
@@ -279,6 +285,7 @@ impl Message {
             Message::Instance(i) => i.check(),
             Message::Process(p) => p.check(),
             Message::Push(p) => p.check(),
+            Message::Location(l) => location(l),
         }
     }
 }
@@ -312,6 +319,12 @@ impl Standing {
         consistent(self.next <= position, "position is at least next")?;
         consistent(self.totals_before_start.records <= self.totals.records, "totals only grow along a chain")
     }
+}
+
+fn location(it: &LocationFrontier) -> Result<(), Reason> {
+    names(&[("location", &it.location), ("backup", &it.backup), ("topic", &it.topic)])?;
+    numbers(&[("timestamp", it.timestamp.0), ("partition", it.partition.0.into()), ("next", it.next.0)])?;
+    consistent(it.incarnation >= 1, "incarnations are numbered from 1")
 }
 
 impl Ends {

@@ -27,6 +27,9 @@ pub trait Log: Send + Sync {
     /// Like `fetch`, for the first record of each partition only: as little as possible is read ahead.
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError>;
 
+    /// Which brokers have the partitions of each of these topics, as far as the topics exist.
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError>;
+
     /// The settings of each of these topics as they hold, in the order asked for; one topic's error is in its place.
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError>;
 
@@ -244,6 +247,28 @@ impl Topic {
     pub fn each_partition(&self) -> impl Iterator<Item = TopicPartition> + '_ {
         (0..self.partitions).map(|partition| TopicPartition::new(self.name.clone(), partition))
     }
+}
+
+/// Which brokers have a topic's partitions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicLayout {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, ascending.
+    pub partitions: Vec<PartitionLayout>,
+}
+
+/// Which brokers have a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionLayout {
+    /// Its number.
+    pub id: i32,
+    /// The broker that leads it; -1 where none does.
+    pub leader: i32,
+    /// The brokers that have it.
+    pub replicas: Vec<i32>,
+    /// Those of them that are in sync.
+    pub isrs: Vec<i32>,
 }
 
 /// Where a partition's log starts and ends.

@@ -84,6 +84,12 @@ pub enum Operation {
         order: Vec<u64>,
         /// What it adds.
         adds: Vec<Contribution>,
+        /// What is added for good: it is not taken back when something greater is said of the thing.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        keeps: Vec<Contribution>,
+        /// In which sets of waiting things it is now, and in which it is not.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waits: Vec<Waiting>,
         /// When the thing is forgotten: what it added then stays. `None`: never. A time that has passed is ten minutes from
         /// now: who counts old messages anew counts what comes twice once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +128,16 @@ pub struct Contribution {
     pub expires: Option<Millis>,
 }
 
+/// Whether a thing is in a set of waiting things (a sorted set in Redis).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The set's key.
+    pub set: String,
+    /// Since when it waits; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Millis>,
+}
+
 impl Operation {
     /// The key that it changes.
     #[must_use]
@@ -153,6 +169,8 @@ pub enum Query {
     Text(String),
     /// All registers of a hash.
     Registers(String),
+    /// Since when the thing waits that waits longest in a set ([`Waiting`]), in milliseconds since 1970, as text.
+    Longest(String),
     /// The run of the store: a text that changes when its process starts again or another one takes over, both of which
     /// can take it back to an earlier moment. No text where the store does not tell.
     Run,

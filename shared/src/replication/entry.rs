@@ -4,7 +4,8 @@
 //! {"schema":"highwater.replication.v1","location":"us-east-1","bucket":"my-bucket","key":"a/b.bin",
 //!  "version":"9bb58f26192e4ba00f01e2e7b136bbd8","size":5242880,"attempt":1,"queued_at":1700000000000}
 //! ```
-//! Any program may write one. `location`, `bucket` and `key` are needed. `version` is the object's entity tag without
+//! Any program may write one. `location`, `bucket` and `key` are needed. `storage` is whose installation is asked, where several
+//! share the topic. `version` is the object's entity tag without
 //! quotes; absent, it is the one that the object has when the entry is read. Unknown fields are refused, so that a
 //! misspelled one is not passed over.
 
@@ -28,6 +29,10 @@ pub struct Entry {
     pub schema: String,
     /// The location's name.
     pub location: String,
+    /// Whose installation is asked, by its storage (`<bucket>/<prefix>`): others on the same topic pass the entry over. Absent:
+    /// whoever has a location of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// The bucket that the object is in.
     pub bucket: String,
     /// Its whole key in that bucket.
@@ -77,13 +82,14 @@ pub enum EntryError {
 }
 
 impl Entry {
-    /// The entry of an operation.
+    /// The entry of an operation, for the installation of that storage.
     #[must_use]
-    pub fn of(status: &Status) -> Self {
+    pub fn of(status: &Status, storage: &str) -> Self {
         let Subject { location, bucket, key, version } = status.subject.clone();
         Entry {
             schema: schema(),
             location,
+            storage: Some(storage.to_owned()),
             bucket,
             key,
             version: Some(version),
@@ -124,6 +130,12 @@ impl Entry {
         let mut names = names.into_iter().chain(version.map(|version| ("version", version)));
         let mut too_long = || names.find(|(_, name)| name.len() > NAME_BYTES_MAX);
         wrong.or_else(|| too_long().map(|(field, _)| (field, "is longer than 1,024 bytes")))
+    }
+
+    /// Whether it asks the installation of that storage for something at that location.
+    #[must_use]
+    pub fn asks(&self, storage: &str, location: &str) -> bool {
+        self.location == location && self.storage.as_deref().is_none_or(|of| of == storage)
     }
 
     /// The entry as a message. Its key decides the partition, so entries of one key stay in their order: those of a

@@ -6,6 +6,7 @@
 //! {"timestamp":..,"bytes":195,"extension":"crr","type":"queued","site":"us-east-1",
 //!  "bucketName":"b","objectKey":"k","versionId":"v","operationId":"..","attempt":1,"queuedAt":..}
 //! {.. "type":"completed" .. "part":1}
+//! {.. "type":"failed" .. "reason":"unavailable"}
 //! ```
 //! The operation's id is also the message's Kafka key, so all messages of an operation lie in one partition, in their order.
 //! Times are the status's, so that an event that is sent again is the same.
@@ -13,7 +14,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::status::{State, Status};
+use super::status::{ReasonKind, State, Status};
 use crate::{ports::records::Message, record::Millis};
 
 #[derive(Serialize)]
@@ -33,6 +34,8 @@ struct Event<'a> {
     queued_at: Millis,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +54,8 @@ pub fn of_status(status: &Status) -> Message {
         State::Failed => "failed",
         State::Completed => "completed",
     };
-    message(status, Event { ops: Some(1), ..event(status, kind, status.changed_at) })
+    let reason = status.reason_kind.filter(|_| status.state == State::Failed).map(ReasonKind::name);
+    message(status, Event { ops: Some(1), reason, ..event(status, kind, status.changed_at) })
 }
 
 /// That a copy starts, with the object's whole size.
@@ -80,6 +84,7 @@ fn event<'a>(status: &'a Status, kind: &'static str, timestamp: Millis) -> Event
         attempt: status.attempt,
         queued_at: status.queued_at,
         part: None,
+        reason: None,
     }
 }
 
@@ -102,7 +107,7 @@ mod tests {
             keys,
             message::{Counts, Decoded, EventKind, decode},
         },
-        replication::{ReasonKind, Subject},
+        replication::Subject,
     };
 
     fn status() -> Status {
@@ -154,6 +159,13 @@ mod tests {
             text(part_completed(&status, 2, 3, Millis(5))),
             format!(
                 r#"{{"timestamp":5,"bytes":3,"extension":"crr","type":"completed","site":"l","bucketName":"b","objectKey":"d/k","versionId":"v","operationId":"{id}","attempt":1,"queuedAt":1,"part":2}}"#
+            )
+        );
+        let failed = status.clone().failed(ReasonKind::SourceGone, "gone".into(), None, Millis(6));
+        assert_eq!(
+            text(of_status(&failed)),
+            format!(
+                r#"{{"timestamp":6,"ops":1,"bytes":7,"extension":"crr","type":"failed","site":"l","operationId":"{id}","attempt":1,"queuedAt":1,"reason":"source_gone"}}"#
             )
         );
         assert_eq!(of_status(&status).key.as_deref(), Some(id.as_str().as_bytes()));

@@ -29,8 +29,9 @@ pub use self::{
 /// The topic of entries, unless `replication.topic` names another: Backbeat's name for it.
 pub const TOPIC: &str = "backbeat-replication";
 
-/// The consumer group that replicates to a location. One for each, so that a slow or dead location holds up no other.
+/// The consumer group that replicates a storage to a location. One for each location, so that a slow or dead one holds up no
+/// other; and one for each storage, so that installations that share a Kafka cluster do not share their groups.
 #[must_use]
-pub fn group(location: &str) -> String {
-    format!("highwater.replication.{location}")
+pub fn group(storage: &str, location: &str) -> String {
+    format!("highwater.replication.{storage}.{location}")
 }

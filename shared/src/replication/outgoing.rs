@@ -60,7 +60,8 @@ impl Outgoing {
         let place = SourcePlace::of(settings.storage()?);
         let locations = settings.locations.keys().map(|name| name.as_str().to_owned()).collect();
         let topic = settings.replication.topic.as_str().into();
-        let queue = Queue { kafka, objects, clock, topic, metrics_topic: settings.metrics.topic.as_str().into() };
+        let metrics_topic = settings.metrics.topic.as_str().into();
+        let queue = Queue { kafka, objects, clock, topic, metrics_topic, storage: place.name().into() };
         Ok(Outgoing { queue, place, locations })
     }
 

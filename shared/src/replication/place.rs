@@ -24,6 +24,12 @@ impl SourcePlace {
         SourcePlace { bucket: storage.url.bucket().to_owned(), prefix: storage.url.key_prefix().to_owned() }
     }
 
+    /// What tells this storage from those of other installations: `<bucket>` or `<bucket>/<prefix>`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.bucket, self.prefix).trim_end_matches('/').to_owned()
+    }
+
     /// The whole key of a key of the storage.
     #[must_use]
     pub fn whole_key(&self, key: &str) -> String {
@@ -58,5 +64,7 @@ mod tests {
         assert_eq!(place.key_at_location("c", "backups/x"), "=objects/c/backups/x");
         assert_eq!(place.key_at_location("b", "backups/"), "=objects/b/backups/");
         assert_eq!(place.whole_key("main/x"), "backups/main/x");
+        assert_eq!(place.name(), "b/backups");
+        assert_eq!(SourcePlace { prefix: String::new(), ..place }.name(), "b");
     }
 }

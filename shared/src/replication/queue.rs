@@ -75,6 +75,8 @@ pub struct Queue {
     pub topic: Arc<str>,
     /// The topic of the events.
     pub metrics_topic: Arc<str>,
+    /// The name of the storage ([`super::SourcePlace::name`]).
+    pub storage: Arc<str>,
 }
 
 impl Queue {
@@ -144,7 +146,7 @@ impl Queue {
             return Ok(());
         }
         self.tell(statuses.iter().map(event::of_status).collect()).await?;
-        let entries = statuses.iter().map(|status| Entry::of(status).encode()).collect();
+        let entries = statuses.iter().map(|status| Entry::of(status, &self.storage).encode()).collect();
         Ok(self.kafka.publish(&self.topic, entries).await?)
     }
 

@@ -36,6 +36,20 @@ pub enum ReasonKind {
     SourceGone,
 }
 
+impl ReasonKind {
+    /// As statuses and events spell it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ReasonKind::Unavailable => "unavailable",
+            ReasonKind::Refused => "refused",
+            ReasonKind::Differs => "differs",
+            ReasonKind::Source => "source",
+            ReasonKind::SourceGone => "source_gone",
+        }
+    }
+}
+
 /// How far an operation is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {

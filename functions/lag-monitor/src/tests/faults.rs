@@ -12,7 +12,7 @@ use shared::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{
             Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
-            TopicSettings,
+            TopicLayout, TopicSettings,
         },
         store::{Advance, Applied, Operation, Query, Store, StoreError, Value},
     },
@@ -195,6 +195,10 @@ impl Log for Leaderless {
 
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.0.peek(starts).await
+    }
+
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        self.0.layout(topics).await
     }
 
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {

@@ -14,7 +14,8 @@ use shared::{
     },
     config::{KafkaSettings, units::Span},
     ports::records::{
-        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
+        TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -82,6 +83,10 @@ impl Log for DevKafka {
 
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.client.peek(starts).await
+    }
+
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        self.client.layout(topics).await
     }
 
     /// The mock has no settings; it keeps so many bytes of a partition.

@@ -80,6 +80,7 @@ impl World {
             clock: clock.clone(),
             topic: TOPIC.into(),
             metrics_topic: METRICS.into(),
+            storage: "source/backups".into(),
         };
         let place = SourcePlace { bucket: "source".into(), prefix: "backups/".into() };
         let context = Context {

@@ -6,7 +6,7 @@ use shared::{
     adapters::memory::kafka::MemoryKafka,
     ports::records::{
         Committed, Fetch, Fetched, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
-        TopicSettings,
+        TopicLayout, TopicSettings,
     },
 };
 
@@ -94,6 +94,10 @@ impl Log for ReadingKafka {
 
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.kafka.peek(starts).await
+    }
+
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        self.kafka.layout(topics).await
     }
 
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {

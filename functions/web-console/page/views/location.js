@@ -34,7 +34,16 @@ function figures(row) {
     tile("Completed", count(row.completed_ops), hint),
     tile("Completed bytes", bytes(row.completed_bytes), hint),
     tile("Failed attempts", count(row.failed_ops), hint),
+    tile("Oldest pending", Number(row.pending_ops) > 0 ? duration(row.oldest_pending_seconds) : "none pending"),
+    tile("Behind the storage", row.lag_seconds > 0 ? duration(row.lag_seconds) : "nothing missing", `${count(row.lag_records)} records`),
+    tile("Latency, half of them", latency(row.latency_p50_seconds), hint),
+    tile("Latency, 95 and 99 of 100", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, hint),
     tile("Throughput", `${rate(row.ops_per_second, "objects")}, ${bytes(row.bytes_per_second)}/s`));
+}
+
+function latency(seconds) {
+  if (seconds === null) return "none completed";
+  return seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds);
 }
 
 function pauseButton(app, name, status) {

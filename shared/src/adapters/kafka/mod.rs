@@ -35,7 +35,8 @@ use crate::{
     blocking,
     config::kafka::KafkaSettings,
     ports::records::{
-        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicSettings,
+        Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
+        TopicSettings,
     },
     ports::transactions::{ProducerLimits, TransactionError, TransactionalProducer, Transactions},
     record::{Offset, TopicPartition},
@@ -178,6 +179,11 @@ impl Log for KafkaCluster {
 
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.read(Role::Peeker, starts)
+    }
+
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        let topics = topics.to_vec();
+        self.admin.ask(move |admin| topics::layout(admin, &topics)).await
     }
 
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {

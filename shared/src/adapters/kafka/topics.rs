@@ -16,7 +16,7 @@ use super::{
     native::{self, Event, Owned},
 };
 use crate::{
-    ports::records::{RecordsError, Topic},
+    ports::records::{PartitionLayout, RecordsError, Topic, TopicLayout},
     record::TopicId,
 };
 
@@ -34,6 +34,26 @@ pub(super) fn names(admin: &Admin) -> Result<Vec<Arc<str>>, RecordsError> {
     let metadata = client.fetch_metadata(None, timeout);
     let metadata = metadata.map_err(|error| admin.failed_safe("list topics", "topics", &error))?;
     Ok(metadata.topics().iter().map(|topic| topic.name().into()).collect())
+}
+
+/// Which brokers have the partitions of those of these topics that exist.
+pub(super) fn layout(admin: &Admin, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+    let (client, timeout) = admin.safe();
+    let metadata = client.fetch_metadata(None, timeout);
+    let metadata = metadata.map_err(|error| admin.failed_safe("describe topics", "topics", &error))?;
+    let partition = |it: &rdkafka::metadata::MetadataPartition| PartitionLayout {
+        id: it.id(),
+        leader: it.leader(),
+        replicas: it.replicas().to_vec(),
+        isrs: it.isr().to_vec(),
+    };
+    let wanted = metadata.topics().iter().filter(|topic| topics.iter().any(|name| **name == *topic.name()));
+    let layout = wanted.map(|topic| {
+        let mut partitions: Vec<_> = topic.partitions().iter().map(partition).collect();
+        partitions.sort_by_key(|partition| partition.id);
+        TopicLayout { name: topic.name().to_owned(), partitions }
+    });
+    Ok(layout.collect())
 }
 
 /// The cluster's id.

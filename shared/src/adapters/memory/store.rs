@@ -14,7 +14,7 @@ use crate::{
     metrics::number::leading_integer,
     ports::{
         clock::Clock,
-        store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value},
+        store::{Advance, Applied, Contribution, Operation, Query, Register, Store, StoreError, Value, Waiting},
     },
     record::Millis,
 };
@@ -45,6 +45,7 @@ enum Held {
     Text(String),
     Registers(BTreeMap<String, (Vec<u64>, String)>),
     Contributions((Vec<u64>, Vec<Contribution>)),
+    Waiting(BTreeMap<String, Millis>),
 }
 
 impl MemoryStore {
@@ -118,7 +119,7 @@ impl Contents {
     fn text(&self, key: &str) -> Option<&str> {
         match &self.0.get(key)?.held {
             Held::Text(text) => Some(text),
-            Held::Registers(_) | Held::Contributions(_) => None,
+            Held::Registers(_) | Held::Contributions(_) | Held::Waiting(_) => None,
         }
     }
 
@@ -137,7 +138,15 @@ impl Contents {
         match query {
             Query::Text(key) => Value::Text(self.text(key).map(str::to_owned)),
             Query::Registers(key) => Value::Registers(self.registers(key)),
+            Query::Longest(set) => Value::Text(self.longest(set).map(|since| since.0.to_string())),
             Query::Run => Value::Text(Some(format!("memory-{run}"))),
+        }
+    }
+
+    fn longest(&self, set: &str) -> Option<Millis> {
+        match &self.0.get(set)?.held {
+            Held::Waiting(things) => things.values().min().copied(),
+            _ => None,
         }
     }
 
@@ -166,8 +175,11 @@ impl Contents {
                     *held = (order.clone(), value.clone());
                 }
             }
-            Operation::Contribute { key, order, adds, expires, only_known } => {
-                self.contribute(key, order, adds, (*expires, now), *only_known);
+            Operation::Contribute { key, order, adds, keeps, waits, expires, only_known } => {
+                if self.contribute(key, order, adds, (*expires, now), *only_known) {
+                    keeps.iter().for_each(|add| self.add(&add.key, add.by, add.expires));
+                    waits.iter().for_each(|waiting| self.wait(key, waiting));
+                }
             }
             Operation::Remove { key, fields } => self.remove(key, |field, _| fields.contains(field)),
             Operation::RemoveUpTo { key, field, order } => self.remove(key, |it, held| it == field && held <= order),
@@ -190,13 +202,13 @@ impl Contents {
         adds: &[Contribution],
         (expires, now): (Option<Millis>, Millis),
         only_known: bool,
-    ) {
+    ) -> bool {
         let held = self.0.get(key).and_then(|entry| match &entry.held {
             Held::Contributions(held) => Some(held.clone()),
-            Held::Text(_) | Held::Registers(_) => None,
+            _ => None,
         });
         if held.as_ref().map_or(only_known, |(known, _)| known.as_slice() >= order) {
-            return;
+            return false;
         }
         for former in held.into_iter().flat_map(|(_, adds)| adds) {
             self.add(&former.key, former.by.saturating_neg(), former.expires);
@@ -207,6 +219,22 @@ impl Contents {
         let expires = expires.map(|at| if at > now { at } else { Millis(now.0.saturating_add(KEPT_MS_MIN)) });
         let held = Held::Contributions((order.to_vec(), adds.to_vec()));
         self.0.insert(key.to_owned(), Entry { held, expires });
+        true
+    }
+
+    /// A set without members is none, as in Redis.
+    fn wait(&mut self, thing: &str, Waiting { set, since }: &Waiting) {
+        let mut things = match self.0.remove(set) {
+            Some(Entry { held: Held::Waiting(things), .. }) => things,
+            _ => BTreeMap::new(),
+        };
+        match since {
+            Some(since) => drop(things.insert(thing.to_owned(), *since)),
+            None => drop(things.remove(thing)),
+        }
+        if !things.is_empty() {
+            self.0.insert(set.clone(), Entry { held: Held::Waiting(things), expires: None });
+        }
     }
 
     fn max(&mut self, key: &str, field: &str, order: &[u64], value: &str) {

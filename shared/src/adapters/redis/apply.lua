@@ -19,6 +19,7 @@ local needs = {
   remove = { { 'HDEL', 'f' } },
   removeupto = { { 'HDEL', 'f' }, { 'HGET', 'f' } },
   contribute = { { 'SET', '1' }, { 'GET' }, { 'PEXPIREAT', '1' }, { 'EXISTS' } },
+  wait = { { 'ZADD', '1', 'm' }, { 'ZREM', 'm' } },
 }
 local function lacks(key, command)
   local name, rest = command[1], { unpack(command, 2) }
@@ -40,14 +41,17 @@ if redis.acl_check_cmd then
     seen[kind] = true
     if kind == 'add' or kind == 'removeupto' then here = here + 3
     elseif kind == 'contribute' then
-      for _, one in ipairs(cjson.decode(ARGV[here + 2])) do
-        for j = 1, seen.counters and 1 or #needs.add do
-          local name = lacks(one[1], needs.add[j])
-          if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. one[1]) end
+      for _, of in ipairs({ { 2, 'add' }, { 5, 'add' }, { 6, 'wait' } }) do
+        local kind = of[2]
+        for _, one in ipairs(cjson.decode(ARGV[here + of[1]])) do
+          for j = 1, seen['its ' .. kind] and 1 or #needs[kind] do
+            local name = lacks(one[1], needs[kind][j])
+            if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. one[1]) end
+          end
+          seen['its ' .. kind] = true
         end
-        seen.counters = true
       end
-      here = here + 5
+      here = here + 7
     elseif kind == 'max' or kind == 'replace' then here = here + 4
     else here = here + 2 + tonumber(ARGV[here + 1]) end
   end
@@ -87,8 +91,17 @@ end
 
 local function negative(by) return string.sub(by, 1, 1) == '-' and string.sub(by, 2) or '-' .. by end
 
--- What the thing said last is taken back. What is kept is its order and the text of its contributions.
-local function contribute(key, order, text, expires, only_known)
+-- What another program left at the key of a set goes.
+local function wait(set, member, since)
+  local done = since == '' and redis.pcall('ZREM', set, member) or redis.pcall('ZADD', set, since, member)
+  if type(done) == 'table' and done.err then
+    redis.call('DEL', set)
+    if since ~= '' then redis.call('ZADD', set, since, member) end
+  end
+end
+
+-- What the thing said last is taken back, but for `keeps`. What is kept is its order and the text of its contributions.
+local function contribute(key, order, text, expires, only_known, keeps, waits)
   local held = redis.pcall('GET', key)
   if type(held) ~= 'string' then held = false end
   if not held and only_known == '1' then return end
@@ -98,6 +111,8 @@ local function contribute(key, order, text, expires, only_known)
     for _, one in ipairs(cjson.decode(former)) do add_until(one[1], negative(one[2]), one[3]) end
   end
   for _, one in ipairs(cjson.decode(text)) do add_until(one[1], one[2], one[3]) end
+  for _, one in ipairs(cjson.decode(keeps)) do add_until(one[1], one[2], one[3]) end
+  for _, one in ipairs(cjson.decode(waits)) do wait(one[1], key, one[2]) end
   redis.call('SET', key, order .. '|' .. text)
   if expires == '' then return end
   redis.call('PEXPIREAT', key, expires)
@@ -110,7 +125,7 @@ for i = n + 1, #KEYS do
   if operation == 'add' then
     add_until(KEYS[i], take(), take())
   elseif operation == 'contribute' then
-    contribute(KEYS[i], take(), take(), take(), take())
+    contribute(KEYS[i], take(), take(), take(), take(), take(), take())
   elseif operation == 'max' then
     max(KEYS[i], take(), take(), take())
   elseif operation == 'replace' then

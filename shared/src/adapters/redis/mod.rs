@@ -88,7 +88,7 @@ impl RedisStore {
     }
 }
 
-/// All texts in one `MGET`, which takes a key of another type for none; then each hash; then which run this is, in the same
+/// All texts in one `MGET`, which takes a key of another type for none; then each hash and set; then which run this is, in the same
 /// transaction, since a proxy or a failover may put another server behind the same connection.
 fn pipeline(queries: &[Query], tells_run: bool) -> redis::Pipeline {
     let mut pipeline = redis::pipe();
@@ -99,8 +99,10 @@ fn pipeline(queries: &[Query], tells_run: bool) -> redis::Pipeline {
         pipeline.cmd("MGET").arg(texts);
     }
     for query in queries {
-        if let Query::Registers(key) = query {
-            pipeline.cmd("HGETALL").arg(key);
+        match query {
+            Query::Registers(key) => drop(pipeline.cmd("HGETALL").arg(key)),
+            Query::Longest(set) => drop(pipeline.cmd("ZRANGE").arg(set).arg(0).arg(0).arg("WITHSCORES")),
+            Query::Text(_) | Query::Run => {}
         }
     }
     if tells_run && queries.contains(&Query::Run) {
@@ -127,6 +129,7 @@ fn values(
         Ok(match query {
             Query::Text(_) => Value::Text(texts.next().flatten()),
             Query::Registers(_) => Value::Registers(registers(answers.next())?),
+            Query::Longest(_) => Value::Text(longest(answers.next())?),
             Query::Run => Value::Text(run.clone()),
         })
     };
@@ -146,6 +149,16 @@ fn run(sections: Vec<RedisResult<redis::Value>>) -> Result<Option<String>, Redis
 fn texts(answer: Option<RedisResult<redis::Value>>) -> Result<Vec<Option<String>>, RedisError> {
     let texts: Vec<Option<Vec<u8>>> = redis::from_redis_value(answer.unwrap_or(Ok(redis::Value::Nil))?)?;
     Ok(texts.into_iter().map(|text| text.map(lossy)).collect())
+}
+
+/// The score of the only member. Scores are times in milliseconds, which a double holds exactly.
+fn longest(answer: Option<RedisResult<redis::Value>>) -> Result<Option<String>, RedisError> {
+    let value = match answer.unwrap_or(Ok(redis::Value::Nil)) {
+        Err(error) if error.code() == Some("WRONGTYPE") => return Ok(None),
+        other => other?,
+    };
+    let members: Vec<(Vec<u8>, f64)> = redis::from_redis_value(value)?;
+    Ok(members.first().map(|(_, score)| format!("{score:.0}")))
 }
 
 fn registers(answer: Option<RedisResult<redis::Value>>) -> Result<Vec<Register>, RedisError> {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use redis::{Script, ScriptInvocation};
 
-use crate::ports::store::{Advance, Contribution, Operation, Register};
+use crate::ports::store::{Advance, Contribution, Operation, Register, Waiting};
 
 /// The script `apply.lua`; Redis knows it by its digest.
 static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("apply.lua")));
@@ -36,10 +36,10 @@ fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
             let text = |order: &[u64], value: &str| format!("{}|{value}", order_text(order));
             call.key(key).arg("replace").arg(field).arg(text(was_order, was_value)).arg(text(order, value));
         }
-        Operation::Contribute { key, order, adds, expires, only_known } => {
+        Operation::Contribute { key, order, adds, keeps, waits, expires, only_known } => {
             let expires = expires.map(|at| at.0.to_string()).unwrap_or_default();
             call.key(key).arg("contribute").arg(order_text(order)).arg(contributions(adds)).arg(expires);
-            call.arg(u8::from(*only_known));
+            call.arg(u8::from(*only_known)).arg(contributions(keeps)).arg(waiting(waits));
         }
         Operation::Remove { key, fields } => {
             call.key(key).arg("remove").arg(fields.len()).arg(fields);
@@ -57,6 +57,12 @@ fn contributions(adds: &[Contribution]) -> String {
         [add.key.clone(), add.by.to_string(), expires]
     };
     serde_json::to_string(&adds.iter().map(text).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// `[set, since]` of each; no time where the thing does not wait.
+fn waiting(waits: &[Waiting]) -> String {
+    let text = |it: &Waiting| [it.set.clone(), it.since.map(|at| at.0.to_string()).unwrap_or_default()];
+    serde_json::to_string(&waits.iter().map(text).collect::<Vec<_>>()).unwrap_or_default()
 }
 
 /// An order as it stands in a hash field: its numbers padded to 20 digits, joined with `.`, so that orders of one

@@ -78,10 +78,10 @@ impl ErrorAnswer {
         Self::new(500, "InternalError", "We encountered an internal error. Please try again.")
     }
 
-    /// A route of the original that this version does not serve. The original has no such answer.
+    /// A route that another function answers: the request should have gone there. The original has no such answer.
     #[must_use]
-    pub fn not_implemented(tail: &str) -> Self {
-        Self::new(501, "NotImplemented", format!("{tail} is a route that this version of highwater does not serve"))
+    pub fn of_another_function(tail: &str, function: &str) -> Self {
+        Self::new(501, "NotImplemented", format!("{tail} is answered by function {function}: send the request there"))
     }
 
     /// The store is down. On purpose not the original's, which answers 500, or zeros.

@@ -57,6 +57,8 @@ pub struct OperationRef {
     pub queued_at: Option<Millis>,
     /// Which part of the object, from 1; 0 is the whole of it.
     pub part: u32,
+    /// Why an attempt failed, as [`crate::replication::ReasonKind::name`] spells it.
+    pub reason: Option<String>,
 }
 
 /// What happened.
@@ -198,7 +200,8 @@ fn operation(message: &Map<String, Value>) -> Result<Option<OperationRef>, Malfo
     };
     let queued_at = number(message, "queuedAt")?.map(|milliseconds| Millis(milliseconds as i64));
     let (attempt, part) = (small("attempt", 1, 1)?, small("part", 1, 0)?);
-    Ok(Some(OperationRef { id: id.to_owned(), attempt, queued_at, part }))
+    let reason = name(message, "reason")?.map(str::to_owned);
+    Ok(Some(OperationRef { id: id.to_owned(), attempt, queued_at, part, reason }))
 }
 
 /// A site that ends in `:preferred_read` counts for the part before the first colon.

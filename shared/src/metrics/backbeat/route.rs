@@ -42,11 +42,8 @@ pub enum Route {
     },
     /// Everything as Prometheus text.
     Monitoring,
-    /// A valid request for a route of the original that this version does not serve.
-    Later {
-        /// The path after the prefix.
-        tail: String,
-    },
+    /// The state of the topics and the connections.
+    Health,
 }
 
 /// A figure of a location.
@@ -173,7 +170,7 @@ fn method_exists(method: &str, line: &Line<'_>) -> bool {
 fn exact(method: &str, tail: &str) -> Result<Route, ErrorAnswer> {
     match method {
         "GET" if tail == "monitoring/metrics" => Ok(Route::Monitoring),
-        "GET" => Ok(Route::Later { tail: tail.to_owned() }),
+        "GET" => Ok(Route::Health),
         _ => Err(ErrorAnswer::method_not_allowed()),
     }
 }

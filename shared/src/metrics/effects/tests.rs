@@ -54,7 +54,15 @@ fn completed_and_failed_events_take_from_pending() {
         let added = added(&operations);
         assert_eq!((added[0].0, added[0].1), (format!("a:bb:crr:{ops}:requests:1531431900000").as_str(), 2));
         assert_eq!((added[1].0, added[1].1), (format!("a:bb:crr:{bytes}:requests:1531431900000").as_str(), 9));
-        assert_eq!(added[2..], [("a:bb:crr:opspending", -2, None), ("a:bb:crr:bytespending", -9, None)]);
+        assert_eq!(added[2..4], [("a:bb:crr:opspending", -2, None), ("a:bb:crr:bytespending", -9, None)]);
+        let kept: Vec<_> = added[4..].iter().map(|(key, by, expires)| (*key, *by, expires.is_some())).collect();
+        let expected = match kind {
+            "completed" => {
+                [("hw1:crr:1:a,12:done:unknown,", 2, false), ("hw1:crr:1:a,18:done-bytes:unknown,", 9, false)]
+            }
+            _ => [("hw1:crr:1:a,14:failed:unknown,", 2, false), ("hw1:crr:1:a,12:failed-bytes,", 9, false)],
+        };
+        assert_eq!(kept, expected);
     }
 }
 

@@ -134,7 +134,13 @@ pub fn overview(known: &Known<'_>) -> Overview {
         findings,
         backups: backups.iter().map(|(backup, view)| backup_row(backup, view, known)).collect(),
         jobs: jobs::rows(known),
-        locations: known.locations.as_ref().map(|all| all.iter().map(LocationRow::of).collect()),
+        locations: known.locations.as_ref().map(|all| {
+            let row = |location| {
+                let backups = backups.iter().map(|(backup, view)| (backup.name, *view));
+                LocationRow::of(location, backups, known.now)
+            };
+            all.iter().map(row).collect()
+        }),
     }
 }
 

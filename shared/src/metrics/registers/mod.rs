@@ -51,6 +51,7 @@ pub fn operations(message: &Message) -> Vec<Operation> {
         Message::Instance(instance) => vec![of_instance(instance)],
         Message::Process(process) => vec![processes::operation(process)],
         Message::Push(push) => vec![push::operation(push)],
+        Message::Location(frontier) => vec![frontier.operation()],
     }
 }
 

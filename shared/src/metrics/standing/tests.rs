@@ -10,7 +10,8 @@ const INSTANCE: &str = include_str!("../../../fixtures/metrics/instance.json");
 const PROCESS: &str = include_str!("../../../fixtures/metrics/process.json");
 const STANDING_WITH_MARKS: &str = include_str!("../../../fixtures/metrics/standing-with-marks.json");
 const ENDS_WITH_OUTLOOK: &str = include_str!("../../../fixtures/metrics/ends-with-outlook.json");
-const GOLDEN: [&str; 4] = [STANDING, STANDING_WITHOUT_JOB, ENDS, INSTANCE];
+const LOCATION: &str = include_str!("../../../fixtures/metrics/location.json");
+const GOLDEN: [&str; 5] = [STANDING, STANDING_WITHOUT_JOB, ENDS, INSTANCE, LOCATION];
 
 fn digest() -> ChainDigest {
     serde_json::from_value(json!("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")).unwrap()

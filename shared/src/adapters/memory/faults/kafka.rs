@@ -8,7 +8,7 @@ use super::{Faults, Injected};
 use crate::{
     ports::records::{
         Committed, Fetch, Fetched, Groups, Kafka, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
-        TopicSettings,
+        TopicLayout, TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -74,6 +74,11 @@ impl Log for FaultyKafka {
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         let fetch: Result<_, RecordsError> = faulty!(self, "fetch", self.inner.peek(starts));
         Ok(self.fetch_of(fetch?))
+    }
+
+    /// Passed on as it is: nothing but what people are told depends on it.
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        self.inner.layout(topics).await
     }
 
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     ports::records::{
-        Committed, Fetch, GroupState, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
-        TopicSettings,
+        Committed, Fetch, GroupState, Groups, ListedGroup, Log, LogBounds, Message, PartitionLayout, Publisher,
+        RecordsError, Topic, TopicLayout, TopicSettings,
     },
     record::{Offset, TopicPartition},
 };
@@ -55,6 +55,16 @@ impl Log for MemoryKafka {
 
     async fn peek(&self, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
         self.fetch(starts).await
+    }
+
+    /// One broker, number 1, has everything.
+    async fn layout(&self, topics: &[Arc<str>]) -> Result<Vec<TopicLayout>, RecordsError> {
+        let partition = |id| PartitionLayout { id, leader: 1, replicas: vec![1], isrs: vec![1] };
+        let layout = |topic: Topic| TopicLayout {
+            name: topic.name.to_string(),
+            partitions: (0..topic.partitions).map(partition).collect(),
+        };
+        Ok(self.topics(Some(topics)).await?.into_iter().map(layout).collect())
     }
 
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {

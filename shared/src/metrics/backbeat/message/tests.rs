@@ -172,7 +172,7 @@ fn an_operation_is_told_by_fields_that_the_original_does_not_have() {
     let Decoded::Change(change) = message(r#","operationId":"0a","attempt":3,"queuedAt":7"#) else {
         panic!("a change")
     };
-    let expected = OperationRef { id: "0a".into(), attempt: 3, queued_at: Some(Millis(7)), part: 0 };
+    let expected = OperationRef { id: "0a".into(), attempt: 3, queued_at: Some(Millis(7)), part: 0, reason: None };
     assert_eq!(change.operation, Some(expected));
     for (more, field) in [(r#","attempt":0"#, "attempt"), (r#","attempt":1.5"#, "attempt"), (r#","part":0"#, "part")] {
         let refused = message(&format!(r#","operationId":"0a"{more}"#));

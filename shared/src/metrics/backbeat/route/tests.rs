@@ -114,7 +114,7 @@ fn only_get_and_post_are_methods_except_delete_on_a_schedule() {
 #[test]
 fn healthcheck_and_monitoring_match_exactly() {
     for tail in ["healthcheck", "monitoring/metrics"] {
-        assert!(matches!(get(&format!("/_/{tail}")), Ok(Route::Later { .. } | Route::Monitoring)));
+        assert!(matches!(get(&format!("/_/{tail}")), Ok(Route::Health | Route::Monitoring)));
         assert_eq!(ask("POST", &format!("/_/{tail}")).unwrap_err().status, 405);
         for more in ["/", "?x=1"] {
             assert_eq!(description(get(&format!("/_/{tail}{more}"))), format!("path {tail}{more} does not exist"));
