@@ -38,6 +38,7 @@ mod reading;
 mod redis_faults;
 mod repair;
 mod replication;
+mod replication_kills;
 mod restarts;
 mod restore;
 mod restore_groups;

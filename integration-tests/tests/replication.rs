@@ -13,35 +13,37 @@ use integration_tests::{
 };
 use serde_json::Value;
 
-const WITHIN: Duration = Duration::from_secs(120);
+pub const WITHIN: Duration = Duration::from_secs(120);
 
-/// A backup that is replicated to a bucket on a server of the test's own.
-struct Replicated {
-    serving: Serving,
-    /// A broker of the test's own: a location's consumer group is named after it, and would be shared with other tests.
-    kafka: Kafka,
-    location: S3Server,
-    bucket: String,
+/// A backup that is replicated to a bucket on another server.
+pub struct Replicated<'a> {
+    pub serving: Serving,
+    pub location: &'a S3Server,
+    /// The location's bucket.
+    pub bucket: String,
 }
 
-impl Replicated {
-    async fn new(base: &str) -> Replicated {
-        let kafka = Kafka::start().await;
+impl Replicated<'_> {
+    pub async fn on<'a>(kafka: &Kafka, location: &'a S3Server, base: &str) -> Replicated<'a> {
         let redis = RedisServer::shared().await.new_database().url;
-        let location = S3Server::start().await;
         let bucket = location.new_bucket("location").await;
-        let mut serving = Serving::new(base, &kafka, &redis).await;
+        let mut serving = Serving::new(base, kafka, &redis).await;
         serving.location = format!(
             "url = \"s3://{bucket}/copy\"\nendpoint_url = {:?}\nregion = {REGION:?}\naccess_key_id = {ACCESS_KEY:?}\nsecret_access_key = {SECRET_KEY:?}",
             location.endpoint_url()
         );
-        serving.replication = format!("topic = \"{}-replication\"\nreconcile_every = \"5s\"", serving.backup);
-        Replicated { serving, kafka, location, bucket }
+        let mut it = Replicated { serving, location, bucket };
+        it.serving.replication = format!("topic = {:?}\nreconcile_every = \"5s\"", it.replication_topic());
+        it
     }
 
-    async fn produce(&self, records: i32) {
+    pub fn replication_topic(&self) -> String {
+        format!("{}-replication", self.serving.backup)
+    }
+
+    pub async fn produce(&self, kafka: &Kafka, records: i32) {
         let records = (0..records).map(|n| NewRecord::new(vec![b'x'; 20_000]).partition(n % PARTITIONS));
-        self.kafka.produce(&self.serving.topic, records.collect()).await;
+        kafka.produce(&self.serving.topic, records.collect()).await;
     }
 
     /// The backup's objects on one side, without what stays at home.
@@ -61,7 +63,7 @@ impl Replicated {
     }
 
     /// How many operations are in which state, and the bytes of each.
-    async fn statuses(&self) -> BTreeMap<String, (u64, u64)> {
+    pub async fn statuses(&self) -> BTreeMap<String, (u64, u64)> {
         let client = S3Server::shared().await.client();
         let prefix = format!("backups/=replication/{LOCATION}/status/");
         let mut states = BTreeMap::new();
@@ -74,7 +76,7 @@ impl Replicated {
     }
 
     /// Waits until so many records are stored and everything stored is at the location.
-    async fn everything_is_there(&self, records: i64) {
+    pub async fn everything_is_there(&self, records: i64) {
         eventually("everything to be stored", WITHIN, || async {
             let stored: i64 = self.serving.frontiers().await.values().sum();
             if stored == records { Ok(()) } else { Err(format!("{stored} of {records}")) }
@@ -92,7 +94,7 @@ impl Replicated {
         assert_eq!(self.here().await, self.there().await);
     }
 
-    async fn figures_are_the_statuses(&self, served: &Served) {
+    pub async fn figures_are_the_statuses(&self, served: &Served) {
         eventually("the figures to be what the statuses say", WITHIN, || async {
             let states = self.statuses().await;
             let of = |state: &str| states.get(state).copied().unwrap_or((0, 0));
@@ -107,13 +109,13 @@ impl Replicated {
         .await;
     }
 
-    async fn location_is_a_backup(&self) {
+    pub async fn location_is_a_backup(&self) {
         let verified = self.serving.run(&["verify", "--location", LOCATION, "--deep"]).await;
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     }
 }
 
-async fn objects(client: &Client, bucket: &str, prefix: &str) -> BTreeMap<String, bytes::Bytes> {
+pub async fn objects(client: &Client, bucket: &str, prefix: &str) -> BTreeMap<String, bytes::Bytes> {
     let (mut all, mut after) = (BTreeMap::new(), String::new());
     loop {
         let listed = client.list_objects_v2().bucket(bucket).prefix(prefix).start_after(&after).send().await;
@@ -140,16 +142,17 @@ async fn figure(served: &Served, name: &str) -> Result<(u64, u64), String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_object_of_a_backup_comes_to_the_location_also_after_it_was_down_and_figures_are_the_statuses() {
-    let it = Replicated::new("replicated").await;
+    let (kafka, location) = (Kafka::shared().await, S3Server::start().await);
+    let it = Replicated::on(kafka, &location, "replicated").await;
     let served = it.serving.serve().await;
-    it.produce(40).await;
+    it.produce(kafka, 40).await;
     it.everything_is_there(40).await;
     it.figures_are_the_statuses(&served).await;
 
     let list = served.get("/_/backbeat/api/crr/failed").await.expect("an answer").body;
     assert_eq!(list, r#"{"IsTruncated":false,"Versions":[]}"#);
     it.location.pause();
-    it.produce(40).await;
+    it.produce(kafka, 40).await;
     eventually("failures of a location that does not answer", WITHIN, || async {
         let (failed, _) = figure(&served, "failures").await?;
         if failed > 0 { Ok(()) } else { Err("none".to_owned()) }
@@ -183,9 +186,10 @@ async fn version(bucket: &str, key: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_from_before_the_location_comes_along_and_what_is_deleted_there_comes_again() {
-    let mut it = Replicated::new("existing").await;
+    let (kafka, location) = (Kafka::shared().await, S3Server::start().await);
+    let mut it = Replicated::on(kafka, &location, "existing").await;
     let replication = std::mem::replace(&mut it.serving.replication, "enabled = false".to_owned());
-    it.produce(20).await;
+    it.produce(kafka, 20).await;
     let backed_up = it.serving.run(&["backup"]).await;
     assert!(backed_up.status.success(), "{}", String::from_utf8_lossy(&backed_up.stderr));
     assert!(it.there().await.is_empty());

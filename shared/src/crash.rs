@@ -7,7 +7,9 @@
 //! | `before-put` | with a finished segment in memory that nobody has seen |
 //! | `after-put` | with a durable segment that nobody was told of |
 //! | `before-replication` | with a durable segment that no location was asked for |
+//! | `before-entry` | with an operation that is pending and counted, and not on the replication topic |
 //! | `after-copy` | with an object at its location, and its status still pending |
+//! | `after-status` | with an operation whose end is stored, and nobody told |
 //! | `before-commit` | with a durable segment whose standing is acknowledged, and its offset not committed |
 //! | `before-floor` | with a chain looked through, and its floor where it was |
 //! | `after-floor` | with a floor moved, and all that expired still there |

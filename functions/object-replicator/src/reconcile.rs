@@ -45,7 +45,11 @@ pub struct Reconciled {
 /// Compares all backups of the storage with a location.
 pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconciled, ReplicateError> {
     let began = context.clock.now();
-    let known = if has_caught_up(context, location).await? { Known::Restore } else { Known::RestoreUnlessPending };
+    let seen_at = began;
+    let known = match has_caught_up(context, location).await? {
+        true => Known::Restore { seen_at },
+        false => Known::RestoreUnlessPending { seen_at },
+    };
     let oldest_pending = tell_again(context, location, known).await?;
     let before = Millis(context.clock.now().0.saturating_sub(COMPLETED_KEPT_MS));
     archive::forget_completed(&*context.objects, &location.name, before).await?;
@@ -79,7 +83,7 @@ async fn tell_again(context: &Context, location: &Location, known: Known) -> Res
             context.queue().tell(ended.iter().map(|(_, status)| event::of_status(status)).collect()).await?;
         }
         oldest_pending = pending.iter().map(|(stored_at, _)| *stored_at).fold(oldest_pending, Millis::min);
-        if known == Known::Restore {
+        if matches!(known, Known::Restore { .. }) {
             let pending: Vec<_> = pending.into_iter().map(|(_, status)| status).collect();
             context.queue().ask_again(&pending).await?;
         }

@@ -8,11 +8,13 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{Entry, OperationId, State, Status, Subject, event};
 use crate::{
     archive::{self, ArchiveError, FailedEntry},
+    crash,
     ports::{
         clock::Clock,
         objects::Objects,
         records::{Message, Publisher, RecordsError},
     },
+    record::Millis,
 };
 
 /// So many statuses are written at once.
@@ -56,10 +58,16 @@ pub struct Wanted {
 pub enum Known {
     /// A pending one is sent once more: it may never have come to the topic.
     Resend,
-    /// The location was seen not to hold it: also one that was completed is asked for again.
-    Restore,
+    /// The location was seen not to hold it: also one that was completed is asked for again, unless that was after the look.
+    Restore {
+        /// When the look began.
+        seen_at: Millis,
+    },
     /// Like `Restore`, but entries that were not read yet lie on the topic: a pending one is among them.
-    RestoreUnlessPending,
+    RestoreUnlessPending {
+        /// When the look began.
+        seen_at: Millis,
+    },
 }
 
 /// What asks for replication and says what came of it.
@@ -98,10 +106,15 @@ impl Queue {
         let now = self.clock.now();
         let status = Status::queued(wanted.subject, wanted.size_bytes, now);
         let Some(found) = archive::put_status(&*self.objects, &status).await? else { return Ok(Some(status)) };
-        Ok(match found.state {
-            State::Pending => (wanted.known != Known::RestoreUnlessPending).then_some(found),
-            State::Completed if wanted.known != Known::Resend => self.next_attempt(found).await?,
-            State::Completed | State::Failed => None,
+        Ok(match (found.state, wanted.known) {
+            (State::Pending, Known::RestoreUnlessPending { .. }) => None,
+            (State::Pending, _) => Some(found),
+            (State::Completed, Known::Restore { seen_at } | Known::RestoreUnlessPending { seen_at })
+                if found.changed_at <= seen_at =>
+            {
+                self.next_attempt(found).await?
+            }
+            (State::Completed | State::Failed, _) => None,
         })
     }
 
@@ -146,6 +159,7 @@ impl Queue {
             return Ok(());
         }
         self.tell(statuses.iter().map(event::of_status).collect()).await?;
+        crash::point("before-entry");
         let entries = statuses.iter().map(|status| Entry::of(status, &self.storage).encode()).collect();
         Ok(self.kafka.publish(&self.topic, entries).await?)
     }
@@ -159,6 +173,7 @@ impl Queue {
             archive::note_failed(&*self.objects, status).await?;
         }
         let stored = archive::advance_status(&*self.objects, status).await?;
+        crash::point("after-status");
         self.tell(vec![event::of_status(&stored)]).await?;
         Ok(stored)
     }

@@ -1,10 +1,15 @@
 //! A location that holds a backup is a backup itself, at any moment.
 
+use std::time::Duration;
+
 use shared::{
     archive,
-    ports::objects::{GetRange, Objects as _, PutCondition},
+    ports::{
+        clock::Clock as _,
+        objects::{GetRange, Objects as _, PutCondition},
+    },
     record::{Millis, Offset, Partition},
-    replication::{ReasonKind, State},
+    replication::{Known, ReasonKind, State, Wanted},
     segment::ChainPoint,
 };
 
@@ -152,4 +157,44 @@ async fn move_floor(world: &World, chain: &shared::chain::ChainIdentity, base: i
     let metadata = archive::read_metadata(&*world.source, chain, &segment).await.unwrap();
     let before: ChainPoint = metadata.before;
     assert!(archive::move_floor(&*world.source, chain, &from, (Offset(base), before), None).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_location_says_how_far_each_partition_is_complete_and_goes_back_where_something_is_missing() {
+    let world = World::new();
+    world.back_up(0, 3).await;
+    world.back_up(1, 1).await;
+    world.drain().await;
+    assert_eq!(world.frontiers().await, [(0, 3), (1, 1)].into());
+
+    let segment = "main/orders/1/0/00000000000000000001.kan";
+    world.there.inner.delete(segment).await.unwrap();
+    world.later(Duration::from_secs(60));
+    assert_eq!(world.reconcile().await.asked, 1);
+    assert_eq!(world.frontiers().await, [(0, 1), (1, 1)].into());
+    world.later(Duration::from_secs(60));
+    world.back_up(0, 1).await;
+    world.drain().await;
+    world.later(Duration::from_secs(60));
+    world.reconcile().await;
+    assert_eq!(world.frontiers().await, [(0, 4), (1, 1)].into());
+    world.assert_whole().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_copied_while_it_was_looked_for_is_not_asked_for_again() {
+    let world = World::new();
+    let began = world.clock.now();
+    world.later(Duration::from_secs(1));
+    world.back_up(0, 1).await;
+    world.drain().await;
+    let status = world.statuses().await.remove(0);
+    let wanted = |seen_at| Wanted {
+        subject: status.subject.clone(),
+        size_bytes: status.size_bytes,
+        known: Known::Restore { seen_at },
+    };
+    let queue = world.context.queue();
+    assert_eq!(queue.enqueue(vec![wanted(began)]).await.unwrap(), 0);
+    assert_eq!(queue.enqueue(vec![wanted(world.clock.now())]).await.unwrap(), 1);
 }

@@ -13,13 +13,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 use shared::{
-    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects, store::MemoryStore},
+    metrics::{replication::frontiers, standing},
     ports::{
         clock::Clock as _,
         objects::{
             Buckets, ETag, GetRange, ListPage, ListRequest, Multipart, Object, Objects, ObjectsError, PutCondition,
         },
         records::{Fetched, Log as _, Publisher as _},
+        store::{Store as _, Value as Stored},
     },
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     replication::{Entry, Outgoing, Queue, SourcePlace, State, Status, TOPIC, keys},
@@ -222,6 +224,21 @@ impl World {
             }
         }
         events
+    }
+
+    /// How far each partition of `orders` is complete at the location, by what was said last.
+    pub async fn frontiers(&self) -> BTreeMap<i32, i64> {
+        let store = MemoryStore::new(self.clock.clone());
+        for value in self.values(&TopicPartition::new(METRICS, 0)).await {
+            let value: Value = serde_json::from_slice(&value).unwrap();
+            if value["type"] == "location" {
+                store.apply(&[], &standing::registers(&value).unwrap()).await.unwrap();
+            }
+        }
+        let Some(Stored::Registers(held)) = store.read(&[frontiers::query("there")]).await.unwrap().pop() else {
+            panic!("registers")
+        };
+        frontiers::read(&held).into_iter().map(|((.., partition), next)| (partition.0, next.0)).collect()
     }
 
     async fn values(&self, partition: &TopicPartition) -> Vec<Bytes> {

@@ -3,7 +3,7 @@
 //! The last observation counts, not the furthest: where somebody deletes a segment at the location, its frontier goes back.
 //!
 //! ```text
-//! key    hw1:location-frontiers:<location>,    field  <backup>,<topic>,<n>,<partition>,    order  time    value  offset
+//! key    hw1:location-frontiers:<location>,    field  <backup>,<topic>,<n>,<partition>,    order  time, offset    value  offset
 //! ```
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -47,7 +47,7 @@ impl LocationFrontier {
         Operation::Max {
             key: key(&self.location),
             field: join(&[&self.backup, &self.topic, &incarnation, &partition]),
-            order: vec![self.timestamp.0.unsigned_abs()],
+            order: vec![self.timestamp.0.unsigned_abs(), self.next.0.unsigned_abs()],
             value: self.next.to_string(),
         }
     }
