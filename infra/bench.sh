@@ -8,8 +8,10 @@ export HIGHWATER_TEST_TOOLS=$tools
 "$here/engine.sh"
 "$here/images/images.sh"
 "$here/tools/versitygw.sh"
+"$here/tools/tools.sh"
 cargo build --manifest-path "$root/Cargo.toml" --workspace --bins
 if [[ $# -gt 0 ]]; then exec "$here/binary.sh" bench "$@"; fi
 "$here/binary.sh" bench backup
 "$here/binary.sh" bench idle
 "$here/binary.sh" bench metrics
+"$here/binary.sh" bench replication

@@ -1,7 +1,10 @@
 //! A real S3 server that is not ours: Versity's gateway. It checks a condition and then renames, so it serves where one
 //! process writes a key; races need the embedded server.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
@@ -14,7 +17,12 @@ use testcontainers::{
     core::{IntoContainerPort as _, WaitFor},
 };
 
-use crate::backend::{self, Shared};
+use crate::{
+    backend::{self, Shared},
+    eventually::eventually,
+};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// The region that clients of the server name.
 pub const REGION: &str = "us-east-1";
@@ -48,7 +56,13 @@ impl S3Server {
             .with_cmd(["--port", ":7070", "--keep-alive", "posix", "/tmp"]);
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(7070.tcp()).await.expect("the S3 server's port is published");
-        S3Server { container, endpoint_url: format!("http://127.0.0.1:{port}") }
+        let server = S3Server { container, endpoint_url: format!("http://127.0.0.1:{port}") };
+        // It says where it listens before it does.
+        eventually("the S3 server to answer", READY_WITHIN, || async {
+            server.client().list_buckets().send().await.map(drop).map_err(|error| format!("{error:?}"))
+        })
+        .await;
+        server
     }
 
     /// Where it is, as `http://host:port`.

@@ -30,7 +30,7 @@ const POINTS: [(&str, u32); 6] = [
 ];
 const SIGABRT: i32 = 6;
 const RECORDS: i32 = 40;
-const MOMENT_MS_MAX: u64 = 2_500;
+const MOMENT_MS_MAX: u64 = 300;
 
 /// That each operation was counted once: as many as there are statuses, each of them completed.
 async fn counted_once(it: &Replicated<'_>, served: &Served) {
@@ -88,13 +88,20 @@ async fn kills_at_random_moments_while_the_location_comes_and_goes_lose_no_objec
     let it = Replicated::on(&kafka, &location, "killed").await;
     let seed = replay::seed();
     let mut random = StdRng::seed_from_u64(seed);
-    let rounds = replay::rounds(3);
+    let rounds = replay::rounds(2);
     for round in 0..rounds {
         it.produce(&kafka, RECORDS).await;
         let mut served = it.serving.serve().await;
         if round % 2 == 1 {
             location.pause();
         }
+        let (was_done, _) = it.statuses().await.get("COMPLETED").copied().unwrap_or_default();
+        eventually("work in flight", WITHIN, || async {
+            let states = it.statuses().await;
+            let (done, _) = states.get("COMPLETED").copied().unwrap_or_default();
+            if done > was_done || states.contains_key("FAILED") { Ok(()) } else { Err(format!("{states:?}")) }
+        })
+        .await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..MOMENT_MS_MAX))).await;
         served.process.kill();
         location.unpause();

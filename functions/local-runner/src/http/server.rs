@@ -221,6 +221,18 @@ mod tests {
         assert!(error.starts_with(&expected) && error.contains("HIGHWATER_LISTEN_QUERY"), "{error}");
     }
 
+    /// Backbeat's server ignores the host that it is given, and listens on every address.
+    #[tokio::test]
+    async fn a_listener_is_reached_at_its_own_address_and_at_no_other() {
+        let at = Listen::At("127.0.0.2:0".into());
+        let listening = bind("query", &at, &ListenSettings::default()).await.unwrap().unwrap();
+        let address = listening.address();
+        assert_eq!(address.ip().to_string(), "127.0.0.2");
+        assert!(TcpStream::connect(address).await.is_ok());
+        let elsewhere = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], address.port()))).await;
+        assert_eq!(elsewhere.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
     #[tokio::test]
     async fn a_listener_that_is_off_is_not_opened() {
         assert!(bind("metrics", &Listen::Off, &ListenSettings::default()).await.unwrap().is_none());

@@ -6,6 +6,7 @@
 //!                            many only: a raw drain, backups and their verification, in turn
 //! bench idle                 backups that find nothing new
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
+//! bench replication [EVENTS] 200,000 events with ids into Redis; questions about figures; objects from one S3 server to another
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
@@ -15,10 +16,12 @@ mod drain;
 mod idle;
 mod measured;
 mod metrics;
+mod replication;
 mod s3;
 
 const RECORDS: usize = 600_000;
 const EVENTS: usize = 1_000_000;
+const EVENTS_WITH_IDS: usize = 200_000;
 
 #[tokio::main]
 async fn main() {
@@ -33,8 +36,10 @@ async fn main() {
         ["idle"] => idle::run().await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
+        ["replication"] => replication::run(EVENTS_WITH_IDS).await,
+        ["replication", events] => replication::run(number(events)).await,
         _ => panic!(
-            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle` and `metrics [EVENTS]`"
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]` and `replication [EVENTS]`"
         ),
     }
 }

@@ -277,7 +277,8 @@ pub fn lag_records<'a>(
     location: &'a LocationView,
     backups: impl Iterator<Item = (&'a Arc<str>, &'a BTreeMap<Arc<str>, TopicView>)>,
 ) -> f64 {
-    of_location(location, backups).iter().map(|lag| lag.records).sum()
+    // The sum of no number at all is -0.
+    of_location(location, backups).iter().fold(0.0, |sum, lag| sum + lag.records)
 }
 
 #[cfg(test)]
