@@ -7,7 +7,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
 };
 use testcontainers::{ContainerAsync, ImageExt as _, core::Mount};
@@ -117,6 +117,15 @@ impl Kafka {
         let created = self.admin().create_topics(&[topic], &options()).await;
         let created = created.unwrap_or_else(|error| panic!("cannot create topic {name}: {error}"));
         assert!(created.iter().all(Result::is_ok), "cannot create topic {name}: {created:?}");
+    }
+
+    /// Gives a topic these settings of its own, instead of all that it had.
+    pub async fn alter_topic(&self, name: &str, settings: &[(&str, &str)]) {
+        let config = AlterConfig::new(ResourceSpecifier::Topic(name));
+        let config = settings.iter().fold(config, |config, (name, value)| config.set(name, value));
+        let altered = self.admin().alter_configs([&config], &options()).await;
+        let altered = altered.unwrap_or_else(|error| panic!("cannot alter topic {name}: {error}"));
+        assert!(altered.iter().all(Result::is_ok), "cannot alter topic {name}: {altered:?}");
     }
 
     /// Deletes a topic.

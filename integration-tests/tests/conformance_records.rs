@@ -37,7 +37,9 @@ fn new_name() -> String {
 struct InMemory(MemoryKafka);
 
 async fn memory() -> InMemory {
-    InMemory(MemoryKafka::new(Arc::new(SystemClock), 42))
+    let kafka = MemoryKafka::new(Arc::new(SystemClock), 42);
+    kafka.refuse_setting("no.such.setting");
+    InMemory(kafka)
 }
 
 #[async_trait]
@@ -297,6 +299,8 @@ macro_rules! conformance {
             messages_of_a_key_keep_their_order
             publishing_to_what_is_not_there_is_told
             a_topic_is_created_once
+            a_topic_is_checked_and_not_created
+            a_topics_own_settings_are_told_apart
             what_a_transaction_wrote_lies_where_it_is_told
             offsets_of_the_next_transaction_are_behind_the_marker
             what_a_transaction_aborted_is_read_by_nobody

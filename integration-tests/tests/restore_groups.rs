@@ -14,6 +14,7 @@ use rdkafka::{
     Message as _,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
 };
+use shared::{adapters::kafka::KafkaCluster, config::kafka::KafkaSettings, ports::records::Log as _};
 
 const PARTITIONS: i32 = 3;
 const RECORDS: usize = 120;
@@ -133,6 +134,25 @@ async fn a_group_that_stopped_in_the_middle_goes_on_in_the_restored_topic_and_re
 
     values.extend(shop.read(&shop.topic, RECORDS - 50).await);
     assert_eq!(counts(values), once());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_comes_back_with_its_settings_and_the_partitions_that_never_had_a_record() {
+    let shop = Shop::new("groups-settings").await;
+    shop.kafka.add_partitions(&shop.topic, 5).await;
+    let settings = [("segment.bytes", "1048576"), ("retention.ms", "-1")];
+    shop.kafka.alter_topic(&shop.topic, &settings).await;
+    shop.succeeds(&["backup"]).await;
+    let target = format!("{}-restored", shop.topic);
+    shop.succeeds(&["restore", "--topic", &shop.topic, "--target", &target]).await;
+
+    let kafka = KafkaCluster::connect(KafkaSettings::at(shop.kafka.bootstrap_servers())).await.expect("a client");
+    let name = std::sync::Arc::from(target.as_str());
+    let topics = kafka.topics(Some(std::slice::from_ref(&name))).await.expect("the cluster answers");
+    assert_eq!(topics[0].partitions, 5);
+    let own = kafka.overrides(&[name]).await.expect("the cluster answers").swap_remove(0).expect("its settings");
+    let expected = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(own, expected.into());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -112,7 +112,7 @@ async fn keep_one(
     if answer.is_empty() {
         return Ok((GroupOutcome::Nothing, 0));
     }
-    if let Some(partitions) = context.known.partitions(&backup.name, group, &answer) {
+    if let Some(partitions) = context.known_groups.partitions(&backup.name, group, &answer) {
         return Ok((GroupOutcome::Unchanged, partitions));
     }
     let now = context.clock.now();
@@ -126,7 +126,7 @@ async fn keep_one(
     let offsets = answer.iter().map(offset).collect();
     let (snapshot, is_new) = archive::store_group(&*context.objects, &backup.name, group, now, offsets).await?;
     let partitions = snapshot.offsets.len();
-    context.known.set(&backup.name, group, answer, partitions);
+    context.known_groups.set(&backup.name, group, answer, partitions);
     Ok((if is_new { GroupOutcome::Stored } else { GroupOutcome::Unchanged }, partitions))
 }
 

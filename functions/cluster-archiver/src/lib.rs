@@ -1,10 +1,11 @@
 //! cluster-archiver: what a cluster has beside the records of a backup's topics goes into the backup.
 //!
-//! `groups` keeps what consumer groups have committed, so that they can go on where a restore puts their records.
+//! `topics` keeps how the topics are set up, so that a restore makes them as they were; `groups` keeps what consumer groups have committed, so that they can go on where a restore puts their records.
 
 mod groups;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use shared::{
 };
 
 pub use groups::{GroupOutcome, GroupReport};
+pub use topics::TopicReport;
 
 /// The function's name.
 pub const NAME: &str = "cluster-archiver";
@@ -49,7 +51,8 @@ pub struct Context {
     pub backups: Vec<Backup>,
     /// Topics that no pattern selects.
     pub own_topics: Vec<String>,
-    known: groups::Known,
+    known_groups: groups::Known,
+    known_topics: topics::Known,
 }
 
 /// A backup, and what of it is looked at.
@@ -73,7 +76,15 @@ impl Context {
             groups: backup.groups.clone(),
         });
         let own_topics = settings.own_topics().map(str::to_owned).to_vec();
-        Context { kafka, objects, clock, backups: backups.collect(), own_topics, known: groups::Known::default() }
+        Context {
+            kafka,
+            objects,
+            clock,
+            backups: backups.collect(),
+            own_topics,
+            known_groups: groups::Known::default(),
+            known_topics: topics::Known::default(),
+        }
     }
 
     /// The backup's topics of these.
@@ -86,6 +97,8 @@ impl Context {
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ArchiveReport {
+    /// The topics, backup by backup.
+    pub topics: Vec<TopicReport>,
     /// The groups, backup by backup.
     pub groups: Vec<GroupReport>,
 }
@@ -94,7 +107,8 @@ impl ArchiveReport {
     /// Whether everything that should be kept is.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.groups.iter().all(|group| group.outcome != GroupOutcome::Failed)
+        self.topics.iter().all(|topic| topic.error.is_none())
+            && self.groups.iter().all(|group| group.outcome != GroupOutcome::Failed)
     }
 }
 
@@ -136,6 +150,7 @@ pub async fn handle(input: Archive, context: &Context) -> Result<ArchiveReport, 
     let mut report = ArchiveReport::default();
     for backup in backups {
         let selected = context.selected(backup, &topics);
+        report.topics.extend(topics::keep(context, backup, &selected).await?);
         report.groups.extend(groups::keep(context, backup, &selected).await?);
     }
     Ok(report)

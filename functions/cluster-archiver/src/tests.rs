@@ -6,7 +6,7 @@ use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive,
     config::{BackupSettings, Settings},
-    ports::records::Groups as _,
+    ports::records::{Groups as _, Log as _},
     record::{Millis, Offset, TopicPartition},
 };
 
@@ -81,6 +81,19 @@ async fn a_topic_that_is_deleted_takes_no_offset_out_of_the_backup() {
     world.kafka.delete("orders");
     world.run().await;
     assert_eq!(world.kept("shop").await, [("orders".to_owned(), 0, 5)]);
+}
+
+#[tokio::test]
+async fn how_topics_are_set_up_is_kept_when_it_changes() {
+    let world = World::new(|_| {});
+    world.kafka.delete("orders");
+    world.kafka.create("orders", 5, &[("retention.ms", "7".to_owned())]);
+    let report = world.run().await;
+    assert_eq!(report.topics.iter().map(|it| (&*it.topic, it.is_new)).collect::<Vec<_>>(), [("orders", true)]);
+    assert!(!world.run().await.topics[0].is_new);
+    let id = world.kafka.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0).id;
+    let kept = archive::latest_topic(&*world.objects, "main", "orders", &id).await.unwrap().unwrap();
+    assert_eq!((kept.partitions, &*kept.settings["retention.ms"]), (5, "7"));
 }
 
 #[tokio::test]

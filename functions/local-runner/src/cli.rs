@@ -285,6 +285,12 @@ pub struct GroupsArgs {
     pub output: OutputArgs,
 }
 
+/// `name=value`
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no '=': write name=value"))?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// `highwater restore`
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
@@ -329,6 +335,9 @@ pub struct RestoreArgs {
     /// Commits also where no offset is exact: the groups read some records again, and miss none.
     #[arg(long)]
     pub may_repeat: bool,
+    /// A setting of targets that are created, instead of the source's: name=value. Several times for several.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub setting: Vec<(String, String)>,
     /// Writes behind what the targets hold already.
     #[arg(long)]
     pub append: bool,

@@ -222,7 +222,7 @@ impl Run<'_> {
     }
 
     /// Lets floors and accepted losses follow that changed since they were copied, claims of topics without a segment, and the
-    /// last snapshot of each consumer group.
+    /// last snapshot of each consumer group and of how each topic is set up.
     async fn bring_controls(&mut self, sides: Sides<'_>, backup: &str, there: &There) -> Result<(), CopyError> {
         controls::bring_unchanging(sides, &keys::owner(backup)).await?;
         let all = std::mem::take(&mut self.controls);
@@ -257,8 +257,9 @@ impl Run<'_> {
 
 /// The last snapshot in each folder of snapshots, of a listing in its order.
 fn last_snapshots<'a>(backup: &str, controls: &'a [ObjectEntry]) -> impl Iterator<Item = &'a str> {
-    let folder = keys::groups_folder(backup);
-    let snapshots = controls.iter().map(|entry| entry.key.as_str()).filter(move |key| key.starts_with(&folder));
+    let folders = [keys::groups_folder(backup), keys::topics_folder(backup)];
+    let is_snapshot = move |key: &&str| folders.iter().any(|folder| key.starts_with(folder));
+    let snapshots = controls.iter().map(|entry| entry.key.as_str()).filter(is_snapshot);
     let by_folder = snapshots.filter_map(|key| Some((key.rsplit_once('/')?.0, key)));
     by_folder.collect::<BTreeMap<_, _>>().into_values()
 }

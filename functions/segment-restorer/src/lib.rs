@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! prepare    what the plan means, what the backup holds, what the target is like, what stands in the way
+//! creation   the settings of a target that is made, and which of them its cluster refuses
 //! topic      one topic: its target is made, its workers run
 //! take_over  one run at a time, and what those before had committed
 //! worker     one producer: records, their progress and where they lie, transaction by transaction
@@ -14,6 +15,7 @@
 //! still lives: it is fenced, says so, and stops.
 
 mod context;
+mod creation;
 mod error;
 mod groups;
 mod limiter;

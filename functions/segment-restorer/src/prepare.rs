@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use shared::{
     archive::{GroupSnapshot, Owner},
+    ports::records::TopicSettings,
     record::Partition,
     restore::{
         Finding, Plan, Selection, Severity, SourcePartition, TopicJob,
@@ -15,6 +16,7 @@ use shared::{
 
 use crate::{
     context::Context,
+    creation,
     error::RestoreError,
     groups,
     report::{Outcome, PartitionReport, RestoreReport, TopicReport},
@@ -45,6 +47,10 @@ pub(crate) struct PreparedTopic {
     pub(crate) create_partitions: i32,
     /// How many the source had.
     pub(crate) source_partitions: i32,
+    /// How many of them may hold a record.
+    pub(crate) needed_partitions: i32,
+    /// The settings that it gets where it is created.
+    pub(crate) create_settings: TopicSettings,
     /// The source's partitions.
     pub(crate) source: Vec<SourcePartition>,
     /// Which records of those that are restored.
@@ -63,6 +69,9 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
             Some(source) => topics.push(PreparedTopic::new(plan, &job, source, targets.remove(&job.target))),
             None => findings.push(no_such_incarnation(&job)),
         }
+    }
+    for topic in topics.iter_mut().filter(|_| plan.create && !plan.groups_only) {
+        findings.extend(creation::check(topic, plan, &*context.target).await?);
     }
     let now = context.clock.now();
     if !plan.groups_only {
@@ -85,8 +94,9 @@ fn no_such_incarnation(job: &TopicJob) -> Finding {
 
 impl PreparedTopic {
     fn new(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Option<TargetTopic>) -> Self {
-        let SourceTopic { claim, partitions, selections } = source;
-        let source_partitions = target::partition_count(partitions.iter().map(|partition| &partition.chain));
+        let SourceTopic { claim, partitions, selections, setup } = source;
+        let needed_partitions = target::partition_count(partitions.iter().map(|partition| &partition.chain));
+        let source_partitions = setup.as_ref().map_or(0, |setup| setup.partitions).max(needed_partitions);
         let fixed = Fixed {
             source: job.source.clone(),
             source_topic_id: claim.topic_id,
@@ -103,6 +113,8 @@ impl PreparedTopic {
             target,
             create_partitions: job.target_partitions.map_or(source_partitions, i32::from),
             source_partitions,
+            needed_partitions,
+            create_settings: creation::settings(plan, setup.as_ref()),
             source: partitions,
             selections,
         }
@@ -115,12 +127,13 @@ impl PreparedTopic {
             target_name: &self.target_name,
             source: &self.source,
             source_partitions: self.source_partitions,
+            needed_partitions: self.needed_partitions,
             selections: &self.selections,
             target: self.target.as_ref(),
             append: plan.append,
             accept_missing: plan.accept_missing,
             create: plan.create,
-            created_settings: &plan.settings,
+            created_settings: &self.create_settings,
             now,
         })
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    archive::{self, ArchiveError, Claim, Owner, SegmentEntry, reading::segments},
+    archive::{self, ArchiveError, Claim, Owner, SegmentEntry, TopicSnapshot, reading::segments},
     chain::ChainIdentity,
     ports::objects::Objects,
     record::{Offset, Partition},
@@ -24,6 +24,8 @@ pub(crate) struct SourceTopic {
     pub(crate) partitions: Vec<SourcePartition>,
     /// Which records of each are asked for.
     pub(crate) selections: BTreeMap<Partition, Selection>,
+    /// How it was set up at last, where the backup knows.
+    pub(crate) setup: Option<TopicSnapshot>,
 }
 
 /// The backup of that name, or the only one.
@@ -72,7 +74,8 @@ pub(crate) async fn topic(
         async move { partition(objects, chain, selection.as_ref()).await }
     });
     let partitions = read.buffered(PARTITIONS_AT_ONCE).try_collect().await?;
-    Ok(Some(SourceTopic { claim, partitions, selections }))
+    let setup = archive::latest_topic(objects, &backup.backup, &job.source, &claim.topic_id).await?;
+    Ok(Some(SourceTopic { claim, partitions, selections, setup }))
 }
 
 /// A partition with the footers of the segments that may be needed; none where it is not asked for.

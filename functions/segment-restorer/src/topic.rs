@@ -117,7 +117,8 @@ impl<'a> Run<'a> {
         if let Some(target) = &topic.target {
             return Ok(target.clone());
         }
-        let settings: Vec<_> = self.plan.settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let settings: Vec<_> =
+            topic.create_settings.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         context.target.create_topic(&topic.target_name, topic.create_partitions, &settings).await?;
         crash::point("restore-created");
         let within = context.limits.leaders_within;

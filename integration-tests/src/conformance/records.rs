@@ -33,6 +33,11 @@ pub trait Cluster: Send + Sync {
     /// The adapter under test.
     fn kafka(&self) -> &dyn Kafka;
 
+    /// A setting that it takes for no topic.
+    fn refused_setting(&self) -> &'static str {
+        "no.such.setting"
+    }
+
     /// The same adapter, for those that write in transactions.
     fn transactions(&self) -> &dyn Transactions;
 

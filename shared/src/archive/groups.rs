@@ -10,7 +10,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, snapshots::Snapshots};
+use super::{
+    ArchiveError,
+    snapshots::{Snapshots, encode},
+};
 use crate::{
     chain::keys,
     ports::objects::{ListRequest, Objects},
@@ -137,15 +140,6 @@ pub async fn latest_group(
 
 fn of_group<'a>(objects: &'a dyn Objects, backup: &str, group: &str) -> Snapshots<'a> {
     Snapshots::new(objects, format!("{}{}/", keys::groups_folder(backup), encode(group)))
-}
-
-/// A group's name as part of a key. A leading point is written out too: `.` and `..` mean something to file systems.
-fn encode(group: &str) -> String {
-    let plain = |at: usize, byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && at > 0);
-    let sign = |(at, byte): (usize, u8)| {
-        if plain(at, byte) { char::from(byte).to_string() } else { format!("={byte:02X}") }
-    };
-    group.bytes().enumerate().map(sign).collect()
 }
 
 fn decode(name: &str) -> Option<String> {

@@ -18,6 +18,7 @@ pub mod pins;
 pub mod reading;
 mod segments;
 mod snapshots;
+mod topics;
 mod tree;
 
 pub use accepted::{
@@ -39,4 +40,5 @@ pub use operations::{
 pub use owner::{Owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};
 pub use segments::{SegmentEntry, chain_objects, read_footer, read_metadata, read_segment, read_whole};
+pub use topics::{TopicSnapshot, latest_topic, store_topic};
 pub use tree::{backups, chains, chains_of_topic, ownerless, topics};

@@ -96,6 +96,15 @@ fn superfluous(moments: &[Millis], now: Millis) -> impl Iterator<Item = Millis> 
     gone.into_iter()
 }
 
+/// A name that may have any characters as part of a key. A leading point is written out too: `.` and `..` mean something to file systems.
+pub(super) fn encode(name: &str) -> String {
+    let plain = |at: usize, byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte) || (byte == b'.' && at > 0);
+    let sign = |(at, byte): (usize, u8)| {
+        if plain(at, byte) { char::from(byte).to_string() } else { format!("={byte:02X}") }
+    };
+    name.bytes().enumerate().map(sign).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

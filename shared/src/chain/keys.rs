@@ -25,7 +25,7 @@ const WHOLE_BACKUP: &str = "=backup";
 
 /// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
 /// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
-pub const CONTROL: [&str; 4] = ["=clock.json", "=pins/**", "=pause/**", "=groups/**"];
+pub const CONTROL: [&str; 5] = ["=clock.json", "=pins/**", "=pause/**", "=groups/**", "=topics/**"];
 
 /// Whether a key of a backup is one of [`CONTROL`].
 #[must_use]
@@ -63,6 +63,12 @@ pub fn clock(backup: &str) -> String {
 #[must_use]
 pub fn groups_folder(backup: &str) -> String {
     format!("{backup}/=groups/")
+}
+
+/// The folder of how topics were set up.
+#[must_use]
+pub fn topics_folder(backup: &str) -> String {
+    format!("{backup}/=topics/")
 }
 
 /// The folder of a backup's pins.

@@ -33,6 +33,10 @@ pub trait Log: Send + Sync {
     /// The settings of each of these topics as they hold, in the order asked for; one topic's error is in its place.
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError>;
 
+    /// The settings that are each topic's own, beside the cluster's defaults, in the order asked for; one topic's error is in
+    /// its place.
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError>;
+
     /// When Kafka deletes what is in each of these topics, in the order asked for; one topic's error is in its place.
     async fn retention(&self, topics: &[Arc<str>]) -> Result<Vec<Result<Retention, RecordsError>>, RecordsError> {
         let retention = |settings: TopicSettings| Retention::of_settings(|name| settings.get(name).map(String::as_str));
@@ -94,6 +98,9 @@ pub trait Publisher: Send + Sync {
     async fn publish_repeatable(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         self.publish(topic, messages).await
     }
+
+    /// Says whether [`Self::create_topic`] would succeed for a topic that does not exist, and creates none.
+    async fn check_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;
 
     /// Creates a topic when it does not exist. `configs` are Kafka's topic settings.
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;

@@ -21,7 +21,7 @@ pub mod translation;
 
 pub use mapping::MappingRun;
 pub use origin::OriginHeaders;
-pub use plan::{Moment, Plan, TopicJob, TopicRule, resolve};
+pub use plan::{Moment, Plan, RefusedSettings, TopicJob, TopicRule, resolve};
 pub use preflight::{Finding, Severity};
 pub use progress::{Position, ProgressKey, RestoreId, Started};
 pub use selection::{OffsetRange, Selection, Take, TimeRange};

@@ -46,8 +46,12 @@ pub struct Plan {
     pub accept_missing: bool,
     /// Creates targets that are not there.
     pub create: bool,
-    /// Settings of targets that are created.
+    /// Settings of targets that are created; they hold instead of the source's.
     pub settings: BTreeMap<String, String>,
+    /// Gives targets that are created the settings that were the source's own.
+    pub source_settings: bool,
+    /// What becomes of a setting that the target cluster refuses.
+    pub refused_settings: RefusedSettings,
     /// Producers for each topic.
     pub workers: u16,
     /// Puts each record where the default partitioner of Kafka's Java client puts its key, instead of into its own partition.
@@ -92,6 +96,8 @@ impl Default for Plan {
             accept_missing: false,
             create: true,
             settings: BTreeMap::new(),
+            source_settings: true,
+            refused_settings: RefusedSettings::default(),
             workers: 4,
             groups: vec![],
             groups_only: false,
@@ -106,6 +112,17 @@ impl Default for Plan {
             topics: vec![],
         }
     }
+}
+
+/// What becomes of a setting that the target cluster refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedSettings {
+    /// The restore does not begin.
+    #[default]
+    Fail,
+    /// The target is created without it.
+    LeaveOut,
 }
 
 /// Which topics, and how.

@@ -64,6 +64,8 @@ pub enum Kind {
     OtherPlan,
     /// Timestamps that the target, or a client, does not take.
     Timestamps,
+    /// Settings that the target cluster does not take.
+    Settings,
     /// The target would soon delete what is restored.
     Retention,
     /// The target compacts.
@@ -133,6 +135,8 @@ pub struct Facts<'a> {
     pub source: &'a [SourcePartition],
     /// How many partitions the source had.
     pub source_partitions: i32,
+    /// How many of them may hold a record: those from there on never had one.
+    pub needed_partitions: i32,
     /// Which records of each.
     pub selections: &'a BTreeMap<Partition, Selection>,
     /// The target; `None`: it does not exist.
@@ -225,14 +229,13 @@ impl<'a> Check<'a> {
             }
             _ => {}
         }
-        if target.partitions < self.facts.source_partitions && !fixed.rehash {
+        if target.partitions < self.facts.needed_partitions && !fixed.rehash {
             let message = format!(
                 "the target {name:?} has {} partitions, and the source had {}: add partitions, or restore under another name",
                 target.partitions, self.facts.source_partitions
             );
             self.refuse(Kind::TargetPartitions, None, message);
-        }
-        if target.partitions > self.facts.source_partitions && !fixed.rehash {
+        } else if target.partitions != self.facts.source_partitions && !fixed.rehash {
             let message = format!(
                 "the target {name:?} has {} partitions, and the source had {}: records keep their partition, so new records of a key may go to another one",
                 target.partitions, self.facts.source_partitions

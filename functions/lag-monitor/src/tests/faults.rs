@@ -201,6 +201,10 @@ impl Log for Leaderless {
         self.0.layout(topics).await
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        self.0.overrides(topics).await
+    }
+
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         self.0.settings(topics).await
     }
@@ -237,6 +241,10 @@ impl Groups for Leaderless {
 impl Publisher for Leaderless {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         self.0.publish(topic, messages).await
+    }
+
+    async fn check_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        self.0.check_topic(name, partitions, configs).await
     }
 
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {

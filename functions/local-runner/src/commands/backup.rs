@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use cluster_archiver::{Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport};
+use cluster_archiver::{Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport, TopicReport};
 use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, Waiting, WriteError};
 use serde::Serialize;
 use shared::{
@@ -34,12 +34,12 @@ const DEFAULT_BACKUP: &str = "main";
 #[derive(Debug, Serialize)]
 struct Backups {
     backups: Vec<Done>,
-    /// What became of the consumer groups' offsets.
+    /// What became of the consumer groups' offsets and of how the topics are set up.
     #[serde(flatten)]
-    groups: ArchiveReport,
+    beside: ArchiveReport,
     /// Why they could not be asked for at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    groups_error: Option<String>,
+    beside_error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,22 +77,23 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
         backups.push(Done { backup: backup.name, error, accepted_losses, report });
     }
     // After the records, so that the backup holds what the groups have read.
-    let groups = keep_groups(&settings, &writer).await;
-    let (groups, groups_error) = match groups {
+    let beside = keep_beside(&settings, &writer).await;
+    let (beside, beside_error) = match beside {
         Ok(report) => (report, None),
         Err(error) => (ArchiveReport::default(), Some(error.to_string())),
     };
-    let mut done = Backups { backups, groups, groups_error };
+    let mut done = Backups { backups, beside, beside_error };
     output::print(&done, args.output.json)?;
     if let Some(error) = done.backups.iter_mut().find_map(|done| done.error.take()) {
         return Err(error.into());
     }
-    let has_groups = done.groups_error.is_none() && done.groups.is_complete();
+    let has_all_beside = done.beside_error.is_none() && done.beside.is_complete();
     let has_records = done.backups.iter().all(|done| done.report.complete());
-    Ok(if has_records && has_groups { Verdict::Good } else { Verdict::Wrong })
+    Ok(if has_records && has_all_beside { Verdict::Good } else { Verdict::Wrong })
 }
 
-async fn keep_groups(settings: &Settings, writer: &Writer) -> Result<ArchiveReport, ClusterError> {
+/// Keeps what is beside the records.
+async fn keep_beside(settings: &Settings, writer: &Writer) -> Result<ArchiveReport, ClusterError> {
     let Writer { objects, kafka, clock, .. } = writer;
     let context = cluster_archiver::Context::new(settings, kafka.clone(), objects.clone(), clock.clone());
     cluster_archiver::handle(Archive::default(), &context).await
@@ -204,9 +205,15 @@ impl Report for Backups {
         });
         let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
         let table = table::layout(heads, &all.map(row).chain(missing).collect::<Vec<_>>());
-        let groups: String = self.groups.groups.iter().filter_map(group).collect();
-        let error = self.groups_error.as_ref().map(|error| format!("consumer groups are not kept: {error}\n"));
-        format!("{table}{groups}{}", error.unwrap_or_default())
+        let groups: String = self.beside.groups.iter().filter_map(group).collect();
+        let topic =
+            |topic: &TopicReport| Some(format!("setup of {}: not kept: {}\n", topic.topic, topic.error.as_ref()?));
+        let topics: String = self.beside.topics.iter().filter_map(topic).collect();
+        let error = self
+            .beside_error
+            .as_ref()
+            .map(|error| format!("consumer groups and the setup of topics are not kept: {error}\n"));
+        format!("{table}{topics}{groups}{}", error.unwrap_or_default())
     }
 }
 

@@ -63,6 +63,7 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     if !args.groups.is_empty() {
         plan.groups.clone_from(&args.groups);
     }
+    plan.settings.extend(args.setting.iter().cloned());
     plan.groups_only |= args.groups_only;
     plan.groups_at = args.groups_at.or(plan.groups_at);
     plan.rewind |= args.rewind;

@@ -89,6 +89,10 @@ impl Log for DevKafka {
         self.client.layout(topics).await
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        Ok(topics.iter().map(|_| Ok(TopicSettings::new())).collect())
+    }
+
     /// The mock has no settings; it keeps so many bytes of a partition.
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         let kept = [("retention.ms", "-1".to_owned()), ("retention.bytes", PARTITION_BYTES_MAX.to_string())];
@@ -133,6 +137,10 @@ impl Publisher for DevKafka {
 
     async fn publish_repeatable(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         self.client.publish_repeatable(topic, messages).await
+    }
+
+    async fn check_topic(&self, _: &str, _: i32, _: &[(&str, String)]) -> Result<(), RecordsError> {
+        Ok(())
     }
 
     /// The mock knows no such request from clients, so the topic is made in the cluster itself.

@@ -1,11 +1,6 @@
 //! Consumer groups that go on in the target.
 
-use shared::{
-    archive::{self, GroupOffset},
-    ports::records::Groups as _,
-    record::Partition,
-    restore::translation::Exactness,
-};
+use shared::{archive::GroupOffset, ports::records::Groups as _, record::Partition, restore::translation::Exactness};
 
 use super::*;
 use crate::GroupOutcome;

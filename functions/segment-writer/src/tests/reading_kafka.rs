@@ -100,6 +100,10 @@ impl Log for ReadingKafka {
         self.kafka.layout(topics).await
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        self.kafka.overrides(topics).await
+    }
+
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         self.kafka.settings(topics).await
     }
@@ -136,6 +140,10 @@ impl Groups for ReadingKafka {
 impl Publisher for ReadingKafka {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         self.kafka.publish(topic, messages).await
+    }
+
+    async fn check_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        self.kafka.check_topic(name, partitions, configs).await
     }
 
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {

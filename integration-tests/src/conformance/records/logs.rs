@@ -82,6 +82,16 @@ pub async fn retention_is_told_as_the_topic_has_it(cluster: &dyn Cluster) {
     assert_eq!(cluster.kafka().retention(&[]).await.expect("the cluster answers"), []);
 }
 
+/// A topic's own settings are told without those that the cluster's defaults give it.
+pub async fn a_topics_own_settings_are_told_apart(cluster: &dyn Cluster) {
+    let (own, none) = (cluster.new_topic(1, &[("retention.ms", "3600000")]).await, cluster.new_topic(1, &[]).await);
+    let asked = [none, "there-never-was-such-a-topic".into(), own];
+    let told = cluster.kafka().overrides(&asked).await.expect("the cluster answers");
+    assert_eq!(told[0], Ok(BTreeMap::new()));
+    assert!(matches!(told[1], Err(RecordsError::Unknown { .. })), "{:?}", told[1]);
+    assert_eq!(told[2], Ok(BTreeMap::from([("retention.ms".to_owned(), "3600000".to_owned())])));
+}
+
 /// Who peeks gets the first record of each partition, also where it is larger than what is read ahead.
 pub async fn a_peek_brings_the_first_record_of_each_partition(cluster: &dyn Cluster) {
     let topic = cluster.new_topic(3, &[]).await;

@@ -80,3 +80,15 @@ pub async fn a_topic_is_created_once(cluster: &dyn Cluster) {
     kafka.create_topic(&name, 5, &[]).await.expect("it exists");
     assert_eq!(topic(kafka, &name).await, Some(created));
 }
+
+/// Whether a topic could be created is told without creating it.
+pub async fn a_topic_is_checked_and_not_created(cluster: &dyn Cluster) {
+    let name: Arc<str> = format!("{}-checked", cluster.new_topic(1, &[]).await).into();
+    let kafka = cluster.kafka();
+    kafka.check_topic(&name, 3, &[("retention.ms", "604800000".to_owned())]).await.expect("it could be created");
+    let setting = cluster.refused_setting();
+    let refused = kafka.check_topic(&name, 3, &[(setting, "1".to_owned())]).await;
+    let Err(RecordsError::Refused { message, .. }) = &refused else { panic!("{refused:?}") };
+    assert!(message.contains(setting), "{message}");
+    assert_eq!(topic(kafka, &name).await, None);
+}

@@ -15,6 +15,8 @@ const OPERATION: &str = "describe topic settings";
 /// So many topics are asked about in one request: an answer holds some forty settings of each.
 const TOPICS_MAX: usize = 200;
 
+/// Where a setting comes from.
+type Source = sys::rd_kafka_ConfigSource_t;
 type Resource = *const sys::rd_kafka_ConfigResource_t;
 
 /// The settings of each of these topics, or the error in its place.
@@ -22,9 +24,25 @@ pub(super) fn settings(
     admin: &Admin,
     topics: &[Arc<str>],
 ) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+    find(admin, topics, |_| true)
+}
+
+/// The settings that were made for each of these topics alone, or the error in its place.
+pub(super) fn overrides(
+    admin: &Admin,
+    topics: &[Arc<str>],
+) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+    find(admin, topics, |source| source == Source::RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG)
+}
+
+fn find(
+    admin: &Admin,
+    topics: &[Arc<str>],
+    is_wanted: fn(Source) -> bool,
+) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
     let mut found = BTreeMap::new();
     for part in topics.chunks(TOPICS_MAX) {
-        found.extend(describe(admin, part)?);
+        found.extend(describe(admin, part, is_wanted)?);
     }
     let missing = |topic: &Arc<str>| Err(admin.errors().of(OPERATION, topic, Code::UnknownTopic, ""));
     Ok(topics.iter().map(|topic| found.remove(&**topic).unwrap_or_else(|| missing(topic))).collect())
@@ -33,6 +51,7 @@ pub(super) fn settings(
 fn describe(
     admin: &Admin,
     topics: &[Arc<str>],
+    is_wanted: fn(Source) -> bool,
 ) -> Result<BTreeMap<String, Result<TopicSettings, RecordsError>>, RecordsError> {
     // A name that holds a zero byte is no topic's.
     let names: Vec<CString> = topics.iter().filter_map(|name| CString::new(&**name).ok()).collect();
@@ -56,7 +75,7 @@ fn describe(
             sys::rd_kafka_DescribeConfigs(client, pointers.as_mut_ptr(), pointers.len(), options.ptr(), queue);
         }
     })?;
-    Ok(answers(&event).iter().map(|resource| answer(admin, *resource)).collect())
+    Ok(answers(&event).iter().map(|resource| answer(admin, *resource, is_wanted)).collect())
 }
 
 fn answers(event: &Event) -> &[Resource] {
@@ -68,12 +87,18 @@ fn answers(event: &Event) -> &[Resource] {
     }
 }
 
-fn answer(admin: &Admin, resource: Resource) -> (String, Result<TopicSettings, RecordsError>) {
+fn answer(
+    admin: &Admin,
+    resource: Resource,
+    is_wanted: fn(Source) -> bool,
+) -> (String, Result<TopicSettings, RecordsError>) {
     let mut count = 0;
     // SAFETY: the resource is valid as long as its event, which the caller holds; texts are copied.
     let (name, code, detail, settings) = unsafe {
         let entries = sys::rd_kafka_ConfigResource_configs(resource, &raw mut count);
         let entries: &[*const sys::rd_kafka_ConfigEntry_t] = native::array(entries.cast(), count);
+        let is_of_source =
+            |entry: &&*const sys::rd_kafka_ConfigEntry_t| is_wanted(sys::rd_kafka_ConfigEntry_source(**entry));
         let setting = |entry: &*const sys::rd_kafka_ConfigEntry_t| {
             let name = native::text(sys::rd_kafka_ConfigEntry_name(*entry));
             (name, native::text(sys::rd_kafka_ConfigEntry_value(*entry)))
@@ -82,7 +107,7 @@ fn answer(admin: &Admin, resource: Resource) -> (String, Result<TopicSettings, R
             native::text(sys::rd_kafka_ConfigResource_name(resource)),
             Code::from(sys::rd_kafka_ConfigResource_error(resource)),
             native::text(sys::rd_kafka_ConfigResource_error_string(resource)),
-            entries.iter().map(setting).collect::<TopicSettings>(),
+            entries.iter().filter(is_of_source).map(setting).collect::<TopicSettings>(),
         )
     };
     let settings = match code {

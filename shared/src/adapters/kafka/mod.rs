@@ -186,6 +186,11 @@ impl Log for KafkaCluster {
         self.admin.ask(move |admin| topics::layout(admin, &topics)).await
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        let topics = topics.to_vec();
+        self.admin.ask(move |admin| configs::overrides(admin, &topics)).await
+    }
+
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         let topics = topics.to_vec();
         self.admin.ask(move |admin| configs::settings(admin, &topics)).await
@@ -246,6 +251,10 @@ impl Groups for KafkaCluster {
     }
 }
 
+fn owned(configs: &[(&str, String)]) -> Vec<(String, String)> {
+    configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+}
+
 #[async_trait]
 impl Publisher for KafkaCluster {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
@@ -256,9 +265,13 @@ impl Publisher for KafkaCluster {
         self.send(true, topic, messages).await
     }
 
+    async fn check_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        let (name, configs) = (name.to_owned(), owned(configs));
+        self.admin.ask(move |admin| topics::check(admin, &name, partitions, &configs)).await
+    }
+
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
-        let name = name.to_owned();
-        let configs: Vec<_> = configs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let (name, configs) = (name.to_owned(), owned(configs));
         self.admin.ask(move |admin| topics::create(admin, &name, partitions, &configs)).await
     }
 }

@@ -11,7 +11,7 @@ use rdkafka::error::{IsError as _, RDKafkaErrorCode as Code};
 use rdkafka_sys::bindings as sys;
 
 use super::{
-    admin::{Admin, Failed},
+    admin::{Admin, Failed, Options},
     errors,
     native::{self, Event, Owned},
 };
@@ -162,15 +162,38 @@ pub(super) fn create(
     if !describe(admin, &[name.into()])?.is_empty() {
         return Ok(());
     }
-    let topic = new_topic(admin, name, partitions, configs)?;
     let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    ask_for(admin, name, partitions, configs, &options)?;
+    wait_until_known(admin, name)
+}
+
+/// Asks whether the topic could be created.
+pub(super) fn check(
+    admin: &Admin,
+    name: &str,
+    partitions: i32,
+    configs: &[(String, String)],
+) -> Result<(), RecordsError> {
+    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    // SAFETY: the options are valid, and no error text is asked for: requests that create topics can be checked alone.
+    unsafe { sys::rd_kafka_AdminOptions_set_validate_only(options.ptr(), 1, ptr::null_mut(), 0) };
+    ask_for(admin, name, partitions, configs, &options)
+}
+
+fn ask_for(
+    admin: &Admin,
+    name: &str,
+    partitions: i32,
+    configs: &[(String, String)],
+    options: &Options,
+) -> Result<(), RecordsError> {
+    let topic = new_topic(admin, name, partitions, configs)?;
     let event = admin.request(CREATE, name, |client, queue| {
         let mut topics = [topic.ptr()];
         // SAFETY: all pointers are valid during the call, which copies the topic.
         unsafe { sys::rd_kafka_CreateTopics(client, topics.as_mut_ptr(), 1, options.ptr(), queue) }
     })?;
-    created(admin, name, &event)?;
-    wait_until_known(admin, name)
+    created(admin, name, &event)
 }
 
 /// The controller answers before the brokers know of the topic.

@@ -117,6 +117,7 @@ impl Case {
             target_name: "copy",
             source: std::slice::from_ref(&self.source),
             source_partitions: 1,
+            needed_partitions: 1,
             selections: &BTreeMap::from([(Partition(0), self.selection.clone())]),
             target: self.target.as_ref(),
             append: self.append,

@@ -81,6 +81,10 @@ impl Log for FaultyKafka {
         self.inner.layout(topics).await
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        faulty!(self, "describe topic settings", self.inner.overrides(topics))
+    }
+
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         faulty!(self, "describe topic settings", self.inner.settings(topics))
     }
@@ -118,6 +122,10 @@ impl Groups for FaultyKafka {
 impl Publisher for FaultyKafka {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         faulty!(self, "publish", self.inner.publish(topic, messages))
+    }
+
+    async fn check_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        faulty!(self, "check topic", self.inner.check_topic(name, partitions, configs))
     }
 
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {

@@ -1,6 +1,9 @@
 //! The state of the cluster in memory: topics, groups, transactions.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     PublishFault,
@@ -23,6 +26,8 @@ pub(super) struct Cluster {
     pub(super) groups: BTreeMap<String, Group>,
     pub(super) publish_faults: BTreeMap<Arc<str>, PublishFault>,
     pub(super) holders: BTreeMap<String, Holder>,
+    /// Topics with any of these are not created.
+    pub(super) refused_settings: BTreeSet<String>,
     /// Part of the ids of its topics, so that those of two clusters differ.
     pub(super) seed: u64,
     last_number: u64,

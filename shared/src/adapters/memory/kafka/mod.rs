@@ -69,6 +69,11 @@ impl MemoryKafka {
         self.shared.change(|cluster| cluster.create_topic(topic, partitions, configs));
     }
 
+    /// Refuses to create topics with this setting.
+    pub fn refuse_setting(&self, name: &str) {
+        self.shared.lock().refused_settings.insert(name.to_owned());
+    }
+
     /// Deletes a topic. Created again it has another id and its offsets begin at 0.
     pub fn delete(&self, topic: &str) {
         self.shared.change(|cluster| cluster.delete_topic(topic));

@@ -67,6 +67,10 @@ impl Log for MemoryKafka {
         Ok(self.topics(Some(topics)).await?.into_iter().map(layout).collect())
     }
 
+    async fn overrides(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
+        self.settings(topics).await
+    }
+
     async fn settings(&self, topics: &[Arc<str>]) -> Result<Vec<Result<TopicSettings, RecordsError>>, RecordsError> {
         let cluster = self.shared.lock();
         let of = |name: &Arc<str>| cluster.topics.get(name).map(|topic| topic.configs.clone());
@@ -144,7 +148,19 @@ impl Publisher for MemoryKafka {
         self.shared.change(|cluster| messages.into_iter().try_for_each(|m| cluster.publish(topic, m, clock)))
     }
 
+    async fn check_topic(&self, name: &str, _: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        let cluster = self.shared.lock();
+        match configs.iter().find(|(setting, _)| cluster.refused_settings.contains(*setting)) {
+            None => Ok(()),
+            Some((setting, _)) => {
+                let message = format!("topic {name:?}: Unknown topic config name: {setting}");
+                Err(RecordsError::Refused { operation: "create topic", message })
+            }
+        }
+    }
+
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
+        self.check_topic(name, partitions, configs).await?;
         self.shared.change(|cluster| cluster.create_topic(name, partitions, configs));
         Ok(())
     }

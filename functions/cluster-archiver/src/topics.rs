@@ -1,0 +1,93 @@
+//! How the backup's topics are set up: partitions and settings of their own, so that a restore makes them as they were.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::Serialize;
+use shared::{
+    archive::{self, TopicSnapshot},
+    ports::records::{RecordsError, Topic, TopicSettings},
+    record::TopicId,
+};
+
+use crate::{Backup, ClusterError, Context};
+
+/// What became of a topic's setup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicReport {
+    /// The backup.
+    pub backup: String,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Whether a snapshot was written: it was the first, or something had changed.
+    pub is_new: bool,
+    /// Why it is not in the backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What was stored last, by backup and topic id.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<BTreeMap<(String, TopicId), (i32, TopicSettings)>>);
+
+impl Known {
+    fn has(&self, backup: &str, topic: &Topic, settings: &TopicSettings) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(&(backup.to_owned(), topic.id.clone()));
+        known.is_some_and(|(partitions, known)| *partitions == topic.partitions && known == settings)
+    }
+
+    fn set(&self, backup: &str, topic: &Topic, settings: TopicSettings) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((backup.to_owned(), topic.id.clone()), (topic.partitions, settings));
+    }
+}
+
+/// Keeps how the backup's topics are set up.
+pub(crate) async fn keep(
+    context: &Context,
+    backup: &Backup,
+    topics: &[Topic],
+) -> Result<Vec<TopicReport>, ClusterError> {
+    if topics.is_empty() {
+        return Ok(vec![]);
+    }
+    let names: Vec<_> = topics.iter().map(|topic| topic.name.clone()).collect();
+    let overrides = context.kafka.overrides(&names).await?;
+    // A topic that was created again meanwhile has the settings of one and the id of the other: it has its turn next time.
+    let after = context.kafka.topics(Some(&names)).await?;
+    let mut reports = vec![];
+    for (topic, settings) in topics.iter().zip(overrides) {
+        if !after.iter().any(|after| after.id == topic.id) {
+            continue;
+        }
+        let kept = keep_one(context, backup, topic, settings).await;
+        let (is_new, error) = kept.map_or_else(|error| (false, Some(error)), |is_new| (is_new, None));
+        if let Some(error) = &error {
+            let (topic, backup) = (&*topic.name, &*backup.name);
+            tracing::warn!(topic, backup, error = error as &dyn std::error::Error, "setup of a topic not kept");
+        }
+        let error = error.map(|error| error.to_string());
+        reports.push(TopicReport { backup: backup.name.clone(), topic: topic.name.clone(), is_new, error });
+    }
+    Ok(reports)
+}
+
+async fn keep_one(
+    context: &Context,
+    backup: &Backup,
+    topic: &Topic,
+    settings: Result<TopicSettings, RecordsError>,
+) -> Result<bool, ClusterError> {
+    let settings = settings?;
+    if context.known_topics.has(&backup.name, topic, &settings) {
+        return Ok(false);
+    }
+    let (name, id, now) = (topic.name.clone(), topic.id.clone(), context.clock.now());
+    let snapshot = TopicSnapshot::new(name, id, now, topic.partitions, settings.clone());
+    let is_new = archive::store_topic(&*context.objects, &backup.name, snapshot).await?;
+    context.known_topics.set(&backup.name, topic, settings);
+    Ok(is_new)
+}
