@@ -42,6 +42,7 @@ mod replication_kills;
 mod restarts;
 mod restore;
 mod restore_groups;
+mod restore_simulation;
 mod retention;
 mod segment_compressions;
 mod selection;

@@ -338,6 +338,9 @@ pub struct RestoreArgs {
     /// A setting of targets that are created, instead of the source's: name=value. Several times for several.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub setting: Vec<(String, String)>,
+    /// Goes on over segments that are damaged or gone, and lists what is missing.
+    #[arg(long)]
+    pub skip_damaged: bool,
     /// Writes behind what the targets hold already.
     #[arg(long)]
     pub append: bool,

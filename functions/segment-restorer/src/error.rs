@@ -140,11 +140,29 @@ impl RestoreError {
         }
     }
 
+    /// Whether a segment is not what it should be, so that it can be passed over.
+    #[must_use]
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            RestoreError::Damaged { .. } | RestoreError::Changed { .. } => true,
+            RestoreError::Archive(error) => crate::source::is_damage(error),
+            _ => false,
+        }
+    }
+
     /// Whether another run has taken over.
     #[must_use]
     pub fn is_fenced(&self) -> bool {
         matches!(self, RestoreError::Transaction(TransactionError::Fenced { .. }))
     }
+}
+
+/// An error with its causes.
+pub(crate) fn text(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
 }
 
 fn listed(names: &[String]) -> String {

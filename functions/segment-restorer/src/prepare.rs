@@ -19,7 +19,7 @@ use crate::{
     creation,
     error::RestoreError,
     groups,
-    report::{Outcome, PartitionReport, RestoreReport, TopicReport},
+    report::{Outcome, PartitionReport, Reached, RestoreReport, TopicReport},
     source::{self, SourceTopic},
     target,
 };
@@ -132,6 +132,7 @@ impl PreparedTopic {
             target: self.target.as_ref(),
             append: plan.append,
             accept_missing: plan.accept_missing,
+            skip_damaged: plan.skip_damaged,
             create: plan.create,
             created_settings: &self.create_settings,
             now,
@@ -144,11 +145,11 @@ impl PreparedTopic {
     }
 
     /// A report of it, given how far each partition is.
-    pub(crate) fn report(&self, outcome: Outcome, positions: &BTreeMap<Partition, Position>) -> TopicReport {
+    pub(crate) fn report(&self, outcome: Outcome, reached: &Reached) -> TopicReport {
         let partition = |(source, selection): (&SourcePartition, &Selection)| {
             let partition = source.chain.partition;
             let bound = source.upper_bound(selection);
-            let position = positions.get(&partition).copied().unwrap_or_else(|| Position {
+            let position = reached.positions.get(&partition).copied().unwrap_or_else(|| Position {
                 next: selection.offsets.from.unwrap_or(source.floor.base),
                 counts: Counts::default(),
             });
@@ -157,6 +158,7 @@ impl PreparedTopic {
                 next: position.next,
                 end: source.end(selection),
                 counts: position.counts,
+                missing: reached.missing.get(&partition).cloned().unwrap_or_default(),
                 records_max: bound.records,
                 record_bytes_max: bound.record_bytes,
             }
@@ -186,10 +188,10 @@ impl Prepared {
             // Only groups are restored.
             (false, false) => Outcome::Done,
         };
-        let positions = |topic: &PreparedTopic| {
-            topic.target.as_ref().map(|target| target.progress.positions.clone()).unwrap_or_default()
+        let reached = |topic: &PreparedTopic| {
+            topic.target.as_ref().map(|target| Reached::of(&target.progress)).unwrap_or_default()
         };
-        let topics = self.topics.iter().map(|topic| topic.report(outcome, &positions(topic))).collect();
+        let topics = self.topics.iter().map(|topic| topic.report(outcome, &reached(topic))).collect();
         let (backup, findings) = (self.backup.backup.clone(), self.findings.clone());
         RestoreReport { backup, outcome, findings, topics, groups: vec![] }
     }

@@ -4,19 +4,22 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use shared::{
     archive::ArchiveError,
     blocking,
     ports::objects::{GetRange, Objects, ObjectsError},
     record::{Offset, Partition, Record},
-    restore::{Selection, SourcePartition, SourceSegment, Take, progress::Counts},
+    restore::{Missing, Selection, SourcePartition, SourceSegment, Take, progress::Counts},
     segment::decoder::{DecodeError, SegmentReader},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{context::Context, error::RestoreError};
+use crate::{
+    context::Context,
+    error::{RestoreError, text},
+};
 
 /// A segment is fetched by such parts; one that breaks is fetched again by itself.
 const PART_BYTES: u64 = 8 << 20;
@@ -37,6 +40,15 @@ pub(crate) struct Slice {
     pub(crate) next: Offset,
     /// How much that is.
     pub(crate) counts: Counts,
+    /// What is not restored, although it should be in the backup, and was passed over.
+    pub(crate) missing: Vec<Missing>,
+}
+
+impl Slice {
+    /// Nothing up to `next`.
+    fn nothing(partition: Partition, next: Offset, missing: Vec<Missing>) -> Self {
+        Slice { partition, records: vec![], next, counts: Counts::default(), missing }
+    }
 }
 
 /// Where a partition's reading goes on.
@@ -45,6 +57,8 @@ pub(crate) struct Start {
     pub(crate) source: Arc<SourcePartition>,
     pub(crate) selection: Arc<Selection>,
     pub(crate) from: Offset,
+    /// Goes on over segments that are damaged or gone.
+    pub(crate) skip_damaged: bool,
 }
 
 /// Slices as they become ready, those of one partition in order. The reading ends when this is dropped.
@@ -101,67 +115,125 @@ impl Reader {
     }
 
     async fn read(&self, start: &Start) -> Result<(), RestoreError> {
-        let Start { source, selection, from } = start;
+        let Start { source, selection, from, .. } = start;
         let segments: Vec<_> =
             source.needed(selection).filter(|segment| segment.metadata.next > *from).cloned().collect();
+        let mut missing = missing(start).into_iter().peekable();
         let fetches = segments.into_iter().map(|segment| self.fetch(segment));
         let mut fetched = stream::iter(fetches).buffered(self.segments_ahead);
-        while let Some(fetched) = fetched.try_next().await? {
-            if !self.decode(fetched, start).await? {
-                return Ok(());
+        while let Some((segment, fetched)) = fetched.next().await {
+            while let Some(missing) = missing.next_if(|missing| missing.to <= segment.metadata.base) {
+                self.nothing(start, missing.to, vec![missing]).await;
+            }
+            let decoded = match fetched {
+                Ok(fetched) => self.decode(fetched, start).await,
+                Err(error) => Err((segment.metadata.base, error)),
+            };
+            match decoded {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err((reached, error)) if start.skip_damaged && error.is_damage() => {
+                    let missing = passed_over(start, &segment, reached, &error);
+                    self.nothing(start, segment.metadata.next, vec![missing]).await;
+                }
+                Err((_, error)) => return Err(error),
             }
         }
         let end = source.end(selection);
         if end > *from {
-            let slice =
-                Slice { partition: source.chain.partition, records: vec![], next: end, counts: Counts::default() };
-            drop(self.sender.send(Ok(slice)).await);
+            self.nothing(start, end, missing.collect()).await;
         }
         Ok(())
     }
 
+    /// Says how far the partition is where no record comes.
+    async fn nothing(&self, start: &Start, next: Offset, missing: Vec<Missing>) {
+        // Nobody listens when the worker has ended.
+        drop(self.sender.send(Ok(Slice::nothing(start.source.chain.partition, next, missing))).await);
+    }
+
     /// Fetches a segment, in a task of its own so that it goes on while others are decoded.
-    fn fetch(&self, segment: SourceSegment) -> impl Future<Output = Result<Fetched, RestoreError>> + use<> {
+    fn fetch(
+        &self,
+        segment: SourceSegment,
+    ) -> impl Future<Output = (SourceSegment, Result<Fetched, RestoreError>)> + use<> {
         let (objects, memory) = (self.objects.clone(), self.memory.clone());
         let kib = u32::try_from(segment.entry.size_bytes.div_ceil(1024)).unwrap_or(u32::MAX).min(self.memory_kib);
         async move {
+            let wanted = segment.clone();
             let task = AbortOnDropHandle::new(tokio::spawn(async move {
                 let permit = memory.acquire_many_owned(kib).await.expect("the semaphore is never closed");
-                let body = whole(&*objects, &segment).await?;
-                Ok(Fetched { segment, body, _memory: permit })
+                let body = whole(&*objects, &wanted).await?;
+                Ok(Fetched { segment: wanted, body, _memory: permit })
             }));
             match task.await {
-                Ok(fetched) => fetched,
+                Ok(fetched) => (segment, fetched),
                 Err(failed) => std::panic::resume_unwind(failed.into_panic()),
             }
         }
     }
 
-    /// Decodes a segment and hands its slices on; false when nobody wants them any more.
-    async fn decode(&self, fetched: Fetched, start: &Start) -> Result<bool, RestoreError> {
-        let (sender, start) = (self.sender.clone(), start.clone());
-        blocking::run(move || {
-            let Fetched { segment, body, _memory } = fetched;
-            let damaged = |source: DecodeError| RestoreError::Damaged {
-                key: segment.entry.key.clone(),
-                from: segment.metadata.base,
-                to: segment.metadata.next,
-                source,
-            };
-            let reader = SegmentReader::open(body).map_err(damaged)?;
-            if *reader.metadata() != segment.metadata {
-                return Err(changed(&segment, "it is another one than when it was looked at"));
+    /// Decodes a segment and hands its slices on; false when nobody wants them any more. An error comes with the offset up to
+    /// which the records were handed on.
+    async fn decode(&self, fetched: Fetched, start: &Start) -> Result<bool, (Offset, RestoreError)> {
+        let Fetched { segment, body, _memory } = fetched;
+        let segment = Arc::new(segment);
+        let mut reached = segment.metadata.base;
+        let opened = segment.clone();
+        let reader = blocking::run(move || open(&opened, body)).await.map_err(|error| (reached, error))?;
+        let reader = Arc::new(reader);
+        for index in 0..reader.row_group_count() {
+            let (reader, start, of) = (reader.clone(), start.clone(), segment.clone());
+            // A thread decodes one row group and never waits for whoever writes it.
+            let slice = blocking::run(move || {
+                let records = reader.row_group(index).map_err(|source| damaged(&of, source))?;
+                Ok(sift(&start, records))
+            });
+            let slice = slice.await.map_err(|error| (reached, error))?;
+            reached = reached.max(slice.next);
+            if self.sender.send(Ok(slice)).await.is_err() {
+                return Ok(false);
             }
-            for group in reader.row_groups() {
-                let slice = sift(&start, group.map_err(damaged)?);
-                if sender.blocking_send(Ok(slice)).is_err() {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        })
-        .await
+        }
+        Ok(true)
     }
+}
+
+/// Opens a segment, which must be the one that was looked at.
+fn open(segment: &SourceSegment, body: Bytes) -> Result<SegmentReader, RestoreError> {
+    let reader = SegmentReader::open(body).map_err(|source| damaged(segment, source))?;
+    match *reader.metadata() == segment.metadata {
+        true => Ok(reader),
+        false => Err(changed(segment, "it is another one than when it was looked at")),
+    }
+}
+
+fn damaged(segment: &SourceSegment, source: DecodeError) -> RestoreError {
+    let SourceSegment { entry, metadata } = segment;
+    RestoreError::Damaged { key: entry.key.clone(), from: metadata.base, to: metadata.next, source }
+}
+
+/// What is known to be missing of what is asked for and not passed yet.
+fn missing(start: &Start) -> Vec<Missing> {
+    let Start { source, selection, from, .. } = start;
+    let mut missing = source.missing();
+    missing.retain(|missing| missing.from < missing.to && missing.to > *from);
+    missing.retain(|missing| selection.overlaps(missing.from, missing.to));
+    missing.into_iter().map(|missing| clipped(start, missing)).collect()
+}
+
+/// What of a segment is not restored.
+fn passed_over(start: &Start, segment: &SourceSegment, reached: Offset, error: &RestoreError) -> Missing {
+    let SourceSegment { entry, metadata } = segment;
+    let why = text(error);
+    tracing::warn!(key = entry.key, from = reached.0, to = metadata.next.0, why, "passed over");
+    clipped(start, Missing { from: reached, to: metadata.next, key: entry.key.clone(), why })
+}
+
+/// Only what is asked for and not restored yet.
+fn clipped(start: &Start, missing: Missing) -> Missing {
+    let to = start.selection.offsets.until.map_or(missing.to, |until| missing.to.min(until));
+    Missing { from: missing.from.max(start.from), to, ..missing }
 }
 
 fn changed(segment: &SourceSegment, what: &'static str) -> RestoreError {
@@ -189,7 +261,7 @@ fn sift(start: &Start, mut records: Vec<Record>) -> Slice {
         }
         is_restored
     });
-    Slice { partition: at.partition, records, next, counts }
+    Slice { partition: at.partition, records, next, counts, missing: vec![] }
 }
 
 /// All bytes of a segment.

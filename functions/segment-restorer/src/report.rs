@@ -1,11 +1,14 @@
 //! What a run answers.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use shared::{
     record::{Offset, Partition},
-    restore::{Finding, progress::Counts},
+    restore::{
+        Finding, Missing,
+        progress::{Counts, Position, Progress},
+    },
 };
 
 use crate::groups::GroupReport;
@@ -26,6 +29,21 @@ pub enum Outcome {
     TakenOver,
     /// It failed; another run goes on where it was committed.
     Failed,
+}
+
+/// How far the partitions of a topic are, as it was committed.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    pub(crate) positions: BTreeMap<Partition, Position>,
+    /// What was passed over.
+    pub(crate) missing: BTreeMap<Partition, Vec<Missing>>,
+}
+
+impl Reached {
+    pub(crate) fn of(progress: &Progress) -> Self {
+        let missing = progress.skipped.iter().map(|(partition, all)| (*partition, all.values().cloned().collect()));
+        Reached { positions: progress.positions.clone(), missing: missing.collect() }
+    }
 }
 
 /// What a run answers.
@@ -63,7 +81,7 @@ pub struct TopicReport {
 }
 
 /// How far a partition is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartitionReport {
     /// The source partition.
     pub partition: Partition,
@@ -74,6 +92,9 @@ pub struct PartitionReport {
     /// How much is in the target, from all runs.
     #[serde(flatten)]
     pub counts: Counts,
+    /// What should be in the backup, could not be restored, and was passed over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// How many records there are at most.
     pub records_max: u64,
     /// How many bytes they have at most.

@@ -8,10 +8,11 @@ use shared::{
     chain::ChainIdentity,
     ports::objects::Objects,
     record::{Offset, Partition},
-    restore::{Selection, SourcePartition, SourceSegment, TopicJob},
+    restore::{Missing, Selection, SourcePartition, SourceSegment, TopicJob},
+    segment::SegmentMetadata,
 };
 
-use crate::error::RestoreError;
+use crate::error::{RestoreError, text};
 
 /// So many partitions are looked at at the same time.
 const PARTITIONS_AT_ONCE: usize = 8;
@@ -88,13 +89,49 @@ async fn partition(
     let entries = segments::listed(objects, &chain).await?.entries;
     let first = entries.first().cloned();
     let next = match entries.last() {
-        Some(last) => archive::read_metadata(objects, &chain, last).await?.next,
+        Some(last) => match archive::read_metadata(objects, &chain, last).await {
+            Ok(metadata) => metadata.next,
+            // Nobody knows where it ends.
+            Err(error) if is_damage(&error) => last.base,
+            Err(error) => return Err(error.into()),
+        },
         None => floor.base,
     };
+    let bases: Vec<_> = entries.iter().map(|entry| entry.base).collect();
     let wanted = selection.map(|selection| within(entries, selection, next)).unwrap_or_default();
-    let described = segments::described(objects, &chain, wanted).await?;
-    let segments = described.into_iter().map(|(entry, metadata)| SourceSegment { entry, metadata }).collect();
-    Ok(SourcePartition { chain, floor, first, segments, next })
+    let (mut segments, mut damaged) = (vec![], vec![]);
+    for (entry, metadata) in footers(objects, &chain, wanted).await? {
+        match metadata {
+            Ok(metadata) => segments.push(SourceSegment { entry, metadata }),
+            Err(error) => {
+                let behind = bases.iter().find(|base| **base > entry.base);
+                let (from, to) = (entry.base, behind.copied().unwrap_or(next));
+                damaged.push(Missing { from, to, key: entry.key, why: text(&error) });
+            }
+        }
+    }
+    Ok(SourcePartition { chain, floor, first, segments, damaged, next })
+}
+
+/// The segments, each with its footer or with why that cannot be read.
+async fn footers(
+    objects: &dyn Objects,
+    chain: &ChainIdentity,
+    entries: Vec<SegmentEntry>,
+) -> Result<Vec<(SegmentEntry, Result<SegmentMetadata, ArchiveError>)>, RestoreError> {
+    let read = |entry: SegmentEntry| async move {
+        match archive::read_metadata(objects, chain, &entry).await {
+            Err(error) if !is_damage(&error) => Err(error.into()),
+            metadata => Ok((entry, metadata)),
+        }
+    };
+    let reads: Vec<_> = entries.into_iter().map(read).collect();
+    stream::iter(reads).buffered(segments::READS_MAX).try_collect().await
+}
+
+/// Whether an object is not what it should be, and no retry mends it.
+pub(crate) fn is_damage(error: &ArchiveError) -> bool {
+    matches!(error, ArchiveError::Damaged { .. } | ArchiveError::Foreign { .. } | ArchiveError::Missing { .. })
 }
 
 /// The segments that may hold offsets that are asked for, each of which reaches to the base of the one behind it; and the one

@@ -22,6 +22,7 @@ use shared::{
 
 use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
 
+mod damage;
 mod groups;
 
 const NOW: Millis = Millis(1_800_000_000_000);

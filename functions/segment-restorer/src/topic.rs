@@ -7,19 +7,19 @@ use shared::{
     archive::Owner,
     crash,
     ports::transactions::TransactionalProducer,
-    record::{Millis, Partition},
-    restore::{Finding, Plan, RestoreId, preflight::TargetTopic, progress::Position},
+    record::Millis,
+    restore::{Finding, Plan, RestoreId, preflight::TargetTopic},
 };
 
 use crate::{
     Restore,
     context::Context,
-    error::RestoreError,
+    error::{RestoreError, text},
     limiter::Limiter,
     prepare::{Prepared, PreparedTopic},
     progress_log,
     reading::Start,
-    report::{Outcome, RestoreReport, TopicReport},
+    report::{Outcome, Reached, RestoreReport, TopicReport},
     take_over::TakeOver,
     target,
     worker::{Aim, Ended, Worker},
@@ -47,8 +47,8 @@ async fn restore(
     limiter: Arc<Limiter>,
     context: &Context,
 ) -> TopicReport {
-    let mut positions = BTreeMap::new();
-    let mut run = Run { topic, backup, plan, deadline, context, limiter, positions: &mut positions };
+    let mut reached = Reached::default();
+    let mut run = Run { topic, backup, plan, deadline, context, limiter, reached: &mut reached };
     let ended = Box::pin(run.run()).await;
     let (outcome, error) = match ended {
         Ok(Ended::Done) => (Outcome::Done, None),
@@ -57,15 +57,7 @@ async fn restore(
         Err(error) => (Outcome::Failed, Some(error)),
     };
     let error = error.map(|error| text(&error));
-    TopicReport { error, ..topic.report(outcome, &positions) }
-}
-
-/// An error with its causes.
-fn text(error: &RestoreError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| (*cause).source());
-    causes
-        .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
+    TopicReport { error, ..topic.report(outcome, &reached) }
 }
 
 struct Run<'a> {
@@ -75,8 +67,8 @@ struct Run<'a> {
     deadline: Option<Millis>,
     context: &'a Context,
     limiter: Arc<Limiter>,
-    /// How far each partition is, as it was committed.
-    positions: &'a mut BTreeMap<Partition, Position>,
+    /// How far it is, as it was committed.
+    reached: &'a mut Reached,
 }
 
 impl<'a> Run<'a> {
@@ -85,7 +77,7 @@ impl<'a> Run<'a> {
         let restore = RestoreId::of(&self.backup.cluster_id, &self.backup.backup, &target.id);
         progress_log::create(&*self.context.target).await?;
         let taken = TakeOver::new(self.topic, self.backup, self.plan, &restore, &target, self.context).run().await?;
-        self.positions.extend(taken.progress.positions);
+        *self.reached = Reached::of(&taken.progress);
         self.expect();
         let margin = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
         // A transaction is no larger than what is allowed in a second, so that the writing is even.
@@ -106,7 +98,10 @@ impl<'a> Run<'a> {
         let mut workers = self.workers(&aim, taken.producers);
         let ended = join_all(workers.iter_mut().map(Worker::run)).await;
         for worker in workers {
-            self.positions.extend(worker.positions);
+            self.reached.positions.extend(worker.positions);
+            for (partition, missing) in worker.missing {
+                self.reached.missing.entry(partition).or_default().extend(missing);
+            }
         }
         first_trouble(ended)
     }
@@ -143,17 +138,26 @@ impl<'a> Run<'a> {
         let mut starts: Vec<Vec<Start>> = producers.iter().map(|_| vec![]).collect();
         for (source, selection) in self.topic.restored() {
             let from = selection.offsets.from.unwrap_or(source.floor.base);
-            let start = Start { source: Arc::new(source.clone()), selection: Arc::new(selection.clone()), from };
+            let (source_of, selection) = (Arc::new(source.clone()), Arc::new(selection.clone()));
+            let start = Start { source: source_of, selection, from, skip_damaged: self.plan.skip_damaged };
             let number = usize::try_from(source.chain.partition.0).unwrap_or(0) % count;
             starts[number].push(start);
         }
         let worker = |(producer, starts): (Box<dyn TransactionalProducer>, Vec<Start>)| {
             let own = |start: &Start| {
                 let partition = start.source.chain.partition;
-                Some((partition, *self.positions.get(&partition)?))
+                Some((partition, *self.reached.positions.get(&partition)?))
             };
             let positions = starts.iter().filter_map(own).collect();
-            Worker { context: self.context, aim: aim.clone(), producer, starts, positions, is_open: false }
+            Worker {
+                context: self.context,
+                aim: aim.clone(),
+                producer,
+                starts,
+                positions,
+                missing: BTreeMap::new(),
+                is_open: false,
+            }
         };
         producers.into_iter().zip(starts).map(worker).collect()
     }
@@ -161,8 +165,11 @@ impl<'a> Run<'a> {
     /// Tells whoever shows progress how much is left.
     fn expect(&self) {
         for (source, selection) in self.topic.restored() {
-            let done =
-                self.positions.get(&source.chain.partition).map_or(0, |it| it.counts.records + it.counts.filtered);
+            let done = self
+                .reached
+                .positions
+                .get(&source.chain.partition)
+                .map_or(0, |it| it.counts.records + it.counts.filtered);
             self.context
                 .meter
                 .expect(&self.topic.target_name, source.upper_bound(selection).records.saturating_sub(done));

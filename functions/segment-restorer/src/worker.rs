@@ -7,7 +7,7 @@ use shared::{
     ports::transactions::{Acknowledged, TransactionError, TransactionalProducer},
     record::{Millis, Offset, Partition, Record, TopicId, TopicPartition},
     restore::{
-        OriginHeaders, PROGRESS_TOPIC, RestoreId,
+        Missing, OriginHeaders, PROGRESS_TOPIC, RestoreId,
         mapping::{Origin, lay_side_by_side},
         progress::{Counts, MappedRuns, Position, progress_records},
         rehash,
@@ -64,6 +64,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) starts: Vec<Start>,
     /// How far each is, as it was committed.
     pub(crate) positions: BTreeMap<Partition, Position>,
+    /// What was passed over in this run and committed.
+    pub(crate) missing: BTreeMap<Partition, Vec<Missing>>,
     /// Whether a transaction is begun.
     pub(crate) is_open: bool,
 }
@@ -83,6 +85,7 @@ struct Batch {
 struct Part {
     next: Offset,
     counts: Counts,
+    missing: Vec<Missing>,
 }
 
 impl Worker<'_> {
@@ -176,11 +179,12 @@ impl Worker<'_> {
     }
 
     async fn send(&mut self, slice: Slice, batch: &mut Batch) -> Result<(), RestoreError> {
-        let Slice { partition, records, next, counts } = slice;
+        let Slice { partition, records, next, counts, missing } = slice;
         let part = batch.parts.entry(partition).or_default();
         batch.bytes += counts.record_bytes;
         part.next = next;
         part.counts = part.counts.plus(counts);
+        part.missing.extend(missing);
         for (target, records) in self.by_target(partition, records) {
             let origins = records.iter().map(|record| (partition, record.offset));
             batch.sent.entry(target).or_default().extend(origins);
@@ -229,6 +233,9 @@ impl Worker<'_> {
         self.is_open = false;
         crash::point("restore-after-commit");
         self.positions.extend(moved);
+        for (partition, part) in &batch.parts {
+            self.missing.entry(*partition).or_default().extend(part.missing.iter().cloned());
+        }
         let counts = batch.parts.values().fold(Counts::default(), |all, part| all.plus(part.counts));
         self.context.meter.committed(&self.aim.target, counts);
         self.aim.limiter.pass(counts, &*self.context.clock).await;
@@ -259,7 +266,7 @@ impl Worker<'_> {
             let before = self.positions.get(partition).copied().unwrap_or_default();
             let position = Position { next: part.next, counts: before.counts.plus(part.counts) };
             let mapped = lie.remove(partition).unwrap_or_default();
-            records.extend(progress_records(&self.aim.restore, *partition, &position, &mapped, now)?);
+            records.extend(progress_records(&self.aim.restore, *partition, &position, &mapped, &part.missing, now)?);
             moved.insert(*partition, position);
         }
         self.producer.send(&TopicPartition::new(PROGRESS_TOPIC, 0), &records).await?;

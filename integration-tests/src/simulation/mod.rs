@@ -22,6 +22,7 @@ mod model;
 mod processes;
 mod questions;
 mod readers;
+pub mod restoring;
 mod unprotected;
 mod verifier;
 mod world;

@@ -25,7 +25,7 @@ pub use plan::{Moment, Plan, RefusedSettings, TopicJob, TopicRule, resolve};
 pub use preflight::{Finding, Severity};
 pub use progress::{Position, ProgressKey, RestoreId, Started};
 pub use selection::{OffsetRange, Selection, Take, TimeRange};
-pub use source::{SourcePartition, SourceSegment};
+pub use source::{Missing, SourcePartition, SourceSegment};
 
 /// The topic of the target cluster that holds what is known of restores.
 pub const PROGRESS_TOPIC: &str = "highwater-restores";

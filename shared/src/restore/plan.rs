@@ -44,6 +44,8 @@ pub struct Plan {
     pub append: bool,
     /// Restores around ranges that the backup lacks, or that have expired.
     pub accept_missing: bool,
+    /// Goes on over segments that are damaged or gone, and lists what is missing.
+    pub skip_damaged: bool,
     /// Creates targets that are not there.
     pub create: bool,
     /// Settings of targets that are created; they hold instead of the source's.
@@ -94,6 +96,7 @@ impl Default for Plan {
             filter: None,
             append: false,
             accept_missing: false,
+            skip_damaged: false,
             create: true,
             settings: BTreeMap::new(),
             source_settings: true,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::Serialize;
 
-use super::{Selection, SourcePartition, SourceSegment, progress::Fixed, progress::Progress};
+use super::{Missing, Selection, SourcePartition, SourceSegment, progress::Fixed, progress::Progress};
 use crate::{
     ports::records::{Retention, TopicSettings},
     record::{Millis, Partition, TopicId},
@@ -145,6 +145,8 @@ pub struct Facts<'a> {
     pub append: bool,
     /// Restores around what is missing.
     pub accept_missing: bool,
+    /// Goes on over what is damaged.
+    pub skip_damaged: bool,
     /// Creates what does not exist.
     pub create: bool,
     /// Settings of a target that is created.
@@ -255,12 +257,17 @@ impl<'a> Check<'a> {
     /// Everything that is asked for is there.
     fn complete(&mut self, source: &SourcePartition, selection: &Selection) {
         let partition = Some(source.chain.partition);
-        if let Some(hole) = source.hole() {
-            let message = format!(
-                "{}: a segment should begin at {}, and the next one begins at {}: run `highwater verify`",
-                hole.key, hole.from, hole.to
-            );
-            self.refuse(Kind::Damaged, partition, message);
+        let is_asked_for = |it: &Missing| it.from == it.to || selection.overlaps(it.from, it.to);
+        for missing in source.missing().into_iter().filter(is_asked_for) {
+            let Missing { from, to, key, why } = missing;
+            let range = if from == to { format!("at offset {from}") } else { format!("offsets {from} to {to}") };
+            let (severity, advice) = match self.facts.skip_damaged {
+                true => (Severity::Note, "what lies there is not restored"),
+                false => {
+                    (Severity::Refused, "run `highwater verify`, or write skip_damaged = true to restore the others")
+                }
+            };
+            self.found(severity, Kind::Damaged, partition, format!("{key}, {range}: {why}: {advice}"));
         }
         let lacking = if self.facts.accept_missing { Severity::Note } else { Severity::Refused };
         let floor = source.floor.base;

@@ -6,6 +6,7 @@
 //! | `{restore, "record": "run"}` | [`Run`] | which run writes, by how many producers |
 //! | `{restore, "record": "position", partition}` | [`Position`] | how far a source partition is |
 //! | `{restore, "record": "mapping", partition, from}` | [`MappedRuns`] | where the records from there on lie |
+//! | `{restore, "record": "skipped", partition, from}` | [`Missing`] | what could not be restored, and was passed over |
 //!
 //! Keys and values are JSON. A position is written in the transaction of the records below it, so it is never ahead of them and
 //! never behind.
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{MappingRun, OffsetRange, OriginHeaders, TimeRange};
+use super::{MappingRun, Missing, OffsetRange, OriginHeaders, TimeRange};
 use crate::record::{Millis, Offset, Partition, Record, TimestampType, TopicId};
 
 /// The version of these records.
@@ -84,6 +85,13 @@ pub enum KeyRecord {
         /// The source partition.
         partition: Partition,
         /// The first source offset.
+        from: Offset,
+    },
+    /// What was passed over.
+    Skipped {
+        /// The source partition.
+        partition: Partition,
+        /// The first offset.
         from: Offset,
     },
 }
@@ -200,6 +208,8 @@ pub struct Progress {
     pub positions: BTreeMap<Partition, Position>,
     /// Where the records of each source partition lie, by the first source offset.
     pub mapped: BTreeMap<Partition, BTreeMap<Offset, MappedRuns>>,
+    /// What was passed over in each source partition, by its first offset.
+    pub skipped: BTreeMap<Partition, BTreeMap<Offset, Missing>>,
 }
 
 /// A record of the topic that is ours by its key and cannot be read.
@@ -236,6 +246,9 @@ impl Progress {
             KeyRecord::Mapping { partition, from } => {
                 set(self.mapped.entry(partition).or_default(), from, read(value).map_err(unreadable)?);
             }
+            KeyRecord::Skipped { partition, from } => {
+                set(self.skipped.entry(partition).or_default(), from, read(value).map_err(unreadable)?);
+            }
         }
         Ok(())
     }
@@ -268,7 +281,8 @@ pub fn run_record(restore: &RestoreId, run: &Run, now: Millis) -> Result<Record,
     record(restore, KeyRecord::Run, run, now)
 }
 
-/// The records that say how far a source partition is now, and where the records that were just restored lie.
+/// The records that say how far a source partition is now, where the records that were just restored lie, and what was passed
+/// over.
 ///
 /// # Errors
 /// Never.
@@ -277,9 +291,13 @@ pub fn progress_records(
     partition: Partition,
     position: &Position,
     mapped: &[MappedRuns],
+    skipped: &[Missing],
     now: Millis,
 ) -> Result<Vec<Record>, serde_json::Error> {
     let mut records = vec![record(restore, KeyRecord::Position { partition }, position, now)?];
+    for missing in skipped {
+        records.push(record(restore, KeyRecord::Skipped { partition, from: missing.from }, missing, now)?);
+    }
     let parts =
         mapped.iter().flat_map(|mapped| mapped.runs.chunks(RUNS_MAX).map(|runs| (mapped.target_partition, runs)));
     for (target_partition, runs) in parts {
@@ -357,6 +375,10 @@ mod tests {
         Position { next: Offset(next), counts: Counts { records: 1, ..Counts::default() } }
     }
 
+    fn missing(from: i64) -> Missing {
+        Missing { from: Offset(from), to: Offset(from + 1), key: "a.kan".to_owned(), why: "damaged".to_owned() }
+    }
+
     #[test]
     fn what_was_written_is_read_again_and_the_later_position_counts() {
         let id = RestoreId::of("kafka-1", "main", &"t".into());
@@ -367,13 +389,16 @@ mod tests {
         written.push(run_record(&id, &run, Millis(9)).unwrap());
         for (next, source) in [(3, 0), (9, 5)] {
             let of = [mapped(vec![runs(source)])];
-            written.extend(progress_records(&id, Partition(0), &position(next), &of, Millis(9)).unwrap());
+            written.extend(
+                progress_records(&id, Partition(0), &position(next), &of, &[missing(source)], Millis(9)).unwrap(),
+            );
         }
         let mut progress = Progress::default();
         written.iter().for_each(|record| progress.take(&id, record).unwrap());
         assert_eq!((progress.started, progress.run), (Some(started()), Some(run)));
         assert_eq!(progress.positions, BTreeMap::from([(Partition(0), position(9))]));
         assert_eq!(progress.mapped[&Partition(0)].len(), 2);
+        assert_eq!(progress.skipped[&Partition(0)][&Offset(5)], missing(5));
     }
 
     #[test]
@@ -399,7 +424,7 @@ mod tests {
         let id = RestoreId::of("k", "main", &"a".into());
         let runs = (0..20_000).map(|n| MappingRun { source: Offset(n * 2), target: Offset(n * 3), count: 1 }).collect();
         let mapped = [MappedRuns { target_partition: Partition(0), runs }];
-        let records = progress_records(&id, Partition(0), &position(9), &mapped, Millis(9)).unwrap();
+        let records = progress_records(&id, Partition(0), &position(9), &mapped, &[], Millis(9)).unwrap();
         let keys: std::collections::BTreeSet<_> = records.iter().map(|record| record.key.clone()).collect();
         assert_eq!((records.len(), keys.len()), (4, 4));
         assert!(records.iter().all(|record| record.size_bytes() < 1_000_000));

@@ -1,5 +1,7 @@
 //! What a backup holds of a partition, as its listing and its footers say.
 
+use serde::{Deserialize, Serialize};
+
 use super::Selection;
 use crate::{
     archive::SegmentEntry,
@@ -28,36 +30,94 @@ pub struct SourcePartition {
     pub first: Option<SegmentEntry>,
     /// Its segments that may hold offsets that are asked for, in order and without one left out.
     pub segments: Vec<SourceSegment>,
+    /// Those of which nothing can be read: each reaches to the base of the one behind it.
+    pub damaged: Vec<Missing>,
     /// Where the chain ends.
     pub next: Offset,
 }
 
-/// A place where the chain does not go on from where it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hole {
-    /// The object behind it.
-    pub key: String,
-    /// The first offset that is in no segment.
+/// A segment, or what is left of one.
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Segment(&'a SourceSegment),
+    Damaged(&'a Missing),
+}
+
+impl Piece<'_> {
+    fn base(&self) -> Offset {
+        match self {
+            Piece::Segment(segment) => segment.metadata.base,
+            Piece::Damaged(damaged) => damaged.from,
+        }
+    }
+
+    fn next(&self) -> Offset {
+        match self {
+            Piece::Segment(segment) => segment.metadata.next,
+            Piece::Damaged(damaged) => damaged.to,
+        }
+    }
+
+    fn key(&self) -> &str {
+        match self {
+            Piece::Segment(segment) => &segment.entry.key,
+            Piece::Damaged(damaged) => &damaged.key,
+        }
+    }
+
+    /// Whether its digest goes on from the one before it, as far as both can be read.
+    fn follows(&self, before: Option<Piece<'_>>) -> bool {
+        match (before, self) {
+            (Some(Piece::Segment(before)), Piece::Segment(segment)) => {
+                segment.metadata.before.digest == before.metadata.digest
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Offsets that should be in the backup and cannot be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// The first offset.
     pub from: Offset,
-    /// Where the object begins.
+    /// The offset after the last. The same as `from` where none is known to be missing.
     pub to: Offset,
+    /// The object that is damaged, or that lies behind the hole.
+    pub key: String,
+    /// What is wrong.
+    pub why: String,
 }
 
 impl SourcePartition {
-    /// The first place where the chain does not go on from where it was.
+    /// Everything that should be there and is not, in order: segments that cannot be read, and places where the chain does not
+    /// go on from where it was.
     #[must_use]
-    pub fn hole(&self) -> Option<Hole> {
-        let at_start = self.first.as_ref().filter(|first| first.base > self.floor.base);
-        if let Some(first) = at_start {
-            return Some(Hole { key: first.key.clone(), from: self.floor.base, to: first.base });
+    pub fn missing(&self) -> Vec<Missing> {
+        let damaged = self.damaged.iter().map(Piece::Damaged);
+        let mut pieces: Vec<_> = self.segments.iter().map(Piece::Segment).chain(damaged).collect();
+        pieces.sort_by_key(Piece::base);
+        let is_first = |piece: &Piece<'_>| self.first.as_ref().is_some_and(|first| first.base == piece.base());
+        let mut missing = vec![];
+        let mut before: Option<Piece<'_>> = None;
+        for piece in pieces {
+            let at = match before {
+                Some(before) => before.next(),
+                None if is_first(&piece) => self.floor.base,
+                None => piece.base(),
+            };
+            let of = |from, to, why: &str| Missing { from, to, key: piece.key().to_owned(), why: why.to_owned() };
+            if piece.base() > at {
+                missing.push(of(at, piece.base(), "no segment holds them"));
+            } else if piece.base() < at || !piece.follows(before) {
+                missing.push(of(at, at, "it does not continue the segment before it"));
+            }
+            if let Piece::Damaged(damaged) = piece {
+                missing.push(damaged.clone());
+            }
+            before = Some(piece);
         }
-        let pairs = self.segments.windows(2);
-        pairs.map(|pair| (&pair[0], &pair[1])).find_map(|(earlier, later)| {
-            let (earlier, metadata) = (&earlier.metadata, &later.metadata);
-            let is_joined = metadata.base == earlier.next && metadata.before.digest == earlier.digest;
-            let hole = || Hole { key: later.entry.key.clone(), from: earlier.next, to: metadata.base };
-            (!is_joined).then(hole)
-        })
+        missing
     }
 
     /// The segments that are read.

@@ -1,6 +1,6 @@
 //! Where a consumer group goes on in the target.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::Serialize;
 
@@ -77,8 +77,9 @@ pub fn translate(restored: Restored<'_>, origin: Origin, committed: Offset) -> R
     let runs: Vec<_> = runs(progress, origin.partition).filter(|(target, _)| *target == origin.partition).collect();
     let at = |offset: Offset, exactness| Translated { offset: offset.min(log_end), exactness };
     if let Some((_, run)) = runs.iter().find(|(_, run)| committed < behind(run.source, run)) {
-        let is_before = committed < run.source && committed < origin.from;
-        let exactness = if is_before { Exactness::NearestLater } else { Exactness::Exact };
+        let is_gone = committed < run.source
+            && (committed < origin.from || was_skipped(progress, origin.partition, committed..run.source));
+        let exactness = if is_gone { Exactness::NearestLater } else { Exactness::Exact };
         return Ok(at(Offset(run.target.0 + (committed.0 - run.source.0).max(0)), exactness));
     }
     let exactness = if committed <= next { Exactness::Exact } else { Exactness::End };
@@ -137,6 +138,12 @@ fn next_of(progress: &Progress, origin: Origin, committed: Offset) -> Result<Off
     if committed > next && next < origin.end { Err(Untranslatable::NotYet) } else { Ok(next) }
 }
 
+/// Whether any of these offsets should have been restored and could not.
+fn was_skipped(progress: &Progress, partition: Partition, offsets: Range<Offset>) -> bool {
+    let skipped = progress.skipped.get(&partition).into_iter().flat_map(BTreeMap::values);
+    skipped.into_iter().any(|missing| missing.from < offsets.end && offsets.start < missing.to)
+}
+
 /// Nothing was restored into the partition, so what lies in it is of others, and none of it was read.
 fn without_records(restored: Restored<'_>, exactness: Exactness) -> Translated {
     let Restored { log_start, log_end, .. } = restored;
@@ -159,7 +166,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::restore::progress::{Counts, MappedRuns, Position};
+    use crate::restore::{
+        Missing,
+        progress::{Counts, MappedRuns, Position},
+    };
 
     const P0: Partition = Partition(0);
 
@@ -215,6 +225,15 @@ mod tests {
         let progress = kept(9, &[(5, 0, 4)]);
         assert_eq!(at(&progress, 5, 2, (0, 5)), (0, Exactness::NearestLater));
         assert_eq!(at(&progress, 7, 6, (0, 5)), (1, Exactness::Exact), "it expired after it was restored");
+    }
+
+    #[test]
+    fn what_was_passed_over_as_damaged_goes_to_the_first_record_behind() {
+        let mut progress = kept(9, &[(0, 0, 3), (6, 3, 3)]);
+        let missing = Missing { from: Offset(3), to: Offset(5), key: String::new(), why: String::new() };
+        progress.skipped.entry(P0).or_default().insert(Offset(3), missing);
+        assert_eq!(at(&progress, 0, 4, (0, 7)), (3, Exactness::NearestLater));
+        assert_eq!(at(&progress, 0, 5, (0, 7)), (3, Exactness::Exact), "there never was a record at 5");
     }
 
     #[test]

@@ -99,10 +99,20 @@ impl SegmentReader {
 
     /// Its records, a row group at a time.
     pub fn row_groups(&self) -> impl Iterator<Item = Result<Vec<Record>, DecodeError>> + '_ {
-        (0..self.reader.num_row_groups()).map(|index| self.row_group(index))
+        (0..self.row_group_count()).map(|index| self.row_group(index))
     }
 
-    fn row_group(&self, index: usize) -> Result<Vec<Record>, DecodeError> {
+    /// How many row groups it has.
+    #[must_use]
+    pub fn row_group_count(&self) -> usize {
+        self.reader.num_row_groups()
+    }
+
+    /// The records of one row group.
+    ///
+    /// # Errors
+    /// When they cannot be decoded.
+    pub fn row_group(&self, index: usize) -> Result<Vec<Record>, DecodeError> {
         let group = self.reader.get_row_group(index)?;
         let described = group.metadata();
         if described.total_byte_size() > ROW_GROUP_BYTES_MAX {

@@ -8,7 +8,7 @@ use segment_restorer::{
 use shared::{
     adapters::{connect, instance, settings, system_clock::SystemClock},
     config::selection::TopicPattern,
-    restore::{Plan, Severity, TopicRule},
+    restore::{Missing, Plan, Severity, TopicRule},
 };
 
 use crate::{
@@ -68,6 +68,7 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     plan.groups_at = args.groups_at.or(plan.groups_at);
     plan.rewind |= args.rewind;
     plan.may_repeat |= args.may_repeat;
+    plan.skip_damaged |= args.skip_damaged;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;
     if plan.topics.is_empty() {
@@ -122,8 +123,14 @@ impl Report for Restored<'_> {
         let heads = ["TOPIC", "N", "TARGET", "PARTITION", "RECORDS", "BYTES", "FILTERED", "NEXT", "END", ""];
         let errors =
             self.0.topics.iter().filter_map(|topic| Some(format!("{}: {}\n", topic.target, topic.error.as_ref()?)));
+        let missing: String = self.0.topics.iter().flat_map(missing).collect();
         let groups = if self.0.groups.is_empty() { String::new() } else { groups(&self.0.groups) };
-        format!("{findings}{}{}{groups}{}", table::layout(heads, &rows), errors.collect::<String>(), verdict(self.0))
+        format!(
+            "{findings}{}{}{groups}{}",
+            table::layout(heads, &rows),
+            errors.collect::<String>() + &missing,
+            verdict(self.0)
+        )
     }
 }
 
@@ -147,6 +154,21 @@ fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
             done.to_owned(),
         ]
     })
+}
+
+/// What was passed over.
+fn missing(topic: &TopicReport) -> impl Iterator<Item = String> + '_ {
+    let of = move |partition: &PartitionReport| {
+        let (source, number) = (topic.source.clone(), partition.partition);
+        let line = move |it: &Missing| {
+            format!(
+                "missing  {source}-{number}: offsets {} to {} are not restored: {}: {}\n",
+                it.from, it.to, it.key, it.why
+            )
+        };
+        partition.missing.iter().map(line).collect::<String>()
+    };
+    topic.partitions.iter().map(of)
 }
 
 fn groups(groups: &[GroupReport]) -> String {

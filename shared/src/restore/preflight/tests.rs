@@ -54,7 +54,7 @@ fn source(cuts: &[i64], youngest_ms: i64, oldest_ms: i64) -> SourcePartition {
     let before = ChainPoint::start(&chain);
     let floor = Floor { format_version: FORMAT_VERSION, base: Offset(0), before, seal: None, losses: 0 };
     let first = segments.first().map(|segment| segment.entry.clone());
-    SourcePartition { next: Offset(*cuts.last().unwrap()), chain, floor, first, segments }
+    SourcePartition { next: Offset(*cuts.last().unwrap()), chain, floor, first, segments, damaged: vec![] }
 }
 
 fn fixed() -> Fixed {
@@ -122,6 +122,7 @@ impl Case {
             target: self.target.as_ref(),
             append: self.append,
             accept_missing: self.accept_missing,
+            skip_damaged: false,
             create: self.create,
             created_settings: &TopicSettings::new(),
             now: Millis(NOW),
@@ -198,7 +199,7 @@ fn a_missing_segment_is_named_with_its_offsets() {
     case.source.segments.remove(1);
     assert_eq!(case.kinds(), refused(Kind::Damaged));
     let message = &case.findings()[0].message;
-    assert!(message.contains("begin at 10") && message.contains("begins at 20"), "{message}");
+    assert!(message.contains("offsets 10 to 20: no segment holds them"), "{message}");
 }
 
 #[test]

@@ -14,16 +14,24 @@ use crate::{
 };
 
 /// Kafka as a process with [`Faults`] meets it.
-pub struct FaultyKafka {
-    inner: Arc<dyn Kafka>,
+pub struct FaultyKafka<K: ?Sized = dyn Kafka> {
+    inner: Arc<K>,
     faults: Arc<Faults>,
 }
 
-impl FaultyKafka {
+impl<K: ?Sized> FaultyKafka<K> {
     /// `inner` behind `faults`.
     #[must_use]
-    pub fn new(inner: Arc<dyn Kafka>, faults: Arc<Faults>) -> Self {
+    pub fn new(inner: Arc<K>, faults: Arc<Faults>) -> Self {
         FaultyKafka { inner, faults }
+    }
+
+    pub(super) fn inner(&self) -> &K {
+        &self.inner
+    }
+
+    pub(super) fn faults(&self) -> Arc<Faults> {
+        self.faults.clone()
     }
 
     fn fetch_of(&self, inner: Box<dyn Fetch>) -> Box<dyn Fetch> {
@@ -50,7 +58,7 @@ macro_rules! faulty {
 }
 
 #[async_trait]
-impl Log for FaultyKafka {
+impl<K: Kafka + ?Sized> Log for FaultyKafka<K> {
     async fn cluster_id(&self) -> Result<String, RecordsError> {
         faulty!(self, "read the cluster id", self.inner.cluster_id())
     }
@@ -91,7 +99,7 @@ impl Log for FaultyKafka {
 }
 
 #[async_trait]
-impl Groups for FaultyKafka {
+impl<K: Kafka + ?Sized> Groups for FaultyKafka<K> {
     async fn join(&self, group: &str, topics: &[Arc<str>]) -> Result<Box<dyn Fetch>, RecordsError> {
         let fetch: Result<_, RecordsError> = faulty!(self, "join", self.inner.join(group, topics));
         Ok(self.fetch_of(fetch?))
@@ -119,7 +127,7 @@ impl Groups for FaultyKafka {
 }
 
 #[async_trait]
-impl Publisher for FaultyKafka {
+impl<K: Kafka + ?Sized> Publisher for FaultyKafka<K> {
     async fn publish(&self, topic: &str, messages: Vec<Message>) -> Result<(), RecordsError> {
         faulty!(self, "publish", self.inner.publish(topic, messages))
     }

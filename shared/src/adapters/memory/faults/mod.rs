@@ -8,6 +8,7 @@ mod invoker;
 mod kafka;
 mod objects;
 mod store;
+mod transactions;
 
 pub use invoker::FaultyInvoker;
 pub use kafka::FaultyKafka;

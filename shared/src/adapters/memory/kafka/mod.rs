@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use self::{
     cluster::Cluster,
     partition_log::{PartitionLog, TransactionId},
+    transactions::Holder,
 };
 use crate::{
     ports::clock::Clock,
@@ -67,6 +68,15 @@ impl MemoryKafka {
     /// Creates a topic when it does not exist; of `configs` only `message.timestamp.type` has an effect; those of retention are told.
     pub fn create(&self, topic: &str, partitions: i32, configs: &[(&str, String)]) {
         self.shared.change(|cluster| cluster.create_topic(topic, partitions, configs));
+    }
+
+    /// Aborts every transaction whose producer has not ended it, and shuts that producer out: the time that a transaction may
+    /// take is over.
+    pub fn expire_transactions(&self) {
+        self.shared.change(|cluster| {
+            let open: Vec<_> = cluster.holders.values_mut().filter_map(Holder::expire).collect();
+            open.into_iter().for_each(|id| cluster.end_transaction(id, false));
+        });
     }
 
     /// Refuses to create topics with this setting.

@@ -21,6 +21,15 @@ pub(super) struct Holder {
     open: Option<TransactionId>,
 }
 
+impl Holder {
+    /// Takes the open transaction away from its producer, which can write no more.
+    pub(super) fn expire(&mut self) -> Option<TransactionId> {
+        let open = self.open.take()?;
+        self.epoch += 1;
+        Some(open)
+    }
+}
+
 struct MemoryProducer {
     kafka: MemoryKafka,
     id: Arc<str>,
