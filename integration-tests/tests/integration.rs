@@ -41,6 +41,7 @@ mod replication;
 mod replication_kills;
 mod restarts;
 mod restore;
+mod restore_figures;
 mod restore_groups;
 mod restore_simulation;
 mod retention;

@@ -7,8 +7,8 @@ use shared::{
     metrics::{
         backbeat::error::ErrorAnswer,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, of_processes, of_runs, of_verifications, page, skipped},
-        keys, processes,
+        exposition::{CONTENT_TYPE, of_processes, of_restores, of_runs, of_verifications, page, skipped},
+        keys, processes, push,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries, snapshots},
@@ -57,7 +57,7 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let mut queries = queries(backups);
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
-    queries.extend([processes::KEY, verifications::KEY].map(|key| Query::Registers(key.to_owned())));
+    queries.extend([processes::KEY, verifications::KEY, push::KEY].map(|key| Query::Registers(key.to_owned())));
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     queries.extend(runs::queries());
     let replication = Question { windows: context.windows, now };
@@ -72,6 +72,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_verifications(&verifications::read(&registers)));
+    }
+    if let Some(Value::Registers(registers)) = of_changes.next() {
+        text.push_str(&of_restores(&push::runs(&registers), context.partition_series_max));
     }
     let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
     let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();

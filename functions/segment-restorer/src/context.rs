@@ -1,20 +1,14 @@
 //! What the function has at hand.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use shared::{
     ports::{clock::Clock, objects::Objects, transactions::Target},
     pushing::Pushing,
-    restore::progress::Counts,
 };
 use tokio::sync::Semaphore;
+
+use crate::meter::Meter;
 
 /// The function's ports and limits.
 pub struct Context {
@@ -59,6 +53,8 @@ pub struct Limits {
     pub open_transactions_within: Duration,
     /// How long a target that was just created may take until every partition has a leader.
     pub leaders_within: Duration,
+    /// From one push of progress to the next.
+    pub push_every: Duration,
 }
 
 impl Default for Limits {
@@ -74,70 +70,8 @@ impl Default for Limits {
             deadline_margin: Duration::from_secs(60),
             open_transactions_within: Duration::from_secs(90),
             leaders_within: Duration::from_secs(60),
+            push_every: Duration::from_secs(2),
         }
-    }
-}
-
-/// How far a restore is, for whoever shows it while it runs.
-#[derive(Debug, Default)]
-pub struct Meter {
-    records: AtomicU64,
-    bytes: AtomicU64,
-    records_total: AtomicU64,
-    topics: Mutex<BTreeMap<Arc<str>, TopicMeter>>,
-}
-
-/// How far one topic of it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TopicMeter {
-    /// Records that are committed.
-    pub records: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// How many records there are at most.
-    pub records_total: u64,
-}
-
-impl Meter {
-    /// Records that are committed, and how many there are at most.
-    #[must_use]
-    pub fn records(&self) -> (u64, u64) {
-        (self.records.load(Ordering::Relaxed), self.records_total.load(Ordering::Relaxed))
-    }
-
-    /// Bytes of records that are committed.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// The topics that were begun, by the names of their targets.
-    #[must_use]
-    pub fn topics(&self) -> Vec<(Arc<str>, TopicMeter)> {
-        self.by_topic().iter().map(|(topic, meter)| (topic.clone(), *meter)).collect()
-    }
-
-    /// What was restored before belongs to another run.
-    pub(crate) fn begin(&self) {
-        self.by_topic().clear();
-    }
-
-    pub(crate) fn expect(&self, topic: &Arc<str>, records: u64) {
-        self.records_total.fetch_add(records, Ordering::Relaxed);
-        self.by_topic().entry(topic.clone()).or_default().records_total += records;
-    }
-
-    pub(crate) fn committed(&self, topic: &Arc<str>, counts: Counts) {
-        let records = counts.records + counts.filtered;
-        self.records.fetch_add(records, Ordering::Relaxed);
-        self.bytes.fetch_add(counts.record_bytes, Ordering::Relaxed);
-        let mut topics = self.by_topic();
-        let meter = topics.entry(topic.clone()).or_default();
-        (meter.records, meter.bytes) = (meter.records + records, meter.bytes + counts.record_bytes);
-    }
-
-    fn by_topic(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, TopicMeter>> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -19,6 +19,7 @@ mod creation;
 mod error;
 mod groups;
 mod limiter;
+mod meter;
 mod prepare;
 mod progress_log;
 mod pushed;
@@ -32,9 +33,10 @@ mod tests;
 mod topic;
 mod worker;
 
-pub use context::{Context, Limits, Meter, TopicMeter};
+pub use context::{Context, Limits};
 pub use error::RestoreError;
 pub use groups::{GroupOutcome, GroupReport};
+pub use meter::{Meter, PartitionMeter, TopicMeter};
 pub use report::{Outcome, PartitionReport, RestoreReport, TopicReport};
 
 use serde::{Deserialize, Serialize};
@@ -82,9 +84,12 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
     let work = async {
         let prepared = prepare::prepare(&input.plan, backup.clone(), context).await?;
         let mut report = if prepared.is_refused() || input.dry_run || input.plan.groups_only {
+            if prepared.is_refused() && !input.dry_run {
+                pushed::refused(context, &prepared).await;
+            }
             prepared.report(input.dry_run)
         } else {
-            let pushed = Pushed::start(context, &backup.backup);
+            let pushed = Pushed::start(context, &prepared);
             let report = topic::restore_all(&prepared, &input, context).await;
             pushed.end(&report).await;
             report

@@ -1,128 +1,139 @@
-//! Pushing to the event gateway how far each topic is, so that the console shows it. It holds nothing up and fails nothing.
+//! Pushing to the event gateway how far each topic is: console and metrics show it. It holds nothing up and fails nothing.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use shared::{
     job::State,
-    metrics::push::{Body, Kind, Ratio},
+    metrics::push::{Body, Kind, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio},
     pushing::{FLUSH_TIMEOUT, Pusher},
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    context::{Context, Meter, TopicMeter},
-    report::{Outcome, PartitionReport, RestoreReport, TopicReport},
+    context::Context,
+    meter::{Meter, PartitionMeter, TopicMeter},
+    prepare::Prepared,
+    report::{Outcome, RestoreReport, TopicReport},
 };
-
-/// From one push to the next.
-const EVERY: Duration = Duration::from_secs(2);
 
 /// Pushes until the end is told.
 pub(crate) struct Pushed {
     pusher: Pusher,
+    meter: Arc<Meter>,
     _saying: Option<AbortOnDropHandle<()>>,
 }
 
 impl Pushed {
-    /// Begins to push what the meter of `context` shows.
-    pub(crate) fn start(context: &Context, backup: &str) -> Self {
-        context.meter.begin();
-        let clock = context.clock.clone();
-        let pusher = Pusher::start(context.pushing.as_ref(), Kind::Restores, backup, &context.instance, clock);
-        let saying = || AbortOnDropHandle::new(tokio::spawn(say(pusher.clone(), context.meter.clone())));
+    /// Tells that the topics are being made ready, and begins to push what the meter of `context` shows.
+    pub(crate) fn start(context: &Context, prepared: &Prepared) -> Self {
+        let meter = context.meter.clone();
+        meter.begin();
+        let pusher = pusher(context, &prepared.backup.backup);
+        for topic in &prepared.topics {
+            pusher.started(&topic.target_name, Body { state: Some(State::INITIALIZING), ..Body::default() });
+        }
+        let saying =
+            || AbortOnDropHandle::new(tokio::spawn(say(pusher.clone(), meter.clone(), context.limits.push_every)));
         let saying = pusher.is_on().then(saying);
-        Pushed { pusher, _saying: saying }
+        Pushed { pusher, meter, _saying: saying }
     }
 
     /// Tells how it ended, and waits a moment for that to arrive.
     pub(crate) async fn end(self, report: &RestoreReport) {
-        let Pushed { pusher, _saying: saying } = self;
+        let Pushed { pusher, meter, _saying: saying } = self;
         drop(saying);
         for topic in &report.topics {
-            pusher.stopped(&topic.target, ended(topic));
+            pusher.stopped(&topic.target, ended(topic, meter.topic(&topic.target)));
         }
         pusher.flush(FLUSH_TIMEOUT).await;
     }
 }
 
-async fn say(pusher: Pusher, meter: Arc<Meter>) {
+/// Tells that nothing is restored, and why.
+pub(crate) async fn refused(context: &Context, prepared: &Prepared) {
+    let pusher = pusher(context, &prepared.backup.backup);
+    for topic in &prepared.topics {
+        let source = &topic.fixed.source;
+        let refusals = prepared.findings.iter().filter(|it| it.is_refusal());
+        let own: Vec<_> = refusals.filter(|it| it.topic.as_ref() == Some(source)).map(ToString::to_string).collect();
+        let why = if own.is_empty() { "the plan is refused for another reason".to_owned() } else { own.join("; ") };
+        let body = Body { state: Some(State::REFUSED), message: Some(cut(&why)), ..Body::default() };
+        pusher.stopped(&topic.target_name, body);
+    }
+    pusher.flush(FLUSH_TIMEOUT).await;
+}
+
+fn pusher(context: &Context, backup: &str) -> Pusher {
+    Pusher::start(context.pushing.as_ref(), Kind::Restores, backup, &context.instance, context.clock.clone())
+}
+
+async fn say(pusher: Pusher, meter: Arc<Meter>, every: Duration) {
     let mut begun = BTreeSet::new();
     loop {
-        for (topic, shown) in meter.topics() {
-            if begun.insert(topic.clone()) {
-                pusher.started(&topic, Body { records_total: Some(shown.records_total), ..Body::default() });
+        // One that failed before it was begun has no figures yet.
+        for (topic, shown) in meter.topics().into_iter().filter(|(_, shown)| !shown.partitions.is_empty()) {
+            let body = Body { state: Some(State::STREAMING), ..figures(&shown) };
+            match begun.insert(topic.clone()) {
+                true => pusher.started(&topic, body),
+                false => pusher.progress(&topic, body),
             }
-            pusher.progress(&topic, under_way(shown));
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
 
-fn under_way(shown: TopicMeter) -> Body {
-    let TopicMeter { records, bytes, records_total } = shown;
+/// What is committed by now.
+fn figures(topic: &TopicMeter) -> Body {
+    let sum = |of: fn(&PartitionMeter) -> u64| Some(topic.sum(of));
+    let partitions = match topic.partitions.len() {
+        0..=PARTITIONS_MAX => {
+            topic.partitions.iter().map(|(partition, meter)| of_partition(partition.0, meter)).collect()
+        }
+        _ => vec![],
+    };
     Body {
-        state: Some(State::STREAMING),
-        progress: ratio(records, records_total),
-        records_count: Some(records),
-        records_total: Some(records_total),
-        bytes_count: Some(bytes),
+        progress: Ratio::of(topic.progress()),
+        records_count: sum(|it| it.counts.records),
+        records_total: sum(PartitionMeter::records_total),
+        records_filtered_count: sum(|it| it.counts.filtered),
+        bytes_count: sum(|it| it.counts.record_bytes),
+        bytes_total: sum(PartitionMeter::record_bytes_total),
+        segments_count: sum(PartitionMeter::segments),
+        segments_total: sum(|it| it.segment_ends.len() as u64),
+        errors_count: Some(topic.errors),
+        partitions,
         ..Body::default()
     }
 }
 
-fn ended(topic: &TopicReport) -> Body {
+fn of_partition(number: i32, meter: &PartitionMeter) -> PartitionFigures {
+    PartitionFigures {
+        partition: u32::try_from(number).unwrap_or(0),
+        progress: Ratio::of(meter.progress()),
+        records_count: Some(meter.counts.records),
+        records_total: Some(meter.records_total()),
+    }
+}
+
+/// How a topic ended. Before it was begun there are no figures.
+fn ended(topic: &TopicReport, meter: Option<TopicMeter>) -> Body {
     let state = match topic.outcome {
         Outcome::Done => Some(State::DONE),
-        Outcome::Failed | Outcome::Refused => Some(State::FAILED),
+        Outcome::Refused => Some(State::REFUSED),
+        Outcome::Failed => Some(State::FAILED),
         Outcome::Stopped => Some(State::PAUSED),
         Outcome::TakenOver | Outcome::Planned => None,
     };
-    let sum = |of: fn(&PartitionReport) -> u64| topic.partitions.iter().map(of).fold(0, u64::saturating_add);
-    let filtered = sum(|it| it.counts.filtered);
-    let message =
-        topic.error.as_ref().map(|error| error.chars().take(shared::metrics::push::MESSAGE_CHARS_MAX).collect());
-    Body {
-        state,
-        // What there is at most may be more than there was.
-        progress: (topic.outcome == Outcome::Done).then(|| Ratio::of(1.0)).flatten(),
-        records_count: Some(sum(|it| it.counts.records)),
-        records_filtered_count: Some(filtered),
-        bytes_count: Some(sum(|it| it.counts.record_bytes)),
-        message,
-        ..Body::default()
-    }
+    let figures = match meter {
+        Some(meter) if meter.partitions.is_empty() && topic.outcome != Outcome::Done => {
+            Body { errors_count: Some(meter.errors), ..Body::default() }
+        }
+        Some(meter) => figures(&meter),
+        None => Body::default(),
+    };
+    Body { state, message: topic.error.as_deref().map(cut), ..figures }
 }
 
-fn ratio(done: u64, total: u64) -> Option<Ratio> {
-    if total == 0 { Ratio::of(1.0) } else { Ratio::of(done as f64 / total as f64) }
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::restore::progress::Counts;
-
-    use super::*;
-
-    #[test]
-    fn a_topic_under_way_tells_its_share_and_one_that_ended_how() {
-        let meter = Meter::default();
-        let topic: Arc<str> = "copy".into();
-        meter.expect(&topic, 400);
-        meter.committed(&topic, Counts { records: 90, filtered: 10, record_bytes: 5_000, ..Counts::default() });
-        let [(name, shown)] = &meter.topics()[..] else { panic!("one topic") };
-        let body = under_way(*shown);
-        assert_eq!((&**name, body.progress.map(Ratio::get), body.records_total), ("copy", Some(0.25), Some(400)));
-        let report = |outcome, error: Option<&str>| TopicReport {
-            source: "orders".into(),
-            incarnation: 1,
-            target: "copy".into(),
-            outcome,
-            error: error.map(str::to_owned),
-            partitions: vec![],
-        };
-        let failed = ended(&report(Outcome::Failed, Some("the target is full")));
-        assert_eq!((failed.state, failed.message.as_deref()), (Some(State::FAILED), Some("the target is full")));
-        let done = ended(&report(Outcome::Done, None));
-        assert_eq!((done.state, done.progress.map(Ratio::get)), (Some(State::DONE), Some(1.0)));
-    }
+fn cut(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
 }

@@ -1,6 +1,8 @@
 //! Restores over the ports in memory, from backups that the shipping writer made.
 #![allow(clippy::disallowed_methods, reason = "a test measures time")]
 
+mod pushing;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -112,6 +114,18 @@ impl World {
 
     async fn restore(&self, plan: &str) -> RestoreReport {
         handle(asked(plan), &self.context()).await.unwrap()
+    }
+
+    /// One byte of the second segment of partition 1 is another one. Its key.
+    async fn damage_a_segment(&self) -> String {
+        let listed = self.objects.list(ListRequest::prefix("main/orders/1/1/")).await.unwrap();
+        let victim = &listed.objects[1];
+        let body = self.objects.get(&victim.key, shared::ports::objects::GetRange::Whole).await.unwrap().unwrap().body;
+        let mut damaged = body.to_vec();
+        damaged[8] ^= 1;
+        let condition = shared::ports::objects::PutCondition::IfMatch(victim.etag.clone());
+        self.objects.put(&victim.key, damaged.into(), condition).await.unwrap();
+        victim.key.clone()
     }
 
     async fn contents(&self, kafka: &MemoryKafka, topic: &str) -> BTreeMap<i32, Vec<Content>> {
@@ -243,17 +257,11 @@ async fn what_a_filter_leaves_out_is_counted() {
 async fn a_damaged_segment_stops_the_restore_with_its_key_and_offsets() {
     let world = World::with(20).await;
     let context = world.context();
-    let listed = world.objects.list(ListRequest::prefix("main/orders/1/1/")).await.unwrap();
-    let victim = &listed.objects[1];
-    let body = world.objects.get(&victim.key, shared::ports::objects::GetRange::Whole).await.unwrap().unwrap().body;
-    let mut damaged = body.to_vec();
-    damaged[8] ^= 1;
-    let condition = shared::ports::objects::PutCondition::IfMatch(victim.etag.clone());
-    world.objects.put(&victim.key, damaged.into(), condition).await.unwrap();
+    let key = world.damage_a_segment().await;
     let report = handle(asked(ORDERS), &context).await.unwrap();
     assert_eq!(report.outcome, Outcome::Failed);
     let error = report.topics[0].error.as_ref().unwrap();
-    assert!(error.contains(&victim.key) && error.contains("offsets"), "{error}");
+    assert!(error.contains(&key) && error.contains("offsets"), "{error}");
     assert!(report.topics[0].partitions[1].next < report.topics[0].partitions[1].end);
 }
 

@@ -8,7 +8,7 @@ use shared::{
     crash,
     ports::transactions::TransactionalProducer,
     record::Millis,
-    restore::{Finding, Plan, RestoreId, preflight::TargetTopic},
+    restore::{Finding, Plan, RestoreId, Selection, SourcePartition, preflight::TargetTopic},
 };
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     context::Context,
     error::{RestoreError, text},
     limiter::Limiter,
+    meter::PartitionMeter,
     prepare::{Prepared, PreparedTopic},
     progress_log,
     reading::Start,
@@ -56,6 +57,9 @@ async fn restore(
         Err(error) if error.is_fenced() => (Outcome::TakenOver, Some(error)),
         Err(error) => (Outcome::Failed, Some(error)),
     };
+    if outcome == Outcome::Failed {
+        context.meter.failed(&topic.target_name);
+    }
     let error = error.map(|error| text(&error));
     TopicReport { error, ..topic.report(outcome, &reached) }
 }
@@ -162,18 +166,13 @@ impl<'a> Run<'a> {
         producers.into_iter().zip(starts).map(worker).collect()
     }
 
-    /// Tells whoever shows progress how much is left.
+    /// Tells whoever shows progress how much there is, and how much of it is done.
     fn expect(&self) {
-        for (source, selection) in self.topic.restored() {
-            let done = self
-                .reached
-                .positions
-                .get(&source.chain.partition)
-                .map_or(0, |it| it.counts.records + it.counts.filtered);
-            self.context
-                .meter
-                .expect(&self.topic.target_name, source.upper_bound(selection).records.saturating_sub(done));
-        }
+        let meter = |(source, selection): (&SourcePartition, &Selection)| {
+            let partition = source.chain.partition;
+            (partition, PartitionMeter::new(source, selection, self.reached.positions.get(&partition)))
+        };
+        self.context.meter.expect(&self.topic.target_name, self.topic.restored().map(meter).collect());
     }
 }
 

@@ -111,6 +111,7 @@ impl Worker<'_> {
                 error = &error as &dyn std::error::Error,
                 "a transaction failed; it is begun again"
             );
+            self.context.meter.failed(&self.aim.target);
             self.abort().await?;
             tokio::time::sleep(pause).await;
             (attempt, pause) = (attempt + 1, (pause * 2).min(PAUSE_MAX));
@@ -232,12 +233,12 @@ impl Worker<'_> {
         self.producer.commit().await?;
         self.is_open = false;
         crash::point("restore-after-commit");
+        self.context.meter.committed(&self.aim.target, &moved);
         self.positions.extend(moved);
         for (partition, part) in &batch.parts {
             self.missing.entry(*partition).or_default().extend(part.missing.iter().cloned());
         }
         let counts = batch.parts.values().fold(Counts::default(), |all, part| all.plus(part.counts));
-        self.context.meter.committed(&self.aim.target, counts);
         self.aim.limiter.pass(counts, &*self.context.clock).await;
         Ok(())
     }

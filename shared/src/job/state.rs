@@ -3,11 +3,11 @@
 //! | number | word | meaning |
 //! |---|---|---|
 //! | 0 | Created | known, not running yet; also a state nobody renewed in time |
-//! | 1xx | Running | 100 streaming, 101 catching up |
+//! | 1xx | Running | 100 streaming, 101 catching up; of a restore: 100 restoring, 102 preparing |
 //! | 2xx | Paused | 200 by its owner |
 //! | 3xx | Backoff | 300 + attempt, at most 399 |
 //! | 8xx | Done | 800, what a finished one-shot backup shows |
-//! | 9xx | Failed | waits for a person: 901 the tail of the backup is missing, 902 the log is not the one that was backed up, 900 anything else |
+//! | 9xx | Failed | waits for a person: 901 the tail of the backup is missing, 902 the log is not the one that was backed up, 903 a restore that was refused before it wrote anything, 900 anything else |
 
 use std::fmt;
 
@@ -25,6 +25,8 @@ impl State {
     pub const STREAMING: State = State(100);
     /// Running towards the end of the log.
     pub const CATCHING_UP: State = State(101);
+    /// A restore that makes its target ready.
+    pub const INITIALIZING: State = State(102);
     /// Halted by its owner.
     pub const PAUSED: State = State(200);
     /// Finished.
@@ -35,6 +37,8 @@ impl State {
     pub const TAIL_MISSING: State = State(901);
     /// Halted because Kafka's log does not hold any more what the backup ends with.
     pub const LOG_DIVERGED: State = State(902);
+    /// A restore that something stands in the way of: nothing is written.
+    pub const REFUSED: State = State(903);
 
     /// Waiting before attempt number `attempt`; all above 99 show as 99.
     #[must_use]

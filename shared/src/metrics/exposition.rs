@@ -3,6 +3,10 @@
 //! The names and types are Kannika's, also where Prometheus' conventions have others. A series is there when its value is
 //! known: an offset only of a partition that has something stored, a progress only where the log's end was observed.
 
+mod restores;
+
+pub use restores::of_restores;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use prometheus::{

@@ -16,6 +16,7 @@ pub mod push;
 pub mod reason;
 pub mod registers;
 pub mod replication;
+pub mod restores;
 pub mod runs;
 pub mod standing;
 pub mod verifications;

@@ -8,7 +8,7 @@ use super::{Backup, Known, Location};
 use crate::{
     job::{State, Word},
     metrics::{
-        push::{Event, Run},
+        push::{self, Event, Run},
         registers::Registers,
         view::TopicView,
     },
@@ -284,10 +284,13 @@ pub(super) fn of_runs(known: &Known<'_>) -> Vec<Finding> {
     let mut silent = vec![];
     for (id, topics) in known.runs.iter().filter(|(id, _)| !super::jobs::is_shown_elsewhere(id, known)) {
         let subject = |detail: String| Subject { name: format!("{} {}", id.kind, id.name), detail };
-        if let Some((topic, run)) = topics.iter().find(|(_, run)| has_failed(run)) {
+        let is_latest = |topic: &str, run: &Run| !push::is_superseded(known.runs, id, topic, run);
+        if let Some((topic, run)) = topics.iter().find(|(topic, run)| has_failed(run) && is_latest(topic, run)) {
             let why = run.figures.message.clone().unwrap_or_default();
             failed.push(subject(format!("{topic} {why}").trim().to_owned()));
-        } else if let Some((topic, _)) = topics.iter().find(|(_, run)| is_silent(run, known.now)) {
+        } else if let Some((topic, _)) =
+            topics.iter().find(|(topic, run)| is_silent(run, known.now) && is_latest(topic, run))
+        {
             silent.push(subject(topic.clone()));
         }
     }

@@ -5,7 +5,10 @@ use serde::Serialize;
 use super::{Known, Severity, findings};
 use crate::{
     job::Word,
-    metrics::push::{Event, Kind, Run, RunId},
+    metrics::{
+        push::{Event, Kind, Run, RunId},
+        restores::RestoreState,
+    },
     record::Millis,
 };
 
@@ -107,29 +110,23 @@ fn row<'a>(id: &RunId, topics: impl Iterator<Item = (&'a String, &'a Run)> + Clo
             (false, false) => Severity::Safe,
         },
         running,
-        state_word: match running {
-            true => worst.map(|run| word(run, now)).unwrap_or_default(),
-            false if failed => Word::Failed.to_string(),
-            false => worst.map(|run| word(run, now)).unwrap_or_default(),
-        },
+        state_word: worst.map(|run| word(id.kind, run, now)).unwrap_or_default(),
         progress: super::mean(runs().map(|run| run.figures.progress.map(crate::metrics::push::Ratio::get))),
         started_at: runs().filter_map(|run| run.started_at).min(),
         said_at: runs().map(|run| run.said_at).max().unwrap_or_default(),
         topics_count: runs().count(),
-        topics: topics.clone().take(TOPICS_MAX).map(|(topic, run)| topic_row(topic, run, now)).collect(),
+        topics: topics.clone().take(TOPICS_MAX).map(|(topic, run)| topic_row(id.kind, topic, run, now)).collect(),
     }
 }
 
-fn topic_row(topic: &str, run: &Run, now: Millis) -> JobTopicRow {
+fn topic_row(kind: Kind, topic: &str, run: &Run, now: Millis) -> JobTopicRow {
     let figures = &run.figures;
     let text = |count: Option<u64>| count.map(|count| count.to_string());
     let stopped = run.event == Event::Stopped;
-    let seconds = run.started_at.map(|at| (run.said_at.0 - at.0) as f64 / 1_000.0).filter(|seconds| *seconds > 0.0);
     let progress = figures.progress.map(crate::metrics::push::Ratio::get);
-    let left = |(seconds, progress): (f64, f64)| seconds * (1.0 - progress) / progress;
     JobTopicRow {
         topic: topic.to_owned(),
-        state_word: word(run, now),
+        state_word: word(kind, run, now),
         progress,
         started_at: run.started_at,
         said_at: run.said_at,
@@ -139,14 +136,17 @@ fn topic_row(topic: &str, run: &Run, now: Millis) -> JobTopicRow {
         bytes_count: text(figures.bytes_count),
         bytes_total: text(figures.bytes_total),
         errors_count: text(figures.errors_count),
-        records_per_second: seconds.and_then(|seconds| Some(figures.records_count? as f64 / seconds)),
-        seconds_left: seconds.zip(progress.filter(|it| *it > 0.0)).filter(|_| !stopped).map(left),
+        records_per_second: run.records_per_second(),
+        seconds_left: run.seconds_left(),
         message: figures.message.clone(),
     }
 }
 
 /// The state as people call it.
-fn word(run: &Run, now: Millis) -> String {
+fn word(kind: Kind, run: &Run, now: Millis) -> String {
+    if kind == Kind::Restores && !findings::is_silent(run, now) {
+        return RestoreState::of(run).to_string();
+    }
     let state = run.figures.state.map(|state| state.word()).filter(|word| *word != Word::Created);
     match (run.event, state) {
         _ if findings::is_silent(run, now) => "Silent".to_owned(),

@@ -228,7 +228,7 @@ fn a_restore_under_way_has_its_progress_its_rate_and_the_time_that_is_left() {
     let progress = pushed("restores", "progress", 0, json!({"state": 100, "progress": 0.25, "recordsCount": 250}));
     let overview = seen(&[started.clone(), progress.clone()], &[]);
     let [job] = &overview.jobs[..] else { panic!("one job") };
-    assert_eq!((job.running, job.progress, job.state_word.as_str()), (true, Some(0.25), "Running"));
+    assert_eq!((job.running, job.progress, job.state_word.as_str()), (true, Some(0.25), "Restoring"));
     let topic = &job.topics[0];
     assert_eq!((topic.records_per_second, topic.seconds_left), (Some(2.5), Some(300.0)));
     let done = pushed("restores", "stopped", 0, json!({"state": 800, "progress": 1, "recordsCount": 1_000}));

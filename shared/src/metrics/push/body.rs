@@ -8,6 +8,8 @@ use crate::{job::State, record::Millis};
 
 /// The longest message of a job.
 pub const MESSAGE_CHARS_MAX: usize = 1_000;
+/// So many partitions of a topic have figures of their own.
+pub const PARTITIONS_MAX: usize = 1_000;
 
 /// What a job says of its work on a topic. Everything may be left out; what is left out stays as it was said before in
 /// the same run. Fields with other names are passed over.
@@ -23,8 +25,8 @@ pub struct Body {
     /// Decides between pushes of one timestamp: the greater counts.
     #[serde(skip_serializing_if = "is_zero")]
     pub sequence: u64,
-    /// What the job does, as `backup_state` numbers it: 0 created, 1xx running, 2xx paused, 3xx waiting to try again,
-    /// 8xx done, 9xx failed.
+    /// What the job does, as `backup_state` numbers it: 0 created, 1xx running (102 preparing), 2xx paused, 3xx waiting to
+    /// try again, 8xx done, 9xx failed (903 refused before anything was written).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<u16>")]
     pub state: Option<State>,
@@ -60,6 +62,28 @@ pub struct Body {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "message")]
     #[schemars(length(max = 1_000))]
     pub message: Option<String>,
+    /// The partitions, where the job tells them apart.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "partitions")]
+    #[schemars(length(max = 1_000))]
+    pub partitions: Vec<PartitionFigures>,
+}
+
+/// How far a partition is. Other fields are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionFigures {
+    /// Its number.
+    pub partition: u32,
+    /// How far it is, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>", range(min = 0, max = 1))]
+    pub progress: Option<Ratio>,
+    /// Records that are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_count: Option<u64>,
+    /// Records that there are to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records_total: Option<u64>,
 }
 
 /// A number from 0 to 1.
@@ -113,6 +137,7 @@ impl Body {
             segments_total: self.segments_total.or(earlier.segments_total),
             errors_count: self.errors_count.or(earlier.errors_count),
             message: self.message.or_else(|| earlier.message.clone()),
+            partitions: if self.partitions.is_empty() { earlier.partitions.clone() } else { self.partitions },
         }
     }
 }
@@ -142,6 +167,13 @@ fn message<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
     let is_too_long = message.as_ref().is_some_and(|text| text.chars().count() > MESSAGE_CHARS_MAX);
     let too_long = || serde::de::Error::custom(format!("a message has at most {MESSAGE_CHARS_MAX} characters"));
     if is_too_long { Err(too_long()) } else { Ok(message) }
+}
+
+fn partitions<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PartitionFigures>, D::Error> {
+    let partitions = Vec::<PartitionFigures>::deserialize(deserializer)?;
+    let too_many =
+        || serde::de::Error::custom(format!("at most {PARTITIONS_MAX} partitions have figures of their own"));
+    if partitions.len() > PARTITIONS_MAX { Err(too_many()) } else { Ok(partitions) }
 }
 
 fn is_zero(number: &u64) -> bool {

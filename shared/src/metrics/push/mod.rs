@@ -8,9 +8,9 @@ mod body;
 mod register;
 mod runs;
 
-pub use body::{Body, MESSAGE_CHARS_MAX, Ratio, schema};
+pub use body::{Body, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio, schema};
 pub use register::{KEY, operation, over};
-pub use runs::{Run, RunId, runs};
+pub use runs::{Run, RunId, is_superseded, runs};
 
 use std::{fmt, sync::Arc};
 
