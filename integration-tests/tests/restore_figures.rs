@@ -28,7 +28,8 @@ async fn seen(served: &Served, what: &str, is: impl Fn(&BTreeMap<String, f64>) -
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_is_on_the_metrics_page_while_it_runs_and_when_it_is_done() {
     let kafka = Kafka::shared().await;
-    let serving = Serving::new("restoring", kafka, &RedisServer::shared().await.new_database().url).await;
+    let mut serving = Serving::new("restoring", kafka, &RedisServer::shared().await.new_database().url).await;
+    serving.segment_bytes_max = "40B".to_owned();
     let record = |number: i64| NewRecord::new(format!("v{number}")).partition((number % i64::from(PARTITIONS)) as i32);
     kafka.produce(&serving.topic, (0..RECORDS).map(record).collect()).await;
     let served = serving.serve().await;

@@ -20,5 +20,6 @@ pub mod replication;
 pub mod restore;
 pub mod rollover;
 pub mod runs;
+pub mod schemas;
 pub mod segment;
 pub mod web;

@@ -24,6 +24,8 @@ pub struct Meter {
 pub struct TopicMeter {
     /// Its source partitions that are restored.
     pub partitions: BTreeMap<Partition, PartitionMeter>,
+    /// The same when this run began.
+    pub begun: BTreeMap<Partition, PartitionMeter>,
     /// What failed in this run.
     pub errors: u64,
 }
@@ -75,7 +77,7 @@ impl Meter {
 
     /// A topic is begun.
     pub(crate) fn expect(&self, target: &Arc<str>, partitions: BTreeMap<Partition, PartitionMeter>) {
-        self.by_topic().insert(target.clone(), TopicMeter { partitions, errors: 0 });
+        self.by_topic().insert(target.clone(), TopicMeter { begun: partitions.clone(), partitions, errors: 0 });
     }
 
     /// A transaction is committed.
@@ -167,6 +169,12 @@ impl TopicMeter {
         share(sum(PartitionMeter::done), sum(PartitionMeter::length), done)
     }
 
+    /// The topic when this run began.
+    #[must_use]
+    pub fn as_begun(&self) -> TopicMeter {
+        TopicMeter { partitions: self.begun.clone(), ..TopicMeter::default() }
+    }
+
     /// A sum over the partitions.
     #[must_use]
     pub fn sum(&self, of: fn(&PartitionMeter) -> u64) -> u64 {
@@ -197,7 +205,7 @@ mod tests {
 
     fn topic(partitions: &[PartitionMeter]) -> TopicMeter {
         let partitions = (0..).map(Partition).zip(partitions.iter().cloned()).collect();
-        TopicMeter { partitions, errors: 0 }
+        TopicMeter { partitions, ..TopicMeter::default() }
     }
 
     #[test]

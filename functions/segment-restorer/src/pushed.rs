@@ -1,6 +1,10 @@
 //! Pushing to the event gateway how far each topic is: console and metrics show it. It holds nothing up and fails nothing.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use shared::{
     job::State,
@@ -18,9 +22,16 @@ use crate::{
 
 /// Pushes until the end is told.
 pub(crate) struct Pushed {
+    says: Arc<Says>,
+    _saying: Option<AbortOnDropHandle<()>>,
+}
+
+/// Says what the meter shows.
+struct Says {
     pusher: Pusher,
     meter: Arc<Meter>,
-    _saying: Option<AbortOnDropHandle<()>>,
+    /// The topics whose beginning was told.
+    begun: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Pushed {
@@ -32,20 +43,35 @@ impl Pushed {
         for topic in &prepared.topics {
             pusher.started(&topic.target_name, Body { state: Some(State::INITIALIZING), ..Body::default() });
         }
-        let saying =
-            || AbortOnDropHandle::new(tokio::spawn(say(pusher.clone(), meter.clone(), context.limits.push_every)));
-        let saying = pusher.is_on().then(saying);
-        Pushed { pusher, meter, _saying: saying }
+        let says = Arc::new(Says { pusher, meter, begun: Mutex::default() });
+        let saying = || AbortOnDropHandle::new(tokio::spawn(say(says.clone(), context.limits.push_every)));
+        let saying = says.pusher.is_on().then(saying);
+        Pushed { says, _saying: saying }
     }
 
     /// Tells how it ended, and waits a moment for that to arrive.
     pub(crate) async fn end(self, report: &RestoreReport) {
-        let Pushed { pusher, meter, _saying: saying } = self;
+        let Pushed { says, _saying: saying } = self;
         drop(saying);
         for topic in &report.topics {
-            pusher.stopped(&topic.target, ended(topic, meter.topic(&topic.target)));
+            let meter = says.meter.topic(&topic.target);
+            if let Some(meter) = &meter {
+                says.begin(&topic.target, meter);
+            }
+            says.pusher.stopped(&topic.target, ended(topic, meter));
         }
-        pusher.flush(FLUSH_TIMEOUT).await;
+        says.pusher.flush(FLUSH_TIMEOUT).await;
+    }
+}
+
+impl Says {
+    /// Tells once how far the topic was when this run began. One that failed before has no figures.
+    fn begin(&self, topic: &Arc<str>, shown: &TopicMeter) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shown.partitions.is_empty() && begun.insert(topic.clone()) {
+            let body = Body { state: Some(State::STREAMING), ..figures(&shown.as_begun()) };
+            self.pusher.started(topic, body);
+        }
     }
 }
 
@@ -67,16 +93,11 @@ fn pusher(context: &Context, backup: &str) -> Pusher {
     Pusher::start(context.pushing.as_ref(), Kind::Restores, backup, &context.instance, context.clock.clone())
 }
 
-async fn say(pusher: Pusher, meter: Arc<Meter>, every: Duration) {
-    let mut begun = BTreeSet::new();
+async fn say(says: Arc<Says>, every: Duration) {
     loop {
-        // One that failed before it was begun has no figures yet.
-        for (topic, shown) in meter.topics().into_iter().filter(|(_, shown)| !shown.partitions.is_empty()) {
-            let body = Body { state: Some(State::STREAMING), ..figures(&shown) };
-            match begun.insert(topic.clone()) {
-                true => pusher.started(&topic, body),
-                false => pusher.progress(&topic, body),
-            }
+        for (topic, shown) in says.meter.topics().into_iter().filter(|(_, shown)| !shown.partitions.is_empty()) {
+            says.begin(&topic, &shown);
+            says.pusher.progress(&topic, Body { state: Some(State::STREAMING), ..figures(&shown) });
         }
         tokio::time::sleep(every).await;
     }

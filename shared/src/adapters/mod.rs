@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod lambda;
 pub mod memory;
 pub mod redis;
+pub mod registry;
 pub mod s3;
 pub mod settings;
 pub mod system_clock;

@@ -61,6 +61,8 @@ impl Draft {
         read(self.section("target", &mut settings.target));
         read(self.section("storage", &mut settings.storage));
         read(self.section("redis", &mut settings.redis));
+        read(self.section("schema_registry", &mut settings.schema_registry));
+        read(self.section("target_schema_registry", &mut settings.target_schema_registry));
         read(self.section("backups", &mut settings.backups));
         read(self.section("locations", &mut settings.locations));
         read(self.section("replication", &mut settings.replication));

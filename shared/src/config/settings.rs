@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupName, BackupSettings, EventGatewaySettings, IntegritySettings, KafkaSettings, LambdaSettings, LocationName,
-    Problem, RedisSettings, ReplicationSettings, RetentionSettings, SegmentSettings, StorageSettings, contradictions,
+    Problem, RedisSettings, RegistrySettings, ReplicationSettings, RetentionSettings, SegmentSettings, StorageSettings,
+    contradictions,
     listen::ListenSettings,
     metrics::{BACKBEAT_INTERVAL_S, MetricsSettings},
     secret::Secret,
@@ -38,6 +39,12 @@ pub struct Settings {
     /// Where the figures are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redis: Option<RedisSettings>,
+    /// The schema registry that is backed up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_registry: Option<RegistrySettings>,
+    /// The schema registry that schemas are restored into; absent: that of `schema_registry`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_schema_registry: Option<RegistrySettings>,
     /// The backups, by name.
     pub backups: BTreeMap<BackupName, BackupSettings>,
     /// segment-writer, whatever it writes.
@@ -80,6 +87,20 @@ impl Settings {
     pub fn redis(&self) -> Result<&RedisSettings, Problem> {
         let remedy = "write [redis] url = \"redis://host:6379\", or set REDIS_URL";
         self.redis.as_ref().ok_or_else(|| Problem::missing("redis.url", remedy))
+    }
+
+    /// The schema registry that is backed up, or what to set.
+    pub fn schema_registry(&self) -> Result<&RegistrySettings, Problem> {
+        let remedy = "write [schema_registry] url = \"http://host:8081\", or set HIGHWATER_SCHEMA_REGISTRY_URL";
+        self.schema_registry.as_ref().ok_or_else(|| Problem::missing("schema_registry.url", remedy))
+    }
+
+    /// The schema registry that schemas are restored into, or what to set.
+    pub fn target_schema_registry(&self) -> Result<&RegistrySettings, Problem> {
+        let remedy =
+            "write [target_schema_registry] url = \"http://host:8081\", or set HIGHWATER_TARGET_SCHEMA_REGISTRY_URL";
+        let missing = || Problem::missing("target_schema_registry.url", remedy);
+        self.target_schema_registry.as_ref().or(self.schema_registry.as_ref()).ok_or_else(missing)
     }
 
     /// The backups, of which there must be one.

@@ -7,5 +7,6 @@ pub mod event_gateway;
 pub mod invoker;
 pub mod objects;
 pub mod records;
+pub mod registry;
 pub mod store;
 pub mod transactions;

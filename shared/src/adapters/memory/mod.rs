@@ -5,4 +5,5 @@ pub mod event_gateway;
 pub mod faults;
 pub mod kafka;
 pub mod objects;
+pub mod registry;
 pub mod store;
