@@ -286,11 +286,8 @@ mod tests {
     fn each_state_of_a_run_is_one_of_kannikas() {
         let word = |event, state: Option<u16>| {
             let body = state.map_or(json!({}), |state| json!({"state": state}));
-            let registers: Vec<_> = hashes([operation(&push("u", "copy", event, 1, body))].into_iter())
-                .remove(KEY)
-                .unwrap()
-                .into_values()
-                .collect();
+            let registers: Vec<_> =
+                hashes([operation(&push("u", "copy", event, 1, body))]).remove(KEY).unwrap().into_values().collect();
             let runs = runs(&registers);
             RestoreState::of(&runs.values().next().unwrap()["copy"]).to_string()
         };
