@@ -87,12 +87,31 @@ pub enum Failure {
     /// The backup cannot be verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// A location cannot be verified.
+    #[error("location {name} cannot be verified")]
+    Location {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<VerifyError>,
+    },
     /// What was asked makes no sense here.
     #[error("{0}")]
     Usage(String),
     /// Nothing can be written to standard output.
     #[error("standard output cannot be written")]
     Output(#[source] std::io::Error),
+}
+
+/// What to look at where a location does not answer.
+const LOCATION_REMEDY: &str =
+    "start it, or correct url, endpoint_url, region or credentials in its section [locations.<name>]";
+
+fn is_away(error: &VerifyError) -> bool {
+    let (VerifyError::Objects(error) | VerifyError::Archive(ArchiveError::Objects(error))) = error else {
+        return false;
+    };
+    matches!(error, ObjectsError::Unavailable { .. })
 }
 
 impl Failure {
@@ -121,6 +140,7 @@ impl Failure {
                 VerifyError::Objects(ObjectsError::Unavailable { .. })
                 | VerifyError::Archive(ArchiveError::Objects(ObjectsError::Unavailable { .. })),
             ) => Some(STORAGE_REMEDY),
+            Failure::Location { source, .. } if is_away(source) => Some(LOCATION_REMEDY),
             Failure::Records(RecordsError::Unavailable { .. })
             | Failure::Verify(VerifyError::Records(RecordsError::Unavailable { .. })) => Some(KAFKA_REMEDY),
             Failure::Store(StoreError::Unavailable { .. })

@@ -46,10 +46,13 @@ pub(crate) async fn bring_segment(
 ) -> Result<Copied, CopyError> {
     let folder = &asked.key[..=asked.key.rfind('/').unwrap_or(0)];
     let chain = known_chain(location, sides.source, asked.backup, asked.place, folder).await?;
-    controls::bring_claim(location, sides, &chain).await?;
-    let mut floor_came = false;
+    let (mut floor_came, mut is_claimed) = (false, false);
     loop {
         let end = look(location, sides, &chain, asked.cuts).await?;
+        if !is_claimed {
+            controls::bring_claim(location, sides, &chain, end.frontier.last_base.is_none()).await?;
+            is_claimed = true;
+        }
         match next_step(sides, &chain, &end, asked).await? {
             Step::Passed => return passed(location, sides, &chain, &end, asked).await,
             Step::Put(segment) => {

@@ -60,11 +60,17 @@ pub(crate) async fn identity(
     })
 }
 
-/// Copies the owner and a claim, which never change, unless they are known to be there.
-pub(crate) async fn bring_claim(location: &Location, sides: Sides<'_>, chain: &ChainIdentity) -> Result<(), CopyError> {
+/// Copies the owner and a claim, which never change, unless they are known to be there. Where nothing of the chain is there what is
+/// known counts for nothing: the location may have been emptied.
+pub(crate) async fn bring_claim(
+    location: &Location,
+    sides: Sides<'_>,
+    chain: &ChainIdentity,
+    is_empty: bool,
+) -> Result<(), CopyError> {
     let claim = keys::incarnation(&chain.backup, &chain.topic, chain.incarnation);
     for key in [keys::owner(&chain.backup), claim] {
-        if location.controls.lock().await.contains(&key) {
+        if !is_empty && location.controls.lock().await.contains(&key) {
             continue;
         }
         bring_unchanging(sides, &key).await?;

@@ -124,7 +124,7 @@ async fn of_storage(location: &Location, sides: Sides<'_>, key: &str, watch: &Wa
         Place::Owner | Place::Claim(_) => controls::bring_unchanging(sides, key).await,
         Place::AcceptedLoss(place) => {
             let chain = controls::identity(sides.source, backup, &place).await?;
-            controls::bring_claim(location, sides, &chain).await?;
+            controls::bring_claim(location, sides, &chain, false).await?;
             sides.copy(key).mutable().await
         }
         Place::Floor(place) => {

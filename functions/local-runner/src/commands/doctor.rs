@@ -7,12 +7,15 @@ use serde::Serialize;
 use shared::{
     adapters::{
         connect::{self, KAFKA_REMEDY, REDIS_REMEDY, STORAGE_REMEDY, StartError},
-        instance, settings,
+        instance,
+        s3::probe,
+        settings,
         system_clock::SystemClock,
     },
     archive::{self, reading::holdings},
     config::Settings,
     ports::{
+        clock::Clock as _,
         objects::{Objects, ObjectsError, PutCondition, clock_warning},
         records::{Kafka, Topic},
         store::{Query, Store},
@@ -71,6 +74,7 @@ pub(super) async fn run(config: Option<&str>, args: OutputArgs) -> Result<Verdic
         race(objects.clone(), &mut examined).await;
         clock(&*objects, &mut examined);
     }
+    locations(&settings, &mut examined).await;
     if let Some(store) = examined.connected("redis", store, REDIS_REMEDY) {
         answers_in_time(&*store, &mut examined).await;
     }
@@ -210,6 +214,25 @@ async fn race(objects: Arc<dyn Objects>, examined: &mut Examined) {
             let detail = format!("of {RACERS} creates of one object at once {won} succeeded");
             let remedy = "choose a store with atomic If-None-Match, as AWS S3 and MinIO have it: else two writers can overwrite each other";
             examined.add("conditional writes", Outcome::Wrong, detail, Some(remedy));
+        }
+    }
+}
+
+/// Each location that is replicated to answers, and creates an object once only.
+async fn locations(settings: &Settings, examined: &mut Examined) {
+    let stores = match connect::locations(settings).await {
+        Ok(stores) => stores,
+        Err(error) => return examined.wrong("location", &error, "correct its section"),
+    };
+    for (name, objects) in stores {
+        let nonce = SystemClock.now().0.unsigned_abs() ^ u64::from(std::process::id());
+        match probe::probe(&*objects, &format!("location {name}"), nonce).await {
+            Ok(()) => examined.good("location", format!("{name} answers, and creates an object once only")),
+            Err(error) => {
+                let remedy =
+                    format!("start it, or correct section locations.{name}: url, endpoint_url, region, credentials");
+                examined.wrong("location", &error, &remedy);
+            }
         }
     }
 }

@@ -37,7 +37,10 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
     let mut context = Context::new(settings, objects, kafka, store, clock, &instance::name(&SystemClock));
     context.progress = Arc::new(Bar::default());
     let input = Verify { backup: args.storage.backup, deep: args.deep, repair: args.repair, deadline: None };
-    let verified = handle(input, &context).await?;
+    let verified = handle(input, &context).await.map_err(|source| match args.location {
+        Some(name) => Failure::Location { name, source: Box::new(source) },
+        None => source.into(),
+    })?;
     output::print(&verified, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
 }

@@ -6,7 +6,7 @@ use shared::{
     archive,
     ports::{
         clock::Clock as _,
-        objects::{GetRange, Objects as _, PutCondition},
+        objects::{GetRange, ListRequest, Objects as _, PutCondition},
     },
     record::{Millis, Offset, Partition},
     replication::{Known, ReasonKind, State, Wanted},
@@ -197,4 +197,17 @@ async fn what_was_copied_while_it_was_looked_for_is_not_asked_for_again() {
     let queue = world.context.queue();
     assert_eq!(queue.enqueue(vec![wanted(began)]).await.unwrap(), 0);
     assert_eq!(queue.enqueue(vec![wanted(world.clock.now())]).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_location_that_was_emptied_is_a_whole_backup_again_with_the_next_segment() {
+    let world = World::new();
+    world.back_up(0, 2).await;
+    world.drain().await;
+    for entry in world.there.inner.list(ListRequest::prefix("")).await.unwrap().objects {
+        world.there.inner.delete(&entry.key).await.unwrap();
+    }
+    world.back_up(0, 1).await;
+    world.drain().await;
+    world.assert_whole().await;
 }
