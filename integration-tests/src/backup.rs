@@ -127,7 +127,6 @@ pub async fn event(function: &Arc<Context>, topic: &str, partition: i32, records
     let arrived = Arrived {
         item: format!("{topic}-{partition}"),
         partition: TopicPartition::new(topic, partition),
-        records: records.to_vec(),
         offsets: Some((first.offset, last.offset)),
     };
     let event = Event { arrived: vec![arrived], ..Event::default() };

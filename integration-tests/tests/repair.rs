@@ -77,6 +77,17 @@ fn json(output: &Output) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_backup_makes_its_figures_known_so_that_verify_finds_nothing_wrong_although_no_meter_ever_ran() {
+    let mut test = Test::new("first").await;
+    test.produce(10).await;
+    let backup = test.serving.run(&["backup"]).await;
+    assert!(backup.status.success(), "{backup:?}");
+    assert_eq!(test.register(RegisterKind::Heads).await.order[1], 10);
+    let verified = test.serving.verify().await;
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn registers_that_were_deleted_raised_lowered_or_made_up_are_put_right_and_a_missing_tail_is_not() {
     let mut test = Test::new("repair").await;
     test.produce(10).await;

@@ -78,11 +78,6 @@ fn without_compare_and_set_the_simulation_fails() {
 }
 
 #[test]
-fn without_the_frontier_check_the_simulation_fails() {
-    bites(Guards { writer: Protections { frontier_check: false, ..Protections::ALL }, ..Guards::ALL });
-}
-
-#[test]
 fn without_the_topic_id_check_the_simulation_fails() {
     bites(Guards { writer: Protections { topic_id_check: false, ..Protections::ALL }, ..Guards::ALL });
 }

@@ -2,6 +2,7 @@
 
 use backup_control::ControlError;
 use backup_verifier::VerifyError;
+use lag_monitor::MonitorError;
 use segment_restorer::RestoreError;
 use segment_writer::WriteError;
 use shared::{
@@ -81,6 +82,9 @@ pub enum Failure {
     /// The backup cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The figures cannot be refreshed.
+    #[error(transparent)]
+    Monitor(#[from] MonitorError),
     /// Nothing can be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),

@@ -28,7 +28,7 @@ use shared::{
 };
 
 use crate::{
-    WriteError, error::Remedy, memory::Memory, offsets::Offsets, open::OpenChain, outbox::Outbox, permits::Permits,
+    WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox, permits::Permits,
     progress::Said, topics::Topics,
 };
 
@@ -155,16 +155,12 @@ impl Limits {
 /// The checks that the simulation takes out one at a time. Always [`Protections::ALL`] in a packaged binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protections {
-    /// What an event brought is pulled from the frontier on, never appended as it came.
-    pub frontier_check: bool,
     /// A segment is stored only if its topic still has the id under which it was read.
     pub topic_id_check: bool,
     /// Offsets are committed behind durable segments only.
     pub commit_after_durable: bool,
     /// The floor is read again behind a segment: one that was put below it is none.
     pub floor_check: bool,
-    /// Offsets are committed behind that reading only.
-    pub commit_after_floor_check: bool,
     /// What was stored without knowing of an accepted loss does not exist, and is not acknowledged.
     pub cuts: bool,
     /// The last stored record is compared with the log before anything is added.
@@ -174,11 +170,9 @@ pub struct Protections {
 impl Protections {
     /// Every one.
     pub const ALL: Protections = Protections {
-        frontier_check: true,
         topic_id_check: true,
         commit_after_durable: true,
         floor_check: true,
-        commit_after_floor_check: true,
         cuts: true,
         history_check: true,
     };

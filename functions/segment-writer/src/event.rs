@@ -7,7 +7,7 @@ use shared::{
     chain::planner::{EventPlan, plan_event},
     ports::records::{LogBounds, RecordsError},
     record::{
-        Millis, Offset, Record, TopicPartition,
+        Millis, Offset, TopicPartition,
         kafka_event::{Batch, KafkaEvent, PartialAnswer, UndecodedRecord},
     },
 };
@@ -15,9 +15,6 @@ use shared::{
 use crate::{
     Backup, Context, WriteError,
     drain::{Target, close_at, pull},
-    open::open,
-    report::Reporter,
-    writer::PartitionWriter,
 };
 
 /// What an event brought, partition by partition.
@@ -38,8 +35,6 @@ pub struct Arrived {
     pub item: String,
     /// Which partition.
     pub partition: TopicPartition,
-    /// Its records that could be decoded, ascending by offset.
-    pub records: Vec<Record>,
     /// The least and the greatest offset of all records, decoded or not. `None`: no record tells its offset, so that the
     /// partition is pulled to the end of its log.
     pub offsets: Option<(Offset, Offset)>,
@@ -47,12 +42,7 @@ pub struct Arrived {
 
 impl From<KafkaEvent> for Event {
     fn from(event: KafkaEvent) -> Self {
-        let arrived = |batch: Batch| Arrived {
-            offsets: batch.offsets(),
-            item: batch.item,
-            partition: batch.partition,
-            records: batch.records,
-        };
+        let arrived = |batch: Batch| Arrived { offsets: batch.offsets(), item: batch.item, partition: batch.partition };
         Event { arrived: event.batches.into_iter().map(arrived).collect(), lost: event.lost, deadline: None }
     }
 }
@@ -120,11 +110,10 @@ async fn take_all(
     for (arrived, bounds) in &arrived {
         let taken = match close_at {
             Some(at) if at <= context.clock.now() => Err(out_of_time(arrived)),
-            _ => take(context, backup, arrived, bounds.clone()).await,
+            _ => take(arrived, bounds.clone()),
         };
         match taken {
-            Ok(None) => {}
-            Ok(Some(taken)) => {
+            Ok(taken) => {
                 wanted.push((*arrived, taken.acknowledged_at));
                 let partition = arrived.partition.clone();
                 pulls.push(Target { partition, end: Ok(taken.pull_to), waiting: None });
@@ -203,37 +192,18 @@ impl EventReport {
     }
 }
 
-/// Answers what to pull for one partition; `None`: nothing. What an event brought is never stored as it came:
-/// it does not tell its topic's id, what was left out between its records, whether they were committed, or whether the
-/// mapping converted them.
-async fn take(
-    context: &Arc<Context>,
-    backup: &Arc<Backup>,
-    arrived: &Arrived,
-    bounds: Bounds,
-) -> Result<Option<Taken>, WriteError> {
+/// What to pull for one partition. What an event brought is never stored as it came: it does not tell its topic's id, what
+/// was left out between its records, whether they were committed, or whether the mapping converted them.
+fn take(arrived: &Arrived, bounds: Bounds) -> Result<Taken, WriteError> {
     let LogBounds { stable_end, high_watermark, .. } = bounds?;
-    let up_to = |pull_to, acknowledged_at| Ok(Some(Taken { pull_to, acknowledged_at }));
-    let Some((_, last)) = arrived.offsets else { return up_to(stable_end, stable_end) };
-    if !context.protections.frontier_check {
-        return append(context, backup, arrived).await.map(|()| None);
-    }
-    match plan_event(stable_end, high_watermark, last) {
-        EventPlan::Pull { to } => up_to(to, to),
-        EventPlan::Uncommitted => up_to(stable_end, last.next()),
+    let to_the_end = Taken { pull_to: stable_end, acknowledged_at: stable_end };
+    let Some((_, last)) = arrived.offsets else { return Ok(to_the_end) };
+    Ok(match plan_event(stable_end, high_watermark, last) {
+        EventPlan::Pull { to } => Taken { pull_to: to, acknowledged_at: to },
+        EventPlan::Uncommitted => Taken { acknowledged_at: last.next(), ..to_the_end },
         EventPlan::Foreign => {
             tracing::warn!(partition = %arrived.partition, %last, log_end = %high_watermark, "records at or above the log's end are not this log's: pulling what the log has");
-            up_to(stable_end, stable_end)
+            to_the_end
         }
-    }
-}
-
-/// Stores records as an event brought them, wherever the frontier is: what must never be done, for the simulation that
-/// shows why.
-async fn append(context: &Arc<Context>, backup: &Arc<Backup>, arrived: &Arrived) -> Result<(), WriteError> {
-    let open = open(context, backup, &arrived.partition).await?.writable()?;
-    let mut reporter = Reporter::new(context.clock.now());
-    let mut writer = PartitionWriter::new(context, backup, open);
-    writer.append(arrived.records.clone(), None, &mut reporter).await?;
-    writer.seal(&mut reporter).await
+    })
 }

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Backup, Context, WriteError,
     memory::LaneSize,
-    open::{OpenOutcome, open},
+    open::open,
+    opened::OpenOutcome,
     report::{Reporter, Voice},
     unanswered::Unanswered,
     writer::PartitionWriter,

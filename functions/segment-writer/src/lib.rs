@@ -7,6 +7,8 @@
 //! `session` feeds the lanes from one consumer, `lane` runs one partition, `writer` holds its unfinished segment of what
 //! `sift` leaves of the records, `storing` has a closed one on its way to the storage, `seal` makes it durable.
 
+mod accept;
+mod believed;
 mod blocking;
 mod coalesce;
 pub mod context;
@@ -19,6 +21,7 @@ mod lane;
 mod memory;
 mod offsets;
 mod open;
+mod opened;
 mod outbox;
 mod pause;
 mod permits;
@@ -38,13 +41,13 @@ mod topics;
 mod unanswered;
 mod writer;
 
+pub use accept::{MissingTail, accept, missing_tails};
 pub use context::{Backup, Context, Limits, Protections};
 pub use drain::{Drain, DrainReport, PartitionReport, Shard, Waiting};
 pub use error::WriteError;
 pub use event::{Arrived, Event, EventReport, ItemFailure};
 pub use follow::follow;
 pub use input::{Input, InputError};
-pub use tail::{MissingTail, accept, missing_tails};
 
 use std::sync::Arc;
 

@@ -1,58 +1,22 @@
 //! Opening a chain: which incarnation, where it ends, and whether it may be written at all.
 
 use shared::{
-    archive::{self, AcceptedLosses, ArchiveError, StoredFloor},
-    chain::{ChainIdentity, Frontier},
+    archive::{self, ArchiveError},
+    chain::ChainIdentity,
     ports::records::Topic,
     record::TopicPartition,
 };
 
-use crate::{Backup, Context, WriteError, replicate, stale, tail};
-
-/// A chain that may be written.
-#[derive(Debug, Clone)]
-pub struct OpenChain {
-    /// Which.
-    pub chain: ChainIdentity,
-    /// Where it ends.
-    pub frontier: Frontier,
-    /// Where it begins.
-    pub floor: StoredFloor,
-    /// The losses of its tail that were accepted.
-    pub accepted: AcceptedLosses,
-    /// Grows with every opening: whose word counts about the chain's state.
-    pub owner_epoch: u64,
-}
-
-/// A chain that was opened, and why nothing may be written to it nevertheless.
-#[derive(Debug)]
-pub struct OpenOutcome {
-    /// The chain.
-    pub open: OpenChain,
-    /// That its tail is missing.
-    pub missing: Option<WriteError>,
-}
-
-impl OpenOutcome {
-    /// The chain, if it may be written.
-    pub fn writable(self) -> Result<OpenChain, WriteError> {
-        self.missing.map_or(Ok(self.open), Err)
-    }
-}
+use crate::{
+    Backup, Context, WriteError,
+    opened::{OpenChain, OpenOutcome, Purpose},
+    replicate, stale, tail,
+};
 
 /// Opens the chain of a partition of the topic that has this name now. Where its tail is missing (C5), that is the error,
 /// and the chain beside it, for whoever must say so.
 pub async fn open(context: &Context, backup: &Backup, partition: &TopicPartition) -> Result<OpenOutcome, WriteError> {
     open_to(Purpose::Write, context, backup, partition).await
-}
-
-/// What a chain is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// To go on writing it, also behind a loss that was accepted.
-    Write,
-    /// To look at it.
-    Look,
 }
 
 /// The same, for a purpose.

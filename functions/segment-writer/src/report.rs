@@ -8,7 +8,7 @@ use shared::{
     record::{Millis, Offset},
 };
 
-use crate::{Context, context::Work, open::OpenChain};
+use crate::{Context, context::Work, opened::OpenChain};
 
 /// After so many refreshes of silence a state is no longer true (design.md, "States").
 const REFRESHES_OF_SILENCE: u32 = 3;

@@ -20,7 +20,7 @@ use shared::{
     segment::EncodedSegment,
 };
 
-use crate::{Backup, Context, WriteError, open::OpenChain, replicate, report::Reporter, stale};
+use crate::{Backup, Context, WriteError, opened::OpenChain, replicate, report::Reporter, stale};
 
 /// How often a PUT is tried again that met a concurrent write (409).
 const CONFLICTS_MAX: u32 = 5;
@@ -46,9 +46,6 @@ pub async fn seal(
     crash::point("before-put");
     let stored = put(context, open, &segment, &partition).await?;
     crash::point("after-put");
-    if !context.protections.commit_after_floor_check {
-        commit(context, backup, &open.chain, segment.metadata.next).await;
-    }
     let newer = look_behind(context, backup, open, base, &partition).await?;
     open.frontier = Frontier::behind(&segment.metadata, size_bytes, open.accepted.steps());
     context.remember(open);

@@ -6,7 +6,7 @@ use shared::{
     record::Offset,
 };
 
-use crate::{Backup, Context, WriteError, open::OpenChain, tail};
+use crate::{Backup, Context, WriteError, believed::is_believed, opened::OpenChain};
 
 /// Whether the losses are still those that the chain was opened with. Where they are not, a segment that was just put at
 /// `base` is not acknowledged: what becomes of it is seen by opening the chain again. One that is stale is deleted.
@@ -31,7 +31,7 @@ pub(crate) async fn check(
 /// Deletes segments that are stale in this chain. Nobody needs that: one that stays is passed over by all.
 pub(crate) async fn sweep(context: &Context, backup: &Backup, open: &OpenChain, stale: &[String]) {
     let partition = open.chain.topic_partition();
-    if stale.is_empty() || !tail::is_believed(backup, &open.chain, &open.accepted) {
+    if stale.is_empty() || !is_believed(backup, &open.chain, &open.accepted) {
         return;
     }
     tracing::warn!(%partition, ?stale, "deleting segments of writers that did not know of an accepted loss");
@@ -43,5 +43,5 @@ pub(crate) async fn sweep(context: &Context, backup: &Backup, open: &OpenChain, 
 /// Whether segments are cut off by somebody without the key, where there is one: then nothing goes on there.
 pub(crate) fn is_cut_by_others(backup: &Backup, open: &OpenChain, stale: &[String]) -> bool {
     let AcceptedLosses { losses, .. } = &open.accepted;
-    !stale.is_empty() && !losses.is_empty() && !tail::is_believed(backup, &open.chain, &open.accepted)
+    !stale.is_empty() && !losses.is_empty() && !is_believed(backup, &open.chain, &open.accepted)
 }

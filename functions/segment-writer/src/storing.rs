@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use crate::{
-    Backup, Context, WriteError, context::Work, open::OpenChain, report::Reporter, seal::seal, unanswered::Unanswered,
+    Backup, Context, WriteError, context::Work, opened::OpenChain, report::Reporter, seal::seal, unanswered::Unanswered,
 };
 
 /// A segment on its way. Dropped, it is given up, as a crash would.

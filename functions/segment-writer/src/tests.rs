@@ -164,7 +164,6 @@ fn arrived(offsets: std::ops::Range<i64>) -> Arrived {
         item: "orders-0".into(),
         partition: orders(),
         offsets: Some((Offset(offsets.start), Offset(offsets.end - 1))),
-        records: offsets.map(record).collect(),
     }
 }
 
@@ -341,21 +340,6 @@ async fn an_event_with_records_of_an_open_transaction_comes_again_and_what_is_co
     assert_eq!(world.stored().await, [0, 1]);
     world.kafka.commit_transaction(open);
     assert_eq!(world.event(0..3).await, [0, 1, 2]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn records_that_an_event_leaves_out_are_stored() {
-    let world = World::new();
-    world.kafka.create("orders", 1, &[]);
-    world.append(1);
-    assert!(world.drain().await.complete());
-    world.append(5);
-    let mut filtered = arrived(1..6);
-    filtered.records.drain(1..4);
-    handle(Input::Event(Event { arrived: vec![filtered], ..Event::default() }), &world.context(&["main"]))
-        .await
-        .unwrap();
-    assert_eq!(world.stored().await, [0, 1, 2, 3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use shared::{
     segment::{EncodedSegment, SegmentMetadata},
 };
 
-use crate::open::OpenChain;
+use crate::opened::OpenChain;
 
 /// The segment.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{
     Backup, Context, WriteError, blocking,
     memory::{self, Held},
-    open::OpenChain,
+    opened::OpenChain,
     permits::Permits,
     report::Reporter,
     seal::commit_passed,

@@ -7,7 +7,10 @@ use shared::{
     adapters::memory::store::MemoryStore,
     archive::{self, SegmentEntry},
     chain::{ChainIdentity, Floor, Totals, keys},
-    metrics::{registers::epoch, standing},
+    metrics::{
+        registers::{self, epoch},
+        standing,
+    },
     ports::{
         objects::Objects,
         records::{Fetched, Log as _},
@@ -199,7 +202,7 @@ pub async fn standings(world: &World, rng: &mut StdRng) -> Result<(), String> {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new(world.clock.clone()));
     let store = if world.guards.registers { memory } else { Arc::new(ForgetfulStore::new(memory)) };
     for message in messages {
-        let operations = standing::registers(&message).map_err(|e| format!("a standing of ours is refused: {e}"))?;
+        let operations = registers::of_message(&message).map_err(|e| format!("a standing of ours is refused: {e}"))?;
         text(store.apply(&[], &operations).await)?;
     }
     let backups = [Arc::from("main")];

@@ -3,7 +3,6 @@
 use super::{
     BackupName, BackupSettings, Problem, Settings,
     listen::{Listen, ListenSettings},
-    settings::bad,
     units::{ByteSize, Span},
 };
 use crate::segment::Compression;
@@ -36,13 +35,13 @@ fn of_backup(name: &BackupName, backup: &BackupSettings, memory: ByteSize) -> Ve
     if !topics.include.is_empty() && topics.takes_nothing() {
         let excluded: Vec<String> = topics.exclude.iter().map(ToString::to_string).collect();
         let why = "takes out everything that topics.include takes in: this backup would have no topic";
-        problems.push(bad(&setting("topics.exclude"), &format!("{excluded:?}"), why));
+        problems.push(Problem::bad(&setting("topics.exclude"), &format!("{excluded:?}"), why));
     }
     if segment.compression == Compression::None && segment.bytes_max > memory {
         let why = format!(
             "is more than writer.memory_bytes_max = {memory}, what a process has for records and unfinished segments, so that no segment could become as large"
         );
-        problems.push(bad(&setting("segment.bytes_max"), &segment.bytes_max.to_string(), &why));
+        problems.push(Problem::bad(&setting("segment.bytes_max"), &segment.bytes_max.to_string(), &why));
     }
     problems
 }
@@ -78,7 +77,7 @@ fn of_listeners(listen: &ListenSettings) -> Vec<Problem> {
     for (index, (name, at)) in all.iter().enumerate() {
         for (other, _) in all[..index].iter().filter(|(_, other)| meet(at, other)) {
             let why = format!("is the port of listen.{other} too: give each its own, or set one to \"off\"");
-            problems.push(bad(&format!("listen.{name}"), &format!("{:?}", at.to_string()), &why));
+            problems.push(Problem::bad(&format!("listen.{name}"), &format!("{:?}", at.to_string()), &why));
         }
     }
     problems
@@ -97,7 +96,7 @@ fn meet(one: &Listen, other: &Listen) -> bool {
 fn of_topics(settings: &Settings) -> Option<Problem> {
     let topic = &settings.metrics.topic;
     let why = "is the topic of objects to replicate: its messages are no metrics";
-    (*topic == settings.replication.topic).then(|| bad("metrics.topic", &format!("{topic:?}"), why))
+    (*topic == settings.replication.topic).then(|| Problem::bad("metrics.topic", &format!("{topic:?}"), why))
 }
 
 /// Half a pair of keys.
@@ -125,7 +124,7 @@ fn of_locations(settings: &Settings) -> Vec<Problem> {
         .filter(|(_, location)| location.url == storage.url && location.endpoint_url == storage.endpoint_url);
     same.map(|(name, location)| {
         let why = "is storage.url: a location is another place than the one that is copied";
-        bad(&format!("locations.{name}.url"), &format!("{:?}", location.url.to_string()), why)
+        Problem::bad(&format!("locations.{name}.url"), &format!("{:?}", location.url.to_string()), why)
     })
     .collect()
 }

@@ -106,9 +106,11 @@ impl KafkaSettings {
                 "kafka.bootstrap_servers",
                 "write [kafka] bootstrap_servers = \"host:9092\" or msk_cluster_arn, or set KAFKA_BOOTSTRAP_SERVERS",
             )),
-            (Some(servers), Some(_)) => {
-                Some(bad("bootstrap_servers", servers, "kafka.msk_cluster_arn is set as well: leave one of them out"))
-            }
+            (Some(servers), Some(_)) => Some(Problem::bad(
+                "kafka.bootstrap_servers",
+                servers,
+                "kafka.msk_cluster_arn is set as well: leave one of them out",
+            )),
             _ => None,
         }
     }
@@ -137,16 +139,11 @@ impl KafkaSettings {
             (record.0 == 0, "record_bytes_max", record.to_string(), "must be more than nothing"),
             (record > RECORD_BYTES_MAX, "record_bytes_max", record.to_string(), "must be 1GiB or less"),
         ];
-        checks.into_iter().filter(|(wrong, ..)| *wrong).map(|(_, key, value, why)| bad(key, &value, why)).collect()
-    }
-}
-
-fn bad(key: &str, value: &str, why: &str) -> Problem {
-    Problem::BadValue {
-        setting: format!("kafka.{key}"),
-        value: Some(value.to_owned()),
-        why: why.to_owned(),
-        hint: None,
+        checks
+            .into_iter()
+            .filter(|(wrong, ..)| *wrong)
+            .map(|(_, key, value, why)| Problem::bad(&format!("kafka.{key}"), &value, why))
+            .collect()
     }
 }
 

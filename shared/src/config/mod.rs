@@ -7,6 +7,7 @@
 //! ones all come from them. Nothing here reads a file or the environment: `adapters::settings` does.
 
 pub mod backups;
+mod checks;
 mod contradictions;
 pub mod environment;
 mod event_gateway;

@@ -48,6 +48,16 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// A value that does not fit, and why.
+    pub(super) fn bad(setting: &str, value: &str, why: &str) -> Self {
+        Problem::BadValue {
+            setting: setting.to_owned(),
+            value: Some(value.to_owned()),
+            why: why.to_owned(),
+            hint: None,
+        }
+    }
+
     /// A value that does not fit; credentials in it are hidden, in the reason as well.
     pub(super) fn bad_value(
         setting: String,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, settings::bad, units::ByteSize};
+use super::{Problem, units::ByteSize};
 
 /// With less, every fetch would close segments early.
 const MEMORY_BYTES_MIN: ByteSize = ByteSize::mib(1);
@@ -29,6 +29,6 @@ impl WriterSettings {
     pub(super) fn problems(&self) -> Option<Problem> {
         let memory = self.memory_bytes_max;
         let why = format!("must be {MEMORY_BYTES_MIN} or more");
-        (memory < MEMORY_BYTES_MIN).then(|| bad("writer.memory_bytes_max", &memory.to_string(), &why))
+        (memory < MEMORY_BYTES_MIN).then(|| Problem::bad("writer.memory_bytes_max", &memory.to_string(), &why))
     }
 }

@@ -6,8 +6,8 @@ use super::{
         keys::{self, ObjectCounter, Pending, SiteCounter, Windows},
         message::{self, Change, Counts, Decoded, EventKind, OperationRef},
     },
+    registers,
     replication::counters::{self, Said},
-    standing,
 };
 use crate::{
     ports::store::{Contribution, Operation},
@@ -46,7 +46,7 @@ pub const REASONS: [&str; 14] = [
 pub fn of_record(record: &Record, windows: Windows) -> Vec<Operation> {
     match message::decode(record.value.as_deref()) {
         Decoded::Change(change) => of_change(&change, record.timestamp, windows),
-        Decoded::Ours(value) => standing::registers(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
+        Decoded::Ours(value) => registers::of_message(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
         Decoded::Skipped => Vec::new(),
         Decoded::Malformed(malformed) => vec![rejected(malformed.reason())],
     }

@@ -19,7 +19,6 @@ use crate::{
         objects::{ErrorKind, Operation as Request},
         records,
         records::Retention,
-        store::Operation,
     },
     record::{Millis, Offset, Partition, TopicId},
 };
@@ -299,14 +298,6 @@ struct Envelope<'a> {
 
 fn fields<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, Reason> {
     T::deserialize(value).map_err(|error| Reason::malformed(&error))
-}
-
-/// What a message of extension `backup` means for the store: the seam that metrics-consumer's fold calls.
-///
-/// # Errors
-/// Why the message is to be counted and skipped.
-pub fn registers(value: &Value) -> Result<Vec<Operation>, Reason> {
-    Ok(super::registers::operations(&Message::decode(value)?))
 }
 
 impl Standing {

@@ -14,8 +14,8 @@ use shared::{
         registers::{
             Epoch, TopicRegisters,
             epoch::{Snapshot, queries, snapshots},
+            of_message,
         },
-        standing::registers,
         view::{TopicView, view},
     },
     ports::{
@@ -113,7 +113,7 @@ impl World {
     /// The same, from an offset of it.
     pub async fn carry_from(&mut self, from: Offset) {
         for message in self.messages_from(from).await {
-            self.store.apply(&[], &registers(&message).unwrap()).await.unwrap();
+            self.store.apply(&[], &of_message(&message).unwrap()).await.unwrap();
         }
         self.carried = self.end_of_metrics().await;
     }

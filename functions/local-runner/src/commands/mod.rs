@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod dev;
 mod doctor;
+mod figures;
 mod find;
 mod groups;
 mod health;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::job::State;
 
 use super::{Command, Lane, LaneSummary, Until};
-use crate::{WriteError, context::Work, error::Remedy, open::OpenChain};
+use crate::{WriteError, context::Work, error::Remedy, opened::OpenChain};
 
 impl Lane {
     /// Works until the end, whatever happens on the way. Answers what was done, and why that was not all.

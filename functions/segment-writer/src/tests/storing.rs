@@ -13,7 +13,7 @@ async fn writer(world: &World) -> PartitionWriter {
     let context = world.context(&["main"]);
     let mut backup = Backup::clone(&context.backups[0]);
     backup.rollover.bytes_max = 10 * record(0).size_bytes();
-    let open = open(&context, &backup, &orders()).await.unwrap().writable().unwrap();
+    let open = open(&context, &backup, &orders()).await.unwrap().open;
     PartitionWriter::new(&context, &Arc::new(backup), open)
 }
 

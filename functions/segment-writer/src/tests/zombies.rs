@@ -49,7 +49,7 @@ impl Zombie {
     /// It has opened the chain and read what is behind it.
     async fn of(context: Arc<Context>, world: &World, count: i64) -> Self {
         let backup = context.backups[0].clone();
-        let open = open(&context, &backup, &orders()).await.unwrap().writable().unwrap();
+        let open = open(&context, &backup, &orders()).await.unwrap().open;
         let mut writer = PartitionWriter::new(&context, &backup, open);
         world.append(usize::try_from(count).unwrap());
         let from = writer.position().0;

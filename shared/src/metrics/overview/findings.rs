@@ -282,7 +282,7 @@ fn silent_observer(backup: &Backup<'_>, known: &Known<'_>) -> Option<Finding> {
 pub(super) fn of_runs(known: &Known<'_>) -> Vec<Finding> {
     let mut failed = vec![];
     let mut silent = vec![];
-    for (id, topics) in known.runs.iter().filter(|(id, _)| !super::jobs::is_shown_elsewhere(id, known)) {
+    for (id, topics) in known.runs.iter().filter(|(id, _)| !known.shows_elsewhere(id)) {
         let subject = |detail: String| Subject { name: format!("{} {}", id.kind, id.name), detail };
         let is_latest = |topic: &str, run: &Run| !push::is_superseded(known.runs, id, topic, run);
         if let Some((topic, run)) = topics.iter().find(|(topic, run)| has_failed(run) && is_latest(topic, run)) {

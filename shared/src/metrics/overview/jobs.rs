@@ -81,16 +81,11 @@ pub struct JobTopicRow {
 
 /// The rows, the latest first.
 pub(super) fn rows(known: &Known<'_>) -> Vec<JobRow> {
-    let shown = known.runs.iter().filter(|(id, _)| !is_shown_elsewhere(id, known));
+    let shown = known.runs.iter().filter(|(id, _)| !known.shows_elsewhere(id));
     let mut rows: Vec<JobRow> = shown.map(|(id, topics)| row(id, topics.iter(), known.now)).collect();
     rows.sort_by_key(|row| (std::cmp::Reverse(row.running), std::cmp::Reverse(row.said_at)));
     rows.truncate(RUNS_MAX);
     rows
-}
-
-/// The configured backups stand among the backups, with figures from the storage.
-pub(super) fn is_shown_elsewhere(id: &RunId, known: &Known<'_>) -> bool {
-    id.kind == Kind::Backups && known.backups.iter().any(|backup| *backup.name == id.name)
 }
 
 fn row<'a>(id: &RunId, topics: impl Iterator<Item = (&'a String, &'a Run)> + Clone, now: Millis) -> JobRow {

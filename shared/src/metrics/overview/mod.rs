@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use super::{
-    push::{Run, RunId},
+    push::{Kind, Run, RunId},
     registers::Registers,
     view::{TopicView, view},
 };
@@ -112,6 +112,13 @@ pub struct Known<'a> {
     pub refresh: std::time::Duration,
     /// The moment.
     pub now: Millis,
+}
+
+impl Known<'_> {
+    /// Whether a run is none of the jobs: configured backups stand among the backups, with figures from the storage.
+    fn shows_elsewhere(&self, id: &RunId) -> bool {
+        id.kind == Kind::Backups && self.backups.iter().any(|backup| *backup.name == id.name)
+    }
 }
 
 /// The document.

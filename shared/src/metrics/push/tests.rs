@@ -7,8 +7,8 @@ use super::{register::KEPT, *};
 use crate::{
     job::State,
     metrics::{
-        registers::examples::hashes,
-        standing::{Message, registers},
+        registers::{examples::hashes, of_message},
+        standing::Message,
     },
     ports::store::{Operation, Register},
 };
@@ -56,7 +56,7 @@ fn a_push_lies_on_the_metrics_topic_like_this() {
     assert_eq!(Message::decode(&value).unwrap(), message);
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&message.encode().value.unwrap()).unwrap(), value);
     assert_eq!(message.encode().key.unwrap(), "restores/prod/orders-copy/7c1b/orders");
-    assert_eq!(registers(&value).unwrap(), [operation(&expected)]);
+    assert_eq!(of_message(&value).unwrap(), [operation(&expected)]);
 }
 
 #[test]

@@ -30,10 +30,12 @@ pub use names::RegisterKind;
 pub use read::{Chain, Floor, Head, LogEnds, Registers, TopicRegisters, Unreadable};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use self::values::{EndsValue, FloorValue, HeadValue, IncarnationValue, InstanceValue, JobValue};
 use super::{
     processes, push,
+    reason::Reason,
     standing::{Ends, Instance, Message, Standing},
 };
 use crate::{
@@ -53,6 +55,14 @@ pub fn operations(message: &Message) -> Vec<Operation> {
         Message::Push(push) => vec![push::operation(push)],
         Message::Location(frontier) => vec![frontier.operation()],
     }
+}
+
+/// What a message of extension `backup` means for the store, as it stands on the metrics topic.
+///
+/// # Errors
+/// Why the message is to be counted and skipped.
+pub fn of_message(value: &Value) -> Result<Vec<Operation>, Reason> {
+    Ok(operations(&Message::decode(value)?))
 }
 
 /// Says that a chain's end cannot be read in the storage, found at that time.

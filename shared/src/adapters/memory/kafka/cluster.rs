@@ -9,7 +9,6 @@ use super::{
     PublishFault,
     groups::Group,
     partition_log::{PartitionLog, TransactionId},
-    transactions::Holder,
 };
 use crate::{
     ports::{
@@ -33,6 +32,24 @@ pub(super) struct Cluster {
     last_number: u64,
     /// How often readers lost their connections.
     pub(super) interruptions: u64,
+}
+
+/// What the cluster knows of a transactional id.
+#[derive(Debug, Default)]
+pub(super) struct Holder {
+    /// How often the id was taken over.
+    pub(super) epoch: u64,
+    /// The transaction that is not ended.
+    pub(super) open: Option<TransactionId>,
+}
+
+impl Holder {
+    /// Takes the open transaction away from its producer, which can write no more.
+    pub(super) fn expire(&mut self) -> Option<TransactionId> {
+        let open = self.open.take()?;
+        self.epoch += 1;
+        Some(open)
+    }
 }
 
 /// A topic and its logs.

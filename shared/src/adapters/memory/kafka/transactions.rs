@@ -4,31 +4,17 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{MemoryKafka, cluster::unknown, partition_log::TransactionId};
+use super::{
+    MemoryKafka,
+    cluster::{Holder, unknown},
+    partition_log::TransactionId,
+};
 use crate::{
     ports::transactions::{
         Acknowledged, OffsetRun, ProducerLimits, TransactionError, TransactionalProducer, Transactions, push_offset,
     },
     record::{Millis, Record, TimestampType, TopicPartition},
 };
-
-/// What the cluster knows of a transactional id.
-#[derive(Debug, Default)]
-pub(super) struct Holder {
-    /// How often the id was taken over.
-    epoch: u64,
-    /// The transaction that is not ended.
-    open: Option<TransactionId>,
-}
-
-impl Holder {
-    /// Takes the open transaction away from its producer, which can write no more.
-    pub(super) fn expire(&mut self) -> Option<TransactionId> {
-        let open = self.open.take()?;
-        self.epoch += 1;
-        Some(open)
-    }
-}
 
 struct MemoryProducer {
     kafka: MemoryKafka,
