@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use rdkafka::{
     ClientContext, Message as _,
+    consumer::{BaseConsumer, Consumer as _},
     producer::{BaseProducer, DeliveryResult, Producer as _, ProducerContext},
 };
 use rdkafka_sys::{
@@ -23,7 +24,7 @@ use rdkafka_sys::{
 };
 use shared::record::Header;
 
-use crate::kafka::Kafka;
+use crate::{eventually::eventually, kafka::Kafka};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -93,7 +94,13 @@ pub struct Placed {
 
 /// A producer; cheap to clone.
 #[derive(Clone)]
-pub struct Producer(Arc<BaseProducer<Deliveries>>);
+pub struct Producer {
+    client: Arc<BaseProducer<Deliveries>>,
+    /// Asks for the ends of logs.
+    ends: Arc<BaseConsumer>,
+    /// The last offset of each partition that was written since the last transaction ended.
+    written: Arc<Mutex<BTreeMap<(String, i32), i64>>>,
+}
 
 impl Kafka {
     /// Produces records and waits until all are acknowledged; gives their places in the order given.
@@ -109,7 +116,8 @@ impl Kafka {
             config.set(*name, *value);
         }
         let producer = config.create_with_context(Deliveries::default()).expect("a producer with these settings");
-        Producer(Arc::new(producer))
+        let ends = self.client_config().create().expect("a consumer");
+        Producer { client: Arc::new(producer), ends: Arc::new(ends), written: Arc::default() }
     }
 
     /// A producer of transactions under this transactional id, which fences whoever had it before.
@@ -123,39 +131,61 @@ impl Kafka {
 impl Producer {
     /// Begins a transaction.
     pub fn begin(&self) {
-        self.0.begin_transaction().expect("begin_transaction");
+        self.client.begin_transaction().expect("begin_transaction");
     }
 
-    /// Commits the transaction.
+    /// Commits the transaction; readers see that when this returns.
     pub async fn commit(&self) {
         self.blocking(|producer| producer.commit_transaction(PATIENCE)).await.expect("commit_transaction");
+        self.wait_for_markers().await;
     }
 
-    /// Aborts the transaction.
+    /// Aborts the transaction; readers see that when this returns.
     pub async fn abort(&self) {
         self.blocking(|producer| producer.abort_transaction(PATIENCE)).await.expect("abort_transaction");
+        self.wait_for_markers().await;
+    }
+
+    /// Kafka answers before it writes the markers to the logs.
+    async fn wait_for_markers(&self) {
+        let written = std::mem::take(&mut *self.written.lock().expect("no holder panicked"));
+        for ((topic, partition), last) in written {
+            eventually(&format!("the marker of {topic}-{partition}"), PATIENCE, || async {
+                let (ends, topic) = (self.ends.clone(), topic.clone());
+                let ask = move || ends.fetch_watermarks(&topic, partition, PATIENCE);
+                let (_, end) = tokio::task::spawn_blocking(ask).await.expect("no panic").map_err(|e| e.to_string())?;
+                if end >= last + 2 { Ok(()) } else { Err(format!("the log ends at {end}")) }
+            })
+            .await;
+        }
     }
 
     /// Sends records and waits until all are acknowledged; gives their places in the order given.
     pub async fn send(&self, topic: &str, records: Vec<NewRecord>) -> Vec<Placed> {
-        let topic = CString::new(topic).expect("a topic's name holds no zero byte");
-        self.blocking(move |producer| {
-            for (number, record) in records.iter().enumerate() {
-                while !enqueue(producer, &topic, number, record) {
-                    producer.poll(Duration::from_millis(10));
+        let name = CString::new(topic).expect("a topic's name holds no zero byte");
+        let placed: Vec<Placed> = self
+            .blocking(move |producer| {
+                for (number, record) in records.iter().enumerate() {
+                    while !enqueue(producer, &name, number, record) {
+                        producer.poll(Duration::from_millis(10));
+                    }
                 }
-            }
-            producer.flush(PATIENCE).expect("all records are acknowledged in time");
-            producer.context().take(records.len())
-        })
-        .await
+                producer.flush(PATIENCE).expect("all records are acknowledged in time");
+                producer.context().take(records.len())
+            })
+            .await;
+        let mut written = self.written.lock().expect("no holder panicked");
+        for Placed { partition, offset } in &placed {
+            written.insert((topic.to_owned(), *partition), *offset);
+        }
+        placed
     }
 
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&BaseProducer<Deliveries>) -> T + Send + 'static,
     ) -> T {
-        let producer = Arc::clone(&self.0);
+        let producer = Arc::clone(&self.client);
         tokio::task::spawn_blocking(move || work(&producer)).await.expect("the producer's work did not panic")
     }
 }

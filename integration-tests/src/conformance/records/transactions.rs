@@ -6,6 +6,7 @@ use shared::{
 };
 
 use super::*;
+use crate::eventually::eventually;
 
 async fn take_over(cluster: &dyn Cluster, id: &str) -> Box<dyn TransactionalProducer> {
     let taken = cluster.transactions().take_over(id, ProducerLimits::default()).await;
@@ -26,6 +27,17 @@ type Content = (Millis, Option<Bytes>, Option<Bytes>, Vec<Header>);
 
 fn contents(records: &[Record]) -> Vec<Content> {
     records.iter().map(|it| (it.timestamp, it.key.clone(), it.value.clone(), it.headers.clone())).collect()
+}
+
+/// Reads a partition from its start to its end, as soon as no transaction is open there: a cluster answers before it has
+/// written that one ended.
+async fn read_ended(cluster: &dyn Cluster, partition: &TopicPartition) -> Read {
+    eventually("the transaction to end", PATIENCE, || async {
+        let bounds = bounds(cluster.kafka(), partition).await.map_err(|error| error.to_string())?;
+        if bounds.stable_end == bounds.high_watermark { Ok(()) } else { Err(format!("{bounds:?}")) }
+    })
+    .await;
+    read_from(cluster.kafka(), partition, 0).await
 }
 
 /// What is committed is read byte for byte under its own timestamps, at the offsets that were told.
@@ -51,10 +63,10 @@ pub async fn what_a_transaction_wrote_lies_where_it_is_told(cluster: &dyn Cluste
     assert_eq!(later, [told(&p1, vec![run(3, 1)])], "those of before are not told again");
     producer.commit().await.expect("commit");
 
-    let read = read_from(cluster.kafka(), &p0, 0).await;
+    let read = read_ended(cluster, &p0).await;
     assert_eq!(contents(&read.records), contents(&[odd, records(2)].concat()));
     assert_eq!(read.offsets(), [0, 1, 2, 3, 4]);
-    assert_eq!(read_from(cluster.kafka(), &p1, 0).await.offsets(), [0, 1, 2, 3]);
+    assert_eq!(read_ended(cluster, &p1).await.offsets(), [0, 1, 2, 3]);
 }
 
 /// Behind a transaction's marker the offsets go on, and that is told.
@@ -69,7 +81,7 @@ pub async fn offsets_of_the_next_transaction_are_behind_the_marker(cluster: &dyn
         producer.commit().await.expect("commit");
     }
     assert_eq!(told, [run(0, 2), run(3, 2), run(6, 2)]);
-    assert_eq!(read_from(cluster.kafka(), &p0, 0).await.offsets(), [0, 1, 3, 4, 6, 7]);
+    assert_eq!(read_ended(cluster, &p0).await.offsets(), [0, 1, 3, 4, 6, 7]);
 }
 
 /// What is aborted is read by nobody, and the producer goes on.
@@ -82,7 +94,7 @@ pub async fn what_a_transaction_aborted_is_read_by_nobody(cluster: &dyn Cluster)
     producer.begin().await.expect("begin");
     producer.send(&p0, &records(1)).await.expect("send");
     producer.commit().await.expect("commit");
-    assert_eq!(contents(&read_from(cluster.kafka(), &p0, 0).await.records), contents(&records(1)));
+    assert_eq!(contents(&read_ended(cluster, &p0).await.records), contents(&records(1)));
 }
 
 /// Whoever takes an id over ends what the one before had not committed, and keeps what it had; that one can write no more.
@@ -108,7 +120,7 @@ pub async fn whoever_takes_over_a_transactional_id_is_the_only_one_who_writes(cl
     second.begin().await.expect("begin");
     second.send(&p0, &records(2)).await.expect("send");
     second.commit().await.expect("commit");
-    assert_eq!(read_from(cluster.kafka(), &p0, 0).await.records.len(), 3);
+    assert_eq!(read_ended(cluster, &p0).await.records.len(), 3);
 }
 
 /// A record that cannot be written as it is, is refused by its number and changes nothing.
@@ -124,5 +136,5 @@ pub async fn a_timestamp_of_zero_is_refused_and_told(cluster: &dyn Cluster) {
         "{error}"
     );
     producer.abort().await.expect("abort");
-    assert!(read_from(cluster.kafka(), &p0, 0).await.records.is_empty());
+    assert!(read_ended(cluster, &p0).await.records.is_empty());
 }
