@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects, store::MemoryStore},
-    metrics::{replication::frontiers, standing},
+    metrics::{registers, replication::frontiers},
     ports::{
         clock::Clock as _,
         objects::{
@@ -232,7 +232,7 @@ impl World {
         for value in self.values(&TopicPartition::new(METRICS, 0)).await {
             let value: Value = serde_json::from_slice(&value).unwrap();
             if value["type"] == "location" {
-                store.apply(&[], &standing::registers(&value).unwrap()).await.unwrap();
+                store.apply(&[], &registers::of_message(&value).unwrap()).await.unwrap();
             }
         }
         let Some(Stored::Registers(held)) = store.read(&[frontiers::query("there")]).await.unwrap().pop() else {

@@ -22,9 +22,8 @@ use std::sync::{
 use tokio::sync::watch;
 
 use self::{
-    cluster::Cluster,
+    cluster::{Cluster, Holder},
     partition_log::{PartitionLog, TransactionId},
-    transactions::Holder,
 };
 use crate::{
     ports::clock::Clock,
