@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BackupName, BackupSettings, EventGatewaySettings, KafkaSettings, LambdaSettings, LocationName, Problem,
-    RedisSettings, RegistrySettings, ReplicationSettings, StorageSettings, listen::ListenSettings, metrics::MetricsSettings,
-    writer::WriterSettings,
+    RedisSettings, RegistrySettings, ReplicationSettings, StorageSettings, listen::ListenSettings,
+    metrics::MetricsSettings, writer::WriterSettings,
 };
 /// Highwater's configuration. A section that is absent is not needed by what is asked for, or has its defaults.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
