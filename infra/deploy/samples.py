@@ -22,6 +22,7 @@ FULL = {
     "ExcludedTopics": "*-tmp",
     "DeleteAfter": "30d",
     "ConfigKey": "settings/highwater.toml",
+    "SchemaRegistryUrl": "https://registry.example.com",
     "Shards": "10",
     "WriterConcurrency": "12",
     "ObjectLockDays": "7",

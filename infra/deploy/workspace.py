@@ -18,6 +18,8 @@ PORTS = {
     "invoker": {"invoker"},
     # Somebody else's buckets, by credentials of their own or by a statement that whoever deploys adds to the role.
     "locations": set(),
+    # Reached by the network alone.
+    "registries": set(),
 }
 # These are given what is connected already, or put results together.
 USES = {"both", "event_gateway", "StartError", "claim_owners", "create_metrics_topic", "create_replication_topic"}

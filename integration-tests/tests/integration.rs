@@ -45,6 +45,7 @@ mod restore_figures;
 mod restore_groups;
 mod restore_simulation;
 mod retention;
+mod schemas;
 mod segment_compressions;
 mod selection;
 mod servers;

@@ -35,6 +35,7 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
         ("segment-expirer", vec![storage]),
         ("backup-verifier", vec![storage]),
         ("cluster-archiver", vec![kafka, storage]),
+        ("schema-archiver", vec![storage]),
         ("lag-monitor", vec![kafka, storage, redis]),
         ("metrics-consumer", vec![kafka]),
         ("metrics-aggregator", vec![redis]),

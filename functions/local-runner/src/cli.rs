@@ -55,6 +55,9 @@ pub enum Command {
     Cat(CatArgs),
     /// Restores topics of a backup into a Kafka cluster, each record exactly once.
     Restore(RestoreArgs),
+    /// A schema registry into the storage, and back.
+    #[command(subcommand)]
+    Schemas(SchemasCommand),
     /// Prints a DuckDB query over a topic's segments: exactly those that count.
     Sql(SqlArgs),
     /// Lists the consumer groups whose offsets the backup holds.
@@ -353,6 +356,40 @@ pub struct RestoreArgs {
     #[command(flatten)]
     /// Which storage.
     pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
+}
+
+/// `highwater schemas`
+#[derive(Debug, Subcommand)]
+pub enum SchemasCommand {
+    /// Backs the registry of section schema_registry up: subjects, versions, ids, references, settings, soft-deleted ones.
+    Backup(OutputArgs),
+    /// Restores a snapshot into the registry of section target_schema_registry, or else of schema_registry.
+    Restore(SchemasRestoreArgs),
+    /// Checks every byte of every snapshot.
+    Verify(OutputArgs),
+}
+
+/// `highwater schemas restore`
+#[derive(Debug, Args)]
+pub struct SchemasRestoreArgs {
+    /// The last snapshot that was taken by this moment: 2026-11-27T08:00:00Z, or milliseconds since 1970. Without it the last.
+    #[arg(long, value_name = "MOMENT")]
+    pub at: Option<Moment>,
+    /// Only these subjects.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub subject: Vec<String>,
+    /// Lets the registry choose ids, and keeps under this name which became which.
+    #[arg(long, value_name = "NAME")]
+    pub map_ids: Option<String>,
+    /// Sets subjects to import mode that hold other versions.
+    #[arg(long)]
+    pub force: bool,
+    /// Tells everything that stands in the way and what would be done, and writes no schema.
+    #[arg(long)]
+    pub dry_run: bool,
     #[command(flatten)]
     /// How to print.
     pub output: OutputArgs,

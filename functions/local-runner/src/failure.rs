@@ -3,6 +3,7 @@
 use backup_control::ControlError;
 use backup_verifier::VerifyError;
 use lag_monitor::MonitorError;
+use schema_archiver::SchemaError;
 use segment_restorer::RestoreError;
 use segment_writer::WriteError;
 use shared::{
@@ -88,6 +89,9 @@ pub enum Failure {
     /// Nothing can be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// Schemas were not backed up or restored.
+    #[error(transparent)]
+    Schemas(#[from] SchemaError),
     /// The backup cannot be verified.
     #[error(transparent)]
     Verify(#[from] VerifyError),

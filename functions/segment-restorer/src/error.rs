@@ -60,6 +60,20 @@ pub enum RestoreError {
         /// What happened to it.
         what: &'static str,
     },
+    /// A record has the id of a schema that was not restored.
+    #[error(
+        "the {side} of the record at offset {offset} of {at} has schema id {id}, which is in no map: restore that schema too, say unknown = \"keep\" or \"drop\", or name the topic not among those with ids"
+    )]
+    UnknownSchemaId {
+        /// The source.
+        at: TopicPartition,
+        /// Which record.
+        offset: Offset,
+        /// Key or value.
+        side: &'static str,
+        /// The id.
+        id: u32,
+    },
     /// The target does not take a record.
     #[error("{target} does not take the record at offset {offset} of {from}: {message}")]
     RecordRefused {

@@ -18,6 +18,7 @@ mod context;
 mod creation;
 mod error;
 mod groups;
+mod ids;
 mod limiter;
 mod meter;
 mod prepare;

@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     creation,
     error::RestoreError,
-    groups,
+    groups, ids,
     report::{Outcome, PartitionReport, Reached, RestoreReport, TopicReport},
     source::{self, SourceTopic},
     target,
@@ -70,6 +70,7 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
             None => findings.push(no_such_incarnation(&job)),
         }
     }
+    findings.extend(ids::put(plan, &mut topics, &*context.objects).await?);
     for topic in topics.iter_mut().filter(|_| plan.create && !plan.groups_only) {
         findings.extend(creation::check(topic, plan, &*context.target).await?);
     }
@@ -106,6 +107,7 @@ impl PreparedTopic {
             filter: job.filter.as_ref().map(ToString::to_string),
             rehash: plan.rehash,
             origin_headers: plan.origin_headers.clone(),
+            schema_ids: None,
         };
         PreparedTopic {
             fixed,

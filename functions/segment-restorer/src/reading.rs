@@ -9,8 +9,9 @@ use shared::{
     archive::ArchiveError,
     blocking,
     ports::objects::{GetRange, Objects, ObjectsError},
-    record::{Offset, Partition, Record},
+    record::{Offset, Partition, Record, TopicPartition},
     restore::{Missing, Selection, SourcePartition, SourceSegment, Take, progress::Counts},
+    schemas::{Mapped, Side, UnknownId},
     segment::decoder::{DecodeError, SegmentReader},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -187,7 +188,7 @@ impl Reader {
             // A thread decodes one row group and never waits for whoever writes it.
             let slice = blocking::run(move || {
                 let records = reader.row_group(index).map_err(|source| damaged(&of, source))?;
-                Ok(sift(&start, records))
+                sift(&start, records)
             });
             let slice = slice.await.map_err(|error| (reached, error))?;
             reached = reached.max(slice.next);
@@ -242,26 +243,46 @@ fn changed(segment: &SourceSegment, what: &'static str) -> RestoreError {
 }
 
 /// What is restored of these records.
-fn sift(start: &Start, mut records: Vec<Record>) -> Slice {
+fn sift(start: &Start, records: Vec<Record>) -> Result<Slice, RestoreError> {
     let at = start.source.chain.topic_partition();
     let (mut counts, mut next) = (Counts::default(), start.from);
-    records.retain(|record| {
+    let mut restored = Vec::with_capacity(records.len());
+    for mut record in records {
         next = next.max(record.offset.next());
-        let take = if record.offset < start.from { Take::Outside } else { start.selection.judge(&at, record) };
+        let take = if record.offset < start.from { Take::Outside } else { start.selection.judge(&at, &record) };
         match take {
             Take::Restored => {}
             Take::Undecided => counts.filter_errors += 1,
             Take::Filtered => counts.filtered += 1,
             Take::Outside => {}
         }
-        let is_restored = matches!(take, Take::Restored | Take::Undecided);
-        if is_restored {
+        let is_taken = matches!(take, Take::Restored | Take::Undecided);
+        if is_taken && put_ids(start, &at, &mut record, &mut counts)? {
             counts.records += 1;
             counts.record_bytes += record.size_bytes();
+            restored.push(record);
         }
-        is_restored
-    });
-    Slice { partition: at.partition, records, next, counts, missing: vec![] }
+    }
+    Ok(Slice { partition: at.partition, records: restored, next, counts, missing: vec![] })
+}
+
+/// Puts the ids of schemas into a record, where the plan says that it has any; false when it is left out.
+fn put_ids(start: &Start, at: &TopicPartition, record: &mut Record, counts: &mut Counts) -> Result<bool, RestoreError> {
+    let Some(ids) = &start.selection.ids else { return Ok(true) };
+    let offset = record.offset;
+    let unknown = |UnknownId { id, side }| RestoreError::UnknownSchemaId {
+        at: at.clone(),
+        offset,
+        side: if side == Side::Key { "key" } else { "value" },
+        id,
+    };
+    let (became, is_kept) = match ids.apply(record) {
+        Ok(Mapped::Kept(became)) => (became, true),
+        Ok(Mapped::Dropped(became)) => (became, false),
+        Err(error) => return Err(unknown(error)),
+    };
+    *counts = counts.plus(Counts { schema_ids: became, ..Counts::default() });
+    Ok(is_kept)
 }
 
 /// All bytes of a segment.

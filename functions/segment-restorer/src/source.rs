@@ -66,6 +66,7 @@ pub(crate) async fn topic(
             offsets: offsets.copied().unwrap_or_default(),
             time: job.time,
             filter: job.filter.clone(),
+            ids: None,
         }),
     };
     let selections: BTreeMap<_, _> =

@@ -1,6 +1,7 @@
 //! Restores over the ports in memory, from backups that the shipping writer made.
 #![allow(clippy::disallowed_methods, reason = "a test measures time")]
 
+mod ids;
 mod pushing;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -2,4 +2,5 @@
 
 pub mod objects;
 pub mod records;
+pub mod registry;
 pub mod store;

@@ -18,18 +18,20 @@ use super::{
     kafka::KafkaCluster,
     lambda::LambdaInvoker,
     redis::RedisStore,
+    registry::HttpRegistry,
     s3::{S3Objects, probe},
     settings::SettingsError,
     system_clock::SystemClock,
 };
 use crate::{
     archive::{self, ArchiveError},
-    config::{KafkaSettings, Problem, Settings, listen::Listen},
+    config::{KafkaSettings, Problem, RegistrySettings, Settings, listen::Listen},
     ports::{
         clock::Clock as _,
         invoker::{InvokeError, Invoker},
         objects::{Objects, ObjectsError, clock_warning},
         records::{Kafka, Log as _, RecordsError},
+        registry::Registry,
         store::{Store, StoreError},
         transactions::Target,
     },
@@ -224,6 +226,26 @@ pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Option<Pus
         gateway: Arc::new(HttpGateway::new(url, settings.listen.token.clone())),
         namespace: gateway.namespace().into(),
     })
+}
+
+/// The schema registries of the settings.
+#[derive(Clone)]
+pub struct Registries {
+    /// The one that is backed up.
+    pub source: Option<Arc<dyn Registry>>,
+    /// The one that is restored into.
+    pub target: Option<Arc<dyn Registry>>,
+    /// The name of the first in the storage.
+    pub name: String,
+}
+
+/// The schema registries; no request is made yet.
+#[must_use]
+pub fn registries(settings: &Settings) -> Registries {
+    let client = |settings: &RegistrySettings| Arc::new(HttpRegistry::new(settings)) as Arc<dyn Registry>;
+    let target = settings.target_schema_registry().ok();
+    let name = settings.schema_registry.as_ref().or(target).map_or("default", |it| &it.name).to_owned();
+    Registries { source: settings.schema_registry.as_ref().map(client), target: target.map(client), name }
 }
 
 /// The event gateway that a `serve` or `dev` of these settings has on this machine, where one listens there.

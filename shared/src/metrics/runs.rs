@@ -10,7 +10,7 @@ use crate::{
 /// The hash of the last successes: by function and backup; order the time.
 const SUCCESSES: &str = "hw1:runs";
 /// The functions that run on a schedule and tell of it here.
-pub const FUNCTIONS: [&str; 3] = ["backup-verifier", "lag-monitor", "segment-expirer"];
+pub const FUNCTIONS: [&str; 4] = ["backup-verifier", "lag-monitor", "schema-archiver", "segment-expirer"];
 
 /// What is to blame for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,8 @@ pub enum FailureKind {
     Damaged,
     /// Kafka did not answer, or refused.
     Kafka,
+    /// The schema registry did not answer, or refused.
+    Registry,
     /// What was asked for does not fit the settings, or the settings what is there.
     Settings,
     /// The storage did not answer, or refused.
@@ -29,8 +31,14 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// All of them, in the order of their names.
-    pub const ALL: [FailureKind; 5] =
-        [FailureKind::Damaged, FailureKind::Kafka, FailureKind::Settings, FailureKind::Storage, FailureKind::Store];
+    pub const ALL: [FailureKind; 6] = [
+        FailureKind::Damaged,
+        FailureKind::Kafka,
+        FailureKind::Registry,
+        FailureKind::Settings,
+        FailureKind::Storage,
+        FailureKind::Store,
+    ];
 
     /// As series have it.
     #[must_use]
@@ -38,6 +46,7 @@ impl FailureKind {
         match self {
             FailureKind::Damaged => "damaged",
             FailureKind::Kafka => "kafka",
+            FailureKind::Registry => "registry",
             FailureKind::Settings => "settings",
             FailureKind::Storage => "storage",
             FailureKind::Store => "store",

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::{selection::TopicPattern, topic_name, units::ByteSize},
     record::{Millis, Offset, Partition, filter::Filter},
+    schemas::SchemaIds,
 };
 
 /// Kafka's limit for one cluster's transactional ids is far above; more producers than this only cost memory.
@@ -61,6 +62,9 @@ pub struct Plan {
     /// Headers that tell where a record came from; absent: records are as they were.
     #[serde(skip_serializing_if = "OriginHeaders::is_none")]
     pub origin_headers: OriginHeaders,
+    /// Puts the ids into records that their schemas have in another registry; absent: records are as they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_ids: Option<SchemaIds>,
     /// Not more records than this in a second, of all topics together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records_per_s: Option<u64>,
@@ -109,6 +113,7 @@ impl Default for Plan {
             may_repeat: false,
             rehash: false,
             origin_headers: OriginHeaders::default(),
+            schema_ids: None,
             records_per_s: None,
             bytes_per_s: None,
             transaction_bytes_max: None,

@@ -120,6 +120,9 @@ pub struct Fixed {
     /// The headers that tell where they came from.
     #[serde(default, skip_serializing_if = "OriginHeaders::is_none")]
     pub origin_headers: OriginHeaders,
+    /// The SHA-256 of the ids that are put into records, and where; absent: none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_ids: Option<String>,
 }
 
 /// The first record of a restore.
@@ -173,6 +176,39 @@ pub struct Counts {
     pub filtered: u64,
     /// Records that were restored because the filter could not judge them.
     pub filter_errors: u64,
+    /// Keys and values that were looked at for the id of a schema, by what became of them.
+    #[serde(default, skip_serializing_if = "IdCounts::is_none")]
+    pub schema_ids: IdCounts,
+}
+
+/// What became of keys and values whose topic was said to have ids of schemas in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct IdCounts {
+    /// Those with another id now.
+    pub rewritten: u64,
+    /// Those that have none: null, shorter than 5 bytes, or not beginning with 0.
+    pub without: u64,
+    /// Those with an id that is in no map, which were kept as they were.
+    pub kept: u64,
+    /// Records that were left out because of such an id.
+    pub dropped: u64,
+}
+
+impl IdCounts {
+    /// Whether nothing was looked at.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == IdCounts::default()
+    }
+
+    fn plus(self, other: IdCounts) -> IdCounts {
+        IdCounts {
+            rewritten: self.rewritten + other.rewritten,
+            without: self.without + other.without,
+            kept: self.kept + other.kept,
+            dropped: self.dropped + other.dropped,
+        }
+    }
 }
 
 impl Counts {
@@ -184,6 +220,7 @@ impl Counts {
             record_bytes: self.record_bytes + other.record_bytes,
             filtered: self.filtered + other.filtered,
             filter_errors: self.filter_errors + other.filter_errors,
+            schema_ids: self.schema_ids.plus(other.schema_ids),
         }
     }
 }
@@ -367,6 +404,7 @@ mod tests {
                 filter: Some("size > 0".to_owned()),
                 rehash: true,
                 origin_headers: OriginHeaders { offset: Some("o".to_owned()), ..OriginHeaders::default() },
+                schema_ids: None,
             },
         }
     }

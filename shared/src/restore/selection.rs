@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     record::{Millis, Offset, Record, TopicPartition, filter::Filter},
+    schemas::TopicIds,
     segment::SegmentMetadata,
 };
 
@@ -54,6 +55,8 @@ pub struct Selection {
     pub time: TimeRange,
     /// Those that it keeps.
     pub filter: Option<Arc<Filter>>,
+    /// The ids that are put into them.
+    pub ids: Option<Arc<TopicIds>>,
 }
 
 /// What becomes of a record.
@@ -138,7 +141,7 @@ mod tests {
         let selection = Selection {
             offsets: OffsetRange { from: Some(Offset(5)), until: Some(Offset(8)) },
             time: TimeRange { from: Some(Millis(100)), to: Some(Millis(200)) },
-            filter: None,
+            ..Selection::default()
         };
         let take = |offset, timestamp| taken(&selection, &record(offset, timestamp)) == Take::Restored;
         assert_eq!([4, 5, 7, 8].map(|offset| take(offset, 150)), [false, true, true, false]);

@@ -6,6 +6,6 @@ pub mod order;
 pub mod plan;
 pub mod snapshot;
 
-pub use ids::{IdMap, IdRewriter, Rewritten, Unknown};
+pub use ids::{IdMap, Mapped, Rewritten, SchemaIds, Side, TopicIds, Unknown, UnknownId};
 pub use plan::{Finding, Plan, Step, plan};
 pub use snapshot::{Held, Manifest, Snapshot, Subject};

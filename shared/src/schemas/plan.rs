@@ -69,7 +69,8 @@ pub fn plan(source: &Snapshot, target: &Snapshot, force: bool) -> Plan {
 }
 
 /// What the versions refer to and the snapshot does not hold.
-pub(super) fn missing_references(source: &Snapshot) -> Vec<Finding> {
+#[must_use]
+pub fn missing_references(source: &Snapshot) -> Vec<Finding> {
     let missing = |held: &Held| {
         let references = held.version.schema.references.clone();
         let lacks = references.into_iter().find(|it| source.version(&it.subject, it.version).is_none())?;

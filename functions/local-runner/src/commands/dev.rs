@@ -8,14 +8,19 @@ use shared::{
         connect::event_gateway,
         memory::{
             faults::{Faults, FaultyObjects, Odds},
+            registry::MemoryRegistry,
             store::MemoryStore,
         },
         s3::{S3Buckets, embedded::EmbeddedS3},
         settings,
         system_clock::SystemClock,
     },
-    config::Settings,
-    ports::{objects::Objects, records::Kafka},
+    config::{RegistrySettings, Settings},
+    ports::{
+        objects::Objects,
+        records::Kafka,
+        registry::{Registry as _, Schema},
+    },
     pushing::Pushing,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -28,6 +33,7 @@ use crate::{
         banner::Banner,
         cluster::DevKafka,
         flush, generator,
+        registry::DevRegistry,
         samples::{LOCATION, SHOP},
     },
     failure::{Failure, Verdict},
@@ -55,7 +61,9 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     settings.locations.values_mut().for_each(|location| *location = s3.settings(location.url.clone()));
     let kafka = Arc::new(DevKafka::start(&topics_of(&settings)).await?);
     announce(&args.data_dir, &s3).await?;
-    print_banner(&args.data_dir, &kafka, &s3, &listeners)?;
+    let registry = registry().await?;
+    settings.schema_registry = Some(RegistrySettings::at(registry.url()));
+    print_banner(&args.data_dir, &kafka, &s3, &registry, &listeners)?;
     let pushing = event_gateway(&settings, listeners.gateway());
     let ports = ports(&settings, kafka, &s3, pushing).await?;
     let host = Host::new(&settings, &all, ports);
@@ -103,6 +111,7 @@ async fn ports(
         locations: locations.into_iter().map(|(name, objects)| (name, unreliable(objects))).collect(),
         buckets: Some(Arc::new(S3Buckets::beside(&place))),
         store: Some(Arc::new(MemoryStore::new(clock.clone()))),
+        registries: shared::adapters::connect::registries(settings),
         pushing,
         // The mock's logs know no transactions.
         target: None,
@@ -151,12 +160,35 @@ fn unusable(folder: &Path, source: std::io::Error) -> Failure {
     Failure::Io { what: format!("--data-dir {} cannot be written", folder.display()), source }
 }
 
-fn print_banner(folder: &Path, kafka: &DevKafka, s3: &EmbeddedS3, listeners: &Listeners) -> Result<(), Failure> {
+/// A registry with a schema of each sample topic.
+async fn registry() -> Result<DevRegistry, Failure> {
+    let unusable = |source| Failure::Io { what: "no port is free for the embedded schema registry".to_owned(), source };
+    let registry = DevRegistry::start(Arc::new(MemoryRegistry::default())).await.map_err(unusable)?;
+    for sample in &SHOP {
+        let subject = format!("{}-value", sample.topic);
+        let text = format!(r#"{{"title":"{}","type":"object"}}"#, sample.topic);
+        let schema =
+            Schema { schema_type: "JSON".to_owned(), schema: text, references: vec![], other: Default::default() };
+        if let Err(error) = registry.registry.register(&subject, &schema, None).await {
+            tracing::warn!(subject, error = &error as &dyn std::error::Error, "a sample schema was not registered");
+        }
+    }
+    Ok(registry)
+}
+
+fn print_banner(
+    folder: &Path,
+    kafka: &DevKafka,
+    s3: &EmbeddedS3,
+    registry: &DevRegistry,
+    listeners: &Listeners,
+) -> Result<(), Failure> {
     let banner = Banner {
         data_dir: &folder.display().to_string(),
         program: &program(),
         bootstrap_servers: &kafka.bootstrap_servers(),
         s3: s3.address(),
+        registry: &registry.url(),
         listeners: &listeners.addresses(),
     };
     output::text(&banner.text())

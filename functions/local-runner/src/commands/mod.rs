@@ -15,6 +15,7 @@ mod health;
 mod invoke;
 mod replicate;
 mod restore;
+mod schemas;
 mod segments;
 mod serve;
 mod sql;
@@ -46,6 +47,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Cat(args) => cat::run(config, args).await,
         Command::Groups(args) => groups::run(config, args).await,
         Command::Restore(args) => restore::run(config, args).await,
+        Command::Schemas(command) => schemas::run(config, command).await,
         Command::Sql(args) => sql::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,
         Command::Doctor(args) => doctor::run(config, args).await,

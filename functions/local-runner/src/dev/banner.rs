@@ -17,6 +17,8 @@ pub struct Banner<'a> {
     pub bootstrap_servers: &'a str,
     /// The embedded S3.
     pub s3: SocketAddr,
+    /// The address of the embedded schema registry.
+    pub registry: &'a str,
     /// The open ports, by the names of their settings.
     pub listeners: &'a [(&'static str, SocketAddr)],
 }
@@ -29,13 +31,14 @@ impl Banner<'_> {
     }
 
     fn embedded(&self) -> String {
-        let Banner { data_dir, bootstrap_servers, s3, .. } = self;
+        let Banner { data_dir, bootstrap_servers, s3, registry, .. } = self;
         format!(
             "highwater dev: everything in this process, nothing else needed\n\n\
              Embedded\n\
              \x20 Kafka  {bootstrap_servers}  librdkafka's mock cluster; it forgets at the end\n\
              \x20 S3     http://{s3}  bucket {BUCKET}, kept in {data_dir}\n\
-             \x20 Redis  in memory; filled again from the bucket at the next start\n"
+             \x20 Redis  in memory; filled again from the bucket at the next start\n\
+             \x20 Schema registry  {registry}  in memory, backed up hourly; try `curl -s {registry}/subjects`\n"
         )
     }
 
@@ -108,6 +111,7 @@ mod tests {
             program: "target/debug/highwater",
             bootstrap_servers: "127.0.0.1:40001",
             s3: address(40_002),
+            registry: "http://127.0.0.1:40003",
             listeners: &listeners,
         };
         let text = banner.text();
@@ -119,6 +123,7 @@ mod tests {
             "curl -s http://127.0.0.1:8900/_/backbeat/api/metrics/crr/us-east-1",
             "target/debug/highwater cat orders --data-dir .highwater",
             "kcat -b 127.0.0.1:40001",
+            "curl -s http://127.0.0.1:40003/subjects",
             "aws --endpoint-url http://127.0.0.1:40002",
             "replicated to location us-east-1 (bucket highwater-us-east-1)",
         ] {

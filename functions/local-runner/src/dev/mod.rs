@@ -4,4 +4,5 @@ pub mod banner;
 pub mod cluster;
 pub mod flush;
 pub mod generator;
+pub mod registry;
 pub mod samples;

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use shared::{
     adapters::{
-        connect::{self, StartError},
+        connect::{self, Registries, StartError},
         s3::S3Buckets,
         system_clock::SystemClock,
     },
@@ -52,6 +52,8 @@ pub struct Ports {
     pub pushing: Option<Pushing>,
     /// The stores of the locations, by name.
     pub locations: Vec<(String, Arc<dyn Objects>)>,
+    /// The schema registries.
+    pub registries: Registries,
     /// Other buckets of the storage's server.
     pub buckets: Option<Arc<dyn Buckets>>,
     /// The cluster that a restore writes to.
@@ -77,7 +79,18 @@ impl Ports {
         let locations = when(needs.contains(&Need::Locations), connect::locations(settings)).await?;
         let buckets = settings.storage.as_ref().map(|storage| Arc::new(S3Buckets::beside(storage)) as Arc<dyn Buckets>);
         let locations = locations.unwrap_or_default();
-        Ok(Ports { kafka, objects, store, target, locations, buckets, pushing, clock: Arc::new(SystemClock) })
+        let registries = connect::registries(settings);
+        Ok(Ports {
+            kafka,
+            objects,
+            store,
+            target,
+            locations,
+            buckets,
+            registries,
+            pushing,
+            clock: Arc::new(SystemClock),
+        })
     }
 }
 

@@ -103,6 +103,26 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             },
         }),
         Row::from(Function {
+            name: schema_archiver::NAME,
+            about: "A schema registry to the storage, and back",
+            needs: &[Storage],
+            asks: &[Redis],
+            invokes: &[],
+            context: |world| {
+                let (objects, store, clock) = (world.objects()?, world.store(), world.clock());
+                let (source, target) = (world.ports.registries.source.clone(), world.ports.registries.target.clone());
+                let name = &world.ports.registries.name;
+                Some(Arc::new(schema_archiver::Context::new(objects, source, target, name, store, clock)))
+            },
+            triggers: &[Trigger::Schedule(|settings| {
+                let every = settings.schema_registry.iter().map(|registry| registry.every.0);
+                every.map(|every| Schedule { payload: json!({ "backup": {} }), every }).collect()
+            })],
+            handler: |payload, context| {
+                Box::pin(answer(payload, async move |input| schema_archiver::handle(input, &context).await))
+            },
+        }),
+        Row::from(Function {
             name: backup_verifier::NAME,
             about: "Backups against themselves, Kafka and the figures",
             needs: &[Storage],

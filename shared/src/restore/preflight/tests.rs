@@ -67,6 +67,7 @@ fn fixed() -> Fixed {
         filter: None,
         rehash: false,
         origin_headers: crate::restore::OriginHeaders::default(),
+        schema_ids: None,
     }
 }
 

@@ -1,0 +1,245 @@
+//! Backups and restores of registries in memory.
+
+use std::sync::Arc;
+
+use shared::{
+    adapters::memory::{clock::ManualClock, objects::MemoryObjects, registry::MemoryRegistry},
+    ports::{
+        objects::{GetRange, ListRequest, Objects as _, PutCondition},
+        registry::{IMPORT, Reference, Registry, Schema, Setting},
+    },
+    record::Millis,
+    schemas::Snapshot,
+};
+
+use crate::{
+    BackupReport, Context, Input, Restore, RestoreOutcome, RestoreReport, SchemaError, SchemaReport, handle, read,
+};
+
+struct World {
+    clock: Arc<ManualClock>,
+    objects: Arc<MemoryObjects>,
+    source: Arc<MemoryRegistry>,
+}
+
+fn schema(text: &str, references: &[(&str, u32)]) -> Schema {
+    let reference = |(subject, version): &(&str, u32)| Reference {
+        name: format!("com.{subject}"),
+        subject: (*subject).to_owned(),
+        version: *version,
+    };
+    Schema {
+        schema_type: "AVRO".to_owned(),
+        schema: text.to_owned(),
+        references: references.iter().map(reference).collect(),
+        other: Default::default(),
+    }
+}
+
+impl World {
+    /// A registry with versions, references, a soft-deleted version that is referred to, and settings of subjects.
+    async fn new() -> World {
+        let clock = Arc::new(ManualClock::at(Millis(1_000)));
+        let world = World {
+            objects: Arc::new(MemoryObjects::new(clock.clone())),
+            clock,
+            source: Arc::new(MemoryRegistry::default()),
+        };
+        let registry = &world.source;
+        for (subject, text, references) in [
+            ("filler", "{\"type\":\"int\"}", vec![]),
+            ("a-value", "{\"type\": \"string\"}", vec![]),
+            ("a-value", "{\"type\":\"bytes\"}", vec![]),
+        ] {
+            registry.register(subject, &schema(text, &references), None).await.unwrap();
+        }
+        registry.delete("a-value", 1).await.unwrap();
+        registry.register("b-value", &schema("{\"ref\":\"a\"}", &[("a-value", 1)]), None).await.unwrap();
+        registry.delete("filler", 1).await.unwrap();
+        registry.set(Setting::Compatibility, Some("a-value"), Some("FULL"), false).await.unwrap();
+        registry.set(Setting::Mode, Some("b-value"), Some("READONLY"), false).await.unwrap();
+        registry.set(Setting::Compatibility, None, Some("FORWARD"), false).await.unwrap();
+        world
+    }
+
+    fn context(&self, target: &Arc<MemoryRegistry>) -> Context {
+        let (source, target): (Arc<dyn Registry>, Arc<dyn Registry>) = (self.source.clone(), target.clone());
+        Context::new(self.objects.clone(), Some(source), Some(target), "main", None, self.clock.clone())
+    }
+
+    async fn backup(&self) -> Result<BackupReport, SchemaError> {
+        self.clock.advance(Millis(1_000));
+        match handle(Input::Backup {}, &self.context(&self.source)).await? {
+            SchemaReport::Backup(report) => Ok(report),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn restore(&self, target: &Arc<MemoryRegistry>, restore: Restore) -> RestoreReport {
+        match handle(Input::Restore(restore), &self.context(target)).await.unwrap() {
+            SchemaReport::Restore(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn all(registry: &MemoryRegistry) -> Snapshot {
+    read::snapshot(registry, &[]).await.unwrap()
+}
+
+fn empty() -> Arc<MemoryRegistry> {
+    Arc::new(MemoryRegistry::default())
+}
+
+fn told(report: &RestoreReport) -> String {
+    report.findings.iter().map(|finding| format!("{finding}\n")).collect()
+}
+
+#[tokio::test]
+async fn a_registry_comes_back_with_ids_versions_references_deletions_and_settings() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = empty();
+    let report = world.restore(&target, Restore::default()).await;
+    assert_eq!((report.outcome, report.registered, report.there), (RestoreOutcome::Done, 4, 0), "{}", told(&report));
+    assert_eq!(all(&target).await, all(&world.source).await);
+    let next = target.register("new", &schema("{\"type\":\"long\"}", &[]), None).await.unwrap();
+    assert_eq!(next, 5, "ids go on behind the imported ones");
+}
+
+#[tokio::test]
+async fn a_second_import_changes_nothing_also_where_versions_or_whole_subjects_are_soft_deleted() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = empty();
+    world.restore(&target, Restore::default()).await;
+    let before = all(&target).await;
+    let again = world.restore(&target, Restore::default()).await;
+    assert_eq!((again.outcome, again.registered, again.there), (RestoreOutcome::Done, 0, 4), "{}", told(&again));
+    assert_eq!(all(&target).await, before);
+}
+
+#[tokio::test]
+async fn conflicts_are_named_and_nothing_is_written() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = empty();
+    target.register("theirs", &schema("{\"type\":\"double\"}", &[]), None).await.unwrap();
+    let before = all(&target).await;
+    let report = world.restore(&target, Restore::default()).await;
+    assert_eq!(report.outcome, RestoreOutcome::Refused);
+    assert!(
+        told(&report).contains("filler: id 1 is another schema in the target, version 1 of theirs"),
+        "{}",
+        told(&report)
+    );
+    assert_eq!(all(&target).await, before);
+}
+
+#[tokio::test]
+async fn a_registry_whose_modes_are_fixed_is_told_before_anything_is_written() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = Arc::new(MemoryRegistry::with_fixed_modes());
+    let report = world.restore(&target, Restore::default()).await;
+    assert_eq!(report.outcome, RestoreOutcome::Refused);
+    assert!(told(&report).contains("mode.mutability"), "{}", told(&report));
+    assert!(all(&target).await.subjects.is_empty());
+}
+
+#[tokio::test]
+async fn a_restore_that_was_interrupted_goes_on() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = empty();
+    target.set(Setting::Compatibility, None, Some("FORWARD"), false).await.unwrap();
+    target.set(Setting::Mode, Some("a-value"), Some(IMPORT), false).await.unwrap();
+    let first = world.source.version("a-value", 1).await.unwrap().unwrap();
+    let place = shared::ports::registry::Place { id: first.id, version: 1 };
+    target.register("a-value", &first.schema, Some(place)).await.unwrap();
+    let report = world.restore(&target, Restore::default()).await;
+    assert_eq!(report.outcome, RestoreOutcome::Done, "{}", told(&report));
+    assert_eq!(all(&target).await, all(&world.source).await);
+}
+
+#[tokio::test]
+async fn with_a_map_the_registry_chooses_ids_and_the_same_again_finds_them() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = empty();
+    for text in ["{\"type\":\"double\"}", "{\"type\":\"float\"}"] {
+        target.register("theirs", &schema(text, &[]), None).await.unwrap();
+    }
+    let mapped = || Restore { map_ids: Some("copy".to_owned()), ..Restore::default() };
+    let report = world.restore(&target, mapped()).await;
+    assert_eq!((report.outcome, report.registered), (RestoreOutcome::Done, 4), "{}", told(&report));
+    let ids = report.ids.unwrap();
+    assert_eq!(ids, [(1, 3), (2, 4), (3, 5), (4, 6)].into());
+    for (from, to) in &ids {
+        assert_eq!(target.schema(*to).unwrap().schema, world.source.schema(*from).unwrap().schema);
+    }
+    let again = world.restore(&target, mapped()).await;
+    assert_eq!((again.registered, again.there, again.ids.as_ref()), (0, 4, Some(&ids)));
+    let kept = crate::id_map(&*world.objects, "main", "copy").await.unwrap().unwrap();
+    assert_eq!(kept.ids, ids);
+}
+
+#[tokio::test]
+async fn only_what_changed_is_written_and_every_earlier_state_can_be_restored() {
+    let world = World::new().await;
+    let first = world.backup().await.unwrap();
+    assert_eq!((first.subjects, first.versions, first.written, first.changed), (3, 4, 4, true));
+    let same = world.backup().await.unwrap();
+    assert_eq!((same.written, same.changed, same.taken_at), (0, false, first.taken_at));
+    world.source.register("c-key", &schema("{\"type\":\"long\"}", &[]), None).await.unwrap();
+    let more = world.backup().await.unwrap();
+    assert_eq!((more.versions, more.written, more.changed), (5, 1, true));
+    let target = empty();
+    let report = world.restore(&target, Restore { at: Some(first.taken_at), ..Restore::default() }).await;
+    assert_eq!((report.taken_at, report.registered), (first.taken_at, 4));
+}
+
+#[tokio::test]
+async fn an_empty_answer_never_replaces_a_snapshot() {
+    let mut world = World::new().await;
+    world.backup().await.unwrap();
+    world.source = empty();
+    let error = world.backup().await.unwrap_err();
+    assert!(matches!(error, SchemaError::Emptied { subjects: 3, .. }), "{error}");
+    let target = empty();
+    assert_eq!(world.restore(&target, Restore::default()).await.registered, 4);
+}
+
+#[tokio::test]
+async fn a_changed_byte_is_found_by_verify_and_stops_a_restore() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let listed = world.objects.list(ListRequest::prefix("=schemas/main/versions/")).await.unwrap();
+    let key = &listed.objects[0].key;
+    let object = world.objects.get(key, GetRange::Whole).await.unwrap().unwrap();
+    let mut bytes = object.body.to_vec();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    world.objects.put(key, bytes.into(), PutCondition::IfMatch(object.etag)).await.unwrap();
+    let target = empty();
+    let context = world.context(&target);
+    let SchemaReport::Verify(report) = handle(Input::Verify {}, &context).await.unwrap() else { panic!("a check") };
+    assert!(report.findings.len() == 1 && report.findings[0].contains(key), "{report:?}");
+    let error = handle(Input::Restore(Restore::default()), &context).await.unwrap_err();
+    assert!(error.to_string().contains(key), "{error}");
+    assert!(all(&target).await.subjects.is_empty());
+}
+
+#[tokio::test]
+async fn a_subject_that_is_not_there_and_a_name_that_is_none_are_refused() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let context = world.context(&world.source);
+    for restore in [
+        Restore { subjects: vec!["nobody".to_owned()], ..Restore::default() },
+        Restore { map_ids: Some("../x".to_owned()), ..Restore::default() },
+    ] {
+        let error = handle(Input::Restore(restore), &context).await.unwrap_err();
+        assert!(matches!(error, SchemaError::UnknownSubject(_) | SchemaError::BadMapName(_)), "{error}");
+    }
+}
