@@ -43,10 +43,10 @@ async fn the_http_adapter_does_what_every_registry_does_against_the_embedded_one
 async fn schemas_are_backed_up_checked_and_restored_with_their_ids_or_with_a_map() {
     let (source, target) = (registry().await, registry().await);
     for text in ["\"string\"", "\"bytes\""] {
-        source.registry.register("orders-value", &schema(text, &[]), None).await.unwrap();
+        source.registry.register("orders-value", &schema(text, &[]), None).await.expect("an answer");
     }
-    source.registry.delete("orders-value", 1).await.unwrap();
-    source.registry.set(Setting::Compatibility, Some("orders-value"), Some("FULL"), false).await.unwrap();
+    source.registry.delete("orders-value", 1).await.expect("an answer");
+    source.registry.set(Setting::Compatibility, Some("orders-value"), Some("FULL"), false).await.expect("an answer");
     let s3 = S3Server::shared().await;
     let (bucket, s3_url) = (s3.new_bucket("schemas").await, s3.endpoint_url());
     let config = |target: &DevRegistry| {
@@ -70,13 +70,13 @@ async fn schemas_are_backed_up_checked_and_restored_with_their_ids_or_with_a_map
         let (output, text) = schemas(&here, args).await;
         assert!(output.status.success() && text.contains(said), "{args:?}: {}: {text}", output.status);
     }
-    assert_eq!(target.registry.versions("orders-value", false).await.unwrap(), [2]);
-    assert_eq!(target.registry.versions("orders-value", true).await.unwrap(), [1, 2]);
-    let level = target.registry.setting(Setting::Compatibility, Some("orders-value")).await.unwrap();
+    assert_eq!(target.registry.versions("orders-value", false).await.expect("an answer"), [2]);
+    assert_eq!(target.registry.versions("orders-value", true).await.expect("an answer"), [1, 2]);
+    let level = target.registry.setting(Setting::Compatibility, Some("orders-value")).await.expect("an answer");
     assert_eq!(level.as_deref(), Some("FULL"));
 
     let other = registry().await;
-    other.registry.register("theirs", &schema("\"double\"", &[]), None).await.unwrap();
+    other.registry.register("theirs", &schema("\"double\"", &[]), None).await.expect("an answer");
     let there = config(&other);
     let (output, text) = schemas(&there, &["restore"]).await;
     assert_eq!(output.status.code(), Some(1), "{text}");
