@@ -5,6 +5,7 @@
 //! creation   the settings of a target that is made, and which of them its cluster refuses
 //! topic      one topic: its target is made, its workers run
 //! take_over  one run at a time, and what those before had committed
+//! continuing what a deadline stopped is started again
 //! worker     one producer: records, their progress and where they lie, transaction by transaction
 //! reading    the segments of a worker's partitions, fetched ahead and decoded
 //! ```
@@ -15,6 +16,7 @@
 //! still lives: it is fenced, says so, and stops.
 
 mod context;
+mod continuing;
 mod creation;
 mod error;
 mod groups;
@@ -35,6 +37,7 @@ mod topic;
 mod worker;
 
 pub use context::{Context, Limits};
+pub use continuing::run;
 pub use error::RestoreError;
 pub use groups::{GroupOutcome, GroupReport};
 pub use meter::{Meter, PartitionMeter, TopicMeter};
@@ -56,7 +59,8 @@ pub const NAME: &str = "segment-restorer";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Restore {
-    /// What is asked.
+    /// What is asked. Where there is a deadline and no plan, the function goes on with a restore that was stopped.
+    #[serde(default)]
     pub plan: Plan,
     /// Tells what would be done, and writes nothing.
     #[serde(default)]

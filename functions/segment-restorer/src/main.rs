@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use segment_restorer::{Context, Restore, handle};
+use segment_restorer::{Context, Restore};
 use shared::adapters::{
     connect::{self, StartError},
     instance,
@@ -14,7 +14,7 @@ use shared::adapters::{
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
     runtime::run(context(), |input: Restore, context: Arc<Context>, deadline| async move {
-        handle(input.by(deadline), &context).await
+        segment_restorer::run(input.by(deadline), &context).await
     })
     .await
 }

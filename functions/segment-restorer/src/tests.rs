@@ -25,6 +25,7 @@ use shared::{
 
 use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
 
+mod continuing;
 mod damage;
 mod groups;
 

@@ -25,7 +25,7 @@ const WHOLE_BACKUP: &str = "=backup";
 
 /// Every object of ours in a backup that is no segment, claim or floor: what its key is below the backup's folder, where `*`
 /// stands for one name and `**` at the end for any more. Verification calls everything else foreign.
-pub const CONTROL: [&str; 5] = ["=clock.json", "=pins/**", "=pause/**", "=groups/**", "=topics/**"];
+pub const CONTROL: [&str; 6] = ["=clock.json", "=pins/**", "=pause/**", "=groups/**", "=topics/**", "=restores/*"];
 
 /// Whether a key of a backup is one of [`CONTROL`].
 #[must_use]
@@ -69,6 +69,12 @@ pub fn groups_folder(backup: &str) -> String {
 #[must_use]
 pub fn topics_folder(backup: &str) -> String {
     format!("{backup}/=topics/")
+}
+
+/// The folder of the restores that are under way.
+#[must_use]
+pub fn restores_folder(backup: &str) -> String {
+    format!("{backup}/=restores/")
 }
 
 /// The folder of a backup's pins.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     Finding, OffsetRange, OriginHeaders, TimeRange,
@@ -222,6 +223,13 @@ impl Plan {
     /// What is wrong with the text, and where.
     pub fn parse(text: &str) -> Result<Plan, String> {
         toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+    }
+
+    /// A name for the plan: two that differ have different ones.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        hex::encode(&Sha256::digest(text)[..12])
     }
 
     /// The time range.
