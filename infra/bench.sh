@@ -15,3 +15,4 @@ if [[ $# -gt 0 ]]; then exec "$here/binary.sh" bench "$@"; fi
 "$here/binary.sh" bench idle
 "$here/binary.sh" bench metrics
 "$here/binary.sh" bench replication
+"$here/binary.sh" bench restore

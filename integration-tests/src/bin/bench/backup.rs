@@ -26,9 +26,9 @@ const FORMS: [Form; 4] = [
 
 /// What a topic is like.
 #[derive(Clone, Copy)]
-struct Form {
-    record_bytes: usize,
-    partitions: usize,
+pub struct Form {
+    pub record_bytes: usize,
+    pub partitions: usize,
 }
 const WORDS: [&str; 12] = [
     "order", "created", "customer", "teapot", "kettle", "shipped", "address", "harbour", "amount", "currency", "paid",
@@ -96,7 +96,8 @@ fn report(compression: &str, runs: &[Run], drain: &Measured, gigabytes: f64) {
     );
 }
 
-async fn produce(kafka: &Kafka, topic: &str, form: Form, records: usize) {
+/// Fills a topic.
+pub async fn produce(kafka: &Kafka, topic: &str, form: Form, records: usize) {
     let mut random = StdRng::seed_from_u64(SEED);
     for first in (0..records).step_by(CHUNK) {
         let record = |number: usize| {

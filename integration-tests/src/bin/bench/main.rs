@@ -7,7 +7,9 @@
 //! bench idle                 backups that find nothing new
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench replication [EVENTS] 200,000 events with ids into Redis; questions about figures; objects from one S3 server to another
+//! bench restore [RECORDS]    600,000 records of 1 KB in 4 partitions: a restore and a raw produce, in turn; and the last second
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
+//! bench produce SERVERS FROM TO  the raw produce itself, which `restore` runs as a process of its own
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a measurement reads the clock and its arguments")]
 
@@ -17,6 +19,7 @@ mod idle;
 mod measured;
 mod metrics;
 mod replication;
+mod restore;
 mod s3;
 
 const RECORDS: usize = 600_000;
@@ -30,6 +33,9 @@ async fn main() {
     let number = |text: &str| text.parse().unwrap_or_else(|error| panic!("{text:?} is no number: {error}"));
     match arguments[..] {
         ["drain", servers, topic] => drain::run(servers, topic),
+        ["produce", servers, from, to] => restore::raw(servers, from, to),
+        ["restore"] => restore::run(RECORDS).await,
+        ["restore", records] => restore::run(number(records)).await,
         ["backup"] => backup::run(RECORDS, None).await,
         ["backup", records] => backup::run(number(records), None).await,
         ["backup", records, partitions] => backup::run(number(records), Some(number(partitions))).await,
@@ -39,7 +45,7 @@ async fn main() {
         ["replication"] => replication::run(EVENTS_WITH_IDS).await,
         ["replication", events] => replication::run(number(events)).await,
         _ => panic!(
-            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]` and `replication [EVENTS]`"
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]`, `replication [EVENTS]` and `restore [RECORDS]`"
         ),
     }
 }
