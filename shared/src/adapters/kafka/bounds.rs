@@ -1,6 +1,6 @@
 //! Where logs start and end, for many partitions in three requests to each leader.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::time::Duration;
 
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka_sys::bindings as sys;
@@ -10,7 +10,6 @@ use super::{
     admin::Admin,
     native::{self, Event},
     partitions::{self, Answers, Said},
-    topics,
 };
 use crate::{
     ports::records::{LogBounds, RecordsError},
@@ -18,6 +17,9 @@ use crate::{
 };
 
 const OPERATION: &str = "read log bounds";
+/// So long it may take to hear of the topics, once bounds were not answered: a broker that is there answers at once, and
+/// whoever asked has waited for a time-out already.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The bounds of each partition, or the error in its place.
 pub(super) fn bounds(
@@ -29,7 +31,7 @@ pub(super) fn bounds(
     }
     match known_bounds(admin, partitions) {
         // Of partitions none of which exists the client finds no leader, and calls that no answer.
-        Err(error) if error.retry() && !is_any_known(admin, partitions)? => {
+        Err(error) if error.retry() && !is_any_known(admin, partitions) => {
             let unknown = |partition: &TopicPartition| {
                 Err(admin.errors().of(OPERATION, &partition.to_string(), Code::UnknownPartition, ""))
             };
@@ -39,13 +41,15 @@ pub(super) fn bounds(
     }
 }
 
-/// Whether one of these partitions exists.
-fn is_any_known(admin: &Admin, partitions: &[TopicPartition]) -> Result<bool, RecordsError> {
-    let names: BTreeSet<Arc<str>> = partitions.iter().map(|partition| partition.topic.clone()).collect();
-    let topics = topics::describe(admin, &names.into_iter().collect::<Vec<_>>())?;
-    let is_known =
-        |it: &TopicPartition| topics.iter().any(|topic| topic.name == it.topic && it.partition.0 < topic.partitions);
-    Ok(partitions.iter().any(is_known))
+/// Whether one of these partitions exists, or nobody says so.
+fn is_any_known(admin: &Admin, partitions: &[TopicPartition]) -> bool {
+    let (client, timeout) = admin.safe();
+    let Ok(metadata) = client.fetch_metadata(None, timeout.min(LOOK_WITHIN)) else { return true };
+    let is_known = |it: &TopicPartition| {
+        let topic = metadata.topics().iter().find(|topic| *topic.name() == *it.topic);
+        topic.is_some_and(|topic| topic.partitions().iter().any(|partition| partition.id() == it.partition.0))
+    };
+    partitions.iter().any(is_known)
 }
 
 fn known_bounds(
