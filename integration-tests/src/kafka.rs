@@ -1,7 +1,10 @@
 //! A real Apache Kafka broker.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,11 +12,15 @@ use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
 };
 use testcontainers::{ContainerAsync, ImageExt as _, core::Mount};
 use testcontainers_modules::kafka::apache;
 
-use crate::backend::{self, Shared};
+use crate::{
+    backend::{self, Shared},
+    eventually::eventually,
+};
 
 /// What the first answer after a pause may take.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
@@ -117,6 +124,22 @@ impl Kafka {
         let created = self.admin().create_topics(&[topic], &options()).await;
         let created = created.unwrap_or_else(|error| panic!("cannot create topic {name}: {error}"));
         assert!(created.iter().all(Result::is_ok), "cannot create topic {name}: {created:?}");
+        self.wait_for_leaders(name, partitions).await;
+    }
+
+    /// The controller answers before the brokers lead the partitions of a new topic.
+    async fn wait_for_leaders(&self, name: &str, partitions: i32) {
+        let consumer: Arc<BaseConsumer> = Arc::new(self.client_config().create().expect("a consumer"));
+        let each_is_led = move |name: &str| {
+            let ask = |partition| consumer.fetch_watermarks(name, partition, ANSWERS_WITHIN).map(drop);
+            (0..partitions).try_for_each(ask).map_err(|error| error.to_string())
+        };
+        let each_is_led = Arc::new(each_is_led);
+        eventually("the brokers to lead a new topic", ANSWERS_WITHIN, || async {
+            let (each_is_led, name) = (each_is_led.clone(), name.to_owned());
+            tokio::task::spawn_blocking(move || each_is_led(&name)).await.expect("no panic")
+        })
+        .await;
     }
 
     /// Gives a topic these settings of its own, instead of all that it had.

@@ -208,12 +208,13 @@ impl<'a> Aim<'a> {
         let found = target.topics(Some(std::slice::from_ref(&topic.target_name))).await?.pop();
         let (mut progress, mut logs) = (Progress::default(), BTreeMap::new());
         if let Some(found) = found {
+            let within = context.limits.open_transactions_within;
             let id = RestoreId::of(&prepared.backup.cluster_id, &prepared.backup.backup, &found.id);
-            let known = progress_log::read(target, std::slice::from_ref(&id)).await?;
+            let known = progress_log::read_all(target, std::slice::from_ref(&id), within).await?;
             progress = known.progress.into_values().next().unwrap_or_default();
             let partitions: Vec<_> = found.each_partition().collect();
-            for (partition, bounds) in partitions.iter().zip(target.bounds(&partitions).await?) {
-                logs.insert(partition.partition, bounds?);
+            for (partition, log) in partitions.iter().zip(progress_log::ended_bounds(target, &partitions).await?) {
+                logs.insert(partition.partition, log);
             }
         }
         let origins = origins(topic, &progress);

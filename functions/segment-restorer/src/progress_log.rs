@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use shared::{
     ports::{
-        records::{Fetched, RecordsError},
+        records::{Fetched, LogBounds, RecordsError},
         transactions::Target,
     },
     record::{Offset, TopicPartition},
@@ -17,6 +17,10 @@ use crate::error::RestoreError;
 const LOOK: Duration = Duration::from_millis(500);
 /// How often in a row nothing may come.
 const LOOKS_MAX: u32 = 60;
+/// How often it is looked whether open transactions are over.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long after a commit Kafka may take to write its markers.
+const MARKERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Makes the topic where it is not there.
 pub(crate) async fn create(target: &dyn Target) -> Result<(), RestoreError> {
@@ -63,6 +67,49 @@ pub(crate) async fn read(target: &dyn Target, restores: &[RestoreId]) -> Result<
     }
     known.read_to = position;
     Ok(known)
+}
+
+/// The same, once everything that lies in the log now was read: Kafka answers a commit before readers see it.
+pub(crate) async fn read_all(
+    target: &dyn Target,
+    restores: &[RestoreId],
+    within: Duration,
+) -> Result<Known, RestoreError> {
+    if target.topics(Some(&[PROGRESS_TOPIC.into()])).await?.is_empty() {
+        return read(target, restores).await;
+    }
+    let end = end(target).await?;
+    let until_there = async {
+        loop {
+            let known = read(target, restores).await?;
+            if known.read_to >= end {
+                return Ok(known);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let stalled = || RestoreError::ProgressStalled { topic: PROGRESS_TOPIC, within_s: within.as_secs() };
+    tokio::time::timeout(within, until_there).await.unwrap_or_else(|_| Err(stalled()))
+}
+
+/// The bounds of a target's partitions, once no transaction is open there, or after [`MARKERS_WITHIN`]: then it is somebody
+/// else's, and what is behind its beginning counts as not there.
+pub(crate) async fn ended_bounds(
+    target: &dyn Target,
+    partitions: &[TopicPartition],
+) -> Result<Vec<LogBounds>, RestoreError> {
+    for _ in 0..MARKERS_WITHIN.as_millis() / LOOK_EVERY.as_millis() {
+        let bounds = bounds(target, partitions).await?;
+        if bounds.iter().all(|log| log.stable_end == log.high_watermark) {
+            return Ok(bounds);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    bounds(target, partitions).await
+}
+
+async fn bounds(target: &dyn Target, partitions: &[TopicPartition]) -> Result<Vec<LogBounds>, RestoreError> {
+    Ok(target.bounds(partitions).await?.into_iter().collect::<Result<_, _>>()?)
 }
 
 /// Takes in what came, and says how far the reading is.

@@ -9,8 +9,6 @@
 //!
 //! So of any runs at once the last to take the holder id wins, the others stop, and none takes a producer from a later one.
 
-use std::time::Duration;
-
 use futures::future::try_join_all;
 use shared::{
     archive::Owner,
@@ -25,9 +23,6 @@ use shared::{
 };
 
 use crate::{context::Context, error::RestoreError, prepare::PreparedTopic, progress_log};
-
-/// How often it is looked whether open transactions of others are over.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The producers of a run, and all that was committed before them.
 pub(crate) struct Taken {
@@ -100,7 +95,7 @@ impl<'a> TakeOver<'a> {
                     end = progress_log::end(kafka).await?;
                 }
                 _ if known.read_to >= end => return Ok(progress),
-                _ => tokio::time::sleep(LOOK_EVERY).await,
+                _ => tokio::time::sleep(progress_log::LOOK_EVERY).await,
             }
         }
     }
