@@ -21,10 +21,7 @@ use shared::{
         system_clock::SystemClock,
     },
     config::{kafka::KafkaSettings, units::Span},
-    ports::{
-        records::{Kafka, Log as _},
-        transactions::Transactions,
-    },
+    ports::{records::Kafka, transactions::Transactions},
     record::{Millis, Offset, Record, TopicPartition},
 };
 
@@ -129,9 +126,7 @@ impl Cluster for Real {
     }
 
     async fn new_topic(&self, partitions: i32, configs: &[(&str, &str)]) -> Arc<str> {
-        let name: Arc<str> = self.broker.new_topic("conformance", partitions, configs).await.into();
-        self.wait_until_there(&name).await;
-        name
+        self.broker.new_topic("conformance", partitions, configs).await.into()
     }
 
     async fn delete_topic(&self, topic: &str) {
@@ -140,7 +135,6 @@ impl Cluster for Real {
 
     async fn create_again(&self, topic: &str, partitions: i32) {
         self.broker.create_topic(topic, partitions, &[]).await;
-        self.wait_until_there(topic).await;
     }
 
     async fn append(&self, partition: &TopicPartition, records: &[Record]) {
@@ -179,18 +173,6 @@ impl Cluster for Real {
         })
         .await;
         p0
-    }
-}
-
-impl Real {
-    /// The controller answers before the broker knows of the topic and leads its partitions.
-    async fn wait_until_there(&self, topic: &str) {
-        let first = TopicPartition::new(topic, 0);
-        eventually("the broker to lead the new topic", PATIENCE, || async {
-            let bounds = self.kafka.bounds(std::slice::from_ref(&first)).await.map_err(|error| error.to_string())?;
-            bounds.into_iter().next().expect("as many as asked for").map_err(|error| error.to_string())
-        })
-        .await;
     }
 }
 

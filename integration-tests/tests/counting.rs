@@ -7,7 +7,7 @@ use integration_tests::{
     eventually::eventually,
     kafka::Kafka,
     kafka_producer::NewRecord,
-    redis_server::RedisServer,
+    redis_server::{Database, RedisServer},
 };
 use metrics_consumer::{Input, follow, handle};
 use shared::{
@@ -15,6 +15,7 @@ use shared::{
     metrics::{backbeat::keys::Windows, replication::figures::Question},
     ports::{clock::Clock as _, store::Store},
 };
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const PENDING: &str = "site1:bb:crr:opspending";
@@ -79,18 +80,25 @@ async fn offsets_of_aborted_and_committed_transactions_are_passed_over() {
     }
 }
 
+/// A consumer that follows the topic and counts into the database until it is stopped.
+async fn start_following(kafka: &Kafka, topic: &str, database: &Database) -> (CancellationToken, JoinHandle<()>) {
+    let (mut context, _) = on_servers(kafka, topic, database).await;
+    context.limits.refresh = Duration::from_secs(1);
+    let stop = CancellationToken::new();
+    let following = tokio::spawn({
+        let stop = stop.clone();
+        async move { follow(&context, &stop).await }
+    });
+    (stop, following)
+}
+
 #[tokio::test]
 async fn a_following_counts_what_comes_and_counts_again_what_a_wiped_redis_lost() {
     let (kafka, redis) = (Kafka::shared().await, RedisServer::shared().await);
     let topic = kafka.new_topic("followed", 2, &[]).await;
     let database = redis.new_database();
-    let (mut context, _) = on_servers(kafka, &topic, &database).await;
-    context.limits.refresh = Duration::from_secs(1);
-    let (stop, store) = (CancellationToken::new(), store(&database));
-    let following = tokio::spawn({
-        let stop = stop.clone();
-        async move { follow(&context, &stop).await }
-    });
+    let (stop, following) = start_following(kafka, &topic, &database).await;
+    let store = store(&database);
 
     let pending = |expected: i64| {
         let store = &store;
@@ -146,13 +154,8 @@ async fn a_redis_that_dies_and_goes_back_to_an_old_snapshot_in_the_middle_counts
     let (kafka, redis) = (Kafka::shared().await, RedisServer::start().await);
     let topic = kafka.new_topic("snapshots", 3, &[]).await;
     let database = redis.new_database();
-    let (mut context, _) = on_servers(kafka, &topic, &database).await;
-    context.limits.refresh = Duration::from_secs(1);
-    let (stop, store) = (CancellationToken::new(), store(&database));
-    let following = tokio::spawn({
-        let stop = stop.clone();
-        async move { follow(&context, &stop).await }
-    });
+    let (stop, following) = start_following(kafka, &topic, &database).await;
+    let store = store(&database);
     let operations = OPERATIONS * integration_tests::replay::rounds(1);
     let (quarter, began) = (operations / 4, SystemClock.now());
     for part in 0..4 {

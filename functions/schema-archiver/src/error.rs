@@ -1,6 +1,7 @@
 //! Why schemas were not backed up or restored.
 
 use shared::{
+    archive::ArchiveError,
     function::HandlerError,
     ports::{objects::ObjectsError, registry::RegistryError},
     record::Millis,
@@ -16,6 +17,9 @@ pub enum SchemaError {
     /// The storage fails.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// What is kept in the storage cannot be read or written.
+    #[error(transparent)]
+    Archive(Box<ArchiveError>),
     /// Something cannot be written as JSON.
     #[error("schemas cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -95,6 +99,12 @@ pub enum SchemaError {
     },
 }
 
+impl From<ArchiveError> for SchemaError {
+    fn from(error: ArchiveError) -> Self {
+        SchemaError::Archive(Box::new(error))
+    }
+}
+
 impl SchemaError {
     /// Whether the same may succeed later.
     #[must_use]
@@ -102,6 +112,7 @@ impl SchemaError {
         match self {
             SchemaError::Registry(error) | SchemaError::Partly { source: error, .. } => error.retry(),
             SchemaError::Objects(error) => error.retry(),
+            SchemaError::Archive(error) => error.retry(),
             SchemaError::Changing { .. } => true,
             _ => false,
         }
@@ -110,7 +121,10 @@ impl SchemaError {
     /// What is to blame.
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            SchemaError::Objects(_) => FailureKind::Storage,
+            SchemaError::Archive(error) if error.is_damage() || matches!(**error, ArchiveError::Newer { .. }) => {
+                FailureKind::Damaged
+            }
+            SchemaError::Objects(_) | SchemaError::Archive(_) => FailureKind::Storage,
             SchemaError::Damaged { .. } | SchemaError::Newer { .. } => FailureKind::Damaged,
             SchemaError::NoRegistry(_) => FailureKind::Settings,
             _ => FailureKind::Registry,

@@ -20,7 +20,6 @@ mod tests;
 pub use context::Context;
 pub use error::SchemaError;
 pub use report::{BackupReport, RestoreOutcome, RestoreReport, SchemaReport, SnapshotReport, VerifyReport};
-pub use store::id_map;
 
 use serde::{Deserialize, Serialize};
 use shared::record::Millis;

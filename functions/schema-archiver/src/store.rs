@@ -1,16 +1,19 @@
 //! Snapshots in the storage. Whatever is read is compared with the digest in its name.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use shared::{
+    archive::{self, control},
     ports::{
-        objects::{GetRange, ListRequest, Objects, ObjectsError, PutCondition},
+        objects::{GetRange, Objects, ObjectsError, PutCondition},
         registry::Version,
     },
     record::Millis,
     schemas::{
         Held, IdMap, Manifest, Snapshot, Subject,
-        snapshot::{self, SubjectEntry, ids_key, parse_snapshot, sha256, snapshot_key, snapshots_folder, version_key},
+        snapshot::{SubjectEntry, ids_key, parse_snapshot, sha256, snapshot_key, snapshots_folder, version_key},
     },
     segment::metadata::FORMAT_VERSION,
 };
@@ -52,15 +55,8 @@ async fn put(objects: &dyn Objects, key: &str, body: Bytes) -> Result<bool, Sche
 
 /// The keys of all snapshots, the oldest first.
 async fn snapshots(objects: &dyn Objects, registry: &str) -> Result<Vec<String>, SchemaError> {
-    let (mut after, folder, mut keys) = (String::new(), snapshots_folder(registry), vec![]);
-    loop {
-        let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
-        keys.extend(page.objects.into_iter().map(|entry| entry.key).filter(|key| parse_snapshot(key).is_some()));
-        match page.next_after {
-            Some(next) => after = next,
-            None => return Ok(keys),
-        }
-    }
+    let entries = archive::objects_below(objects, &snapshots_folder(registry)).await?;
+    Ok(entries.into_iter().map(|entry| entry.key).filter(|key| parse_snapshot(key).is_some()).collect())
 }
 
 /// The last snapshot that was taken by a time, or the last.
@@ -154,26 +150,10 @@ pub(crate) async fn put_ids(
     objects: &dyn Objects,
     registry: &str,
     map: &str,
-    ids: std::collections::BTreeMap<u32, u32>,
+    ids: BTreeMap<u32, u32>,
 ) -> Result<(), SchemaError> {
-    let body = serde_json::to_vec_pretty(&IdMap { format_version: FORMAT_VERSION, ids })?;
     let key = ids_key(registry, map);
-    let found = objects.get(&key, GetRange::Whole).await?;
-    let condition = found.map_or(PutCondition::IfAbsent, |found| PutCondition::IfMatch(found.etag));
-    objects.put(&key, body.into(), condition).await?;
+    let before = control::read::<IdMap>(objects, &key).await?.map(|before| before.etag);
+    control::replace(objects, &key, before, &IdMap { format_version: FORMAT_VERSION, ids }).await?;
     Ok(())
-}
-
-/// Which id became which; `None` where nothing is kept under that name.
-///
-/// # Errors
-/// When the storage cannot be asked, or the map cannot be read.
-pub async fn id_map(objects: &dyn Objects, registry: &str, map: &str) -> Result<Option<IdMap>, SchemaError> {
-    let key = snapshot::ids_key(registry, map);
-    let Some(object) = objects.get(&key, GetRange::Whole).await? else { return Ok(None) };
-    let damaged = |error: serde_json::Error| SchemaError::Damaged {
-        key: key.clone(),
-        what: format!("it cannot be read: {error}"),
-    };
-    serde_json::from_slice(&object.body).map(Some).map_err(damaged)
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects, registry::MemoryRegistry},
+    archive::control,
     ports::{
         objects::{GetRange, ListRequest, Objects as _, PutCondition},
         registry::{IMPORT, Reference, Registry, Schema, Setting},
     },
     record::Millis,
-    schemas::Snapshot,
+    schemas::{IdMap, Snapshot, snapshot::ids_key},
 };
 
 use crate::{
@@ -180,7 +181,7 @@ async fn with_a_map_the_registry_chooses_ids_and_the_same_again_finds_them() {
     }
     let again = world.restore(&target, mapped()).await;
     assert_eq!((again.registered, again.there, again.ids.as_ref()), (0, 4, Some(&ids)));
-    let kept = crate::id_map(&*world.objects, "main", "copy").await.unwrap().unwrap();
+    let kept = control::read::<IdMap>(&*world.objects, &ids_key("main", "copy")).await.unwrap().unwrap().value;
     assert_eq!(kept.ids, ids);
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::{
     archive::{self, control},
     chain::keys,
-    ports::objects::{ETag, ListRequest},
+    ports::objects::ETag,
     record::Millis,
     restore::Plan,
     segment::metadata::FORMAT_VERSION,
@@ -69,9 +69,7 @@ async fn begin(plan: Plan, deadline: Millis, context: &Context) -> Result<Restor
 /// Goes on with the first restore of which no run is at work.
 async fn go_on(deadline: Millis, context: &Context) -> Result<Option<RestoreReport>, RestoreError> {
     for backup in archive::backups(&*context.objects).await? {
-        let folder = keys::restores_folder(&backup);
-        let page = context.objects.list(ListRequest::prefix(&folder)).await?;
-        for entry in page.objects {
+        for entry in archive::objects_below(&*context.objects, &keys::restores_folder(&backup)).await? {
             let Some(found) = control::read::<UnderWay>(&*context.objects, &entry.key).await? else { continue };
             if found.value.running_until >= context.clock.now() {
                 continue;

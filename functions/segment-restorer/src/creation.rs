@@ -9,7 +9,7 @@ use shared::{
     restore::{Finding, Plan, RefusedSettings, Severity, preflight::Kind},
 };
 
-use crate::{error::RestoreError, prepare::PreparedTopic};
+use crate::{error::RestoreError, prepared::PreparedTopic};
 
 /// They name brokers of the source's cluster.
 const OF_BROKERS: [&str; 2] = ["leader.replication.throttled.replicas", "follower.replication.throttled.replicas"];
@@ -35,22 +35,17 @@ pub(crate) async fn check(
     }
     let all = asked(&topic.create_settings);
     let Some(refused) = refusal(target, topic, &all).await? else { return Ok(vec![]) };
-    let mut findings = vec![];
+    let (mut findings, mut left) = (vec![], topic.create_settings.clone());
     for (name, value) in &all {
         let Some(message) = refusal(target, topic, &[(*name, value.clone())]).await? else { continue };
         findings.push(refused_setting(topic, plan, name, &message));
+        left.remove(*name);
     }
     if findings.is_empty() {
         // It is none of them alone.
         return Ok(vec![finding(topic, Severity::Refused, refused)]);
     }
     if plan.refused_settings == RefusedSettings::LeaveOut {
-        let mut left = topic.create_settings.clone();
-        for (name, value) in &all {
-            if refusal(target, topic, &[(*name, value.clone())]).await?.is_some() {
-                left.remove(*name);
-            }
-        }
         topic.create_settings = left;
     }
     Ok(findings)

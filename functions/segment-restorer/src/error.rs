@@ -159,7 +159,7 @@ impl RestoreError {
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             RestoreError::Damaged { .. } | RestoreError::Changed { .. } => true,
-            RestoreError::Archive(error) => crate::source::is_damage(error),
+            RestoreError::Archive(error) => error.is_damage(),
             _ => false,
         }
     }
@@ -169,14 +169,6 @@ impl RestoreError {
     pub fn is_fenced(&self) -> bool {
         matches!(self, RestoreError::Transaction(TransactionError::Fenced { .. }))
     }
-}
-
-/// An error with its causes.
-pub(crate) fn text(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-    causes
-        .map(ToString::to_string)
-        .fold(error.to_string(), |text, cause| if text.contains(&cause) { text } else { format!("{text}: {cause}") })
 }
 
 fn listed(names: &[String]) -> String {

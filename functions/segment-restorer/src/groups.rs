@@ -3,15 +3,17 @@
 //! Their offsets come from the snapshots in the backup, and are translated by where the records came to lie. Only a group
 //! without members is written: the cluster refuses others, also one that got a member a moment ago.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use serde::Serialize;
 use shared::{
     archive::{self, GroupSnapshot},
     ports::records::{Committed, GroupState, LogBounds},
     record::{Offset, Partition, TopicPartition},
     restore::{
-        Finding, OffsetRange, Plan, RestoreId, Severity,
+        Finding, Plan, RestoreId, Severity,
         preflight::Kind,
         progress::Progress,
         translation::{Exactness, Origin, Restored, Translated, Untranslatable, translate, translate_spread},
@@ -21,53 +23,13 @@ use shared::{
 use crate::{
     context::Context,
     error::RestoreError,
-    prepare::{Prepared, PreparedTopic},
+    prepared::{Prepared, PreparedTopic},
     progress_log,
+    report::{GroupOutcome, GroupReport},
 };
 
 /// So many names are told in a message.
 const NAMES_MAX: usize = 5;
-
-/// What became of a group's offset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupOutcome {
-    /// It is committed in the target, and was read back.
-    Committed,
-    /// The group is as far or further there already.
-    Kept,
-    /// A dry run.
-    Planned,
-    /// The group had committed nothing for this partition.
-    None,
-    /// It is not committed.
-    Failed,
-}
-
-/// A group's offset of a target partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupReport {
-    /// The group.
-    pub group: String,
-    /// The source topic.
-    pub source: Arc<str>,
-    /// What it had committed in the partition of the same number; absent: nothing, or the records were spread by their keys.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_offset: Option<Offset>,
-    /// The target partition.
-    pub target: TopicPartition,
-    /// Where it goes on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<Offset>,
-    /// How exact that is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exactness: Option<Exactness>,
-    /// What became of it.
-    pub outcome: GroupOutcome,
-    /// Why it is not committed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
 
 /// The snapshots that a plan means, and what stands in their way.
 #[derive(Debug, Default)]
@@ -114,7 +76,7 @@ fn has_any(snapshot: &GroupSnapshot, topics: &[PreparedTopic]) -> bool {
 }
 
 fn no_such_group(pattern: &str, others: &[GroupSnapshot]) -> String {
-    let topics: std::collections::BTreeSet<_> =
+    let topics: BTreeSet<_> =
         others.iter().flat_map(|snapshot| &snapshot.offsets).map(|offset| &*offset.topic).collect();
     if topics.is_empty() {
         return format!(
@@ -234,11 +196,7 @@ impl<'a> Aim<'a> {
             true => self.logs.keys().copied().collect(),
             false => {
                 let restored = self.origins.iter().map(|origin| origin.partition);
-                restored
-                    .chain(committed.keys().copied())
-                    .collect::<std::collections::BTreeSet<_>>()
-                    .into_iter()
-                    .collect()
+                restored.chain(committed.keys().copied()).collect::<BTreeSet<_>>().into_iter().collect()
             }
         };
         let row = |partition: Partition| {
@@ -321,7 +279,7 @@ fn origins(topic: &PreparedTopic, progress: &Progress) -> Vec<Origin> {
         let partition = source.chain.partition;
         let range = match (fixed.partitions.get(&partition), fixed.partitions.is_empty()) {
             (None, false) => return None,
-            (range, _) => range.copied().unwrap_or(OffsetRange::default()),
+            (range, _) => range.copied().unwrap_or_default(),
         };
         let from = range.from.map_or(source.floor.base, |from| from.max(source.floor.base));
         let end = range.until.map_or(source.next, |until| until.min(source.next));

@@ -9,7 +9,7 @@ use shared::{
     schemas::{IdMap, TopicIds, snapshot::ids_key},
 };
 
-use crate::{error::RestoreError, prepare::PreparedTopic};
+use crate::{error::RestoreError, prepared::PreparedTopic};
 
 /// Gives each topic that has ids the map; answers what stands in the way.
 pub(crate) async fn put(

@@ -24,6 +24,7 @@ mod ids;
 mod limiter;
 mod meter;
 mod prepare;
+mod prepared;
 mod progress_log;
 mod pushed;
 mod reading;
@@ -39,9 +40,8 @@ mod worker;
 pub use context::{Context, Limits};
 pub use continuing::run;
 pub use error::RestoreError;
-pub use groups::{GroupOutcome, GroupReport};
 pub use meter::{Meter, PartitionMeter, TopicMeter};
-pub use report::{Outcome, PartitionReport, RestoreReport, TopicReport};
+pub use report::{GroupOutcome, GroupReport, Outcome, PartitionReport, RestoreReport, TopicReport};
 
 use serde::{Deserialize, Serialize};
 use shared::{

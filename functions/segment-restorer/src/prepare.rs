@@ -1,15 +1,11 @@
 //! From a plan to what is done, with everything that stands in the way.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use shared::{
-    archive::{GroupSnapshot, Owner},
-    ports::records::TopicSettings,
-    record::Partition,
+    archive::Owner,
     restore::{
-        Finding, Plan, Selection, Severity, SourcePartition, TopicJob,
-        preflight::{self, Facts, Kind, TargetTopic, preflight},
-        progress::{Counts, Fixed, Position},
+        Finding, Plan, Severity, TopicJob,
+        preflight::{Kind, TargetTopic},
+        progress::Fixed,
         resolve,
     },
 };
@@ -19,43 +15,10 @@ use crate::{
     creation,
     error::RestoreError,
     groups, ids,
-    report::{Outcome, PartitionReport, Reached, RestoreReport, TopicReport},
+    prepared::{Prepared, PreparedTopic},
     source::{self, SourceTopic},
     target,
 };
-
-/// What a plan comes to.
-pub(crate) struct Prepared {
-    pub(crate) backup: Owner,
-    pub(crate) plan: Plan,
-    pub(crate) findings: Vec<Finding>,
-    pub(crate) topics: Vec<PreparedTopic>,
-    /// What groups had committed.
-    pub(crate) snapshots: Vec<GroupSnapshot>,
-}
-
-/// One topic of it.
-#[derive(Debug, Clone)]
-pub(crate) struct PreparedTopic {
-    /// What is restored.
-    pub(crate) fixed: Fixed,
-    /// The target's name.
-    pub(crate) target_name: Arc<str>,
-    /// The target, where it exists.
-    pub(crate) target: Option<TargetTopic>,
-    /// How many partitions it gets where it is created.
-    pub(crate) create_partitions: i32,
-    /// How many the source had.
-    pub(crate) source_partitions: i32,
-    /// How many of them may hold a record.
-    pub(crate) needed_partitions: i32,
-    /// The settings that it gets where it is created.
-    pub(crate) create_settings: TopicSettings,
-    /// The source's partitions.
-    pub(crate) source: Vec<SourcePartition>,
-    /// Which records of those that are restored.
-    pub(crate) selections: BTreeMap<Partition, Selection>,
-}
 
 /// Looks at everything and writes nothing.
 pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Result<Prepared, RestoreError> {
@@ -66,7 +29,7 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
     let mut topics = vec![];
     for job in jobs {
         match source::topic(&*context.objects, &backup, &job).await? {
-            Some(source) => topics.push(PreparedTopic::new(plan, &job, source, targets.remove(&job.target))),
+            Some(source) => topics.push(found(plan, &job, source, targets.remove(&job.target))),
             None => findings.push(no_such_incarnation(&job)),
         }
     }
@@ -93,108 +56,31 @@ fn no_such_incarnation(job: &TopicJob) -> Finding {
     Finding { severity: Severity::Refused, kind: Kind::UnknownTopic, topic, partition: None, message }
 }
 
-impl PreparedTopic {
-    fn new(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Option<TargetTopic>) -> Self {
-        let SourceTopic { claim, partitions, selections, setup } = source;
-        let needed_partitions = target::partition_count(partitions.iter().map(|partition| &partition.chain));
-        let source_partitions = setup.as_ref().map_or(0, |setup| setup.partitions).max(needed_partitions);
-        let fixed = Fixed {
-            source: job.source.clone(),
-            source_topic_id: claim.topic_id,
-            incarnation: claim.incarnation,
-            time: job.time,
-            partitions: job.partitions.clone(),
-            filter: job.filter.as_ref().map(ToString::to_string),
-            rehash: plan.rehash,
-            origin_headers: plan.origin_headers.clone(),
-            schema_ids: None,
-        };
-        PreparedTopic {
-            fixed,
-            target_name: job.target.clone(),
-            target,
-            create_partitions: job.target_partitions.map_or(source_partitions, i32::from),
-            source_partitions,
-            needed_partitions,
-            create_settings: creation::settings(plan, setup.as_ref()),
-            source: partitions,
-            selections,
-        }
-    }
-
-    /// What stands in the way, as the target is known now.
-    pub(crate) fn findings(&self, plan: &Plan, now: shared::record::Millis) -> Vec<Finding> {
-        preflight(&Facts {
-            fixed: &self.fixed,
-            target_name: &self.target_name,
-            source: &self.source,
-            source_partitions: self.source_partitions,
-            needed_partitions: self.needed_partitions,
-            selections: &self.selections,
-            target: self.target.as_ref(),
-            append: plan.append,
-            accept_missing: plan.accept_missing,
-            skip_damaged: plan.skip_damaged,
-            create: plan.create,
-            created_settings: &self.create_settings,
-            now,
-        })
-    }
-
-    /// The partitions that are restored.
-    pub(crate) fn restored(&self) -> impl Iterator<Item = (&SourcePartition, &Selection)> {
-        self.source.iter().filter_map(|source| Some((source, self.selections.get(&source.chain.partition)?)))
-    }
-
-    /// A report of it, given how far each partition is.
-    pub(crate) fn report(&self, outcome: Outcome, reached: &Reached) -> TopicReport {
-        let partition = |(source, selection): (&SourcePartition, &Selection)| {
-            let partition = source.chain.partition;
-            let bound = source.upper_bound(selection);
-            let position = reached.positions.get(&partition).copied().unwrap_or_else(|| Position {
-                next: selection.offsets.from.unwrap_or(source.floor.base),
-                counts: Counts::default(),
-            });
-            PartitionReport {
-                partition,
-                next: position.next,
-                end: source.end(selection),
-                counts: position.counts,
-                missing: reached.missing.get(&partition).cloned().unwrap_or_default(),
-                records_max: bound.records,
-                record_bytes_max: bound.record_bytes,
-            }
-        };
-        TopicReport {
-            source: self.fixed.source.clone(),
-            incarnation: self.fixed.incarnation,
-            target: self.target_name.clone(),
-            outcome,
-            error: None,
-            partitions: self.restored().map(partition).collect(),
-        }
-    }
-}
-
-impl Prepared {
-    /// Whether anything stands in the way.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.findings.iter().any(preflight::Finding::is_refusal)
-    }
-
-    /// What would be done.
-    pub(crate) fn report(&self, dry_run: bool) -> RestoreReport {
-        let outcome = match (self.is_refused(), dry_run) {
-            (true, _) => Outcome::Refused,
-            (false, true) => Outcome::Planned,
-            // Only groups are restored.
-            (false, false) => Outcome::Done,
-        };
-        let reached = |topic: &PreparedTopic| {
-            topic.target.as_ref().map(|target| Reached::of(&target.progress)).unwrap_or_default()
-        };
-        let topics = self.topics.iter().map(|topic| topic.report(outcome, &reached(topic))).collect();
-        let (backup, findings) = (self.backup.backup.clone(), self.findings.clone());
-        RestoreReport { backup, outcome, findings, topics, groups: vec![] }
+/// One topic as it was found.
+fn found(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Option<TargetTopic>) -> PreparedTopic {
+    let SourceTopic { claim, partitions, selections, setup } = source;
+    let needed_partitions = target::partition_count(partitions.iter().map(|partition| &partition.chain));
+    let source_partitions = setup.as_ref().map_or(0, |setup| setup.partitions).max(needed_partitions);
+    let fixed = Fixed {
+        source: job.source.clone(),
+        source_topic_id: claim.topic_id,
+        incarnation: claim.incarnation,
+        time: job.time,
+        partitions: job.partitions.clone(),
+        filter: job.filter.as_ref().map(ToString::to_string),
+        rehash: plan.rehash,
+        origin_headers: plan.origin_headers.clone(),
+        schema_ids: None,
+    };
+    PreparedTopic {
+        fixed,
+        target_name: job.target.clone(),
+        target,
+        create_partitions: job.target_partitions.map_or(source_partitions, i32::from),
+        source_partitions,
+        needed_partitions,
+        create_settings: creation::settings(plan, setup.as_ref()),
+        source: partitions,
+        selections,
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     context::Context,
     meter::{Meter, PartitionMeter, TopicMeter},
-    prepare::Prepared,
+    prepared::Prepared,
     report::{Outcome, RestoreReport, TopicReport},
 };
 

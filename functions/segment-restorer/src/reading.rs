@@ -8,6 +8,7 @@ use futures::{StreamExt as _, stream};
 use shared::{
     archive::ArchiveError,
     blocking,
+    function::with_sources,
     ports::objects::{GetRange, Objects, ObjectsError},
     record::{Offset, Partition, Record, TopicPartition},
     restore::{Missing, Selection, SourcePartition, SourceSegment, Take, progress::Counts},
@@ -17,10 +18,7 @@ use shared::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{
-    context::Context,
-    error::{RestoreError, text},
-};
+use crate::{context::Context, error::RestoreError};
 
 /// A segment is fetched by such parts; one that breaks is fetched again by itself.
 const PART_BYTES: u64 = 8 << 20;
@@ -226,7 +224,7 @@ fn missing(start: &Start) -> Vec<Missing> {
 /// What of a segment is not restored.
 fn passed_over(start: &Start, segment: &SourceSegment, reached: Offset, error: &RestoreError) -> Missing {
     let SourceSegment { entry, metadata } = segment;
-    let why = text(error);
+    let why = with_sources(error);
     tracing::warn!(key = entry.key, from = reached.0, to = metadata.next.0, why, "passed over");
     clipped(start, Missing { from: reached, to: metadata.next, key: entry.key.clone(), why })
 }

@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 use shared::{
-    record::{Offset, Partition},
+    record::{Offset, Partition, TopicPartition},
     restore::{
         Finding, Missing,
         progress::{Counts, Position, Progress},
+        translation::Exactness,
     },
 };
-
-use crate::groups::GroupReport;
 
 /// How a restore ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,4 +112,45 @@ impl RestoreReport {
         };
         topics.iter().map(|topic| topic.outcome).max_by_key(order).unwrap_or(Outcome::Done)
     }
+}
+
+/// What became of a group's offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupOutcome {
+    /// It is committed in the target, and was read back.
+    Committed,
+    /// The group is as far or further there already.
+    Kept,
+    /// A dry run.
+    Planned,
+    /// The group had committed nothing for this partition.
+    None,
+    /// It is not committed.
+    Failed,
+}
+
+/// A group's offset of a target partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupReport {
+    /// The group.
+    pub group: String,
+    /// The source topic.
+    pub source: Arc<str>,
+    /// What it had committed in the partition of the same number; absent: nothing, or the records were spread by their keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_offset: Option<Offset>,
+    /// The target partition.
+    pub target: TopicPartition,
+    /// Where it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
+    /// How exact that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exactness: Option<Exactness>,
+    /// What became of it.
+    pub outcome: GroupOutcome,
+    /// Why it is not committed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }

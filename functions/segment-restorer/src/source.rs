@@ -6,13 +6,14 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
     archive::{self, ArchiveError, Claim, Owner, SegmentEntry, TopicSnapshot, reading::segments},
     chain::ChainIdentity,
+    function::with_sources,
     ports::objects::Objects,
     record::{Offset, Partition},
     restore::{Missing, Selection, SourcePartition, SourceSegment, TopicJob},
     segment::SegmentMetadata,
 };
 
-use crate::error::{RestoreError, text};
+use crate::error::RestoreError;
 
 /// So many partitions are looked at at the same time.
 const PARTITIONS_AT_ONCE: usize = 8;
@@ -93,7 +94,7 @@ async fn partition(
         Some(last) => match archive::read_metadata(objects, &chain, last).await {
             Ok(metadata) => metadata.next,
             // Nobody knows where it ends.
-            Err(error) if is_damage(&error) => last.base,
+            Err(error) if error.is_damage() => last.base,
             Err(error) => return Err(error.into()),
         },
         None => floor.base,
@@ -107,7 +108,7 @@ async fn partition(
             Err(error) => {
                 let behind = bases.iter().find(|base| **base > entry.base);
                 let (from, to) = (entry.base, behind.copied().unwrap_or(next));
-                damaged.push(Missing { from, to, key: entry.key, why: text(&error) });
+                damaged.push(Missing { from, to, key: entry.key, why: with_sources(&error) });
             }
         }
     }
@@ -122,17 +123,12 @@ async fn footers(
 ) -> Result<Vec<(SegmentEntry, Result<SegmentMetadata, ArchiveError>)>, RestoreError> {
     let read = |entry: SegmentEntry| async move {
         match archive::read_metadata(objects, chain, &entry).await {
-            Err(error) if !is_damage(&error) => Err(error.into()),
+            Err(error) if !error.is_damage() => Err(error.into()),
             metadata => Ok((entry, metadata)),
         }
     };
     let reads: Vec<_> = entries.into_iter().map(read).collect();
     stream::iter(reads).buffered(segments::READS_MAX).try_collect().await
-}
-
-/// Whether an object is not what it should be, and no retry mends it.
-pub(crate) fn is_damage(error: &ArchiveError) -> bool {
-    matches!(error, ArchiveError::Damaged { .. } | ArchiveError::Foreign { .. } | ArchiveError::Missing { .. })
 }
 
 /// The segments that may hold offsets that are asked for, each of which reaches to the base of the one behind it; and the one

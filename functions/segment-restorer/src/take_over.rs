@@ -22,7 +22,7 @@ use shared::{
     },
 };
 
-use crate::{context::Context, error::RestoreError, prepare::PreparedTopic, progress_log};
+use crate::{context::Context, error::RestoreError, prepared::PreparedTopic, progress_log};
 
 /// The producers of a run, and all that was committed before them.
 pub(crate) struct Taken {

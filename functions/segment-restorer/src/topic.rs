@@ -6,6 +6,7 @@ use futures::{StreamExt as _, future::join_all, stream};
 use shared::{
     archive::Owner,
     crash,
+    function::with_sources,
     ports::transactions::TransactionalProducer,
     record::Millis,
     restore::{Finding, Plan, RestoreId, Selection, SourcePartition, preflight::TargetTopic},
@@ -14,10 +15,10 @@ use shared::{
 use crate::{
     Restore,
     context::Context,
-    error::{RestoreError, text},
+    error::RestoreError,
     limiter::Limiter,
     meter::PartitionMeter,
-    prepare::{Prepared, PreparedTopic},
+    prepared::{Prepared, PreparedTopic},
     progress_log,
     reading::Start,
     report::{Outcome, Reached, RestoreReport, TopicReport},
@@ -60,7 +61,7 @@ async fn restore(
     if outcome == Outcome::Failed {
         context.meter.failed(&topic.target_name);
     }
-    let error = error.map(|error| text(&error));
+    let error = error.map(|error| with_sources(&error));
     TopicReport { error, ..topic.report(outcome, &reached) }
 }
 

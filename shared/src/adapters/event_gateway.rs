@@ -3,17 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{self, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector as _, HttpConnectorSettings},
-    orchestrator::HttpRequest,
-};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::http_client::{HttpClient, part};
 use crate::{
     config::secret::Secret,
     metrics::push::{Body, Push},
@@ -23,15 +14,11 @@ use crate::{
 /// A job never waits for this, but the next push does.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// So much of a refusal is shown.
-const ANSWER_CHARS_MAX: usize = 200;
-/// What needs no encoding in a part of a path.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A gateway at a base URL, `http://host:port`.
 #[derive(Debug)]
 pub struct HttpGateway {
-    connector: Connector,
+    client: HttpClient,
     url: String,
     token: Option<Secret>,
 }
@@ -40,34 +27,21 @@ impl HttpGateway {
     /// A gateway at this address, and the token that it wants (`listen.token`). No request is made yet.
     #[must_use]
     pub fn new(url: String, token: Option<Secret>) -> Self {
-        let connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            .build();
-        HttpGateway { connector, url, token }
+        HttpGateway { client: HttpClient::new(CONNECT_TIMEOUT, ANSWER_TIMEOUT), url, token }
     }
 
-    fn request(&self, push: &Push) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-        let body = Body { timestamp: Some(push.timestamp), sequence: push.sequence, ..push.body.clone() };
-        let body = SdkBody::from(serde_json::to_vec(&body)?);
-        let mut request = http::Request::post(format!("{}{}", self.url, path(push)));
-        request = request.header("content-type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {}", token.reveal()));
+    fn request(&self, push: &Push) -> http::request::Builder {
+        let request = http::Request::post(format!("{}{}", self.url, path(push)));
+        let request = request.header("content-type", "application/json");
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.reveal())),
+            None => request,
         }
-        Ok(HttpRequest::try_from(request.body(body)?)?)
-    }
-
-    async fn send(&self, push: &Push) -> Result<(u16, Vec<u8>), Box<dyn std::error::Error + Send + Sync>> {
-        let mut response = self.connector.call(self.request(push)?).await?;
-        let body = ByteStream::new(response.take_body()).collect().await?;
-        Ok((response.status().as_u16(), body.to_vec()))
     }
 }
 
 /// The route of a push.
 fn path(push: &Push) -> String {
-    let part = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
     let Push { kind, namespace, name, uuid, topic, event, .. } = push;
     let [namespace, name, uuid, topic] = [namespace, name, uuid, topic].map(|text| part(text));
     format!("/namespaces/{namespace}/{kind}/{name}/{uuid}/topics/{topic}/{event}")
@@ -77,14 +51,13 @@ fn path(push: &Push) -> String {
 impl EventGateway for HttpGateway {
     async fn push(&self, push: &Push) -> Result<(), PushError> {
         let unavailable = |reason: String| PushError::Unavailable { url: self.url.clone(), reason };
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.send(push)).await;
-        let answer = answer.map_err(|_| unavailable(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs())))?;
-        let (status, body) = answer.map_err(|error| unavailable(error.to_string()))?;
-        let shown = || String::from_utf8_lossy(&body).chars().take(ANSWER_CHARS_MAX).collect();
-        match status {
+        let body = Body { timestamp: Some(push.timestamp), sequence: push.sequence, ..push.body.clone() };
+        let body = serde_json::to_vec(&body).map_err(|error| unavailable(error.to_string()))?;
+        let answer = self.client.send(self.request(push), Some(body)).await.map_err(unavailable)?;
+        match answer.status {
             200..=299 => Ok(()),
-            408 | 429 | 500..=599 => Err(unavailable(format!("{status} {}", shown()))),
-            _ => Err(PushError::Refused { url: self.url.clone(), status, answer: shown() }),
+            408 | 429 | 500..=599 => Err(unavailable(format!("{} {}", answer.status, answer.shown()))),
+            status => Err(PushError::Refused { url: self.url.clone(), status, answer: answer.shown() }),
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod allocator;
 pub mod connect;
 pub mod counting;
 pub mod event_gateway;
+mod http_client;
 pub mod instance;
 pub mod kafka;
 pub mod lambda;

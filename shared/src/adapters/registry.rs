@@ -3,20 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_smithy_http_client::{
-    Connector,
-    tls::{self, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector as _, HttpConnectorSettings},
-    orchestrator::HttpRequest,
-};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::http_client::{Answer, HttpClient, part};
 use crate::{
     config::RegistrySettings,
     ports::registry::{Place, Registry, RegistryError, Schema, Setting, Version},
@@ -27,26 +18,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a question is asked before the registry counts as away.
 const ATTEMPTS_MAX: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// What needs no encoding in a part of a path.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const CONTENT_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// What a registry says of what is not there, or does not know.
 const NOT_THERE: [u16; 3] = [404, 405, 501];
-/// So much of an answer that is no error of the API is shown.
-const ANSWER_CHARS_MAX: usize = 200;
 
 /// A schema registry at a base URL.
 #[derive(Debug)]
 pub struct HttpRegistry {
-    connector: Connector,
+    client: HttpClient,
     url: String,
     authorization: Option<String>,
-}
-
-/// An answer.
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
 }
 
 /// An error as the API has it.
@@ -65,37 +46,33 @@ impl HttpRegistry {
     /// The registry of these settings. No request is made yet.
     #[must_use]
     pub fn new(settings: &RegistrySettings) -> Self {
-        let connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            .build();
         let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let authorization = match (&settings.token, &settings.username, &settings.password) {
             (Some(token), ..) => Some(format!("Bearer {}", token.reveal())),
             (None, Some(user), password) => Some(basic(user, password.as_ref().map_or("", |it| it.reveal()))),
             (None, None, _) => None,
         };
-        HttpRegistry { connector, url: settings.url.trim_end_matches('/').to_owned(), authorization }
+        HttpRegistry {
+            client: HttpClient::new(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+            url: settings.url.trim_end_matches('/').to_owned(),
+            authorization,
+        }
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, BoxError> {
-        let mut request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        request = request.header("accept", CONTENT_TYPE).header("content-type", CONTENT_TYPE);
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
+    fn request(&self, method: &str, path: &str) -> http::request::Builder {
+        let request = http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request = request.header("accept", CONTENT_TYPE).header("content-type", CONTENT_TYPE);
+        match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
         }
-        let body = body.map_or_else(SdkBody::empty, |body| SdkBody::from(body.to_string()));
-        let mut response = self.connector.call(HttpRequest::try_from(request.body(body)?)?).await?;
-        let body = ByteStream::new(response.take_body()).collect().await?;
-        Ok(Answer { status: response.status().as_u16(), body: body.to_vec() })
     }
 
     async fn ask_once(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, RegistryError> {
         let what = || format!("{method} {path}");
         let unavailable = |reason: String| RegistryError::Unavailable { what: what(), url: self.url.clone(), reason };
-        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.send(method, path, body)).await;
-        let answer = answer.map_err(|_| unavailable(format!("nothing came within {} s", ANSWER_TIMEOUT.as_secs())))?;
-        let answer = answer.map_err(|error| unavailable(error.to_string()))?;
+        let body = body.map(|body| body.to_string().into_bytes());
+        let answer = self.client.send(self.request(method, path), body).await.map_err(unavailable)?;
         match answer.status {
             408 | 429 | 500 | 502..=599 => Err(unavailable(format!("{} {}", answer.status, answer.shown()))),
             _ => Ok(answer),
@@ -123,13 +100,7 @@ impl HttpRegistry {
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
 impl Answer {
-    fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.body).chars().take(ANSWER_CHARS_MAX).collect()
-    }
-
     fn check(&self, what: &str) -> Result<(), RegistryError> {
         if (200..300).contains(&self.status) {
             return Ok(());
@@ -150,10 +121,6 @@ impl Answer {
         };
         serde_json::from_slice(&self.body).map_err(unreadable)
     }
-}
-
-fn part(text: &str) -> String {
-    utf8_percent_encode(text, PLAIN).to_string()
 }
 
 /// The path of a setting.

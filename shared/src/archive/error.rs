@@ -139,6 +139,12 @@ impl ArchiveError {
         }
     }
 
+    /// Whether an object is not what it should be, or is not there, and no retry mends it.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, ArchiveError::Damaged { .. } | ArchiveError::Foreign { .. } | ArchiveError::Missing { .. })
+    }
+
     pub(super) fn damaged(key: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         ArchiveError::Damaged { key: key.to_owned(), source: Box::new(source) }
     }

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ArchiveError,
+    listing::folders_below,
     snapshots::{Snapshots, encode},
 };
 use crate::{
     chain::keys,
-    ports::objects::{ListRequest, Objects},
+    ports::objects::Objects,
     record::{Millis, Offset, Partition, TopicId},
     segment::metadata::FORMAT_VERSION,
 };
@@ -111,16 +112,8 @@ pub async fn store_group(
 /// The groups that a backup has snapshots of.
 pub async fn groups(objects: &dyn Objects, backup: &str) -> Result<Vec<String>, ArchiveError> {
     let prefix = keys::groups_folder(backup);
-    let (mut found, mut after) = (vec![], String::new());
-    loop {
-        let page = objects.list(ListRequest { after: &after, folders: true, ..ListRequest::prefix(&prefix) }).await?;
-        let names = page.folders.iter().filter_map(|folder| decode(folder.strip_prefix(&prefix)?.strip_suffix('/')?));
-        found.extend(names);
-        match page.next_after {
-            Some(next) => after = next,
-            None => return Ok(found),
-        }
-    }
+    let names = folders_below(objects, &prefix).await?;
+    Ok(names.iter().filter_map(|name| decode(name)).collect())
 }
 
 /// When the snapshots of a group were taken, ascending.

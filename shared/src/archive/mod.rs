@@ -11,6 +11,7 @@ mod floor;
 mod frontier;
 mod groups;
 mod history;
+mod listing;
 mod operations;
 mod owner;
 mod pause;
@@ -32,6 +33,7 @@ pub use floor::{StoredFloor, floor_base_in, move_floor, read_floor};
 pub use frontier::{ChainEnd, ChainHint, chain_end, newer_than};
 pub use groups::{GroupOffset, GroupSnapshot, group_moments, groups, latest_group, store_group};
 pub use history::{Divergence, LogComparison};
+pub use listing::objects_below;
 pub use operations::{
     FailedEntry, LocationPause, advance_status, changed_since, clear_failed, compared_at, failed_operations,
     failed_statuses, forget_completed, location_pause, note_compared, note_failed, pause_location, put_status,

@@ -11,13 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveError, control};
-use crate::{
-    chain::keys,
-    ports::objects::{ListRequest, Objects},
-    record::Millis,
-    segment::metadata::FORMAT_VERSION,
-};
+use super::{ArchiveError, control, listing::objects_below};
+use crate::{chain::keys, ports::objects::Objects, record::Millis, segment::metadata::FORMAT_VERSION};
 
 /// The content of a pause, for people: what counts is that it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,21 +42,15 @@ impl Pauses {
 /// Reads what is paused of a backup.
 pub async fn read_pauses(objects: &dyn Objects, backup: &str) -> Result<Pauses, ArchiveError> {
     let folder = keys::pause_folder(backup);
-    let (mut pauses, mut after) = (Pauses::default(), String::new());
-    loop {
-        let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
-        for object in page.objects {
-            match keys::parse_pause(&folder, &object.key) {
-                Some(keys::Paused::Backup) => pauses.backup = Some(object.modified),
-                Some(keys::Paused::Topic(topic)) => drop(pauses.topics.insert(topic.into(), object.modified)),
-                None => {}
-            }
-        }
-        match page.next_after {
-            Some(next) => after = next,
-            None => return Ok(pauses),
+    let mut pauses = Pauses::default();
+    for object in objects_below(objects, &folder).await? {
+        match keys::parse_pause(&folder, &object.key) {
+            Some(keys::Paused::Backup) => pauses.backup = Some(object.modified),
+            Some(keys::Paused::Topic(topic)) => drop(pauses.topics.insert(topic.into(), object.modified)),
+            None => {}
         }
     }
+    Ok(pauses)
 }
 
 /// Pauses a backup, or a topic of it. What is paused already stays so, since then.

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{ArchiveError, control};
-use crate::{
-    ports::objects::{ListRequest, Objects},
-    record::Millis,
-};
+use super::{ArchiveError, control, listing::objects_below};
+use crate::{ports::objects::Objects, record::Millis};
 
 const SUFFIX: &str = ".json";
 const HOUR_MS: i64 = 3_600_000;
@@ -31,16 +28,9 @@ impl<'a> Snapshots<'a> {
 
     /// When the snapshots were taken, ascending.
     pub(super) async fn moments(&self) -> Result<Vec<Millis>, ArchiveError> {
-        let (mut found, mut after) = (vec![], String::new());
-        loop {
-            let page = self.objects.list(ListRequest { after: &after, ..ListRequest::prefix(&self.folder) }).await?;
-            let moment = |key: &str| key.strip_prefix(&self.folder)?.strip_suffix(SUFFIX)?.parse().ok().map(Millis);
-            found.extend(page.objects.iter().filter_map(|entry| moment(&entry.key)));
-            match page.next_after {
-                Some(next) => after = next,
-                None => return Ok(found),
-            }
-        }
+        let moment = |key: &str| key.strip_prefix(&self.folder)?.strip_suffix(SUFFIX)?.parse().ok().map(Millis);
+        let entries = objects_below(self.objects, &self.folder).await?;
+        Ok(entries.iter().filter_map(|entry| moment(&entry.key)).collect())
     }
 
     /// The latest snapshot, or the latest that was taken at `until` or before.

@@ -1,6 +1,6 @@
 //! Which backups, topics and chains a storage holds.
 
-use super::{ArchiveError, Claim, claims, read_owner};
+use super::{ArchiveError, Claim, claims, listing::folders_below, read_owner};
 use crate::{
     chain::{
         ChainIdentity, keys,
@@ -80,15 +80,7 @@ pub async fn chains_of_topic(
 
 /// The names of the folders right below `prefix`, without those of our own (`=...`).
 async fn folders(objects: &dyn Objects, prefix: &str) -> Result<Vec<String>, ArchiveError> {
-    let mut after = String::new();
-    let mut names = vec![];
-    loop {
-        let page = objects.list(ListRequest { after: &after, folders: true, ..ListRequest::prefix(prefix) }).await?;
-        let own = page.folders.iter().filter_map(|folder| folder.strip_prefix(prefix)?.strip_suffix('/'));
-        names.extend(own.filter(|name| !name.starts_with('=')).map(str::to_owned));
-        match page.next_after {
-            Some(next) => after = next,
-            None => return Ok(names),
-        }
-    }
+    let mut names = folders_below(objects, prefix).await?;
+    names.retain(|name| !name.starts_with('='));
+    Ok(names)
 }

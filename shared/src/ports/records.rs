@@ -68,7 +68,7 @@ pub trait Groups: Send + Sync {
         Ok(committed.into_iter().map(|it| Some(it?.offset)).collect())
     }
 
-    /// The same for who asks about a group once: nothing is kept ready for the next question.
+    /// The same, for a caller that asks about this group only once: no client stays open for it.
     async fn committed_once(
         &self,
         group: &str,

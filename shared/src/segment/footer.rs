@@ -8,7 +8,7 @@ use parquet::{
 use serde::Deserialize;
 
 use super::{
-    decoder::DecodeError,
+    decode_error::DecodeError,
     format::{END_BYTES, FOOTER_CHECKSUM_BYTES, SCHEMA},
     metadata::{METADATA_KEY, SEGMENT_VERSION, SegmentMetadata},
 };

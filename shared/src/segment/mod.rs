@@ -2,6 +2,7 @@
 
 pub mod compression;
 pub mod content;
+mod decode_error;
 pub mod decoder;
 pub mod encoder;
 pub mod footer;

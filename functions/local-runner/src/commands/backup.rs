@@ -63,7 +63,7 @@ fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -
 pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdict, Failure> {
     let settings = with_a_backup(settings::load(config).await?, args.topic.as_ref());
     let writer = Writer::connect(&settings).await?;
-    let Writer { context, kafka, objects, clock, .. } = &writer;
+    let Writer { context, kafka, clock, .. } = &writer;
     let mut backups = vec![];
     for backup in Backup::all(&settings) {
         let topics = writer.topics(&settings, &backup, args.topic.as_ref()).await?;
@@ -77,7 +77,7 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
         let (report, error) = drained.map_or_else(|error| (DrainReport::default(), Some(error)), |it| (it, None));
         backups.push(Done { backup: backup.name, error, accepted_losses, report });
     }
-    figures::make_known(&settings, kafka, objects, clock).await;
+    figures::make_known(&settings, &writer).await;
     // After the records, so that the backup holds what the groups have read.
     let beside = keep_beside(&settings, &writer).await;
     let (beside, beside_error) = match beside {

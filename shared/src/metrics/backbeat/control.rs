@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{
     error::ErrorAnswer,
+    line::{Line, Request},
     retry_body::{self, Retry},
-    route::{Line, Request},
 };
 
 /// A schedule without hours is for so many.

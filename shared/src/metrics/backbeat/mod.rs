@@ -27,6 +27,7 @@ pub mod error;
 pub mod figures;
 pub mod formulas;
 pub mod keys;
+mod line;
 pub mod message;
 pub mod retry_body;
 pub mod route;

@@ -5,12 +5,12 @@
 //! percent-decoded but the value of `versionId`. The key is the rest of the path with every slash of it.
 //! Checked in this order: method, prefix, route, query.
 
-use percent_encoding::percent_decode_str;
-
+pub use super::line::Request;
 use super::{
     control::{self, Control},
     error::ErrorAnswer,
     keys::Object,
+    line::Line,
 };
 
 /// The public prefix, and the one inside the cluster. The longer one first.
@@ -93,17 +93,6 @@ pub enum ObjectMetric {
     Throughput,
 }
 
-/// A request as it came: nothing of it is decoded.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The method, upper case.
-    pub method: &'a str,
-    /// Path and query as they stand in the request line.
-    pub target: &'a str,
-    /// The body.
-    pub body: &'a [u8],
-}
-
 /// What `request` asks, where `locations` are configured.
 ///
 /// # Errors
@@ -124,42 +113,6 @@ pub fn route(request: Request<'_>, locations: &[String]) -> Result<Route, ErrorA
         }
         _ => Err(line.not_found()),
     }
-}
-
-/// The path after the prefix, taken apart.
-pub(super) struct Line<'a> {
-    pub tail: &'a str,
-    pub segments: Vec<&'a str>,
-    query: &'a str,
-}
-
-impl<'a> Line<'a> {
-    fn new(tail: &'a str) -> Self {
-        let without_fragment = tail.split_once('#').map_or(tail, |(before, _)| before);
-        let (path, query) = without_fragment.split_once('?').unwrap_or((without_fragment, ""));
-        Line { tail, segments: path.split('/').collect(), query }
-    }
-
-    /// A segment; an empty one is none.
-    fn segment(&self, index: usize) -> Option<&'a str> {
-        self.segments.get(index).copied().filter(|segment| !segment.is_empty())
-    }
-
-    /// The values of a query parameter, decoded and joined; `None` when it is not there.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let values: Vec<String> = pairs.filter(|(key, _)| *key == name).map(|(_, value)| decode(value)).collect();
-        (!values.is_empty()).then(|| values.join(","))
-    }
-
-    pub(super) fn not_found(&self) -> ErrorAnswer {
-        ErrorAnswer::no_such_path(self.tail)
-    }
-}
-
-/// Form decoding, as Node's querystring: `+` is a space, what is wrongly encoded stays as it is.
-fn decode(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 fn method_exists(method: &str, line: &Line<'_>) -> bool {

@@ -1,0 +1,71 @@
+//! Requests over HTTP to services that have no client of their own, through the client that the AWS SDK brings along.
+
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_smithy_http_client::{
+    Connector,
+    tls::{self, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector as _, HttpConnectorSettings},
+    orchestrator::HttpRequest,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// So much of an answer is shown in an error.
+const ANSWER_CHARS_MAX: usize = 200;
+/// What needs no encoding in a part of a path.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A client; no request is made before it is told to.
+#[derive(Debug)]
+pub(super) struct HttpClient {
+    connector: Connector,
+    answer_timeout: Duration,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl HttpClient {
+    pub(super) fn new(connect_timeout: Duration, answer_timeout: Duration) -> Self {
+        let connector = Connector::builder()
+            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect_timeout).build())
+            .build();
+        HttpClient { connector, answer_timeout }
+    }
+
+    /// Sends a request and reads its answer, whatever its status; the error says why there is none.
+    pub(super) async fn send(&self, request: http::request::Builder, body: Option<Vec<u8>>) -> Result<Answer, String> {
+        let within = self.answer_timeout;
+        let answer = tokio::time::timeout(within, self.exchange(request, body)).await;
+        let answer = answer.map_err(|_| format!("nothing came within {} s", within.as_secs()))?;
+        answer.map_err(|error| error.to_string())
+    }
+
+    async fn exchange(&self, request: http::request::Builder, body: Option<Vec<u8>>) -> Result<Answer, BoxError> {
+        let body = body.map_or_else(SdkBody::empty, SdkBody::from);
+        let mut response = self.connector.call(HttpRequest::try_from(request.body(body)?)?).await?;
+        let body = ByteStream::new(response.take_body()).collect().await?;
+        Ok(Answer { status: response.status().as_u16(), body: body.to_vec() })
+    }
+}
+
+impl Answer {
+    /// The beginning of the body, for an error.
+    pub(super) fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.body).chars().take(ANSWER_CHARS_MAX).collect()
+    }
+}
+
+/// A text as one part of a path.
+pub(super) fn part(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
