@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that the tools which tests run are there: a Python environment (DuckDB, pyarrow, the aws CLI, shellcheck,
-# Playwright, axe-core and schemathesis), Chromium, kcat and promtool, all to be found under .tools/.
+# Playwright, axe-core and schemathesis), Chromium, kcat, Prometheus and promtool, all to be found under .tools/.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../common.sh"
@@ -11,7 +11,8 @@ main() {
     python_environment
     have_tool chromium || { debian_packages chromium && have_tool chromium; } || fail "no chromium on the PATH: install it"
     have_tool kcat || { debian_packages kcat && have_tool kcat; } || fail "no kcat on the PATH"
-    have_tool promtool || { unpack_promtool && have_tool promtool; } || fail "no promtool (part of Prometheus) on the PATH: install it"
+    { have_tool promtool && have_tool prometheus; } || { unpack_prometheus && have_tool promtool && have_tool prometheus; } ||
+        fail "no prometheus and promtool on the PATH: install Prometheus"
 }
 
 # Made anew when the requirements change.
@@ -28,12 +29,12 @@ have_tool() {
 }
 
 # Out of Debian's package without installing it: that would start a Prometheus on the machine.
-unpack_promtool() {
+unpack_prometheus() {
     have apt-get || return
     local folder
     folder=$(mktemp -d)
     (cd "$folder" && { apt-get -q download prometheus || { apt_get update && apt-get -q download prometheus; }; } &&
-        dpkg -x prometheus_*.deb . && mv usr/bin/promtool "$bin/promtool")
+        dpkg -x prometheus_*.deb . && mv usr/bin/promtool usr/bin/prometheus "$bin")
     rm -rf "$folder"
 }
 

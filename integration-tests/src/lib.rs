@@ -21,6 +21,7 @@ pub mod lambda;
 pub mod load;
 pub mod process;
 pub mod programs;
+pub mod prometheus;
 pub mod redis_server;
 pub mod replay;
 pub mod runtime_api;

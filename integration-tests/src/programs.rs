@@ -19,7 +19,7 @@ pub fn binary(name: &str) -> PathBuf {
     existing(folder.join(name), "`cargo build --workspace --all-targets` builds it")
 }
 
-/// A tool: `chromium`, `kcat`, `promtool` or `versitygw`.
+/// A tool: `chromium`, `kcat`, `prometheus`, `promtool` or `versitygw`.
 pub fn tool(name: &str) -> PathBuf {
     existing(tools().join("bin").join(name), "`./just prepare` makes it ready")
 }

@@ -33,6 +33,7 @@ mod losses;
 mod objects_faults;
 mod openapi;
 mod pausing;
+mod prometheus;
 mod publishing;
 mod reading;
 mod redis_faults;

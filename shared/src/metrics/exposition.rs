@@ -20,7 +20,11 @@ use super::{
     verifications::Verification,
     view::{PartitionView, TopicView},
 };
-use crate::{job::Word, record::Millis};
+use crate::{
+    job::Word,
+    ports::objects::{ErrorKind, Operation},
+    record::Millis,
+};
 
 /// One backup and its topics, as the page shows them.
 pub type BackupView = (Arc<str>, BTreeMap<Arc<str>, TopicView>);
@@ -61,8 +65,11 @@ pub fn of_processes(processes: &Processes) -> String {
     let kind = MetricType::COUNTER;
     let requests = &processes.requests;
     let requests = requests.iter().map(|(it, count)| metric(kind, vec![label("operation", it.name())], *count as f64));
-    let errors = processes.errors.iter().map(|((operation, error), count)| {
-        metric(kind, vec![label("kind", error.name()), label("operation", operation.name())], *count as f64)
+    // Also those that never failed: a rate needs the 0 before the first failure.
+    let pairs = Operation::ALL.into_iter().flat_map(|operation| ErrorKind::ALL.map(|error| (operation, error)));
+    let errors = pairs.map(|(operation, error)| {
+        let count = processes.errors.get(&(operation, error)).copied().unwrap_or_default();
+        metric(kind, vec![label("kind", error.name()), label("operation", operation.name())], count as f64)
     });
     let missing = processes
         .missing_topics
