@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     config::{BackupName, BackupSettings, Settings, selection::TopicSelection},
+    metrics::backbeat::keys::Windows,
     ports::{
         clock::Clock,
         objects::Objects,
@@ -31,6 +32,12 @@ pub struct Context {
     pub metrics_topic: Arc<str>,
     /// Our own topics: no pattern selects them.
     pub own_topics: Vec<Arc<str>>,
+    /// The replication locations, whose figures are noted for their history.
+    pub locations: Vec<String>,
+    /// How the time of their figures is cut.
+    pub windows: Windows,
+    /// With more partitions none has a history of its own.
+    pub partition_series_max: usize,
     /// How long and how much.
     pub limits: Limits,
     /// What is told of the runs.
@@ -110,6 +117,9 @@ impl Context {
             backups: settings.backups.iter().map(backup).collect(),
             metrics_topic: settings.metrics.topic.as_str().into(),
             own_topics: settings.own_topics().map(Into::into).to_vec(),
+            locations: settings.locations.keys().map(|name| name.as_str().to_owned()).collect(),
+            windows: settings.metrics.windows(),
+            partition_series_max: settings.metrics.partition_series_max as usize,
             runs: RunLog::new(NAME, Some(store.clone())),
             store,
             limits: Limits { refresh: Duration::from_secs(settings.metrics.refresh_s.into()), ..Limits::default() },

@@ -23,7 +23,7 @@ use crate::{
     compare::{Required, everybody_spoke, everything_is_there, standings},
     epoch::{self, rebuilding_since},
     health,
-    history::note,
+    history::{note, note_locations},
     looks::looks,
     observe::{Observed, observe},
     retire::{There, Times, ended, of_chains, retired},
@@ -116,6 +116,9 @@ async fn of_changes(context: &Context) -> ChangesReport {
         Ok(complete) => (complete, None),
         Err(error) => (false, Some(Failure::of_backup(error))),
     };
+    if complete && let Err(error) = note_locations(context).await {
+        failure = failure.or(Some(Failure::of_backup(error)));
+    }
     for result in [ended(context).await.map_err(MonitorError::from), health::look(context).await] {
         if let Err(error) = result {
             failure = failure.or(Some(Failure::of_backup(error)));
@@ -218,7 +221,9 @@ impl Pass<'_> {
         let (since, times) = (rebuilding_since(begun), Times::of(self.context));
         let there = There { selected: &self.selected, unobserved, since, times };
         let mut gone = retired(&known.backup, &known.registers, &there);
-        gone.operations.extend(gone.topics.iter().map(|topic| history::removal(&known.backup, topic)));
+        let registers = |topic: &Arc<str>| known.registers.topics.get(topic);
+        let histories = gone.topics.iter().flat_map(|it| history::removal(&known.backup, it, registers(it)));
+        gone.operations.extend(histories);
         self.context.apply(&gone.operations).await?;
         self.report.retired = gone.topics;
         Ok(())

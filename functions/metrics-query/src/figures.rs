@@ -4,16 +4,19 @@
 //! |---|---|
 //! | `GET /_/highwater/figures/overview` | [`Overview`] |
 //! | `GET /_/highwater/figures/backups/<backup>/topics/<topic>` | [`TopicDetail`] |
-//! | `GET /_/highwater/figures/backups/<backup>/topics/<topic>/history/<5m or 1h>` | [`History`] |
+//! | `GET .../backups/<backup>/topics/<topic>/history/<5m or 1h>` | [`History`] |
+//! | `GET .../backups/<backup>/topics/<topic>/partitions/<number>/history/<5m or 1h>` | [`History`] |
+//! | `GET .../locations/<location>/history/<5m or 1h>` | [`History`] of a location |
 
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
 use shared::{
     metrics::{
         backbeat::{error::ErrorAnswer, figures::SiteQuestion, route::SiteMetric},
-        history::{self, Point, Span},
+        history::{Point, Series, Span},
         overview::{self, Backup, Known, Location, Overview, TopicDetail},
         push::{self, runs},
         registers::{
@@ -23,6 +26,7 @@ use shared::{
         replication::{exposition::LocationView, figures::Question},
     },
     ports::store::{Query, Value},
+    record::Partition,
 };
 
 use crate::{Context, HttpRequest, exposition, replication};
@@ -38,15 +42,31 @@ pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<S
     let no_such_path = || ErrorAnswer::no_such_path(&request.target);
     let tail = request.path().strip_prefix(PREFIX).ok_or_else(no_such_path)?;
     match tail.split('/').collect::<Vec<_>>()[..] {
-        ["overview"] => Ok(json(&overview(context).await?)),
+        ["overview"] => Ok(to_json(&overview(context).await?)),
         ["backups", backup, "topics", topic] => {
             let (backup, topic) = (decoded(backup).ok_or_else(no_such_path)?, decoded(topic).ok_or_else(no_such_path)?);
-            Ok(json(&of_topic(&backup, &topic, context).await?))
+            Ok(to_json(&of_topic(&backup, &topic, context).await?))
         }
         ["backups", backup, "topics", topic, "history", span] => {
             let (backup, topic) = (decoded(backup).ok_or_else(no_such_path)?, decoded(topic).ok_or_else(no_such_path)?);
             let span = Span::of_name(span).ok_or_else(no_such_path)?;
-            Ok(json(&history(&backup, &topic, span, context).await?))
+            configured(&backup, context)?;
+            Ok(to_json(&history(Series::Topic(&backup, &topic), span, context).await?))
+        }
+        ["backups", backup, "topics", topic, "partitions", number, "history", span] => {
+            let (backup, topic) = (decoded(backup).ok_or_else(no_such_path)?, decoded(topic).ok_or_else(no_such_path)?);
+            let number = number.parse().map(Partition).map_err(|_| no_such_path())?;
+            let span = Span::of_name(span).ok_or_else(no_such_path)?;
+            configured(&backup, context)?;
+            Ok(to_json(&history(Series::Partition(&backup, &topic, number), span, context).await?))
+        }
+        ["locations", name, "history", span] => {
+            let name = decoded(name).ok_or_else(no_such_path)?;
+            let span = Span::of_name(span).ok_or_else(no_such_path)?;
+            if !context.locations.contains(&name) {
+                return Err(ErrorAnswer::no_such_route(format!("no location {name:?} is configured")));
+            }
+            Ok(to_json(&history(Series::Location(&name), span, context).await?))
         }
         _ => Err(no_such_path()),
     }
@@ -82,23 +102,34 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     Ok(overview::overview(&Known { backups: &backups, runs: &runs, locations, refresh: context.expected.refresh, now }))
 }
 
-/// How far a topic was.
+/// How far a topic, a partition or a location was. Counts are texts, as everywhere where a page reads them.
 #[derive(Debug, Serialize)]
 struct History {
     schema: &'static str,
-    points: Vec<Point>,
+    points: Vec<Map<String, Json>>,
 }
 
-/// Nothing at all is known of a topic that nobody noted yet: it has no points.
-async fn history(backup: &str, topic: &str, span: Span, context: &Context) -> Result<History, ErrorAnswer> {
-    configured(backup, context)?;
-    let asked = [Query::Registers(history::key(backup, topic))];
-    let answers = exposition::read(&*context.store, &asked).await?;
+/// Nothing at all is known of what nobody noted yet: it has no points.
+async fn history(series: Series<'_>, span: Span, context: &Context) -> Result<History, ErrorAnswer> {
+    let answers = exposition::read(&*context.store, &[series.query(span)]).await?;
     let points = match &answers[..] {
-        [Value::Registers(held)] => history::points(held, span),
+        [Value::Registers(held)] => series.points(span, held),
         _ => vec![],
     };
-    Ok(History { schema: "highwater.history.v1", points })
+    let schema = match series {
+        Series::Location(_) => "highwater.location-history.v1",
+        Series::Topic(..) | Series::Partition(..) => "highwater.history.v1",
+    };
+    Ok(History { schema, points: points.iter().map(|point| named(series, point)).collect() })
+}
+
+fn named(series: Series<'_>, point: &Point) -> Map<String, Json> {
+    let (gauges, counts) = series.names();
+    let gauges = gauges.iter().zip(&point.values.gauges).map(|(name, value)| (*name, json!(value)));
+    let count = |value: &Option<u64>| json!(value.map(|count| count.to_string()));
+    let counts = counts.iter().zip(&point.values.counts).map(|(name, value)| (*name, count(value)));
+    let at = std::iter::once(("at", json!(point.at)));
+    at.chain(gauges).chain(counts).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn configured<'a>(backup: &str, context: &'a Context) -> Result<&'a Arc<str>, ErrorAnswer> {
@@ -137,7 +168,7 @@ fn decoded(part: &str) -> Option<String> {
     Some(percent_decode_str(part).decode_utf8().ok()?.into_owned())
 }
 
-fn json(value: &impl Serialize) -> String {
+fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts and numbers by name are valid JSON")
 }
 

@@ -68,5 +68,6 @@ function morph(held, next) {
   for (const { name, value } of next.attributes) if (held.getAttribute(name) !== value) held.setAttribute(name, value);
   held.onclick = next.onclick;
   held.oninput = next.oninput;
+  held.onchange = next.onchange;
   morphChildren(held, next);
 }

@@ -57,6 +57,7 @@ const FILES: &[File] = files! {
     "/views/api.js" SCRIPT "views/api.js"
     "/views/job.js" SCRIPT "views/job.js"
     "/views/location.js" SCRIPT "views/location.js"
+    "/views/past.js" SCRIPT "views/past.js"
     "/views/segments.js" SCRIPT "views/segments.js"
 };
 

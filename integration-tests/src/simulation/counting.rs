@@ -172,6 +172,9 @@ fn monitor(world: &Arc<World>, faults: &Arc<Faults>, full_look: Duration) -> lag
         backups: vec![lag_monitor::Backup { name: "main".into(), topics: selection() }],
         metrics_topic: METRICS_TOPIC.into(),
         own_topics: vec![METRICS_TOPIC.into()],
+        locations: vec!["site1".to_owned()],
+        windows: Windows::default(),
+        partition_series_max: 2_000,
         limits: lag_monitor::Limits { full_look, ..lag_monitor::Limits::default() },
         runs: RunLog::new(lag_monitor::NAME, None),
     }

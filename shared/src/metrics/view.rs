@@ -67,6 +67,8 @@ pub struct PartitionView {
     pub progress: Option<f64>,
     /// How far what is stored is behind the log; `None` while the log's end is unknown.
     pub lag: Option<Lag>,
+    /// What was ever stored of it.
+    pub totals: Totals,
     /// When its last segment was written; `None` where there is none.
     pub last_segment_at: Option<Millis>,
     /// Where its log starts; `None` while nobody observed it.
@@ -159,6 +161,7 @@ impl<'a> Current<'a> {
                 None => progress(position, ends),
             }),
             lag: ends.map(|ends| lag(lag_from, totals, ends, now)),
+            totals,
             last_segment_at: head.and_then(|head| head.marks.written_at),
             log_start: ends.map(|ends| ends.log_start),
             log_end: ends.map(|ends| ends.log_end),

@@ -6,5 +6,6 @@ mod faults;
 mod healing;
 mod looking;
 mod observing;
+mod past;
 mod settings;
 mod world;

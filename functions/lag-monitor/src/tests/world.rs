@@ -11,6 +11,7 @@ use shared::{
     },
     config::selection::TopicSelection,
     metrics::{
+        backbeat::keys::Windows,
         registers::{
             Epoch, TopicRegisters,
             epoch::{Snapshot, queries, snapshots},
@@ -160,6 +161,9 @@ impl World {
             backups: vec![Backup { name: "main".into(), topics: selection() }],
             metrics_topic: METRICS.into(),
             own_topics: vec![METRICS.into()],
+            locations: vec!["site1".to_owned()],
+            windows: Windows::default(),
+            partition_series_max: 2_000,
             limits: Limits {
                 refresh: Duration::from_millis(REFRESH_MS.unsigned_abs()),
                 full_look: self.full_look,

@@ -7,6 +7,7 @@ use shared::{
     adapters::memory::{clock::ManualClock, store::MemoryStore},
     config::Draft,
     metrics::{
+        history::Values,
         registers::{Scope, Seen, operations},
         standing::Message,
     },
@@ -101,4 +102,36 @@ async fn nothing_is_changed_here() {
     let world = world().await;
     let request = HttpRequest { method: "POST".into(), target: format!("{PREFIX}overview"), ..HttpRequest::default() };
     assert_eq!(handle(request, &world.context).await.status, 405);
+}
+
+#[tokio::test]
+async fn what_was_noted_of_a_topic_a_partition_and_a_location_is_told() {
+    let world = world().await;
+    let values = |gauges: &[f64], counts: &[u64]| Values {
+        gauges: gauges.iter().copied().map(Some).collect(),
+        counts: counts.iter().copied().map(Some).collect(),
+    };
+    let partition = Partition(3);
+    for (series, values) in [
+        (Series::Topic("main", "or/ders"), values(&[0.5, 7.0], &[u64::MAX, 9])),
+        (Series::Partition("main", "or/ders", partition), values(&[0.25, 8.0], &[4, 5])),
+        (Series::Location("site1"), values(&[1.0, 2.0, 0.5], &[4, 5, 6])),
+    ] {
+        world.store.apply(&[], &[series.note(Span::Month, &[], &values, NOW)]).await.unwrap();
+    }
+    let points = async |target: &str| {
+        let (status, mut body) = world.get(&format!("{PREFIX}{target}/history/1h")).await;
+        (status, body["points"].take())
+    };
+    let at = NOW.0 / 3_600_000 * 3_600_000;
+    let topic = json!([{"at": at, "p": 0.5, "l": 7.0, "r": "18446744073709551615", "b": "9"}]);
+    assert_eq!(points("backups/main/topics/or%2Fders").await, (200, topic));
+    let of_partition = json!([{"at": at, "p": 0.25, "l": 8.0, "r": "4", "b": "5"}]);
+    assert_eq!(points("backups/main/topics/or%2Fders/partitions/3").await, (200, of_partition));
+    let location = json!([{"at": at, "l": 1.0, "q": 2.0, "t": 0.5, "d": "4", "b": "5", "f": "6"}]);
+    assert_eq!(points("locations/site1").await, (200, location));
+    assert_eq!(points("backups/main/topics/or%2Fders/partitions/4").await, (200, json!([])));
+    for target in ["locations/site2", "backups/other/topics/orders", "backups/main/topics/orders/partitions/x"] {
+        assert_eq!(points(target).await.0, 404, "{target}");
+    }
 }

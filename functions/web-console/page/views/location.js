@@ -2,11 +2,13 @@
 // control routes, which read and write the storage.
 
 import { asked } from "../asked.js";
+import { rates } from "../chart.js";
 import { post } from "../control.js";
 import { h } from "../dom.js";
 import { bytes, count, duration, rate } from "../format.js";
 import { tile } from "../parts.js";
 import { locationState } from "./overview.js";
+import { each, past } from "./past.js";
 
 const API = "/_/backbeat/api/crr";
 const LIST_EVERY_MS = 10000;
@@ -21,6 +23,7 @@ export function location(app, name) {
     h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / replication / ${name}`),
     h("div", { class: "title-line" }, h("h1", null, name), row && locationState(row), pauseButton(app, name, status.value)),
     row ? figures(row) : h("p", { class: "empty" }, app.state.trouble ?? "No figures of this location are known now."),
+    row && history(app, name, all.now),
     h("h2", null, "What failed, and waits for its next attempt or for you"),
     failed(app, name, asked(app, `${API}/failed?sitename=${encodeURIComponent(name)}`, version)),
   ];
@@ -39,6 +42,19 @@ function figures(row) {
     tile("Latency, half of them", latency(row.latency_p50_seconds), hint),
     tile("Latency, 95 and 99 of 100", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, hint),
     tile("Throughput", `${rate(row.ops_per_second, "objects")}, ${bytes(row.bytes_per_second)}/s`));
+}
+
+/** The last day or month. */
+function history(app, name, now) {
+  const target = `/_/highwater/figures/locations/${encodeURIComponent(name)}`;
+  return past(app, { key: `location ${name}`, target, now, lines: (points) => [
+    ["Behind the storage", each(points, (point) => point.l), { show: duration, least: 10 }],
+    ["Pending", each(points, (point) => point.q), { show: (value) => count(Math.round(value)) }],
+    ["Completed", rates(points, (point) => point.d), { show: (value) => rate(value, "objects") }],
+    ["Bytes completed", rates(points, (point) => point.b), { show: (value) => `${bytes(value)}/s` }],
+    ["Failed", rates(points, (point) => point.f), { show: (value) => rate(value, "objects") }],
+    ["Latency, 95 of 100", each(points, (point) => point.t), { show: latency }],
+  ] });
 }
 
 function latency(seconds) {

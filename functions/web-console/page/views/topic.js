@@ -2,13 +2,15 @@
 
 import { asked } from "../asked.js";
 import { h } from "../dom.js";
-import { chart, rates } from "../chart.js";
+import { rates } from "../chart.js";
 import { ago, bytes, count, duration, percent, rate } from "../format.js";
 import { badge, findings, logBar, segmentsLink, tile } from "../parts.js";
 import { pauseOf } from "../control.js";
 import { behind, pauseButton, stateOf } from "./overview.js";
+import { each, past } from "./past.js";
 
 const WHERE = "/_/highwater/figures/backups";
+
 export function topic(app, backup, name) {
   document.title = `${name} – Highwater`;
   const target = `${WHERE}/${encodeURIComponent(backup)}/topics/${encodeURIComponent(name)}`;
@@ -38,7 +40,7 @@ function shown(app, backup, detail, trouble) {
       tile("Last stored", ago(topic.last_segment_at, now), "When the last segment was written"),
       tile("Declared gaps", topic.gaps === "0" ? "none" : `${count(topic.gaps)} (${count(topic.gap_offsets)} offsets)`, "Ranges that Kafka had deleted before they were stored")),
     findings(detail.findings, () => null),
-    past(app, backup, topic.topic, now),
+    history(app, backup, topic.topic, partitions, now),
     h("h2", null, "Partitions"),
     h("div", { class: "card" }, h("table", null,
       h("caption", null, `Partitions of ${topic.topic}`),
@@ -47,30 +49,21 @@ function shown(app, backup, detail, trouble) {
   ];
 }
 
-const SPANS = {
-  "5m": { name: "24 hours", stepMs: 300000, lengthMs: 86400000 },
-  "1h": { name: "30 days", stepMs: 3600000, lengthMs: 30 * 86400000 },
-};
-
-/** The last day or month. */
-function past(app, backup, name, now) {
-  const key = `span ${backup}/${name}`;
-  const chosen = app.state.filters.get(key) ?? "5m";
-  const { stepMs, lengthMs } = SPANS[chosen];
-  const target = `${WHERE}/${encodeURIComponent(backup)}/topics/${encodeURIComponent(name)}/history/${chosen}`;
-  const { value, trouble } = asked(app, target, Math.floor(now / 60000));
-  const choose = (span) => { app.state.filters.set(key, span); app.render(); };
-  const frame = { from: now - lengthMs, to: now, stepMs };
-  const points = value?.points ?? [];
-  return [
-    h("div", { class: "title-line past" }, h("h2", null, "How it was"),
-      Object.entries(SPANS).map(([span, { name }]) => h("button", { "aria-pressed": String(span === chosen), onclick: () => choose(span) }, name))),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the figures.") : h("div", { class: "charts" },
-      chart("Behind", points.map((point) => ({ at: point.at, value: point.l })), { ...frame, show: duration, least: 10 }),
-      chart("Progress", points.map((point) => ({ at: point.at, value: point.p })), { ...frame, show: percent }),
-      chart("Records stored", rates(points, (point) => point.r), { ...frame, show: (value) => rate(value, "records") }),
-      chart("Bytes stored", rates(points, (point) => point.b), { ...frame, show: (value) => `${bytes(value)}/s` })),
-  ];
+/** The last day or month, of the topic or of a partition. */
+function history(app, backup, name, partitions, now) {
+  const key = `${backup}/${name}`;
+  const chosen = app.state.filters.get(`partition ${key}`) ?? "";
+  const choose = (number) => { app.state.filters.set(`partition ${key}`, number); app.render(); };
+  const option = (value, text) => h("option", { value, selected: value === chosen }, text);
+  const choice = h("label", null, "of ", h("select", { onchange: (event) => choose(event.target.value) },
+    option("", "the whole topic"), partitions.map(({ partition }) => option(String(partition), `partition ${partition}`))));
+  const target = `${WHERE}/${encodeURIComponent(backup)}/topics/${encodeURIComponent(name)}${chosen === "" ? "" : `/partitions/${chosen}`}`;
+  return past(app, { key: `${key} ${chosen}`, target, now, choice, lines: (points) => [
+    ["Behind", each(points, (point) => point.l), { show: duration, least: 10 }],
+    ["Progress", each(points, (point) => point.p), { show: percent }],
+    ["Records stored", rates(points, (point) => point.r), { show: (value) => rate(value, "records") }],
+    ["Bytes stored", rates(points, (point) => point.b), { show: (value) => `${bytes(value)}/s` }],
+  ] });
 }
 
 function partitionRow(backup, topic, partition, now) {
