@@ -1,5 +1,6 @@
 """The Helm chart: what `helm template` makes of it is what Kubernetes takes, and what the values say."""
 
+import base64
 import json
 import os
 import subprocess
@@ -76,7 +77,7 @@ class Chart(unittest.TestCase):
             self.assertEqual(answer.returncode, 0, answer.stdout)
 
     def test_kubernetes_takes_all_of_it(self):
-        for parts, expected in ((self.default, 7), (self.full, 11)):
+        for parts, expected in ((self.default, 8), (self.full, 11)):
             answer, valid, invalid, errors = kubeconform(parts)
             self.assertEqual((valid, invalid, errors), (expected, 0, 0), answer)
 
@@ -107,7 +108,7 @@ class Chart(unittest.TestCase):
         for parts in (self.default, self.full):
             config = of_kind(parts, "ConfigMap")["release-highwater"]["data"]["highwater.toml"]
             for pod in pods(parts):
-                secrets = {"HIGHWATER_REDIS_URL": "redis://x", "HIGHWATER_KAFKA_SASL_PASSWORD": "x"}
+                secrets = {"HIGHWATER_REDIS_URL": "redis://x", "HIGHWATER_KAFKA_SASL_PASSWORD": "x", "HIGHWATER_LISTEN_TOKEN": "0123456789abcdef"}
                 told = {name: value or secrets[name] for name, value in environment(pod).items()} | {"HIGHWATER_CONFIG": config}
                 answer = subprocess.run([HIGHWATER, "config", "check", "--json"], env=told, capture_output=True, text=True, check=False)
                 self.assertEqual(json.loads(answer.stdout)["problems"], [])
@@ -115,6 +116,27 @@ class Chart(unittest.TestCase):
     def test_refers_to_secrets(self):
         entries = {entry["name"]: entry for entry in self.serve(self.full)["containers"][0]["env"]}
         self.assertEqual(entries["HIGHWATER_REDIS_URL"]["valueFrom"], {"secretKeyRef": {"name": "redis", "key": "url"}})
+
+    def test_makes_a_token_unless_it_is_told_one(self):
+        def token(parts):
+            return [entry for entry in self.serve(parts)["containers"][0]["env"] if entry["name"] == "HIGHWATER_LISTEN_TOKEN"]
+
+        (secret,) = of_kind(self.default, "Secret").values()
+        self.assertGreaterEqual(len(base64.b64decode(secret["data"]["token"])), 40)
+        (made,), (told,) = token(self.default), token(self.full)
+        self.assertEqual(made["valueFrom"]["secretKeyRef"], {"name": secret["metadata"]["name"], "key": "token"})
+        self.assertEqual(told["valueFrom"]["secretKeyRef"], {"name": "console", "key": "token"})
+        self.assertEqual(of_kind(self.full, "Secret"), {})
+
+    def test_jobs_and_people_reach_the_listeners_by_their_names(self):
+        for parts, more in ((self.default, []), (self.full, ["backup.example.org"])):
+            services = [name for name in of_kind(parts, "Service")]
+            for pod in pods(parts):
+                told = environment(pod)
+                allowed = told["HIGHWATER_LISTEN_ALLOWED_HOSTS"].split(",")
+                for end in ("", ".backups", ".backups.svc", ".backups.svc.cluster.local"):
+                    self.assertLessEqual({name + end for name in services}, set(allowed))
+                self.assertLessEqual(set(more), set(allowed))
 
     def test_a_changed_file_starts_the_instances_anew(self):
         def mark(parts):

@@ -9,7 +9,7 @@ const HEIGHT = 120;
 /** A line of `values`, each `{ at, value }` with null for not known, every `stepMs` from `from` to `to`. */
 export function chart(name, values, { from, to, stepMs, show, least = 1 }) {
   const known = values.filter((point) => point.value !== null);
-  if (known.length === 0) return figure(name, h("p", { class: "empty" }, "Nothing was noted yet. The first point comes within five minutes."));
+  if (known.length === 0) return figure(name, h("p", { class: "empty" }, "Nothing was noted yet. The first point comes within ten minutes."));
   const greatest = Math.max(least, ...known.map((point) => point.value));
   const x = (at) => ((at - from) / Math.max(1, to - from)) * WIDTH;
   const y = (value) => HEIGHT - (value / greatest) * (HEIGHT - 6) - 3;
@@ -23,7 +23,7 @@ export function chart(name, values, { from, to, stepMs, show, least = 1 }) {
       runs(values, stepMs).map((run) => run.length === 1
         ? h("circle", { class: "dot-point", cx: x(run[0].at), cy: y(run[0].value), r: 2 })
         : h("polyline", { class: "line", points: run.map((point) => `${x(point.at).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ") }))),
-    h("p", { class: "scale" }, h("span", null, minute(from)), h("span", null, `at most ${show(Math.max(...known.map((point) => point.value)))}, now ${show(last.value)}`), h("span", null, minute(to))));
+    h("p", { class: "scale" }, h("span", null, minute(from)), h("span", null, `now ${show(last.value)}, highest ${show(Math.max(...known.map((point) => point.value)))}`), h("span", null, minute(to))));
 }
 
 function figure(name, ...content) {

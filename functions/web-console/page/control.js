@@ -1,6 +1,7 @@
 // Pausing and resuming, through backup-control.
 
 import { read } from "./live.js";
+import { askForToken, authorization } from "./token.js";
 
 const API = "/_/highwater/api";
 
@@ -15,12 +16,18 @@ export async function control(action, backup, topic) {
   return post(`${API}/${action}/${target}`, null);
 }
 
-/** Sends a body as JSON, or none. */
+/** Sends a body as JSON, or none. Asks for the token where it is needed, and sends it again then. */
 export async function post(target, body) {
-  const content = body === null ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-  const response = await fetch(target, { method: "POST", ...content });
+  const content = body === null ? {} : { body: JSON.stringify(body) };
+  const type = body === null ? {} : { "content-type": "application/json" };
+  const response = await fetch(target, { method: "POST", ...content, headers: { ...type, ...authorization() } });
   if (response.ok) return;
   const answer = await response.json().catch(() => ({}));
+  if (response.status === 401) {
+    const why = "authorization" in authorization() ? "That was not the token. Try again." : "This change needs the token.";
+    if (await askForToken(why)) return post(target, body);
+    throw new Error("it needs the token.");
+  }
   throw new Error(answer.description ?? `Highwater answers ${response.status}.`);
 }
 

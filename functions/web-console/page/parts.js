@@ -47,7 +47,7 @@ export function findings(list, linkOf) {
       h("div", null,
         h("h3", null, finding.title),
         subjects(finding, linkOf),
-        h("p", { class: "remedy" }, finding.remedy))))));
+        h("p", { class: "remedy" }, h("strong", null, "What to do: "), finding.remedy))))));
 }
 
 function subjects(finding, linkOf) {

@@ -41,6 +41,7 @@ macro_rules! files {
 const FILES: &[File] = files! {
     "/" HTML "index.html"
     "/style.css" CSS "style.css"
+    "/token.js" SCRIPT "token.js"
     "/icon.svg" SVG "icon.svg"
     "/asked.js" SCRIPT "asked.js"
     "/bytes.js" SCRIPT "bytes.js"

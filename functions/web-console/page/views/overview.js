@@ -14,7 +14,7 @@ export function overview(app) {
   if (!all) return noFigures(trouble);
   return [
     verdict(all, trouble),
-    findings(all.findings.filter((finding) => finding.severity !== "note"), linkOf),
+    findings(all.findings.filter((finding) => finding.severity !== "note"), (finding, subject) => linkOf(all, finding, subject)),
     h("h2", null, "Backups"),
     all.backups.length === 0 ? h("p", { class: "empty" }, "No backup is configured.") : all.backups.map((backup) => backupCard(app, backup, all.now)),
     h("h2", null, "Restores and other jobs"),
@@ -60,8 +60,10 @@ function noFigures(trouble) {
       h("p", null, rebuilding ? "This takes a minute at most after a start. The page goes on by itself." : "Backups do not depend on this. The page goes on by itself as soon as there is an answer.")));
 }
 
-function linkOf(finding, subject) {
+function linkOf(all, finding, subject) {
   if (finding.title.startsWith("Replication")) return locationLink(subject.name);
+  const job = finding.backup === null && all.jobs.find((job) => `${job.kind} ${job.name}` === subject.name && job.level === finding.severity);
+  if (job) return jobLink(job);
   return finding.backup && subject.name !== "lag-monitor" ? topicLink(finding.backup, subject.name) : null;
 }
 
@@ -96,13 +98,17 @@ function topicTable(app, backup, now) {
     return h("p", { class: "empty" }, "No topic of Kafka is selected yet. Topics appear here by themselves when they are created.");
   }
   const key = `topics of ${backup.name}`;
-  const filter = app.state.filters.get(key) ?? { text: "", all: false };
+  const filter = app.state.filters.get(key) ?? { text: "", page: 0 };
   const set = (change) => { app.state.filters.set(key, { ...filter, ...change }); app.render(); };
   const rows = backup.topics
     .filter((topic) => topic.topic.includes(filter.text))
     .sort((a, b) => ORDER[a.level] - ORDER[b.level] || Number(b.live) - Number(a.live) || (a.topic < b.topic ? -1 : 1));
-  const shown = filter.all ? rows : rows.slice(0, ROWS);
-  const find = h("input", { type: "search", placeholder: "Find a topic", "aria-label": `Find a topic of backup ${backup.name}`, oninput: (event) => set({ text: event.target.value }) });
+  const pages = Math.max(1, Math.ceil(rows.length / ROWS));
+  const page = Math.min(filter.page, pages - 1);
+  const first = page * ROWS;
+  const shown = rows.slice(first, first + ROWS);
+  const turn = (name, to) => h("button", { "aria-disabled": to < 0 || to >= pages ? "true" : null, onclick: () => { if (to >= 0 && to < pages) set({ page: to }); } }, name);
+  const find = h("input", { type: "search", placeholder: "Find a topic", "aria-label": `Find a topic of backup ${backup.name}`, oninput: (event) => set({ text: event.target.value, page: 0 }) });
   return [
     backup.topics.length > 10 && h("div", { class: "tools" }, find, h("span", { class: "hint" }, `${count(rows.length)} of ${count(backup.topics.length)}`)),
     h("table", null,
@@ -110,7 +116,8 @@ function topicTable(app, backup, now) {
       h("thead", null, h("tr", null, ["Topic", "State", "Progress", "Behind", "Last stored", "Records", "Size", "Gaps", "Pause"].map((name, index) =>
         h("th", { scope: "col", class: index >= 3 && index <= 7 ? "n" : null }, name)))),
       h("tbody", null, shown.map((topic) => topicRow(app, backup, topic, now)))),
-    shown.length < rows.length && h("div", { class: "tools" }, h("button", { onclick: () => set({ all: true }) }, `Show all ${count(rows.length)}`)),
+    pages > 1 && h("div", { class: "tools paging" }, turn("Previous topics", page - 1), turn("Next topics", page + 1),
+      h("span", { class: "hint", role: "status" }, `${count(first + 1)} to ${count(first + shown.length)} of ${count(rows.length)}, what is wrong first`)),
   ];
 }
 

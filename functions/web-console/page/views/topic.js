@@ -55,8 +55,8 @@ function history(app, backup, name, partitions, now) {
   const chosen = app.state.filters.get(`partition ${key}`) ?? "";
   const choose = (number) => { app.state.filters.set(`partition ${key}`, number); app.render(); };
   const option = (value, text) => h("option", { value, selected: value === chosen }, text);
-  const choice = h("label", null, "of ", h("select", { onchange: (event) => choose(event.target.value) },
-    option("", "the whole topic"), partitions.map(({ partition }) => option(String(partition), `partition ${partition}`))));
+  const choice = h("select", { "aria-label": "Whose history", onchange: (event) => choose(event.target.value) },
+    option("", "Whole topic"), partitions.map(({ partition }) => option(String(partition), `Partition ${partition}`)));
   const target = `${WHERE}/${encodeURIComponent(backup)}/topics/${encodeURIComponent(name)}${chosen === "" ? "" : `/partitions/${chosen}`}`;
   return past(app, { key: `${key} ${chosen}`, target, now, choice, lines: (points) => [
     ["Behind", each(points, (point) => point.l), { show: duration, least: 10 }],

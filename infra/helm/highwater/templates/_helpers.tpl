@@ -46,6 +46,11 @@ securityContext:
 - {name: HIGHWATER_EVENT_GATEWAY_PORT, value: {{ .service.port | quote }}}
 {{- end }}
 {{- end }}
+- {name: HIGHWATER_LISTEN_ALLOWED_HOSTS, value: {{ include "highwater.hosts" . | quote }}}
+{{- if not (hasKey .Values.secrets "HIGHWATER_LISTEN_TOKEN") }}
+- name: HIGHWATER_LISTEN_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ include "highwater.fullname" . }}-token, key: token}}
+{{- end }}
 {{- range $name, $value := .Values.env }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
@@ -53,6 +58,20 @@ securityContext:
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
 {{- end }}
+{{- end }}
+
+{{- /* The names by which the listeners are asked: each service's, as far as they are used within a cluster, and the values'. */}}
+{{- define "highwater.hosts" -}}
+{{- $names := list }}
+{{- range list "metrics" "query" "console" }}{{ $names = append $names (printf "%s-%s" (include "highwater.fullname" $) .) }}{{ end }}
+{{- $names = append $names .Values.api.eventGateway.service.name }}
+{{- $hosts := .Values.listen.allowedHosts }}
+{{- range $name := $names }}
+{{- range list "" (printf ".%s" $.Release.Namespace) (printf ".%s.svc" $.Release.Namespace) (printf ".%s.svc.cluster.local" $.Release.Namespace) }}
+{{- $hosts = append $hosts (printf "%s%s" $name .) }}
+{{- end }}
+{{- end }}
+{{- join "," $hosts }}
 {{- end }}
 
 {{- define "highwater.mounts" -}}
