@@ -54,10 +54,12 @@ impl Checked {
         Checked::only(backup, finding)
     }
 
-    /// A backup of which nothing is there.
-    pub(crate) fn gone(backup: String) -> Self {
-        let detail = "the storage has nothing of this backup, and redis has figures of what was stored: check that storage.url and \
-                      the name of the backup are those of before";
+    /// A backup of which nothing is there, and who tells of it.
+    pub(crate) fn gone(backup: String, who: &str) -> Self {
+        let detail = format!(
+            "the storage has nothing of this backup, and {who} of what was stored: check that storage.url and the name of the \
+             backup are those of before"
+        );
         let finding = Finding::of_object(FindingKind::MissingTail, keys::backup_folder(&backup), detail);
         Checked::only(backup, finding)
     }

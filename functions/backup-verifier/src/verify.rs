@@ -100,19 +100,19 @@ pub(crate) async fn verified(
     let configured = witnesses.configured.iter().filter(|name| backup.is_none_or(|only| only == *name));
     let missing: Vec<&String> = configured.filter(|name| !is_there(name)).collect();
     for name in missing {
-        verified.backups.extend(gone(witnesses, name).await?);
+        verified.backups.extend(gone(objects, witnesses, name).await?);
     }
     verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
     verified.good = verified.findings().count() == 0;
     Ok(verified)
 }
 
-/// A configured backup of which the storage has nothing, where its figures tell of one.
-async fn gone(witnesses: &Witnesses, backup: &str) -> Result<Option<Checked>, VerifyError> {
-    let figures = witnesses.figures(backup).await?.unwrap_or_default();
-    let mut chains = figures.topics.values().flat_map(|topic| topic.chains.values());
-    let is_told = chains.any(|chain| chain.head.is_some_and(|head| head.next > Offset(0)));
-    Ok(is_told.then(|| Checked::gone(backup.to_owned())))
+/// A configured backup of which the storage has nothing, where its figures or Kafka's group tell of one.
+async fn gone(objects: &dyn Objects, witnesses: &Witnesses, backup: &str) -> Result<Option<Checked>, VerifyError> {
+    let Some(who) = witnesses.of_unknown(backup).await? else { return Ok(None) };
+    // It may have been begun since the listing.
+    let is_there = archive::read_owner(objects, backup).await?.is_some();
+    Ok((!is_there).then(|| Checked::gone(backup.to_owned(), who)))
 }
 
 /// The witnesses are heard before the listing, so that what is written meanwhile is no missing tail; the figures, which

@@ -50,6 +50,18 @@ impl Witnesses {
         Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
     }
 
+    /// Who tells that something of a backup was stored, where the storage has nothing of it.
+    pub async fn of_unknown(&self, backup: &str) -> Result<Option<&'static str>, VerifyError> {
+        let figures = self.figures(backup).await?.unwrap_or_default();
+        let mut chains = figures.topics.values().flat_map(|topic| topic.chains.values());
+        if chains.any(|chain| chain.head.is_some_and(|head| head.next > Offset(0))) {
+            return Ok(Some("redis has figures"));
+        }
+        let Some(kafka) = &self.kafka else { return Ok(None) };
+        let words = of_missing(&**kafka, backup, &group_of(backup), &[], &kafka.topics(None).await?).await?;
+        Ok(words.iter().any(|word| word.next > Offset(0)).then_some("kafka's group has committed offsets"))
+    }
+
     /// Every word about a backup's chains.
     pub async fn words(&self, objects: &dyn Objects, backup: &HeldBackup) -> Result<Vec<Word>, VerifyError> {
         let mut words = self

@@ -220,6 +220,24 @@ async fn an_offset_that_no_segment_ever_ended_at_says_that_the_tail_of_the_backu
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_prefix_under_an_old_backup_name_says_that_the_place_or_the_name_may_be_the_wrong_one() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    assert!(world.drain().await.complete());
+    let before = std::mem::replace(&mut world.objects, Arc::new(MemoryObjects::new(world.clock.clone())));
+    let report = world.drain().await;
+    let error = report.partitions[0].error.as_ref().expect("nothing is written").to_string();
+    let hint = "or storage.url or the name of the backup is not that of before; correct these,";
+    assert!(error.contains("ends at 0, but 3 was committed") && error.contains(hint), "{error}");
+    assert_eq!(world.stored().await, []);
+    world.objects = before;
+    world.append(1);
+    assert!(world.drain().await.complete(), "with the place of before it goes on");
+    assert_eq!(world.stored().await, [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_chain_that_is_sealed_is_not_written_without_a_key() {
     let world = World::new();
     world.kafka.create("orders", 1, &[]);

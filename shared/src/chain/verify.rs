@@ -299,7 +299,10 @@ pub struct Witness<'a> {
 pub fn missing_tail(folder: &str, stored_next: Offset, witness: Witness<'_>) -> Option<Finding> {
     let Witness { who, next } = witness;
     (stored_next < next).then(|| {
-        let detail = format!("the backup ends at {stored_next}, and {who} is {next}");
+        let mut detail = format!("the backup ends at {stored_next}, and {who} is {next}");
+        if stored_next == Offset(0) {
+            detail.push_str("; perhaps storage.url or the name of the backup is not that of before");
+        }
         Finding::of_object(FindingKind::MissingTail, folder, detail).with_range(stored_next, next)
     })
 }

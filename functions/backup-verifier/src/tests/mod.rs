@@ -205,6 +205,25 @@ async fn a_storage_without_a_backup_is_good_and_one_that_was_asked_for_by_name_i
 }
 
 #[tokio::test]
+async fn a_configured_backup_of_which_nothing_is_there_may_be_looked_for_in_the_wrong_place() {
+    let test = TestBackup::make().await;
+    let store = figures(&test).await;
+    let configured = ["main".to_owned(), "unheard-of".to_owned()];
+    let with = |witnesses: Witnesses| Witnesses { configured: configured.clone().into(), ..witnesses };
+    let elsewhere = MemoryObjects::new(Arc::new(ManualClock::at(NOW)));
+    for (witnesses, who) in [
+        (with(Witnesses { store: Some(store.clone()), ..nobody() }), "redis has figures"),
+        (with(Witnesses { kafka: Some(test.kafka.clone()), ..nobody() }), "kafka's group has committed offsets"),
+    ] {
+        assert!(verify(&test, &witnesses).await.good, "the storage of before");
+        let found = verified(&elsewhere, None, &witnesses, &How::new(false)).await.unwrap();
+        assert_eq!(kinds(&found), ["MissingTail main/"]);
+        let detail = &found.findings().next().unwrap().detail;
+        assert!(detail.contains(who) && detail.contains("storage.url and the name of the backup"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn the_result_of_a_run_is_kept_in_redis_for_the_metrics() {
     let test = TestBackup::make().await;
     let (store, clock) = (figures(&test).await, Arc::new(ManualClock::at(NOW)));

@@ -171,11 +171,17 @@ impl Report for Losses {
         };
         let heads = ["BACKUP", "TOPIC", "PARTITION", "MISSING", "IN KAFKA", "LOST"];
         let table = table::layout(heads, &self.losses.iter().map(row).collect::<Vec<_>>());
+        let nothing_there = !self.accepted && self.losses.iter().any(|loss| loss.frontier == Offset(0));
+        let hint = if nothing_there {
+            "of what begins at 0 the storage has nothing: perhaps storage.url or the name of the backup is not that of before\n"
+        } else {
+            ""
+        };
         let end = if self.accepted {
             "accepted: each backup goes on where it ends; what is in kafka is fetched again, the rest becomes a declared gap\n"
         } else {
             "nothing is accepted yet: repeat this with --yes, or with --range for one of them\n"
         };
-        format!("{table}{end}")
+        format!("{table}{hint}{end}")
     }
 }

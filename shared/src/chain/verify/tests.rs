@@ -187,6 +187,8 @@ fn a_chain_that_ends_below_a_witness_has_lost_its_tail() {
     assert_eq!(finding.detail, "the backup ends at 25, and the committed offset of group highwater.main is 40");
     assert_eq!((finding.from, finding.to), (Some(Offset(25)), Some(Offset(40))));
     assert_eq!(missing_tail("main/orders/1/0/", Offset(40), witness), None);
+    let nothing_there = missing_tail("main/orders/1/0/", Offset(0), witness).unwrap().detail;
+    assert!(nothing_there.ends_with("storage.url or the name of the backup is not that of before"), "{nothing_there}");
 }
 
 #[test]

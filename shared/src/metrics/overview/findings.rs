@@ -121,7 +121,8 @@ impl Trouble {
     fn remedy(self) -> &'static str {
         match self {
             Trouble::TailMissing => {
-                "Bring the segments back to the bucket. If they are gone for good, accept it: highwater accept-loss"
+                "Check that storage.url and the name of the backup are those of before. Bring the segments back to the bucket. If \
+                 they are gone for good, accept it: highwater accept-loss"
             }
             Trouble::Failed => {
                 "The log of segment-writer says why. When that is mended, the backup goes on by itself within a minute."
