@@ -13,6 +13,7 @@ PORTS = {
     "backups": {"kafka", "storage"},
     "redis": {"redis"},
     "redis_at_need": {"redis"},
+    "redis_at_need_if_configured": {"redis"},
     "kafka_if_configured": {"kafka"},
     "redis_if_configured": {"redis"},
     "invoker": {"invoker"},

@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use serde_json::Value;
 use shared::{
-    adapters::{kafka::KafkaCluster, redis::RedisStore},
+    adapters::{kafka::KafkaCluster, redis::RedisStore, system_clock::SystemClock},
     config::{kafka::KafkaSettings, redis::RedisSettings},
     function::answer,
     metrics::backbeat::keys::Windows,
@@ -16,6 +16,7 @@ use shared::{
         invoker::{InvokeError, Invoker},
         store::{Query, Store, Value as Stored},
     },
+    runs::RunLog,
 };
 
 use crate::{kafka::Kafka, redis_server::Database};
@@ -59,6 +60,8 @@ pub async fn on_servers(
     let context = metrics_consumer::Context {
         kafka: Arc::new(cluster.expect("a client of the test's kafka")),
         invoker: aggregator.clone(),
+        clock: Arc::new(SystemClock),
+        runs: Arc::new(RunLog::new(metrics_consumer::NAME, None)),
         topic: topic.into(),
         windows: Windows::default(),
         limits: metrics_consumer::Limits::default(),

@@ -4,14 +4,20 @@ use std::{
     collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 pub use crate::metrics::runs::FailureKind;
 use crate::{
+    archive::ArchiveError,
     metrics::runs,
     ports::store::Store,
     record::{Millis, Partition},
+    replication::QueueError,
 };
+
+/// A store that does not answer holds a run up no longer than this: on Lambda it must end before its deadline.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Something that a run could not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,42 @@ pub struct Failed {
     pub kind: FailureKind,
     /// What happened.
     pub error: String,
+}
+
+impl Failed {
+    /// A run failed as a whole.
+    #[must_use]
+    pub fn run(kind: FailureKind, error: &impl ToString) -> Self {
+        Failed { topic: None, partition: None, kind, error: error.to_string() }
+    }
+}
+
+impl From<&ArchiveError> for FailureKind {
+    fn from(error: &ArchiveError) -> Self {
+        match error {
+            ArchiveError::Log(_) => FailureKind::Kafka,
+            ArchiveError::OtherOwner { .. } | ArchiveError::NoBackup { .. } => FailureKind::Settings,
+            ArchiveError::Objects(_)
+            | ArchiveError::Contended { .. }
+            | ArchiveError::PinLost { .. }
+            | ArchiveError::WentOn { .. } => FailureKind::Storage,
+            ArchiveError::Damaged { .. }
+            | ArchiveError::Newer { .. }
+            | ArchiveError::Foreign { .. }
+            | ArchiveError::Missing { .. }
+            | ArchiveError::Hole { .. }
+            | ArchiveError::Overlap { .. } => FailureKind::Damaged,
+        }
+    }
+}
+
+impl From<&QueueError> for FailureKind {
+    fn from(error: &QueueError) -> Self {
+        match error {
+            QueueError::Archive(error) => error.into(),
+            QueueError::Records(_) => FailureKind::Kafka,
+        }
+    }
 }
 
 /// Where a failure is, and of which kind: the same again is not logged again.
@@ -52,6 +94,11 @@ impl RunLog {
     /// Notes what a run for a backup, or for what concerns none, came to at `now`. That it cannot be counted changes nothing.
     pub async fn note(&self, now: Millis, backup: Option<&Arc<str>>, failed: &[Failed]) {
         self.log(backup, failed);
+        self.count(now, backup, failed).await;
+    }
+
+    /// The same, and logs nothing: for who has logged each failure already.
+    pub async fn count(&self, now: Millis, backup: Option<&Arc<str>>, failed: &[Failed]) {
         let Some(store) = &self.store else { return };
         let count = |kind| failed.iter().filter(|it| it.kind == kind).count();
         let counts = FailureKind::ALL.into_iter().map(|kind| (kind, u32::try_from(count(kind)).unwrap_or(u32::MAX)));
@@ -60,12 +107,13 @@ impl RunLog {
         if operations.is_empty() {
             operations.push(runs::succeeded(self.function, backup.map_or("", |backup| backup), now));
         }
-        if let Err(error) = store.apply(&[], &operations).await {
-            tracing::debug!(
-                function = self.function,
-                error = &error as &dyn std::error::Error,
-                "a run was not counted"
-            );
+        let function = self.function;
+        match tokio::time::timeout(COUNT_TIMEOUT, store.apply(&[], &operations)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(function, error = &error as &dyn std::error::Error, "a run was not counted");
+            }
+            Err(_) => tracing::debug!(function, "a run was not counted: the store does not answer"),
         }
     }
 
@@ -77,9 +125,11 @@ impl RunLog {
             kind: it.kind,
         };
         let mut known = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known.clone();
         for it in failed {
             let trouble = trouble(it);
-            if known.insert(trouble.clone()) {
+            known.insert(trouble.clone());
+            if !before.contains(&trouble) {
                 tracing::warn!(
                     function = self.function, kind = it.kind.name(), at = %trouble,
                     "{}; this is not logged again while it lasts", it.error

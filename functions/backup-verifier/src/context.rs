@@ -6,9 +6,10 @@ use shared::{
     chain::SealRule,
     config::Settings,
     ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
+    runs::RunLog,
 };
 
-use crate::witnesses::Witnesses;
+use crate::{NAME, witnesses::Witnesses};
 
 /// The function's ports and settings.
 pub struct Context {
@@ -23,6 +24,8 @@ pub struct Context {
     pub(crate) witnesses: Witnesses,
     /// What seals are checked by, by backup.
     pub(crate) seals: BTreeMap<String, SealRule>,
+    /// What is told of the runs.
+    pub(crate) runs: RunLog,
 }
 
 /// Is told how far a run is.
@@ -54,7 +57,8 @@ impl Context {
         let backups = || settings.into_iter().flat_map(|settings| &settings.backups);
         let configured = backups().map(|(name, _)| name.to_string()).collect();
         let seals = backups().filter_map(|(name, backup)| Some((name.to_string(), backup.integrity.rule()?))).collect();
+        let runs = RunLog::new(NAME, store.clone());
         let (witnesses, reader) = (Witnesses { store, kafka, configured }, format!("verify-{instance}"));
-        Context { objects, clock, reader, progress: Arc::new(Nobody), witnesses, seals }
+        Context { objects, clock, reader, progress: Arc::new(Nobody), witnesses, seals, runs }
     }
 }

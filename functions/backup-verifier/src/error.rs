@@ -6,6 +6,7 @@ use shared::{
     archive::ArchiveError,
     function::HandlerError,
     ports::{objects::ObjectsError, records::RecordsError, store::StoreError},
+    runs::FailureKind,
 };
 
 /// Why a backup could not be verified. That something is wrong with it is no error.
@@ -54,6 +55,18 @@ impl VerifyError {
             VerifyError::Records(error) => error.retry(),
             VerifyError::Store(error) => error.retry(),
             VerifyError::NoFigures | VerifyError::OutOfTime { .. } => false,
+        }
+    }
+
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            VerifyError::Archive(error) => error.into(),
+            VerifyError::Objects(_) => FailureKind::Storage,
+            VerifyError::Records(_) => FailureKind::Kafka,
+            VerifyError::Store(_) => FailureKind::Store,
+            VerifyError::NoFigures | VerifyError::OutOfTime { .. } => FailureKind::Settings,
         }
     }
 }

@@ -25,10 +25,10 @@ pub use error::VerifyError;
 pub use repair::Repair;
 pub use report::{Checked, Verified};
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use shared::record::Millis;
+use shared::{record::Millis, runs::Failed};
 
 /// The function's name.
 pub const NAME: &str = "backup-verifier";
@@ -68,6 +68,26 @@ impl Verify {
 /// # Errors
 /// When the storage, Kafka or Redis does not answer, there is no such backup, or the deadline came first.
 pub async fn handle(input: Verify, context: &Context) -> Result<Verified, VerifyError> {
+    let asked_for = input.backup.as_deref().map(Arc::from);
+    let verified = within_deadline(input, context).await;
+    note(context, asked_for.as_ref(), &verified).await;
+    verified
+}
+
+/// Notes what the run came to. That something is wrong with a backup is no failure of the run: it has a figure of its own.
+async fn note(context: &Context, asked_for: Option<&Arc<str>>, verified: &Result<Verified, VerifyError>) {
+    let now = context.clock.now();
+    match verified {
+        Ok(verified) => {
+            for backup in &verified.backups {
+                context.runs.note(now, Some(&Arc::from(&*backup.backup)), &[]).await;
+            }
+        }
+        Err(error) => context.runs.note(now, asked_for, &[Failed::run(error.kind(), error)]).await,
+    }
+}
+
+async fn within_deadline(input: Verify, context: &Context) -> Result<Verified, VerifyError> {
     let Some(deadline) = input.deadline else { return verify::run(&input, context).await };
     let left_ms = deadline.0 - DEADLINE_MARGIN_MS - context.clock.now().0;
     let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));

@@ -14,6 +14,7 @@ use shared::{
     archive::{self, GroupOffset},
     ports::records::Topic,
     record::{Offset, Partition, TopicId, TopicPartition},
+    runs::Failed,
 };
 
 use crate::{Backup, ClusterError, Context};
@@ -79,6 +80,7 @@ pub(crate) async fn keep(
     context: &Context,
     backup: &Backup,
     topics: &[Topic],
+    failed: &mut Vec<Failed>,
 ) -> Result<Vec<GroupReport>, ClusterError> {
     if backup.groups.is_empty() || topics.is_empty() {
         return Ok(vec![]);
@@ -86,16 +88,24 @@ pub(crate) async fn keep(
     let is_kept = |name: &str| !name.starts_with(OWN_GROUPS) && backup.groups.iter().any(|it| it.matches(name));
     let listed = context.kafka.groups().await?;
     let names = listed.into_iter().map(|group| group.name).filter(|name| is_kept(name));
-    let reports = names.map(|name| look_at(context, backup, name, topics));
-    Ok(stream::iter(reports).buffered(GROUPS_AT_ONCE).collect().await)
+    let looks = names.map(async |group| {
+        let kept = keep_one(context, backup, &group, topics).await;
+        (group, kept)
+    });
+    let looks: Vec<_> = stream::iter(looks).buffered(GROUPS_AT_ONCE).collect().await;
+    Ok(looks.into_iter().map(|(group, kept)| report(backup, group, kept, failed)).collect())
 }
 
-async fn look_at(context: &Context, backup: &Backup, group: String, topics: &[Topic]) -> GroupReport {
-    let kept = keep_one(context, backup, &group, topics).await;
+fn report(
+    backup: &Backup,
+    group: String,
+    kept: Result<(GroupOutcome, usize), ClusterError>,
+    failed: &mut Vec<Failed>,
+) -> GroupReport {
     let (outcome, partitions, error) = match kept {
         Ok((outcome, partitions)) => (outcome, partitions, None),
         Err(error) => {
-            tracing::warn!(group, backup = backup.name, error = &error as &dyn std::error::Error, "group not kept");
+            failed.push(Failed::run(error.kind(), &format!("group {group} is not kept: {error}")));
             (GroupOutcome::Failed, 0, Some(error.to_string()))
         }
     };

@@ -21,7 +21,9 @@ use shared::{
         clock::Clock,
         objects::Objects,
         records::{Kafka, RecordsError, Topic},
+        store::Store,
     },
+    runs::{Failed, FailureKind, RunLog},
 };
 
 pub use groups::{GroupOutcome, GroupReport};
@@ -51,6 +53,7 @@ pub struct Context {
     pub backups: Vec<Backup>,
     /// Topics that no pattern selects.
     pub own_topics: Vec<String>,
+    runs: RunLog,
     known_groups: groups::Known,
     known_topics: topics::Known,
 }
@@ -67,9 +70,15 @@ pub struct Backup {
 }
 
 impl Context {
-    /// A context by the settings.
+    /// A context by the settings. Its runs are counted in `store`, where there is one.
     #[must_use]
-    pub fn new(settings: &Settings, kafka: Arc<dyn Kafka>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        kafka: Arc<dyn Kafka>,
+        objects: Arc<dyn Objects>,
+        store: Option<Arc<dyn Store>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let backups = settings.backups.iter().map(|(name, backup)| Backup {
             name: name.to_string(),
             topics: backup.topics.clone(),
@@ -82,6 +91,7 @@ impl Context {
             clock,
             backups: backups.collect(),
             own_topics,
+            runs: RunLog::new(NAME, store),
             known_groups: groups::Known::default(),
             known_topics: topics::Known::default(),
         }
@@ -126,6 +136,18 @@ pub enum ClusterError {
     UnknownBackup(String),
 }
 
+impl ClusterError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            ClusterError::Records(_) => FailureKind::Kafka,
+            ClusterError::Archive(error) => error.into(),
+            ClusterError::UnknownBackup(_) => FailureKind::Settings,
+        }
+    }
+}
+
 impl HandlerError for ClusterError {
     fn retry(&self) -> bool {
         match self {
@@ -146,12 +168,27 @@ pub async fn handle(input: Archive, context: &Context) -> Result<ArchiveReport, 
     if let (Some(name), true) = (&input.backup, backups.is_empty()) {
         return Err(ClusterError::UnknownBackup(name.clone()));
     }
-    let topics = context.kafka.topics(None).await?;
     let mut report = ArchiveReport::default();
     for backup in backups {
-        let selected = context.selected(backup, &topics);
-        report.topics.extend(topics::keep(context, backup, &selected).await?);
-        report.groups.extend(groups::keep(context, backup, &selected).await?);
+        let mut failed = vec![];
+        let kept = keep(context, backup, &mut report, &mut failed).await;
+        failed.extend(kept.as_ref().err().map(|error| Failed::run(error.kind(), error)));
+        context.runs.note(context.clock.now(), Some(&backup.name.as_str().into()), &failed).await;
+        kept?;
     }
     Ok(report)
+}
+
+/// Keeps what belongs to a backup. What fails for one topic or group goes to `failed`.
+async fn keep(
+    context: &Context,
+    backup: &Backup,
+    report: &mut ArchiveReport,
+    failed: &mut Vec<Failed>,
+) -> Result<(), ClusterError> {
+    let topics = context.kafka.topics(None).await?;
+    let selected = context.selected(backup, &topics);
+    report.topics.extend(topics::keep(context, backup, &selected, failed).await?);
+    report.groups.extend(groups::keep(context, backup, &selected, failed).await?);
+    Ok(())
 }

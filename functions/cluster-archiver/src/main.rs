@@ -20,5 +20,6 @@ async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, objects) = connect::both(connect::kafka(&settings), connect::storage(&settings)).await?;
     connect::claim_owners(&settings, &*kafka, &*objects).await?;
-    Ok(Context::new(&settings, kafka, objects, Arc::new(SystemClock)))
+    let store = connect::redis_at_need_if_configured(&settings)?;
+    Ok(Context::new(&settings, kafka, objects, store, Arc::new(SystemClock)))
 }

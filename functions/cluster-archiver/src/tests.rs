@@ -3,10 +3,20 @@
 use std::sync::Arc;
 
 use shared::{
-    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    adapters::memory::{
+        clock::ManualClock,
+        faults::{Faults, FaultyKafka, Odds},
+        kafka::MemoryKafka,
+        objects::MemoryObjects,
+        store::MemoryStore,
+    },
     archive,
     config::{BackupSettings, Settings},
-    ports::records::{Groups as _, Log as _},
+    metrics::runs::{self, FailureKind},
+    ports::{
+        records::{Groups as _, Log as _},
+        store::Store as _,
+    },
     record::{Millis, Offset, TopicPartition},
 };
 
@@ -18,6 +28,7 @@ struct World {
     clock: Arc<ManualClock>,
     kafka: MemoryKafka,
     objects: Arc<MemoryObjects>,
+    store: Arc<MemoryStore>,
     context: Context,
 }
 
@@ -32,8 +43,10 @@ impl World {
         change(&mut backup);
         let mut settings = Settings::default();
         settings.backups.insert("main".parse().unwrap(), backup);
-        let context = Context::new(&settings, Arc::new(kafka.clone()), objects.clone(), clock.clone());
-        World { clock, kafka, objects, context }
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let kafka_port = Arc::new(kafka.clone());
+        let context = Context::new(&settings, kafka_port, objects.clone(), Some(store.clone()), clock.clone());
+        World { store,  clock, kafka, objects, context }
     }
 
     async fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
@@ -113,4 +126,21 @@ async fn an_unknown_backup_is_an_error() {
     let input = Archive { backup: Some("nothing".to_owned()) };
     let error = handle(input, &world.context).await.unwrap_err();
     assert!(error.to_string().contains("no backup \"nothing\" is configured"), "{error}");
+}
+
+#[tokio::test]
+async fn runs_are_counted_by_what_failed_and_the_last_success_has_a_time() {
+    let world = World::new(|_| {});
+    world.run().await;
+    let told = runs::read(&world.store.read(&runs::queries()).await.unwrap());
+    assert_eq!(told.failures, []);
+    let [success] = &told.successes[..] else { panic!("{told:?}") };
+    assert_eq!((&*success.function, &*success.backup, success.at), (crate::NAME, "main", Millis(NOW.0 + 60_000)));
+
+    let nothing = Arc::new(MemoryKafka::new(world.clock.clone(), 1));
+    let deaf = FaultyKafka::new(nothing, Arc::new(Faults::new(1, Odds { fail_before: 1.0, ..Odds::NONE }, None)));
+    let context = Context { kafka: Arc::new(deaf), ..world.context };
+    handle(Archive::default(), &context).await.unwrap_err();
+    let told = runs::read(&world.store.read(&runs::queries()).await.unwrap());
+    assert_eq!(told.failures, [(crate::NAME, FailureKind::Kafka, 1)]);
 }

@@ -10,6 +10,7 @@ use shared::{
     archive::{self, TopicSnapshot},
     ports::records::{RecordsError, Topic, TopicSettings},
     record::TopicId,
+    runs::Failed,
 };
 
 use crate::{Backup, ClusterError, Context};
@@ -50,6 +51,7 @@ pub(crate) async fn keep(
     context: &Context,
     backup: &Backup,
     topics: &[Topic],
+    failed: &mut Vec<Failed>,
 ) -> Result<Vec<TopicReport>, ClusterError> {
     if topics.is_empty() {
         return Ok(vec![]);
@@ -65,10 +67,10 @@ pub(crate) async fn keep(
         }
         let kept = keep_one(context, backup, topic, settings).await;
         let (is_new, error) = kept.map_or_else(|error| (false, Some(error)), |is_new| (is_new, None));
-        if let Some(error) = &error {
-            let (topic, backup) = (&*topic.name, &*backup.name);
-            tracing::warn!(topic, backup, error = error as &dyn std::error::Error, "setup of a topic not kept");
-        }
+        failed.extend(error.as_ref().map(|error| Failed {
+            topic: Some(topic.name.clone()),
+            ..Failed::run(error.kind(), &format!("how the topic is set up is not kept: {error}"))
+        }));
         let error = error.map(|error| error.to_string());
         reports.push(TopicReport { backup: backup.name.clone(), topic: topic.name.clone(), is_new, error });
     }

@@ -69,8 +69,7 @@ impl MonitorError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            MonitorError::Archive(error) if error.retry() => FailureKind::Storage,
-            MonitorError::Archive(_) => FailureKind::Damaged,
+            MonitorError::Archive(error) => error.into(),
             MonitorError::Records(_) | MonitorError::NoMetricsTopic(_) => FailureKind::Kafka,
             MonitorError::Store(_) => FailureKind::Store,
             MonitorError::OtherCluster { .. } | MonitorError::UnknownBackup(_) => FailureKind::Settings,

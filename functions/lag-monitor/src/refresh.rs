@@ -78,7 +78,7 @@ impl RefreshReport {
 pub(crate) async fn run(input: &Refresh, context: &Context) -> Result<RefreshReport, MonitorError> {
     let result = refresh(input, context).await;
     if let Err(error) = &result {
-        let failed = Failed { topic: None, partition: None, kind: error.kind(), error: error.to_string() };
+        let failed = Failed::run(error.kind(), error);
         context.runs.note(context.clock.now(), None, &[failed]).await;
     }
     result

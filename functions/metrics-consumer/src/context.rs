@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     config::Settings,
     metrics::backbeat::keys::Windows,
-    ports::{invoker::Invoker, records::Kafka},
+    ports::{clock::Clock, invoker::Invoker, records::Kafka, store::Store},
+    runs::RunLog,
 };
+
+use crate::NAME;
 
 /// The function's ports and settings.
 #[derive(Clone)]
@@ -15,6 +18,10 @@ pub struct Context {
     pub kafka: Arc<dyn Kafka>,
     /// Calls metrics-aggregator.
     pub invoker: Arc<dyn Invoker>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is told of the drains.
+    pub runs: Arc<RunLog>,
     /// The metrics topic's name.
     pub topic: Arc<str>,
     /// How time is cut.
@@ -24,13 +31,21 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context by the settings.
+    /// A context by the settings. Its drains are counted in `store`, where there is one.
     #[must_use]
-    pub fn of(settings: &Settings, kafka: Arc<dyn Kafka>, invoker: Arc<dyn Invoker>) -> Self {
+    pub fn of(
+        settings: &Settings,
+        kafka: Arc<dyn Kafka>,
+        invoker: Arc<dyn Invoker>,
+        store: Option<Arc<dyn Store>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let refresh = Duration::from_secs(settings.metrics.refresh_s.into());
         Context {
             kafka,
             invoker,
+            clock,
+            runs: Arc::new(RunLog::new(NAME, store)),
             topic: settings.metrics.topic.as_str().into(),
             windows: settings.metrics.windows(),
             limits: Limits { refresh, ..Limits::default() },

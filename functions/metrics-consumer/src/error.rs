@@ -4,6 +4,7 @@ use shared::{
     function::HandlerError,
     ports::{invoker::InvokeError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::KafkaEventError},
+    runs::FailureKind,
 };
 
 /// Why messages could not be counted. Nothing is lost by any of them: the same call again counts what is missing.
@@ -100,6 +101,24 @@ impl CountError {
 }
 
 impl CountError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            CountError::Invoke(_) => FailureKind::Store,
+            CountError::Answer { .. }
+            | CountError::Event(_)
+            | CountError::NotAnInput(_)
+            | CountError::NoTopic(_)
+            | CountError::OtherTopic { .. } => FailureKind::Settings,
+            CountError::Records(_)
+            | CountError::TopicChanged(_)
+            | CountError::AheadOfLog { .. }
+            | CountError::OutOfTime { .. }
+            | CountError::Silence { .. } => FailureKind::Kafka,
+        }
+    }
+
     /// Whether metrics-aggregator will never take what it was sent, however often and whatever is mended around it.
     #[must_use]
     pub fn blames_the_part(&self) -> bool {

@@ -27,7 +27,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::record::{Offset, Partition, kafka_event::KafkaEvent};
+use shared::{
+    record::{Offset, Partition, kafka_event::KafkaEvent},
+    runs::Failed,
+};
 use tokio_util::sync::CancellationToken;
 
 /// The function's name.
@@ -118,7 +121,19 @@ pub async fn handle_within(input: Input, context: &Context, time: Duration) -> R
 
 async fn run(input: Input, context: &Context, stop: &CancellationToken) -> Result<Report, CountError> {
     match input {
-        Input::Drain => pull::drain(context, stop).await,
+        Input::Drain => {
+            let drained = pull::drain(context, stop).await;
+            note(context, drained.as_ref().err(), stop).await;
+            drained
+        }
         Input::Event(event) => event::run(event, context, stop).await,
+    }
+}
+
+/// Notes what a drain came to. One that had no time to reach the end has neither failed nor done all it had to.
+async fn note(context: &Context, error: Option<&CountError>, stop: &CancellationToken) {
+    let failed: Vec<_> = error.map(|error| Failed::run(error.kind(), error)).into_iter().collect();
+    if !failed.is_empty() || !stop.is_cancelled() {
+        context.runs.note(context.clock.now(), None, &failed).await;
     }
 }

@@ -22,5 +22,6 @@ async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, invoker) = connect::both(connect::kafka(&settings), connect::invoker(&settings)).await?;
     connect::create_metrics_topic(&settings, &*kafka).await;
-    Ok(Context::of(&settings, kafka, invoker))
+    let store = connect::redis_at_need_if_configured(&settings)?;
+    Ok(Context::of(&settings, kafka, invoker, store, Arc::new(SystemClock)))
 }

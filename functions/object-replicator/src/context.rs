@@ -11,13 +11,15 @@ use shared::{
         clock::Clock,
         objects::{Buckets, Objects, ObjectsError},
         records::Kafka,
+        store::Store,
     },
     record::Offset,
     replication::{Queue, SourcePlace, group, outgoing::Outgoing},
+    runs::RunLog,
 };
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::ReplicateError;
+use crate::{NAME, ReplicateError};
 
 /// The function's ports and settings.
 pub struct Context {
@@ -35,6 +37,8 @@ pub struct Context {
     pub locations: Vec<Location>,
     /// How long and how much.
     pub limits: Limits,
+    /// What is told of the runs.
+    pub runs: RunLog,
 }
 
 /// A location.
@@ -111,7 +115,7 @@ impl Location {
 }
 
 impl Context {
-    /// A context by the settings.
+    /// A context by the settings. Its runs are counted in `store`, where there is one.
     ///
     /// # Errors
     /// When there is no storage.
@@ -120,6 +124,7 @@ impl Context {
         kafka: Arc<dyn Kafka>,
         objects: Arc<dyn Objects>,
         buckets: Arc<dyn Buckets>,
+        store: Option<Arc<dyn Store>>,
         clock: Arc<dyn Clock>,
         locations: Vec<Location>,
     ) -> Result<Self, Problem> {
@@ -131,7 +136,8 @@ impl Context {
             attempts_max: settings.replication.attempts_max,
             ..Limits::default()
         };
-        Ok(Context { kafka, objects, buckets, clock, outgoing, locations, limits })
+        let runs = RunLog::new(NAME, store);
+        Ok(Context { kafka, objects, buckets, clock, outgoing, locations, limits, runs })
     }
 
     /// The location of that name, or all.

@@ -5,6 +5,7 @@ use shared::{
     function::HandlerError,
     ports::{objects::ObjectsError, records::RecordsError},
     replication::{QueueError, ReasonKind},
+    runs::FailureKind,
 };
 
 /// Why the work cannot go on: the topic, or the storage of the statuses. Nothing is lost by it, and the same call again goes on.
@@ -37,6 +38,20 @@ pub enum ReplicateError {
     /// Kafka said nothing for too long.
     #[error("the replication topic: kafka sent nothing for {0} s; the next run goes on there")]
     Silence(u64),
+}
+
+impl ReplicateError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            ReplicateError::Records(_) | ReplicateError::Silence(_) => FailureKind::Kafka,
+            ReplicateError::Queue(error) => error.into(),
+            ReplicateError::Archive(error) => error.into(),
+            ReplicateError::Objects(_) | ReplicateError::Location { .. } => FailureKind::Storage,
+            ReplicateError::UnknownLocation(_) => FailureKind::Settings,
+        }
+    }
 }
 
 impl HandlerError for ReplicateError {

@@ -37,6 +37,7 @@ pub use self::{
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shared::runs::Failed;
 use tokio_util::sync::CancellationToken;
 
 /// The function's name.
@@ -101,19 +102,22 @@ async fn run(input: Input, context: &Context, stop: &CancellationToken) -> Resul
         Input::Drain { location } => (location, false),
         Input::Reconcile { location } => (location, true),
     };
-    let mut runs = vec![];
-    for location in context.wanted(names.as_deref())? {
-        runs.push(of_location(context, location, reconciles, stop));
-    }
-    let mut report = Report::default();
-    let mut first_error = None;
-    for run in futures::future::join_all(runs).await {
-        match run {
-            Ok(done) => report.locations.push(done),
-            Err(error) => first_error = first_error.or(Some(error)),
+    let results = match context.wanted(names.as_deref()) {
+        Ok(locations) => {
+            let runs = locations.into_iter().map(|location| of_location(context, location, reconciles, stop));
+            futures::future::join_all(runs).await
         }
+        Err(error) => vec![Err(error)],
+    };
+    let (done, errors): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    let errors: Vec<_> = errors.into_iter().filter_map(Result::err).collect();
+    let failed: Vec<_> = errors.iter().map(|error| Failed::run(error.kind(), error)).collect();
+    // A run that had no time to reach the end has neither failed nor done all it had to.
+    if !failed.is_empty() || !stop.is_cancelled() {
+        context.runs.note(context.clock.now(), None, &failed).await;
     }
-    first_error.map_or(Ok(report), Err)
+    let report = Report { locations: done.into_iter().filter_map(Result::ok).collect() };
+    errors.into_iter().next().map_or(Ok(report), Err)
 }
 
 async fn of_location(

@@ -27,5 +27,6 @@ async fn context() -> Result<Context, StartError> {
     let stores = connect::locations(&settings).await?;
     let locations = stores.into_iter().map(|(name, objects)| Location::new(&name, objects)).collect();
     let buckets = Arc::new(S3Buckets::beside(settings.storage()?));
-    Ok(Context::new(&settings, kafka, objects, buckets, Arc::new(SystemClock), locations)?)
+    let store = connect::redis_at_need_if_configured(&settings)?;
+    Ok(Context::new(&settings, kafka, objects, buckets, store, Arc::new(SystemClock), locations)?)
 }

@@ -40,8 +40,7 @@ impl Context {
 
     /// Notes what a backup came to, for the metrics.
     pub(crate) async fn note(&self, error: Option<&SchemaError>) {
-        let failed =
-            error.map(|error| Failed { topic: None, partition: None, kind: error.kind(), error: error.to_string() });
+        let failed = error.map(|error| Failed::run(error.kind(), error));
         self.runs.note(self.clock.now(), None, failed.as_slice()).await;
     }
 }

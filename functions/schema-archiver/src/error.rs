@@ -121,10 +121,8 @@ impl SchemaError {
     /// What is to blame.
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
-            SchemaError::Archive(error) if error.is_damage() || matches!(**error, ArchiveError::Newer { .. }) => {
-                FailureKind::Damaged
-            }
-            SchemaError::Objects(_) | SchemaError::Archive(_) => FailureKind::Storage,
+            SchemaError::Archive(error) => (&**error).into(),
+            SchemaError::Objects(_) => FailureKind::Storage,
             SchemaError::Damaged { .. } | SchemaError::Newer { .. } => FailureKind::Damaged,
             SchemaError::NoRegistry(_) => FailureKind::Settings,
             _ => FailureKind::Registry,

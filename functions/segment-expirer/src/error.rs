@@ -91,11 +91,9 @@ impl ExpireError {
     #[must_use]
     pub fn kind(&self) -> FailureKind {
         match self {
-            ExpireError::Archive(error) if error.retry() => FailureKind::Storage,
+            ExpireError::Archive(error) => error.into(),
             ExpireError::Objects(_) => FailureKind::Storage,
-            ExpireError::Archive(_) | ExpireError::NotWhole { .. } | ExpireError::NotBelieved { .. } => {
-                FailureKind::Damaged
-            }
+            ExpireError::NotWhole { .. } | ExpireError::NotBelieved { .. } => FailureKind::Damaged,
             ExpireError::OtherOwner { .. } | ExpireError::BadInput(_) | ExpireError::UnknownBackup(_) => {
                 FailureKind::Settings
             }

@@ -21,6 +21,6 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let objects = connect::storage(&settings).await?;
-    let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
+    let store = connect::redis_at_need_if_configured(&settings)?;
     Ok(Context::new(&settings, objects, store, Arc::new(SystemClock)))
 }

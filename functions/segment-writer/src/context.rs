@@ -18,17 +18,19 @@ use shared::{
         clock::Clock,
         objects::{CLOCKS_APART_MS, Objects},
         records::{Committed, Kafka, RecordsError, Topic},
+        store::Store,
     },
     pushing::Pushing,
     record::{Millis, Offset, TopicId, TopicPartition, filter::Filter},
     replication::{self, Outgoing},
     restore::PROGRESS_TOPIC,
     rollover::Rollover,
+    runs::RunLog,
     segment::Compression,
 };
 
 use crate::{
-    WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox, permits::Permits,
+    NAME, WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox, permits::Permits,
     progress::Said, topics::Topics,
 };
 
@@ -58,6 +60,8 @@ pub struct Context {
     /// Where progress is pushed.
     pub(crate) pushing: Option<Pushing>,
     pub(crate) said: Said,
+    /// What is told of the drains.
+    pub(crate) runs: RunLog,
     /// Asks for what is stored at the locations, where there are any.
     pub(crate) outgoing: Option<Outgoing>,
     pub(crate) protections: Protections,
@@ -218,6 +222,7 @@ impl Context {
             limits,
             pushing: None,
             said: Said::default(),
+            runs: RunLog::new(NAME, None),
             outgoing: None,
             protections: Protections::ALL,
             memory: Memory::new(limits.memory_bytes_max),
@@ -252,6 +257,16 @@ impl Context {
     #[must_use]
     pub fn pushing(mut self: Arc<Self>, pushing: Option<Pushing>) -> Arc<Self> {
         Arc::get_mut(&mut self).expect("where to push is told before a context is used").pushing = pushing;
+        self
+    }
+
+    /// The same context, whose drains are counted in this store.
+    ///
+    /// # Panics
+    /// When the context is in use already.
+    #[must_use]
+    pub fn counted_in(mut self: Arc<Self>, store: Option<Arc<dyn Store>>) -> Arc<Self> {
+        Arc::get_mut(&mut self).expect("a context is changed before it is used").runs = RunLog::new(NAME, store);
         self
     }
 

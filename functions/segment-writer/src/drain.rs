@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use shared::{
     function::BadField,
     ports::records::{LogBounds, RecordsError, Topic},
-    record::{Millis, Offset, TopicPartition, topic_name},
+    record::{Millis, Offset, Partition, TopicPartition, topic_name},
+    runs::{Failed, FailureKind},
 };
 
 use crate::{
@@ -152,6 +153,36 @@ impl DrainReport {
 }
 
 pub(crate) async fn run(drain: Drain, context: &Arc<Context>) -> Result<DrainReport, WriteError> {
+    let backup = Arc::from(&*drain.backup);
+    let report = drain_backup(drain, context).await;
+    let failed = failures(&report);
+    // One that had no time to reach the end has neither failed nor done all it had to.
+    if !failed.is_empty() || report.as_ref().is_ok_and(DrainReport::complete) {
+        context.runs.count(context.clock.now(), Some(&backup), &failed).await;
+    }
+    report
+}
+
+/// What a drain could not do.
+fn failures(report: &Result<DrainReport, WriteError>) -> Vec<Failed> {
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return vec![Failed::run(error.kind(), error)],
+    };
+    let of_partition = |it: &PartitionReport| {
+        let error = it.error.as_ref().filter(|error| !matches!(error, WriteError::OutOfTime { .. }))?;
+        let (topic, partition) = (Some(it.topic.clone()), Some(Partition(it.partition)));
+        Some(Failed { topic, partition, ..Failed::run(error.kind(), error) })
+    };
+    let of_missing = |topic: &String| Failed {
+        topic: Some(topic.as_str().into()),
+        ..Failed::run(FailureKind::Settings, &format!("topic {topic} is not in kafka"))
+    };
+    let missing = report.missing_topics.iter().map(of_missing);
+    report.partitions.iter().filter_map(of_partition).chain(missing).collect()
+}
+
+async fn drain_backup(drain: Drain, context: &Arc<Context>) -> Result<DrainReport, WriteError> {
     let backup = context.backup(&drain.backup).ok_or_else(|| WriteError::UnknownBackup(drain.backup.clone()))?;
     drain.check(context, backup)?;
     let close_at = close_at(context, drain.deadline);

@@ -8,6 +8,7 @@ use shared::{
     ports::{objects::ObjectsError, records::RecordsError},
     record::{Offset, TopicPartition, kafka_event::Fault},
     replication::QueueError,
+    runs::FailureKind,
     segment::encoder::EncodeError,
 };
 
@@ -228,6 +229,25 @@ impl WriteError {
             _ => false,
         };
         if retry { Remedy::Backoff } else { Remedy::Fail }
+    }
+
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            WriteError::Archive(error) => error.into(),
+            WriteError::Replication(error) => (&**error).into(),
+            WriteError::Objects(_) | WriteError::LostRace { .. } => FailureKind::Storage,
+            WriteError::TailMissing { .. } | WriteError::CutWithoutKey { .. } | WriteError::Encode(_) => {
+                FailureKind::Damaged
+            }
+            WriteError::RecordTooLarge { .. }
+            | WriteError::KeyMissing { .. }
+            | WriteError::BadInput(_)
+            | WriteError::UnknownBackup(_)
+            | WriteError::NotSelected { .. } => FailureKind::Settings,
+            _ => FailureKind::Kafka,
+        }
     }
 
     /// What the job is in while nobody mends it.

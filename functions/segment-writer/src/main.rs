@@ -23,5 +23,6 @@ async fn context() -> Result<Arc<Context>, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, objects) = connect::backups(&settings).await?;
     let context = Context::of(&settings, kafka, objects, Arc::new(SystemClock), &instance::name(&SystemClock));
-    Ok(context.pushing(connect::event_gateway(&settings, None)))
+    let store = connect::redis_at_need_if_configured(&settings)?;
+    Ok(context.pushing(connect::event_gateway(&settings, None)).counted_in(store))
 }

@@ -157,6 +157,8 @@ fn consumer(world: &Arc<World>, faults: &Arc<Faults>) -> metrics_consumer::Conte
     metrics_consumer::Context {
         kafka: Arc::new(FaultyKafka::new(Arc::new(world.kafka.clone()), faults.clone())),
         invoker: Arc::new(FaultyInvoker::new(Arc::new(Aggregator::new(world, faults)), faults.clone())),
+        clock: world.clock.clone(),
+        runs: Arc::new(RunLog::new(metrics_consumer::NAME, None)),
         topic: METRICS_TOPIC.into(),
         windows: Windows::default(),
         limits: metrics_consumer::Limits::default(),

@@ -206,6 +206,14 @@ pub fn redis_at_need(settings: &Settings) -> Result<Arc<dyn Store>, StartError> 
     Ok(Arc::new(RedisStore::open(settings.redis()?).map_err(StartError::Redis)?))
 }
 
+/// The same where it is configured: for who tells of its runs there, and works without it.
+///
+/// # Errors
+/// [`StartError`]
+pub fn redis_at_need_if_configured(settings: &Settings) -> Result<Option<Arc<dyn Store>>, StartError> {
+    settings.redis.is_some().then(|| redis_at_need(settings)).transpose()
+}
+
 /// What invokes the functions that are deployed beside this one.
 ///
 /// # Errors

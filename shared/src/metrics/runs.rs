@@ -9,8 +9,17 @@ use crate::{
 
 /// The hash of the last successes: by function and backup; order the time.
 const SUCCESSES: &str = "hw1:runs";
-/// The functions that run on a schedule and tell of it here.
-pub const FUNCTIONS: [&str; 4] = ["backup-verifier", "lag-monitor", "schema-archiver", "segment-expirer"];
+/// The functions that run on a schedule, on Lambda at least, and tell of it here.
+pub const FUNCTIONS: [&str; 8] = [
+    "backup-verifier",
+    "cluster-archiver",
+    "lag-monitor",
+    "metrics-consumer",
+    "object-replicator",
+    "schema-archiver",
+    "segment-expirer",
+    "segment-writer",
+];
 
 /// What is to blame for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

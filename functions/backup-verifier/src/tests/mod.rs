@@ -12,6 +12,7 @@ use shared::{
     archive::reading::walk::Depth,
     metrics::{
         registers,
+        runs::{self, FailureKind},
         standing::Message,
         verifications::{self, Verification},
     },
@@ -270,4 +271,22 @@ impl How {
 fn a_run_can_be_spawned() {
     fn spawned(_: fn(Arc<Context>) -> futures::future::BoxFuture<'static, bool>) {}
     spawned(|context| Box::pin(async move { handle(crate::Verify::default(), &context).await.is_ok() }));
+}
+
+#[tokio::test]
+async fn runs_are_counted_by_what_failed_and_the_last_success_has_a_time() {
+    let test = TestBackup::make().await;
+    let (store, clock) = (figures(&test).await, Arc::new(ManualClock::at(NOW)));
+    let context = Context::new(None, test.objects.clone(), None, Some(store.clone()), clock, "test");
+    let runs = async || runs::read(&store.read(&runs::queries()).await.unwrap());
+    let unknown = crate::Verify { backup: Some("unheard-of".into()), ..Default::default() };
+    handle(unknown, &context).await.unwrap_err();
+    handle(crate::Verify::default().by(NOW), &context).await.unwrap_err();
+    let failed = runs().await;
+    assert_eq!((failed.failures, failed.successes.len()), (vec![(crate::NAME, FailureKind::Settings, 2)], 0));
+    test.objects.delete(FIRST).await.unwrap();
+    assert!(!handle(crate::Verify::default(), &context).await.unwrap().good);
+    let told = runs().await;
+    let successes: Vec<_> = told.successes.iter().map(|it| (&*it.function, &*it.backup, it.at)).collect();
+    assert_eq!(successes, [(crate::NAME, "main", NOW)], "a run that finds something wrong has done all it had to");
 }

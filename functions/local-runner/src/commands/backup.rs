@@ -97,7 +97,7 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
 /// Keeps what is beside the records.
 async fn keep_beside(settings: &Settings, writer: &Writer) -> Result<ArchiveReport, ClusterError> {
     let Writer { objects, kafka, clock, .. } = writer;
-    let context = cluster_archiver::Context::new(settings, kafka.clone(), objects.clone(), clock.clone());
+    let context = cluster_archiver::Context::new(settings, kafka.clone(), objects.clone(), None, clock.clone());
     cluster_archiver::handle(Archive::default(), &context).await
 }
 

@@ -116,6 +116,8 @@ pub struct Row {
     pub invokes: &'static [&'static str],
     /// The listeners that it answers on.
     pub listens: Vec<Port>,
+    /// Whether it has a schedule.
+    pub is_scheduled: bool,
     host: Host,
 }
 
@@ -158,8 +160,9 @@ impl<C: Send + Sync + 'static> From<Function<C>> for Row {
         let Function { name, about, needs, asks, invokes, context, triggers, handler } = function;
         let port = |trigger: &Trigger<C>| if let Trigger::Http(port, ..) = trigger { Some(*port) } else { None };
         let listens = triggers.iter().filter_map(port).collect();
+        let is_scheduled = triggers.iter().any(|trigger| matches!(trigger, Trigger::Schedule(_)));
         let host = move |world: &World<'_>| Some(hosted(context(world)?, world.settings, triggers, handler));
-        Row { name, about, needs, asks, invokes, listens, host: Box::new(host) }
+        Row { name, about, needs, asks, invokes, listens, is_scheduled, host: Box::new(host) }
     }
 }
 

@@ -32,13 +32,13 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: segment_writer::NAME,
             about: "Kafka to segments",
             needs: &[Kafka, Storage],
-            asks: &[],
+            asks: &[Redis],
             invokes: &[],
             context: |world| {
                 let (kafka, objects) = (world.kafka()?, world.objects()?);
                 let context =
                     segment_writer::Context::of(world.settings, kafka, objects, world.clock(), world.instance);
-                Some(context.pushing(world.ports.pushing.clone()))
+                Some(context.pushing(world.ports.pushing.clone()).counted_in(world.store()))
             },
             triggers: &[Poller(|context, stop| Box::pin(async move { segment_writer::follow(&context, &stop).await }))],
             handler: |payload, context| {
@@ -64,14 +64,16 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: object_replicator::NAME,
             about: "Objects to other locations",
             needs: &[Kafka, Storage, Locations],
-            asks: &[],
+            asks: &[Redis],
             invokes: &[],
             context: |world| {
                 let (kafka, objects, buckets) = (world.kafka()?, world.objects()?, world.ports.buckets.clone()?);
                 let locations = world.ports.locations.iter();
                 let locations = locations.map(|(name, store)| object_replicator::Location::new(name, store.clone()));
-                let (settings, clock, locations) = (world.settings, world.clock(), locations.collect());
-                let context = object_replicator::Context::new(settings, kafka, objects, buckets, clock, locations);
+                let (settings, store, clock) = (world.settings, world.store(), world.clock());
+                let locations = locations.collect();
+                let context =
+                    object_replicator::Context::new(settings, kafka, objects, buckets, store, clock, locations);
                 context.ok().filter(|_| settings.replicates()).map(Arc::new)
             },
             triggers: &[
@@ -144,11 +146,12 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: cluster_archiver::NAME,
             about: "Offsets of consumer groups to the backups",
             needs: &[Kafka, Storage],
-            asks: &[],
+            asks: &[Redis],
             invokes: &[],
             context: |world| {
-                let (kafka, objects) = (world.kafka()?, world.objects()?);
-                Some(Arc::new(cluster_archiver::Context::new(world.settings, kafka, objects, world.clock())))
+                let (kafka, objects, store) = (world.kafka()?, world.objects()?, world.store());
+                let context = cluster_archiver::Context::new(world.settings, kafka, objects, store, world.clock());
+                Some(Arc::new(context))
             },
             triggers: &[Trigger::Schedule(|_| vec![Schedule { payload: json!({}), every: GROUPS_EVERY }])],
             handler: |payload, context| {
@@ -174,11 +177,11 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
             name: metrics_consumer::NAME,
             about: "The metrics topic to folded increments",
             needs: &[Kafka],
-            asks: &[],
+            asks: &[Redis],
             invokes: &[metrics_aggregator::NAME],
             context: |world| {
-                let invoker = world.invoker.clone();
-                Some(Arc::new(metrics_consumer::Context::of(world.settings, world.kafka()?, invoker)))
+                let (kafka, invoker, store) = (world.kafka()?, world.invoker.clone(), world.store());
+                Some(Arc::new(metrics_consumer::Context::of(world.settings, kafka, invoker, store, world.clock())))
             },
             triggers: &[Poller(|context, stop| {
                 Box::pin(async move { metrics_consumer::follow(&context, &stop).await })
@@ -339,6 +342,17 @@ mod tests {
     fn what_a_function_invokes_has_a_row() {
         let mut invoked = TABLE.iter().flat_map(|row| row.invokes).peekable();
         assert!(invoked.peek().is_some() && invoked.all(|name| row(name).is_some()));
+    }
+
+    #[test]
+    fn every_function_with_a_schedule_tells_of_its_runs() {
+        let scheduled = TABLE.iter().filter(|row| row.is_scheduled).map(|row| row.name);
+        // Their drains are on a schedule on Lambda only.
+        let drains = [segment_writer::NAME, metrics_consumer::NAME];
+        let telling: BTreeSet<_> = scheduled.chain(drains).collect();
+        assert_eq!(telling, BTreeSet::from(shared::metrics::runs::FUNCTIONS));
+        let with_store = |name| row(name).unwrap().asks.iter().chain(row(name).unwrap().needs).any(|need| *need == Redis);
+        assert!(telling.into_iter().all(with_store), "runs are counted in redis");
     }
 
     #[test]

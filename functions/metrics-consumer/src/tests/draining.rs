@@ -4,6 +4,8 @@ use super::world::*;
 use crate::{CountError, Input, handle, handle_within};
 use shared::{
     adapters::memory::store::Contents,
+    metrics::runs::{self, FailureKind},
+    ports::store::Store as _,
     record::{Millis, Offset},
 };
 
@@ -181,4 +183,24 @@ async fn a_topic_that_is_created_again_before_it_is_read_is_counted_once_under_i
     assert_eq!(world.pending("a").await, None);
     handle(Input::Drain, &world.context()).await.unwrap();
     assert_eq!(world.pending("a").await.as_deref(), Some("5"));
+}
+
+#[tokio::test]
+async fn drains_are_counted_by_what_failed_and_the_last_success_has_a_time() {
+    let world = World::new(1, 1);
+    world.append(0, &queued("a", 1));
+    let runs = async || runs::read(&world.runs.read(&runs::queries()).await.unwrap());
+    handle_within(Input::Drain, &world.context(), Duration::ZERO).await.unwrap();
+    assert_eq!(runs().await, runs::Runs::default(), "time was up: it has neither failed nor done all it had to");
+    world.set_faults(100, 0);
+    handle(Input::Drain, &world.context()).await.unwrap_err();
+    assert_eq!(runs().await.failures, [(crate::NAME, FailureKind::Store, 1)]);
+    world.set_faults(0, 0);
+    handle(Input::Drain, &world.context()).await.unwrap();
+    let told = runs().await;
+    let successes: Vec<_> = told.successes.iter().map(|it| (&*it.function, &*it.backup, it.at)).collect();
+    assert_eq!((told.failures.len(), successes), (1, vec![(crate::NAME, "", AT)]));
+    world.kafka.delete(TOPIC);
+    handle(Input::Drain, &world.context()).await.unwrap_err();
+    assert_eq!(runs().await.failures[0], (crate::NAME, FailureKind::Settings, 1));
 }

@@ -21,6 +21,7 @@ use shared::{
         Millis, Offset, Partition, Record, TimestampType, TopicPartition,
         kafka_event::{Batch, KafkaEvent},
     },
+    runs::RunLog,
 };
 
 use crate::{Context, GROUP, Limits};
@@ -31,6 +32,8 @@ pub const AT: Millis = Millis(1_531_432_000_000);
 pub struct World {
     pub kafka: MemoryKafka,
     pub store: Arc<MemoryStore>,
+    /// Where the drains are counted: apart, so that the store holds figures alone.
+    pub runs: Arc<MemoryStore>,
     pub aggregator: Arc<Aggregator>,
     pub clock: Arc<ManualClock>,
 }
@@ -62,13 +65,16 @@ impl World {
             refuses: Mutex::new(|_| false),
             at_first: Mutex::default(),
         });
-        World { kafka, store, aggregator, clock }
+        let runs = Arc::new(MemoryStore::new(clock.clone()));
+        World { kafka, store, runs, aggregator, clock }
     }
 
     pub fn context(&self) -> Context {
         Context {
             kafka: Arc::new(self.kafka.clone()),
             invoker: self.aggregator.clone(),
+            clock: self.clock.clone(),
+            runs: Arc::new(RunLog::new(crate::NAME, Some(self.runs.clone()))),
             topic: TOPIC.into(),
             windows: Windows::default(),
             limits: Limits::default(),

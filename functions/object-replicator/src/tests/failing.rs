@@ -5,6 +5,7 @@ use std::time::Duration;
 use shared::replication::{ReasonKind, State};
 
 use super::world::World;
+use crate::{Input, handle};
 
 #[tokio::test(start_paused = true)]
 async fn a_location_that_was_down_has_everything_when_it_is_back_and_each_attempt_was_counted() {
@@ -76,4 +77,22 @@ async fn what_was_given_up_is_tried_again_when_somebody_asks() {
     assert!(archive::retry_now(&*world.source, &status, world.clock.now()).await.unwrap());
     assert_eq!(world.drain().await.replicated.unwrap().completed, 1);
     assert_eq!((world.failed_hints().await, world.states().await), (0, [((State::Completed, 2), 1)].into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_fails_is_counted_by_kind_and_the_last_success_has_a_time() {
+    use shared::{metrics::runs, ports::store::Store as _, runs::FailureKind};
+    let world = World::new();
+    world.back_up(0, 1).await;
+    world.set_up(false);
+    let reconcile = || Input::Reconcile { location: None };
+    handle(reconcile(), &world.context).await.unwrap_err();
+    handle(Input::Drain { location: Some("nowhere".into()) }, &world.context).await.unwrap_err();
+    let runs = async || runs::read(&world.store.read(&runs::queries()).await.unwrap());
+    let failed = runs().await;
+    let expected = [(crate::NAME, FailureKind::Settings, 1), (crate::NAME, FailureKind::Storage, 1)];
+    assert_eq!((failed.failures.as_slice(), failed.successes.len()), (&expected[..], 0));
+    world.set_up(true);
+    handle(reconcile(), &world.context).await.unwrap();
+    assert_eq!(runs().await.successes.len(), 1);
 }

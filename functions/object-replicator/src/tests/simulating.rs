@@ -19,6 +19,7 @@ use shared::{
     },
     record::{Partition, TopicPartition},
     replication::{Outgoing, Queue, State},
+    runs::RunLog,
 };
 
 use super::world::{METRICS, World};
@@ -50,6 +51,7 @@ fn unlucky(world: &World, seed: u64, calls_before_crash: Option<u32>) -> (Arc<Fa
             backoff_max: Duration::from_secs(4),
             ..Limits::default()
         },
+        runs: RunLog::new(crate::NAME, None),
     };
     (faults, context)
 }

@@ -26,6 +26,7 @@ use shared::{
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     replication::{Entry, Outgoing, Queue, SourcePlace, State, Status, TOPIC, keys},
     rollover::Rollover,
+    runs::RunLog,
     segment::Compression,
 };
 
@@ -45,6 +46,7 @@ pub struct Switched {
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub kafka: MemoryKafka,
+    pub store: Arc<MemoryStore>,
     pub source: Arc<MemoryObjects>,
     pub there: Arc<Switched>,
     pub others: Arc<MemoryObjects>,
@@ -84,6 +86,7 @@ impl World {
             metrics_topic: METRICS.into(),
             storage: "source/backups".into(),
         };
+        let store = Arc::new(MemoryStore::new(clock.clone()));
         let place = SourcePlace { bucket: "source".into(), prefix: "backups/".into() };
         let context = Context {
             kafka: Arc::new(kafka.clone()),
@@ -93,8 +96,9 @@ impl World {
             outgoing: Outgoing { queue, place, locations: vec!["there".into()] },
             locations: vec![Location::new("there", there.clone())],
             limits: Limits::default(),
+            runs: RunLog::new(crate::NAME, Some(store.clone())),
         };
-        World { clock, kafka, source, there, others, context }
+        World { clock, kafka, store, source, there, others, context }
     }
 
     /// Produces so many records to a partition and backs them up: a segment each.

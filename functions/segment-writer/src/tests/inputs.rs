@@ -1,5 +1,11 @@
 //! What would drain nothing and look like success is refused.
 
+use shared::{
+    adapters::memory::store::MemoryStore,
+    metrics::runs::{self, FailureKind},
+    ports::store::Store as _,
+};
+
 use super::*;
 
 async fn refusal(drain: Drain) -> String {
@@ -41,4 +47,41 @@ async fn a_deadline_before_1970_and_a_backup_that_is_not_configured_are_refused(
     assert_eq!(error, "deadline is -1: it must be 0 or more, in milliseconds since 1970");
     let error = refusal(Drain { backup: String::new(), ..drain() }).await;
     assert!(error.starts_with("no backup \"\" is configured"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drains_are_counted_by_what_failed_and_the_last_success_has_a_time() {
+    let world = World::new();
+    let store = Arc::new(MemoryStore::new(world.clock.clone()));
+    let context = world.context(&["main"]).counted_in(Some(store.clone()));
+    world.back_up_and_commit_more(&context).await;
+    let runs = async || runs::read(&store.read(&runs::queries()).await.unwrap());
+    let well = runs().await;
+    let successes: Vec<_> = well.successes.iter().map(|it| (&*it.function, &*it.backup)).collect();
+    assert_eq!((well.failures.len(), successes), (0, vec![(crate::NAME, "main")]));
+    assert!(!world.drain_in(&context).await.complete(), "its tail is missing");
+    handle(Input::Drain(Drain { topics: Some(vec![]), ..drain() }), &context).await.unwrap_err();
+    let missing = Drain { topics: Some(vec!["nowhere".into()]), ..drain() };
+    handle(Input::Drain(missing), &context).await.unwrap();
+    let failed = runs().await;
+    assert_eq!(
+        failed.failures,
+        [(crate::NAME, FailureKind::Damaged, 1), (crate::NAME, FailureKind::Settings, 2)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_had_no_time_to_reach_the_end_has_neither_failed_nor_succeeded() {
+    let world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let store = Arc::new(MemoryStore::new(world.clock.clone()));
+    let context = world.context(&["main"]).counted_in(Some(store.clone()));
+    let now = world.clock.now();
+    let Output::Drain(report) = handle(Input::Drain(Drain { deadline: Some(now), ..drain() }), &context).await.unwrap()
+    else {
+        panic!("a drain is answered by its report")
+    };
+    assert!(!report.complete(), "{report:?}");
+    assert_eq!(runs::read(&store.read(&runs::queries()).await.unwrap()), runs::Runs::default());
 }
