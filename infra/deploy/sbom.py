@@ -8,12 +8,6 @@ import sys
 
 from workspace import ROOT
 
-# Licences under which a dependency may be linked into what is given away. Each has a reason to be here: a dependency.
-ALLOWED = {
-    "0BSD", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0",
-    "CDLA-Permissive-2.0", "ISC", "MIT", "Unicode-3.0", "Unlicense", "Zlib",
-}
-
 
 def linked(package, target, features=("shared/vendored-openssl",)):
     """The packages that are linked into the binary of `package`; what only builds or tests it is not."""
@@ -31,15 +25,6 @@ def linked(package, target, features=("shared/vendored-openssl",)):
             normal = (dep["pkg"] for dep in nodes[current]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"]))
             open_ids.extend(normal)
     return sorted(found.values(), key=lambda each: (each["name"], each["version"]))
-
-
-def is_allowed(expression):
-    """Whether an SPDX expression can be fulfilled with the allowed licences: OR needs one side, AND both."""
-    expression = expression.replace(" / ", " OR ").replace("/", " OR ")
-    return all(
-        any(option.strip("() ") in ALLOWED for option in re.split(r"\s+OR\s+", part))
-        for part in re.split(r"\s+AND\s+", expression)
-    )
 
 
 def bill(package, target):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that the tools which tests run are there: a Python environment (DuckDB, pyarrow, the aws CLI, shellcheck,
-# Playwright, axe-core and schemathesis), Chromium, kcat, Prometheus and promtool, all to be found under .tools/.
+# cargo-deny, Playwright, axe-core and schemathesis), Chromium, kcat, Prometheus and promtool, all to be found under .tools/.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../common.sh"
