@@ -64,4 +64,52 @@ async fn a_log_that_goes_back_behind_the_backup_is_told_however_long_it_is_by_th
         let ends = serving.ends().await;
         assert_eq!(ends[&shared::record::Partition(0)].frontier.next.0, 200, "nothing is added to another history");
     }
+    goes_on_under_another_name(&kafka, serving).await;
+}
+
+/// What docs/loss.md says: the topic goes to a backup of another name, and both histories can be read and restored.
+async fn goes_on_under_another_name(kafka: &Kafka, mut serving: Serving) {
+    let (topic, old) = (serving.topic.clone(), serving.backup.clone());
+    serving.include = "*".to_owned();
+    serving.exclude = topic.clone();
+    serving.more = format!("[backups.anew]\ntopics = {{ include = [{topic:?}] }}\n");
+    for command in ["backup", "verify"] {
+        let done = serving.run(&[command]).await;
+        assert!(done.status.success(), "{command}: {}", text(&done));
+    }
+    let of = |history: &str, count: usize| (0..count).map(|n| format!("{history} {n}")).collect::<Vec<_>>();
+    let histories = [
+        (old.as_str(), [of("first", 100), of("second", 100)].concat()),
+        ("anew", [of("first", 100), of("another", 150)].concat()),
+    ];
+    for (backup, expected) in histories {
+        let lines = text(&serving.run(&["cat", &topic, "--backup", backup]).await);
+        assert_eq!(lines.lines().count(), expected.len(), "{lines}");
+        let target = format!("{topic}-{backup}");
+        let args = ["restore", "--backup", backup, "--topic", &topic, "--target", &target];
+        let restored = serving.run(&args).await;
+        assert!(restored.status.success(), "{}", text(&restored));
+        assert_eq!(values(kafka, &target).await, expected, "{backup}");
+    }
+    // One behind the other: the old one up to where the log went back.
+    let target = format!("{topic}-both");
+    for (backup, part) in [(old.as_str(), "until_offset = 200"), ("anew", "from_offset = 100")] {
+        let plan = format!(
+            "backup = {backup:?}\nappend = true\n[[topics]]\nsource = {topic:?}\ntarget = {target:?}\n\
+             partitions = [{{ number = 0, {part} }}]\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("plan.toml");
+        std::fs::write(&file, plan).expect("a plan");
+        let restored = serving.run(&["restore", file.to_str().expect("a path")]).await;
+        assert!(restored.status.success(), "{}", text(&restored));
+    }
+    assert_eq!(values(kafka, &target).await, [of("first", 100), of("second", 100), of("another", 150)].concat());
+}
+
+async fn values(kafka: &Kafka, topic: &str) -> Vec<String> {
+    let records = kafka.read(topic).await;
+    let value =
+        |it: &shared::record::Record| String::from_utf8_lossy(it.value.as_deref().unwrap_or_default()).into_owned();
+    records[&0].iter().map(value).collect()
 }

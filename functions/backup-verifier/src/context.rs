@@ -55,7 +55,7 @@ impl Context {
         instance: &str,
     ) -> Self {
         let backups = || settings.into_iter().flat_map(|settings| &settings.backups);
-        let configured = backups().map(|(name, _)| name.to_string()).collect();
+        let configured = backups().map(|(name, backup)| (name.to_string(), backup.topics.clone())).collect();
         let seals = backups().filter_map(|(name, backup)| Some((name.to_string(), backup.integrity.rule()?))).collect();
         let runs = RunLog::new(NAME, store.clone());
         let (witnesses, reader) = (Witnesses { store, kafka, configured }, format!("verify-{instance}"));

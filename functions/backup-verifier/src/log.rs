@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use shared::{
     archive::{self, ArchiveError, LogComparison},
     chain::{
-        ChainIdentity, Floor, keys,
-        verify::{ChainReport, Finding, FindingKind},
+        ChainIdentity, keys,
+        verify::{Finding, FindingKind},
     },
     ports::{objects::Objects, records::Kafka},
     record::TopicPartition,
@@ -18,15 +18,14 @@ use crate::VerifyError;
 pub(crate) async fn diverged(
     kafka: &dyn Kafka,
     objects: &dyn Objects,
-    chains: &[(ChainReport, Floor)],
+    chains: impl Iterator<Item = &ChainIdentity>,
 ) -> Result<Vec<Finding>, VerifyError> {
     let topics = kafka.topics(None).await?;
     let live: HashSet<_> =
         topics.iter().flat_map(|topic| topic.each_partition().map(move |it| (it, topic.id.clone()))).collect();
     let mut comparison = LogComparison::begin(kafka, objects).await?;
     let mut findings = vec![];
-    for (report, _) in chains {
-        let chain = &report.chain;
+    for chain in chains {
         let partition: TopicPartition = chain.topic_partition();
         if !live.contains(&(partition.clone(), chain.topic_id.clone())) {
             continue;

@@ -20,7 +20,7 @@ use shared::{
     chain::SealRule,
     metrics::verifications::{self, Verification},
     ports::{objects::Objects, store::Store},
-    record::{Millis, Offset},
+    record::Millis,
 };
 
 use crate::{
@@ -97,7 +97,7 @@ pub(crate) async fn verified(
         verified.backups.push(pinned(objects, &backup.owner.backup, vec![], &how.reader, checked).await??);
     }
     let is_there = |name: &&String| held.iter().any(|it| it.owner.backup == **name) || ownerless.contains(*name);
-    let configured = witnesses.configured.iter().filter(|name| backup.is_none_or(|only| only == *name));
+    let configured = witnesses.configured.keys().filter(|name| backup.is_none_or(|only| only == *name));
     let missing: Vec<&String> = configured.filter(|name| !is_there(name)).collect();
     for name in missing {
         verified.backups.extend(gone(objects, witnesses, name).await?);
@@ -140,7 +140,9 @@ async fn check(
     how.progress.end();
     let Walked { chains, mut findings } = walked?;
     if let Some(kafka) = &witnesses.kafka {
-        findings.extend(log::diverged(&**kafka, objects, &chains).await?);
+        let going_on = chains.iter().map(|(report, _)| &report.chain);
+        let going_on = going_on.filter(|chain| witnesses.goes_on(name, &chain.topic));
+        findings.extend(log::diverged(&**kafka, objects, going_on).await?);
     }
     let of_storage = findings.len();
     let rule = reader.rule.as_ref();

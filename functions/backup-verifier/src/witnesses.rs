@@ -1,6 +1,9 @@
 //! Who else knows how far a backup went: the group's committed offsets in Kafka, and the standings in Redis.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use shared::{
     archive::{
@@ -12,6 +15,7 @@ use shared::{
         keys::{backup_folder, chain_folder},
         verify::figures::Figures,
     },
+    config::selection::TopicSelection,
     metrics::registers::{Registers, epoch},
     ports::{
         objects::Objects,
@@ -29,8 +33,8 @@ use crate::VerifyError;
 pub(super) struct Witnesses {
     pub store: Option<Arc<dyn Store>>,
     pub kafka: Option<Arc<dyn Kafka>>,
-    /// The names of the configured backups.
-    pub configured: BTreeSet<String>,
+    /// The topics of the configured backups.
+    pub configured: BTreeMap<String, TopicSelection>,
 }
 
 /// Somebody's word for how far a chain goes.
@@ -48,6 +52,11 @@ impl Witnesses {
         let backups = [Arc::from(backup)];
         let answers = store.read(&epoch::queries(&backups)).await?;
         Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
+    }
+
+    /// Whether a backup goes on with a topic. One that is not configured here may.
+    pub fn goes_on(&self, backup: &str, topic: &str) -> bool {
+        self.configured.get(backup).is_none_or(|topics| topics.selects(topic, &[]))
     }
 
     /// Who tells that something of a backup was stored, where the storage has nothing of it.

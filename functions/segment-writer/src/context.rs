@@ -30,8 +30,8 @@ use shared::{
 };
 
 use crate::{
-    NAME, WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox, permits::Permits,
-    progress::Said, topics::Topics,
+    NAME, WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox,
+    permits::Permits, progress::Said, topics::Topics,
 };
 
 /// The wait before the second attempt; it doubles.

@@ -111,7 +111,8 @@ pub enum WriteError {
     /// The log went back: it does not hold what the backup ends with (C7).
     #[error(
         "{partition}: kafka's log is not the one that was backed up: what the backup holds at offsets {from} to {to} is not in \
-         the log, which ends at {log_end}; nothing is written until the log is back; to start anew, choose another backup name",
+         the log, which ends at {log_end}; nothing more of it is stored until the log is back. To back up the log as it is now, exclude \
+         the topic here and select it in a backup of another name (docs/loss.md shows how); what is stored stays readable",
         from = .divergence.from, to = .divergence.to.0 - 1, log_end = .divergence.log_end
     )]
     LogDiverged {

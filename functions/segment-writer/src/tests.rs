@@ -230,7 +230,7 @@ async fn a_new_prefix_under_an_old_backup_name_says_that_the_place_or_the_name_m
     let error = report.partitions[0].error.as_ref().expect("nothing is written").to_string();
     let hint = "or storage.url or the name of the backup is not that of before; correct these,";
     assert!(error.contains("ends at 0, but 3 was committed") && error.contains(hint), "{error}");
-    assert_eq!(world.stored().await, []);
+    assert!(world.stored().await.is_empty());
     world.objects = before;
     world.append(1);
     assert!(world.drain().await.complete(), "with the place of before it goes on");

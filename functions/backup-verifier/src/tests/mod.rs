@@ -10,6 +10,7 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects, store::MemoryStore},
     archive::reading::walk::Depth,
+    config::selection::{TopicPattern, TopicSelection},
     metrics::{
         registers,
         runs::{self, FailureKind},
@@ -41,6 +42,10 @@ const SECOND: &str = "main/orders/1/0/00000000000000000006.kan";
 
 async fn verify(test: &TestBackup, witnesses: &Witnesses) -> Verified {
     verified(&*test.objects, None, witnesses, &How::new(false)).await.unwrap()
+}
+
+fn everything() -> TopicSelection {
+    TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] }
 }
 
 fn nobody() -> Witnesses {
@@ -159,6 +164,20 @@ async fn a_tail_that_kafka_knows_was_stored_is_missed() {
 }
 
 #[tokio::test]
+async fn a_log_that_went_back_is_told_as_long_as_the_backup_goes_on_with_the_topic() {
+    let test = TestBackup::make().await;
+    test.kafka.go_back(&TopicPartition::new("orders", 0), Offset(2));
+    let of = |exclude: Vec<TopicPattern>| Witnesses {
+        kafka: Some(test.kafka.clone()),
+        configured: [("main".to_owned(), TopicSelection { exclude, ..everything() })].into(),
+        ..nobody()
+    };
+    assert_eq!(kinds(&verify(&test, &of(vec![])).await), ["LogDiverged main/orders/1/0/"]);
+    let verified = verify(&test, &of(vec!["orders".parse().unwrap()])).await;
+    assert!(verified.good, "what is stored is whole: {:?}", kinds(&verified));
+}
+
+#[tokio::test]
 async fn the_committed_offsets_of_a_topic_that_was_created_again_say_nothing_of_the_old_one() {
     let test = TestBackup::make().await;
     test.kafka.delete("orders");
@@ -209,7 +228,7 @@ async fn a_storage_without_a_backup_is_good_and_one_that_was_asked_for_by_name_i
 async fn a_configured_backup_of_which_nothing_is_there_may_be_looked_for_in_the_wrong_place() {
     let test = TestBackup::make().await;
     let store = figures(&test).await;
-    let configured = ["main".to_owned(), "unheard-of".to_owned()];
+    let configured = ["main", "unheard-of"].map(|name| (name.to_owned(), everything()));
     let with = |witnesses: Witnesses| Witnesses { configured: configured.clone().into(), ..witnesses };
     let elsewhere = MemoryObjects::new(Arc::new(ManualClock::at(NOW)));
     for (witnesses, who) in [

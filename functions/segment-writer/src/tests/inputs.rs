@@ -64,10 +64,7 @@ async fn drains_are_counted_by_what_failed_and_the_last_success_has_a_time() {
     let missing = Drain { topics: Some(vec!["nowhere".into()]), ..drain() };
     handle(Input::Drain(missing), &context).await.unwrap();
     let failed = runs().await;
-    assert_eq!(
-        failed.failures,
-        [(crate::NAME, FailureKind::Damaged, 1), (crate::NAME, FailureKind::Settings, 2)]
-    );
+    assert_eq!(failed.failures, [(crate::NAME, FailureKind::Damaged, 1), (crate::NAME, FailureKind::Settings, 2)]);
 }
 
 #[tokio::test(start_paused = true)]

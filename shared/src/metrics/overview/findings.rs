@@ -70,6 +70,7 @@ pub struct Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     TailMissing,
+    LogDiverged,
     Failed,
     Unreadable,
     LossNear,
@@ -89,6 +90,7 @@ impl Trouble {
     fn severity(self) -> Severity {
         match self {
             Trouble::TailMissing
+            | Trouble::LogDiverged
             | Trouble::Failed
             | Trouble::Unreadable
             | Trouble::LossNear
@@ -102,6 +104,7 @@ impl Trouble {
     fn title(self) -> &'static str {
         match self {
             Trouble::TailMissing => "The end of the backup is missing from the storage. Nothing more is stored.",
+            Trouble::LogDiverged => "Kafka's log is no longer the one that was backed up. Nothing more is stored.",
             Trouble::Failed => "The backup has stopped with an error. Nothing more is stored.",
             Trouble::Unreadable => "The last segment of a partition cannot be read.",
             Trouble::LossNear => "Kafka is about to delete records that are not stored.",
@@ -123,6 +126,10 @@ impl Trouble {
             Trouble::TailMissing => {
                 "Check that storage.url and the name of the backup are those of before. Bring the segments back to the bucket. If \
                  they are gone for good, accept it: highwater accept-loss"
+            }
+            Trouble::LogDiverged => {
+                "What is stored stays. To back up the log as it is now, exclude the topic here and select it in a backup of another \
+                 name: docs/loss.md. If the log comes back, the backup goes on by itself."
             }
             Trouble::Failed => {
                 "The log of segment-writer says why. When that is mended, the backup goes on by itself within a minute."
@@ -176,6 +183,7 @@ fn of_state(topic: &TopicView) -> Option<(Trouble, String)> {
     let waiting = topic.partitions.values().any(|partition| partition.lag.is_some_and(|lag| lag.records > 0));
     let trouble = match (topic.state, topic.state.word()) {
         (State::TAIL_MISSING, _) => Trouble::TailMissing,
+        (State::LOG_DIVERGED, _) => Trouble::LogDiverged,
         (_, Word::Failed) => Trouble::Failed,
         (state, Word::Backoff) => return Some((Trouble::Backoff, format!("attempt {}", state.code() - 300))),
         (_, Word::Paused) => Trouble::Paused,

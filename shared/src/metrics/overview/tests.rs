@@ -125,6 +125,7 @@ fn where_all_is_stored_everything_is_safe_and_nothing_is_said() {
 fn what_stopped_the_backup_is_in_danger() {
     let state = |state| with(|standing, _| standing.job.as_mut().unwrap().state = state);
     begins(&state(State::TAIL_MISSING), Severity::Danger, "The end of the backup is missing", "");
+    begins(&state(State::LOG_DIVERGED), Severity::Danger, "Kafka's log is no longer the one", "");
     begins(&state(State::FAILED), Severity::Danger, "The backup has stopped with an error", "");
     begins(&state(State::backoff(4)), Severity::Attention, "The backup meets errors", "attempt 4");
     begins(&state(State::PAUSED), Severity::Attention, "The backup is paused", "");

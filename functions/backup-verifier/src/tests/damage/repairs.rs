@@ -12,7 +12,7 @@ use shared::{
 };
 
 use super::{
-    super::{How, verified},
+    super::{How, everything, verified},
     figures, found,
     matrix::Damage,
     world::{Whole, World},
@@ -89,7 +89,7 @@ async fn counts_of_a_deleted_topic_that_are_missing_or_wrong_are_told_and_put_ri
     let of_others: Vec<Message> = whole.messages.iter().filter(|it| !is_of(it, "orders")).cloned().collect();
     let world = async || {
         let mut world = World::of(&whole).await;
-        world.witnesses.configured = ["main".to_owned()].into();
+        world.witnesses.configured = [("main".to_owned(), everything())].into();
         world
     };
     let held_before = held(&world().await).await;

@@ -13,7 +13,10 @@ use shared::{
 };
 
 use super::{
-    super::test_backup::{NOW, TestBackup},
+    super::{
+        everything,
+        test_backup::{NOW, TestBackup},
+    },
     figures,
     matrix::Damage,
 };
@@ -114,7 +117,7 @@ impl<'a> World<'a> {
             Damage::OwnerMissing => self.delete("main/=owner.json").await,
             Damage::BackupMissing => {
                 self.delete_all("main/").await;
-                self.witnesses.configured = ["main".to_owned()].into();
+                self.witnesses.configured = [("main".to_owned(), everything())].into();
             }
             Damage::FiguresMissing | Damage::FiguresBehind | Damage::FiguresWrong | Damage::FiguresAhead => {
                 figures::damage(&**self.witnesses.store.as_ref().unwrap(), &self.whole.messages, damage).await;
