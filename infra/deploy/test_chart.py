@@ -56,7 +56,7 @@ def kubeconform(parts):
                 text.pop("$id")
                 (Path(folder) / schema.name).write_text(json.dumps(text))
         location = folder + "/{{.ResourceKind}}{{.KindSuffix}}.json"
-        command = [BIN / "kubeconform", "-strict", "-summary", "-output", "json", "-skip", "PodMonitor", "-schema-location", location]
+        command = [BIN / "kubeconform", "-strict", "-summary", "-output", "json", "-skip", "PodMonitor,PrometheusRule", "-schema-location", location]
         answer = subprocess.run(command, input=yaml.safe_dump_all(parts), capture_output=True, text=True, check=False)
     summary = json.loads(answer.stdout)["summary"]
     return answer.stdout, summary["valid"], summary["invalid"], summary["errors"]
@@ -149,6 +149,15 @@ class Chart(unittest.TestCase):
         jobs = of_kind(self.full, "CronJob")
         self.assertEqual(jobs.keys(), {"release-highwater-verify", "release-highwater-verify-deep", "release-highwater-backup"})
         self.assertEqual(jobs["release-highwater-backup"]["spec"]["schedule"], "*/5 * * * *")
+
+    def test_alerts_are_those_of_the_file_and_name_the_job_that_is_scraped(self):
+        self.assertEqual(of_kind(self.default, "PrometheusRule"), {})
+        (rule,) = of_kind(self.full, "PrometheusRule").values()
+        self.assertEqual(rule["spec"], yaml.safe_load((CHART / "alerts.yaml").read_text()))
+        self.assertIn('job="highwater"', (CHART / "alerts.yaml").read_text())
+        (monitor,) = of_kind(self.full, "PodMonitor").values()
+        (deployment,) = of_kind(self.full, "Deployment").values()
+        self.assertEqual(deployment["spec"]["template"]["metadata"]["labels"][monitor["spec"]["jobLabel"]], "highwater")
 
     def test_several_instances_are_not_all_taken_away_at_once(self):
         self.assertEqual(of_kind(self.default, "PodDisruptionBudget"), {})

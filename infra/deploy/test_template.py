@@ -195,7 +195,7 @@ class Figures(unittest.TestCase):
     def test_are_logged_under_the_names_that_the_filters_look_for(self):
         logged = workspace.main_of("lag-monitor")
         filters = resources("AWS::Logs::MetricFilter")
-        self.assertEqual(len(filters), 4)
+        self.assertEqual(len(filters), 5)
         for figure in filters.values():
             (field,) = re.fullmatch(r'\{ \(\$\.message = "figures"\) && \(\$\.(\w+) >= 0\) \}', figure["Properties"]["FilterPattern"]).groups()
             self.assertIn(f"{field} = it.{field},", logged)

@@ -46,7 +46,7 @@ impl World {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         let kafka_port = Arc::new(kafka.clone());
         let context = Context::new(&settings, kafka_port, objects.clone(), Some(store.clone()), clock.clone());
-        World { store,  clock, kafka, objects, context }
+        World { store, clock, kafka, objects, context }
     }
 
     async fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {

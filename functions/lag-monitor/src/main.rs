@@ -30,6 +30,7 @@ async fn log_figures(context: &Context) {
                 stale_topics = it.stale_topics,
                 failed_topics = it.failed_topics,
                 unreadable_partitions = it.unreadable_partitions,
+                verify_findings = it.verify_findings,
                 "figures"
             );
         }),

@@ -10,8 +10,10 @@ use shared::{
             Epoch,
             epoch::{queries, snapshots},
         },
+        verifications::{self, Verification},
         view::{TopicView, view},
     },
+    ports::store::{Query, Value},
 };
 
 use crate::{Context, MonitorError};
@@ -29,13 +31,16 @@ pub struct Watch {
     pub failed_topics: usize,
     /// Partitions whose last segment cannot be read.
     pub unreadable_partitions: usize,
+    /// What the last verification found wrong; `None` where there was none.
+    pub verify_findings: Option<u64>,
 }
 
 impl Watch {
-    fn of(backup: Arc<str>, topics: &BTreeMap<Arc<str>, TopicView>) -> Watch {
+    fn of(backup: Arc<str>, topics: &BTreeMap<Arc<str>, TopicView>, verified: &[Verification]) -> Watch {
         let live = || topics.values().filter(|topic| topic.live);
         let times = live().flat_map(|topic| topic.partitions.values()).filter_map(|it| it.lag?.seconds_to_loss);
         Watch {
+            verify_findings: verified.iter().find(|it| it.backup == backup).map(|it| it.findings),
             backup,
             seconds_to_loss: times.filter(|time| time.is_finite()).reduce(f64::min),
             stale_topics: live().filter(|topic| topic.stale).count(),
@@ -51,10 +56,15 @@ impl Watch {
 /// When the store of figures does not answer.
 pub async fn watch(context: &Context) -> Result<Vec<Watch>, MonitorError> {
     let backups: Vec<Arc<str>> = context.backups.iter().map(|backup| backup.name.clone()).collect();
-    let answers = context.store.read(&queries(&backups)).await?;
+    let queries = queries(&backups).into_iter().chain([Query::Registers(verifications::KEY.to_owned())]);
+    let mut answers = context.store.read(&queries.collect::<Vec<_>>()).await?;
+    let verified = match answers.pop() {
+        Some(Value::Registers(registers)) => verifications::read(&registers),
+        _ => vec![],
+    };
     let now = context.clock.now();
     let whole = snapshots(&backups, answers).into_iter().filter(|it| matches!(it.seen.epoch, Epoch::Complete(_)));
-    Ok(whole.map(|it| Watch::of(it.backup, &view(&it.registers, now))).collect())
+    Ok(whole.map(|it| Watch::of(it.backup, &view(&it.registers, now), &verified)).collect())
 }
 
 #[cfg(test)]
@@ -63,7 +73,7 @@ mod tests {
         chain::Totals,
         job::State,
         metrics::{lag::Lag, view::PartitionView},
-        record::Partition,
+        record::{Millis, Partition},
     };
 
     use super::*;
@@ -88,7 +98,16 @@ mod tests {
 
     fn watch_of(topics: impl IntoIterator<Item = TopicView>) -> Watch {
         let names = (0..).map(|n| Arc::from(format!("topic-{n}")));
-        Watch::of("main".into(), &names.zip(topics).collect())
+        Watch::of("main".into(), &names.zip(topics).collect(), &[])
+    }
+
+    #[test]
+    fn what_the_last_verification_of_the_backup_found_counts() {
+        let verified =
+            |backup: &str, findings| Verification { backup: backup.into(), at: Millis(1), deep: false, findings };
+        let of = |verified: &[Verification]| Watch::of("main".into(), &BTreeMap::new(), verified).verify_findings;
+        assert_eq!((of(&[]), of(&[verified("other", 2)])), (None, None));
+        assert_eq!(of(&[verified("other", 2), verified("main", 0)]), Some(0));
     }
 
     #[test]

@@ -351,7 +351,8 @@ mod tests {
         let drains = [segment_writer::NAME, metrics_consumer::NAME];
         let telling: BTreeSet<_> = scheduled.chain(drains).collect();
         assert_eq!(telling, BTreeSet::from(shared::metrics::runs::FUNCTIONS));
-        let with_store = |name| row(name).unwrap().asks.iter().chain(row(name).unwrap().needs).any(|need| *need == Redis);
+        let with_store =
+            |name| row(name).unwrap().asks.iter().chain(row(name).unwrap().needs).any(|need| *need == Redis);
         assert!(telling.into_iter().all(with_store), "runs are counted in redis");
     }
 
