@@ -19,6 +19,24 @@ STORAGE = {
     "complete_multipart_upload": set(),
 }
 KAFKA = {"get_bootstrap_brokers": {("kafka:GetBootstrapBrokers", "cluster")}}
+# What a function does in a cluster that lets it in by its role: actions of kafka-cluster.
+LOOKS = {"Connect", "DescribeCluster", "DescribeTopic"}
+READS = {"ReadData", "DescribeGroup", "AlterGroup"}
+WRITES = {"WriteData", "WriteDataIdempotently"}
+BY_ROLE = {
+    "segment-writer": LOOKS | READS | WRITES | {"CreateTopic", "DescribeClusterDynamicConfiguration"},
+    "backup-verifier": LOOKS | {"ReadData", "DescribeGroup"},
+    "cluster-archiver": LOOKS | {"DescribeTopicDynamicConfiguration", "DescribeGroup"},
+    "lag-monitor": LOOKS | {"ReadData", "DescribeTopicDynamicConfiguration", "DescribeGroup", "CreateTopic"},
+    "object-replicator": LOOKS | READS | WRITES | {"CreateTopic"},
+    "metrics-consumer": LOOKS | READS | {"CreateTopic", "DescribeClusterDynamicConfiguration"},
+    "metrics-gateway": LOOKS | WRITES | {"CreateTopic"},
+    "segment-restorer": LOOKS
+    | READS
+    | WRITES
+    | {"CreateTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
+    | {"DescribeTransactionalId", "AlterTransactionalId"},
+}
 INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
 # Redis is reached by the network alone.
 BY_PORT = {"storage": STORAGE, "kafka": KAFKA, "invoker": INVOKER, "redis": {}}
@@ -36,10 +54,11 @@ MAPPING = {
 WITHOUT_RESOURCE = {action for action, resource in MAPPING if resource == "*"}
 
 
-def needed(ports, is_mapped):
+def needed(function, ports, is_mapped):
     """The permissions of a function that connects to `ports`."""
+    by_role = {(f"kafka-cluster:{action}", "cluster") for action in BY_ROLE[function]} if "kafka" in ports else set()
     of_ports = [permissions for port in ports for permissions in BY_PORT[port].values()]
-    return LOG.union(SETTINGS, MAPPING if is_mapped else set(), *of_ports)
+    return LOG.union(SETTINGS, by_role, MAPPING if is_mapped else set(), *of_ports)
 
 
 def granted(role):

@@ -63,7 +63,7 @@ def wrong_permissions(template):
     wrong = []
     for crate, (name, properties) in lambdas(template).items():
         role = template["Resources"][properties["Role"]["Fn::GetAtt"][0]]
-        has, needs = permissions.granted(role), permissions.needed(workspace.ports(crate), name in mapped(template))
+        has, needs = permissions.granted(role), permissions.needed(crate, workspace.ports(crate), name in mapped(template))
         wrong += [f"{crate} needs {action} on {resource}" for action, resource in sorted(needs - has)]
         wrong += [f"{crate} has {action} on {resource}" for action, resource in sorted(has - needs)]
     return wrong

@@ -15,6 +15,7 @@ pub mod highwater;
 pub mod http;
 pub mod kafka;
 pub mod kafka_consumer;
+pub mod kafka_guarded;
 pub mod kafka_producer;
 pub mod kafka_wire;
 pub mod lambda;

@@ -14,7 +14,7 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -68,7 +68,6 @@ struct Asked {
     /// The invocation that the function has now.
     current: Option<Invocation>,
     invocations: u64,
-    init_error: Option<FunctionError>,
     /// What the function did against the protocol.
     violations: Vec<String>,
 }
@@ -116,21 +115,6 @@ impl Function {
         assert!(violations.is_empty(), "against the Runtime API: {violations:?}; {}", self.printed());
         let outcome = outcome.unwrap_or_else(|_| panic!("no answer within {timeout:?}; {}", self.printed()));
         outcome.unwrap_or_else(|_| panic!("the function was stopped; {}", self.printed()))
-    }
-
-    /// Waits until the function tells that it cannot start, and gives what it told.
-    pub async fn init_error(&self) -> FunctionError {
-        let told = async {
-            loop {
-                let changed = self.api.changed.notified();
-                if let Some(error) = self.asked().init_error.clone() {
-                    return error;
-                }
-                changed.await;
-            }
-        };
-        let told = tokio::time::timeout(TIMEOUT, told).await;
-        told.unwrap_or_else(|_| panic!("it did not tell that it cannot start; {}", self.printed()))
     }
 
     /// Stops the process where it stands, as Lambda does between two invocations.
@@ -181,7 +165,6 @@ async fn serve(listener: TcpListener, api: Arc<Api>) {
         .route(&format!("{BASE}/invocation/next"), get(next))
         .route(&format!("{BASE}/invocation/{{id}}/response"), post(response))
         .route(&format!("{BASE}/invocation/{{id}}/error"), post(error))
-        .route(&format!("{BASE}/init/error"), post(init_error))
         .layer(axum::extract::DefaultBodyLimit::max(ANSWER_BYTES_MAX))
         .with_state(api);
     axum::serve(listener, routes).await.expect("the Runtime API serves until it is dropped");
@@ -252,16 +235,6 @@ async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Byt
 
 async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> impl IntoResponse {
     (api.finish(&id, Err(told(&body))), Json(json!({"status": "OK"})))
-}
-
-async fn init_error(State(api): State<Arc<Api>>, headers: HeaderMap, body: Bytes) -> impl IntoResponse {
-    let mut error = told(&body);
-    if !headers.contains_key("lambda-runtime-function-error-type") {
-        error.error_message.push_str(" (without lambda-runtime-function-error-type)");
-    }
-    api.asked().init_error = Some(error);
-    api.changed.notify_waiters();
-    (StatusCode::ACCEPTED, Json(json!({"status": "OK"})))
 }
 
 fn told(body: &[u8]) -> FunctionError {

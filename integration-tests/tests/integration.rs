@@ -22,6 +22,7 @@ mod filters;
 mod harness;
 mod http_limits;
 mod kafka_faults;
+mod kafka_login;
 mod kills;
 mod lambda_frozen;
 mod lambda_metrics;

@@ -14,10 +14,7 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
-use integration_tests::{
-    eventually::eventually,
-    runtime_api::{Function, FunctionError},
-};
+use integration_tests::{eventually::eventually, runtime_api::Function};
 use serde_json::{Value, json};
 use shared::{
     adapters::{lambda::LambdaInvoker, system_clock::SystemClock},
@@ -29,7 +26,7 @@ use shared::{
 use tokio::net::TcpListener;
 
 async fn echo() -> Function {
-    Function::start("echo_function", &[("ECHO_CONTEXT", "7")]).await
+    Function::start("echo_function", &[]).await
 }
 
 #[tokio::test]
@@ -66,13 +63,18 @@ async fn a_failed_invocation_is_told_by_type_and_text_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_tells_why() {
-    let function = Function::start("echo_function", &[("ECHO_CONTEXT", "many")]).await;
-    let wanted = FunctionError {
-        error_type: "ParseIntError".to_owned(),
-        error_message: "invalid digit found in string".to_owned(),
-    };
-    assert_eq!(function.init_error().await, wanted);
+async fn a_function_that_cannot_start_says_why_and_starts_when_it_can_and_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("number");
+    let put = |text| std::fs::write(&file, text).expect("the file is written");
+    put("many");
+    let function = Function::start("echo_function", &[("ECHO_CONTEXT", file.to_str().expect("a path"))]).await;
+    let refused = function.invoke(json!({"echo": "x"})).await.expect_err("many is no number");
+    assert_eq!(refused.to_string(), "ParseIntError: invalid digit found in string");
+    for number in ["8", "9"] {
+        put(number);
+        assert_eq!(function.invoke(json!({"echo": "x"})).await.expect("an answer")["context"], 8);
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,10 @@ use shared::{
 /// Nothing listens there: port 1 is tcpmux.
 const NOBODY: &str = "127.0.0.1:1";
 
-async fn init_error(name: &str, environment: &[(&str, &str)]) -> String {
-    let error = Function::start(name, environment).await.init_error().await;
+/// What the first invocation of a function that cannot start its work is answered.
+async fn start_error(name: &str, environment: &[(&str, &str)]) -> String {
+    let function = Function::start(name, environment).await;
+    let error = function.invoke(json!({})).await.expect_err("it cannot start");
     assert_eq!(error.error_type, "StartError");
     error.error_message
 }
@@ -44,7 +46,7 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
         ("metrics-gateway", vec![kafka]),
         ("segment-browser", vec![storage]),
     ] {
-        let told = init_error(name, &[("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")]).await;
+        let told = start_error(name, &[("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:1")]).await;
         for setting in [kafka, storage, redis] {
             assert_eq!(told.contains(&format!("{setting} is not set")), needed.contains(&setting), "{name}: {told}");
         }
@@ -53,12 +55,12 @@ async fn a_function_without_settings_names_each_that_it_needs_and_no_other() {
 
 #[tokio::test]
 async fn settings_that_are_wrong_are_told_with_what_to_do_and_no_secret() {
-    let told = init_error("metrics-aggregator", &[("HIGHWATER_CONFIG", "[redis]\nurll = \"redis://x\"")]).await;
+    let told = start_error("metrics-aggregator", &[("HIGHWATER_CONFIG", "[redis]\nurll = \"redis://x\"")]).await;
     assert_all(&told, &["HIGHWATER_CONFIG", "redis.urll is no setting", "redis.url"]);
-    let told = init_error("metrics-aggregator", &[("REDIS_URL", "redis://me:hunter2@127.0.0.1:1")]).await;
+    let told = start_error("metrics-aggregator", &[("REDIS_URL", "redis://me:hunter2@127.0.0.1:1")]).await;
     assert_all(&told, &[NOBODY, "correct redis.url"]);
     assert!(!told.contains("hunter2"), "{told}");
-    let told = init_error("metrics-consumer", &[("KAFKA_BOOTSTRAP_SERVERS", NOBODY)]).await;
+    let told = start_error("metrics-consumer", &[("KAFKA_BOOTSTRAP_SERVERS", NOBODY)]).await;
     assert_all(&told, &[NOBODY, "correct kafka.bootstrap_servers"]);
 }
 
@@ -70,7 +72,7 @@ async fn the_configuration_may_be_an_object_and_is_told_when_it_is_not_there() {
         .into_iter()
         .chain(s3.environment())
         .collect();
-    assert_all(&init_error("metrics-aggregator", &environment).await, &[&url, "does not exist"]);
+    assert_all(&start_error("metrics-aggregator", &environment).await, &[&url, "does not exist"]);
 
     let text = deployment.config(1 << 20).await;
     let put = s3.client().put_object().bucket(&deployment.bucket).key("settings/highwater.toml");

@@ -12,8 +12,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input: Archive, context: Arc<Context>, _| async move { handle(input, &context).await })
-        .await
+    runtime::run(context, |input: Archive, context: Arc<Context>, _| async move { handle(input, &context).await }).await
 }
 
 async fn context() -> Result<Context, StartError> {

@@ -12,7 +12,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input, context: Arc<Context>, _| async move {
+    runtime::run(context, |input, context: Arc<Context>, _| async move {
         let report = handle(input, &context).await;
         log_figures(&context).await;
         report

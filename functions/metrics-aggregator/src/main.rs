@@ -11,7 +11,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |part, context: Arc<Context>, _| async move { handle(part, &context).await }).await
+    runtime::run(context, |part, context: Arc<Context>, _| async move { handle(part, &context).await }).await
 }
 
 async fn context() -> Result<Context, StartError> {

@@ -12,7 +12,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |event, context: Arc<Context>, _| async move { handle_event(event, &context).await }).await
+    runtime::run(context, |event, context: Arc<Context>, _| async move { handle_event(event, &context).await }).await
 }
 
 async fn context() -> Result<Context, StartError> {

@@ -13,7 +13,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input, context: Arc<Context>, deadline| async move {
+    runtime::run(context, |input, context: Arc<Context>, deadline| async move {
         handle_within(input, &context, SystemClock.until(deadline)).await
     })
     .await

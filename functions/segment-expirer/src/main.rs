@@ -12,7 +12,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input: Expire, context: Arc<Context>, deadline| async move {
+    runtime::run(context, |input: Expire, context: Arc<Context>, deadline| async move {
         handle(input.by(deadline), &context).await
     })
     .await

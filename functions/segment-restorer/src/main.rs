@@ -13,7 +13,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input: Restore, context: Arc<Context>, deadline| async move {
+    runtime::run(context, |input: Restore, context: Arc<Context>, deadline| async move {
         segment_restorer::run(input.by(deadline), &context).await
     })
     .await

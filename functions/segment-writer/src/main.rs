@@ -13,7 +13,7 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context(), |input: Input, context: Arc<Arc<Context>>, deadline| async move {
+    runtime::run(context, |input: Input, context: Arc<Arc<Context>>, deadline| async move {
         handle(input.by(deadline), &context).await
     })
     .await

@@ -31,12 +31,18 @@ pub struct KafkaSettings {
     /// How the client logs in, where `security_protocol` begins with `sasl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl_mechanism: Option<SaslMechanism>,
-    /// The user to log in as.
+    /// The user to log in as; the client's id where `sasl_mechanism` is `OAUTHBEARER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl_username: Option<String>,
-    /// The user's password.
+    /// The user's password; the client's secret where `sasl_mechanism` is `OAUTHBEARER`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sasl_password: Option<Secret>,
+    /// Where tokens are had for `OAUTHBEARER`, by the grant `client_credentials`: the OAuth server's token endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_token_url: Option<String>,
+    /// The scope that is asked for there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sasl_oauth_scope: Option<String>,
     /// A PEM file of the certificate authorities to trust; absent: the system's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssl_ca_location: Option<PathBuf>,
@@ -74,6 +80,8 @@ impl Default for KafkaSettings {
             sasl_mechanism: None,
             sasl_username: None,
             sasl_password: None,
+            sasl_oauth_token_url: None,
+            sasl_oauth_scope: None,
             ssl_ca_location: None,
             ssl_certificate_location: None,
             ssl_key_location: None,
@@ -119,10 +127,13 @@ impl KafkaSettings {
         if !self.security_protocol.is_sasl() {
             return vec![];
         }
+        let by_role = self.sasl_mechanism == Some(SaslMechanism::AwsMskIam);
+        let by_token = self.sasl_mechanism == Some(SaslMechanism::OauthBearer);
         let set = [
             ("kafka.sasl_mechanism", self.sasl_mechanism.is_some()),
-            ("kafka.sasl_username", self.sasl_username.is_some()),
-            ("kafka.sasl_password", self.sasl_password.is_some()),
+            ("kafka.sasl_username", by_role || self.sasl_username.is_some()),
+            ("kafka.sasl_password", by_role || self.sasl_password.is_some()),
+            ("kafka.sasl_oauth_token_url", !by_token || self.sasl_oauth_token_url.is_some()),
         ];
         let remedy = format!("kafka.security_protocol = {:?} needs it", self.security_protocol.name());
         set.into_iter().filter(|(_, set)| !set).map(|(setting, _)| Problem::missing(setting, &remedy)).collect()
@@ -199,13 +210,20 @@ pub enum SaslMechanism {
     /// Challenge and response over SHA-512, as Amazon MSK asks for.
     #[serde(rename = "SCRAM-SHA-512")]
     ScramSha512,
+    /// A token that an OAuth server gives: `sasl_oauth_token_url`.
+    #[serde(rename = "OAUTHBEARER")]
+    OauthBearer,
+    /// Amazon MSK's own: the AWS role or user that this process runs as, whose credentials are found as by the AWS SDK.
+    #[serde(rename = "AWS_MSK_IAM")]
+    AwsMskIam,
 }
 
 impl SaslMechanism {
-    /// The name Kafka's clients use.
+    /// The name by which brokers know it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            SaslMechanism::OauthBearer | SaslMechanism::AwsMskIam => "OAUTHBEARER",
             SaslMechanism::Plain => "PLAIN",
             SaslMechanism::ScramSha256 => "SCRAM-SHA-256",
             SaslMechanism::ScramSha512 => "SCRAM-SHA-512",

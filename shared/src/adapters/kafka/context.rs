@@ -1,18 +1,23 @@
 //! What a client says by itself: log lines, and errors that belong to no call.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use rdkafka::{
     ClientContext,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode as Code},
 };
 
-use super::errors;
+use super::{errors, login::Login};
 
-/// Forwards log lines, and remembers why the client cannot get on.
-#[derive(Default)]
+/// Forwards log lines, gives tokens to log in with, and remembers why the client cannot get on.
 pub(super) struct ClientState {
+    login: Option<Arc<Login>>,
+    speaks_for_a_group: bool,
     trouble: Mutex<Trouble>,
 }
 
@@ -28,6 +33,17 @@ pub(super) struct Trouble {
 }
 
 impl ClientState {
+    /// Of a client that logs in by tokens, where there is a login for them.
+    pub(super) fn new(login: Option<Arc<Login>>) -> Self {
+        ClientState { login, speaks_for_a_group: true, trouble: Mutex::default() }
+    }
+
+    /// Of a client that speaks for no group. The C client looks for its group's coordinator all the same, and may be refused
+    /// that: it means nothing.
+    pub(super) fn of_no_group(self) -> Self {
+        ClientState { speaks_for_a_group: false, ..self }
+    }
+
     /// Why the client cannot get on now.
     pub(super) fn trouble(&self) -> Trouble {
         self.lock().clone()
@@ -44,6 +60,7 @@ impl ClientState {
         let mut trouble = self.lock();
         match error.rdkafka_error_code() {
             Some(Code::AllBrokersDown) => trouble.all_down = true,
+            Some(Code::GroupAuthorizationFailed) if !self.speaks_for_a_group => {}
             Some(code) if errors::refuses_client(code) => trouble.refused = Some((code, reason.to_owned())),
             _ => trouble.reason = Some(reason.to_owned()),
         }
@@ -66,6 +83,12 @@ impl ClientState {
 }
 
 impl ClientContext for ClientState {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.login.as_ref().ok_or("the settings log in by no token")?.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         ClientState::log_line(level, facility, line);
     }

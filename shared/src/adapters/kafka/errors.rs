@@ -61,7 +61,9 @@ fn remedy(code: Code) -> &'static str {
             "check kafka.security_protocol, kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
         }
         Code::SSL => "check kafka.security_protocol, kafka.ssl_ca_location and the client's certificate and key",
-        Code::TopicAuthorizationFailed => "let the principal Describe, Read or Write the topic",
+        Code::TopicAuthorizationFailed => {
+            "let the principal Describe, Read or Write the topic, or DescribeConfigs where its settings are asked for"
+        }
         Code::GroupAuthorizationFailed => "let the principal Read and Describe the group",
         Code::ClusterAuthorizationFailed => "let the principal Describe, Create or IdempotentWrite on the cluster",
         Code::InconsistentGroupProtocol => "stop the members that use another assignment strategy, or change the group",

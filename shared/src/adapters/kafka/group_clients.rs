@@ -10,8 +10,10 @@ use std::{
 use super::{
     admin::Admin,
     client::{self, Role},
+    context::ClientState,
     errors::Errors,
     fetch::ReadClient,
+    login::Login,
     not_made,
 };
 use crate::{config::kafka::KafkaSettings, ports::records::RecordsError};
@@ -19,6 +21,7 @@ use crate::{config::kafka::KafkaSettings, ports::records::RecordsError};
 /// The clients of this process, by group.
 pub(super) struct GroupClients {
     settings: KafkaSettings,
+    login: Option<Arc<Login>>,
     errors: Errors,
     admin: Arc<Admin>,
     groups: Mutex<HashMap<String, Clients>>,
@@ -33,8 +36,8 @@ struct Clients {
 
 impl GroupClients {
     /// No clients yet. The admin client tells why members cannot get on.
-    pub(super) fn new(settings: KafkaSettings, errors: Errors, admin: Arc<Admin>) -> Self {
-        GroupClients { settings, errors, admin, groups: Mutex::default() }
+    pub(super) fn new(settings: KafkaSettings, login: Option<Arc<Login>>, errors: Errors, admin: Arc<Admin>) -> Self {
+        GroupClients { settings, login, errors, admin, groups: Mutex::default() }
     }
 
     pub(super) fn admin(&self) -> &Admin {
@@ -60,7 +63,7 @@ impl GroupClients {
             return Ok(Arc::clone(outsider));
         }
         let config = client::config(&self.settings, &self.errors.bootstrap_servers, Role::Outsider { group });
-        let made = config.create_with_context(super::context::ClientState::default());
+        let made = config.create_with_context(ClientState::new(self.login.clone()));
         let outsider = Arc::new(Admin::new(made.map_err(|error| not_made(&error))?, self.errors.clone()));
         groups.entry(group.to_owned()).or_default().outsider = Some(Arc::clone(&outsider));
         Ok(outsider)

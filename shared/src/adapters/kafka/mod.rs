@@ -12,6 +12,7 @@ mod fetch;
 mod group_clients;
 mod group_list;
 mod group_offsets;
+mod login;
 pub mod mock;
 mod msk;
 mod native;
@@ -28,8 +29,8 @@ use rdkafka::error::KafkaError;
 use tokio::sync::OnceCell;
 
 use self::{
-    admin::Admin, client::Role, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients, publish::Producer,
-    transactions::Transactional,
+    admin::Admin, client::Role, context::ClientState, errors::Errors, fetch::KafkaFetch, group_clients::GroupClients,
+    login::Login, publish::Producer, transactions::Transactional,
 };
 use crate::{
     blocking,
@@ -49,6 +50,7 @@ const CONFIGURE: &str = "configure the kafka client";
 /// A Kafka cluster.
 pub struct KafkaCluster {
     settings: KafkaSettings,
+    login: Option<Arc<Login>>,
     errors: Errors,
     admin: Arc<Admin>,
     groups: Arc<GroupClients>,
@@ -72,22 +74,27 @@ impl KafkaCluster {
         unreadable_file(&settings).await?;
         let servers = match (&settings.bootstrap_servers, &settings.msk_cluster_arn) {
             (Some(servers), _) => servers.clone(),
-            (None, arn) => {
-                msk::bootstrap_servers(
-                    arn.as_deref().unwrap_or_default(),
-                    settings.security_protocol,
-                    settings.request_timeout.0,
-                )
-                .await?
-            }
+            (None, arn) => msk::bootstrap_servers(arn.as_deref().unwrap_or_default(), &settings).await?,
         };
         let errors = Errors { bootstrap_servers: servers.as_str().into(), request_timeout: settings.request_timeout.0 };
+        let login = Login::of(&settings).await.map_err(refused)?;
         let config = client::config(&settings, &servers, Role::Admin);
-        let client = config.create_with_context(context::ClientState::default()).map_err(|error| not_made(&error))?;
+        let client = config
+            .create_with_context(ClientState::new(login.clone()).of_no_group())
+            .map_err(|error| not_made(&error))?;
         let admin = Arc::new(Admin::new(client, errors.clone()));
-        let groups = Arc::new(GroupClients::new(settings.clone(), errors.clone(), admin.clone()));
+        let groups = Arc::new(GroupClients::new(settings.clone(), login.clone(), errors.clone(), admin.clone()));
         let (producer, repeating_producer) = (OnceCell::new(), OnceCell::new());
-        Ok(KafkaCluster { settings, errors, admin, groups, producer, repeating_producer, look_every: LOOK_EVERY })
+        Ok(KafkaCluster {
+            settings,
+            login,
+            errors,
+            admin,
+            groups,
+            producer,
+            repeating_producer,
+            look_every: LOOK_EVERY,
+        })
     }
 
     /// The same, whose group members look that often whether their topics have more partitions.
@@ -98,7 +105,7 @@ impl KafkaCluster {
 
     fn open(&self, role: Role<'_>, topics: Option<&[Arc<str>]>) -> Result<KafkaFetch, RecordsError> {
         let config = client::config(&self.settings, &self.errors.bootstrap_servers, role);
-        KafkaFetch::open(&config, self.errors.clone(), topics).map_err(|error| not_made(&error))
+        KafkaFetch::open(&config, self.login.clone(), self.errors.clone(), topics).map_err(|error| not_made(&error))
     }
 
     fn read(&self, role: Role<'_>, starts: &[(TopicPartition, Offset)]) -> Result<Box<dyn Fetch>, RecordsError> {
@@ -113,7 +120,7 @@ impl KafkaCluster {
         let producer = if repeats { &self.repeating_producer } else { &self.producer };
         let make = async || {
             let config = client::config(&self.settings, &self.errors.bootstrap_servers, Role::Publisher { repeats });
-            Producer::new(&config, self.errors.clone()).map_err(|error| not_made(&error))
+            Producer::new(&config, self.login.clone(), self.errors.clone()).map_err(|error| not_made(&error))
         };
         producer.get_or_try_init(make).await
     }
@@ -289,6 +296,8 @@ impl Transactions for KafkaCluster {
         let batch_bytes_max = limits.batch_bytes_max.map_or(BATCH_BYTES_MAX, |max| max.clamp(1, BATCH_BYTES_MAX));
         let role = Role::Transactional { id: transactional_id, batch_bytes_max };
         let config = client::config(&self.settings, &self.errors.bootstrap_servers, role);
-        Ok(Box::new(Transactional::take_over(&config, self.errors.clone(), transactional_id).await?))
+        Ok(Box::new(
+            Transactional::take_over(&config, self.login.clone(), self.errors.clone(), transactional_id).await?,
+        ))
     }
 }

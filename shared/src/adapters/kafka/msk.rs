@@ -1,23 +1,21 @@
 //! The brokers of an Amazon MSK cluster, by its ARN.
 
-use std::time::Duration;
-
 use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
 use aws_sdk_kafka::{
     Client, error::DisplayErrorContext, operation::get_bootstrap_brokers::GetBootstrapBrokersOutput as Brokers,
 };
 
-use crate::{adapters::s3::http_client, config::kafka::SecurityProtocol, ports::records::RecordsError};
+use crate::{
+    adapters::s3::http_client,
+    config::kafka::{KafkaSettings, SaslMechanism, SecurityProtocol},
+    ports::records::RecordsError,
+};
 
 const OPERATION: &str = "look up the brokers of an MSK cluster";
 
 /// The brokers of the cluster `arn` that speak `protocol`, as `host:port,host:port`. Region and credentials: the region
 /// in the ARN, and the AWS SDK's usual chain.
-pub(super) async fn bootstrap_servers(
-    arn: &str,
-    protocol: SecurityProtocol,
-    timeout: Duration,
-) -> Result<String, RecordsError> {
+pub(super) async fn bootstrap_servers(arn: &str, settings: &KafkaSettings) -> Result<String, RecordsError> {
     let region = region_of(arn).ok_or_else(|| {
         let message = format!(
             "kafka.msk_cluster_arn = {arn:?} is no cluster's ARN: it looks like \
@@ -27,15 +25,20 @@ pub(super) async fn bootstrap_servers(
     })?;
     let config = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client())
-        .timeout_config(TimeoutConfig::builder().operation_timeout(timeout).build())
+        .timeout_config(TimeoutConfig::builder().operation_timeout(settings.request_timeout.0).build())
         .region(Region::new(region.to_owned()));
-    look_up(&Client::new(&config.load().await), arn, protocol).await
+    look_up(&Client::new(&config.load().await), arn, settings.security_protocol, settings.sasl_mechanism).await
 }
 
-async fn look_up(client: &Client, arn: &str, protocol: SecurityProtocol) -> Result<String, RecordsError> {
+async fn look_up(
+    client: &Client,
+    arn: &str,
+    protocol: SecurityProtocol,
+    mechanism: Option<SaslMechanism>,
+) -> Result<String, RecordsError> {
     let answer = client.get_bootstrap_brokers().cluster_arn(arn).send().await;
     let brokers = answer.map_err(|error| failed(arn, &error))?;
-    fitting(&brokers, protocol).map(str::to_owned).ok_or_else(|| {
+    fitting(&brokers, protocol, mechanism).map(str::to_owned).ok_or_else(|| {
         let message = format!(
             "MSK cluster {arn} has no brokers for kafka.security_protocol = {:?}: set another, or allow it in the cluster",
             protocol.name()
@@ -45,7 +48,7 @@ async fn look_up(client: &Client, arn: &str, protocol: SecurityProtocol) -> Resu
 }
 
 /// Inside the cluster's network first, then from another one, then from the internet.
-fn fitting(brokers: &Brokers, protocol: SecurityProtocol) -> Option<&str> {
+fn fitting(brokers: &Brokers, protocol: SecurityProtocol, mechanism: Option<SaslMechanism>) -> Option<&str> {
     let candidates = match protocol {
         SecurityProtocol::Plaintext => {
             [brokers.bootstrap_broker_string(), brokers.bootstrap_broker_string_ipv6(), None]
@@ -54,6 +57,11 @@ fn fitting(brokers: &Brokers, protocol: SecurityProtocol) -> Option<&str> {
             brokers.bootstrap_broker_string_tls(),
             brokers.bootstrap_broker_string_vpc_connectivity_tls(),
             brokers.bootstrap_broker_string_public_tls(),
+        ],
+        SecurityProtocol::SaslSsl if mechanism == Some(SaslMechanism::AwsMskIam) => [
+            brokers.bootstrap_broker_string_sasl_iam(),
+            brokers.bootstrap_broker_string_vpc_connectivity_sasl_iam(),
+            brokers.bootstrap_broker_string_public_sasl_iam(),
         ],
         SecurityProtocol::SaslSsl => [
             brokers.bootstrap_broker_string_sasl_scram(),
@@ -66,7 +74,7 @@ fn fitting(brokers: &Brokers, protocol: SecurityProtocol) -> Option<&str> {
     candidates.into_iter().flatten().find(|servers| !servers.is_empty())
 }
 
-fn region_of(arn: &str) -> Option<&str> {
+pub(super) fn region_of(arn: &str) -> Option<&str> {
     let parts: Vec<&str> = arn.split(':').collect();
     match parts[..] {
         ["arn", _, "kafka", region, _, resource] if !region.is_empty() && resource.starts_with("cluster/") => {
@@ -131,27 +139,28 @@ mod tests {
 
     #[tokio::test]
     async fn the_brokers_that_speak_the_security_protocol_are_taken() {
-        let body = r#"{"bootstrapBrokerString":"p:9092","bootstrapBrokerStringTls":"t:9094","bootstrapBrokerStringSaslScram":"s:9096"}"#;
-        for (protocol, servers) in [
-            (SecurityProtocol::Plaintext, "p:9092"),
-            (SecurityProtocol::Ssl, "t:9094"),
-            (SecurityProtocol::SaslSsl, "s:9096"),
+        let body = r#"{"bootstrapBrokerString":"p:9092","bootstrapBrokerStringTls":"t:9094","bootstrapBrokerStringSaslScram":"s:9096","bootstrapBrokerStringSaslIam":"i:9098"}"#;
+        for (protocol, mechanism, servers) in [
+            (SecurityProtocol::Plaintext, None, "p:9092"),
+            (SecurityProtocol::Ssl, None, "t:9094"),
+            (SecurityProtocol::SaslSsl, Some(SaslMechanism::ScramSha512), "s:9096"),
+            (SecurityProtocol::SaslSsl, Some(SaslMechanism::AwsMskIam), "i:9098"),
         ] {
-            assert_eq!(look_up(&endpoint("200 OK", body).await, ARN, protocol).await.unwrap(), servers);
+            assert_eq!(look_up(&endpoint("200 OK", body).await, ARN, protocol, mechanism).await.unwrap(), servers);
         }
     }
 
     #[tokio::test]
     async fn a_cluster_without_fitting_brokers_is_refused_by_the_settings_name() {
         let client = endpoint("200 OK", r#"{"bootstrapBrokerStringTls":"t:9094"}"#).await;
-        let error = look_up(&client, ARN, SecurityProtocol::Plaintext).await.unwrap_err();
+        let error = look_up(&client, ARN, SecurityProtocol::Plaintext, None).await.unwrap_err();
         assert!(error.to_string().contains("kafka.security_protocol = \"plaintext\""), "{error}");
     }
 
     #[tokio::test]
     async fn a_role_that_may_not_ask_is_told() {
         let client = endpoint("403 Forbidden", r#"{"__type":"ForbiddenException","message":"no"}"#).await;
-        let error = look_up(&client, ARN, SecurityProtocol::Ssl).await.unwrap_err();
+        let error = look_up(&client, ARN, SecurityProtocol::Ssl, None).await.unwrap_err();
         assert!(!error.retry() && error.to_string().contains("kafka:GetBootstrapBrokers"), "{error}");
     }
 

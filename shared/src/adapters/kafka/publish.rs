@@ -1,6 +1,7 @@
 //! Publishing: all messages of a call, each acknowledged by all in-sync replicas.
 
 use std::{
+    error::Error,
     ffi::CString,
     sync::{
         Arc, OnceLock,
@@ -11,6 +12,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig, ClientContext,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode as Code},
     producer::{DeliveryResult, NoCustomPartitioner, Producer as _, ProducerContext, ThreadedProducer},
@@ -21,6 +23,7 @@ use tokio::sync::Notify;
 use super::{
     context::ClientState,
     errors::Errors,
+    login::Login,
     produce::{self, Sent},
 };
 use crate::ports::records::{Message, RecordsError};
@@ -36,7 +39,6 @@ pub(super) struct Producer {
 }
 
 /// What the client says about deliveries and itself.
-#[derive(Default)]
 struct Deliveries {
     state: ClientState,
 }
@@ -49,6 +51,12 @@ struct Batch {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.state.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.state.log(level, facility, line);
     }
@@ -79,8 +87,8 @@ impl Batch {
 }
 
 impl Producer {
-    pub(super) fn new(config: &ClientConfig, errors: Errors) -> Result<Self, KafkaError> {
-        Ok(Producer { client: config.create_with_context(Deliveries::default())?, errors })
+    pub(super) fn new(config: &ClientConfig, login: Option<Arc<Login>>, errors: Errors) -> Result<Self, KafkaError> {
+        Ok(Producer { client: config.create_with_context(Deliveries { state: ClientState::new(login) })?, errors })
     }
 
     /// Sends all messages, and returns when each is acknowledged or given up.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     ffi::CString,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -14,6 +15,7 @@ use std::{
 use async_trait::async_trait;
 use rdkafka::{
     ClientConfig, ClientContext, Message as _,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     error::{KafkaError, RDKafkaErrorCode as Code},
     message::BorrowedMessage,
@@ -26,6 +28,7 @@ use tokio::sync::Notify;
 use super::{
     context::ClientState,
     errors::{self, Errors},
+    login::Login,
     native,
     produce::{self, Sent},
 };
@@ -53,7 +56,6 @@ pub(super) struct Transactional {
 }
 
 /// What the client says about deliveries and itself.
-#[derive(Default)]
 struct Deliveries {
     state: ClientState,
 }
@@ -84,6 +86,12 @@ struct Outcome {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.state.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.state.log(level, facility, line);
     }
@@ -143,11 +151,13 @@ impl Transactional {
     /// Takes the id over.
     pub(super) async fn take_over(
         config: &ClientConfig,
+        login: Option<Arc<Login>>,
         errors: Errors,
         transactional_id: &str,
     ) -> Result<Self, TransactionError> {
-        let client: Client =
-            config.create_with_context(Deliveries::default()).map_err(|error| super::not_made(&error))?;
+        let client: Client = config
+            .create_with_context(Deliveries { state: ClientState::new(login) })
+            .map_err(|error| super::not_made(&error))?;
         let producer = Transactional {
             client: Arc::new(client),
             errors,

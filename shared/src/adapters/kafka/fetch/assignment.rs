@@ -2,11 +2,13 @@
 
 use std::{
     collections::HashMap,
+    error::Error,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rdkafka::{
     ClientContext, TopicPartitionList,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
@@ -44,8 +46,8 @@ impl Reading {
 }
 
 impl Assignment {
-    pub(super) fn new(handover: Arc<Handover>) -> Self {
-        Assignment { client: ClientState::default(), handover, reading: Mutex::default() }
+    pub(super) fn new(client: ClientState, handover: Arc<Handover>) -> Self {
+        Assignment { client, handover, reading: Mutex::default() }
     }
 
     pub(super) fn reading(&self) -> MutexGuard<'_, Reading> {
@@ -74,6 +76,12 @@ impl Assignment {
 }
 
 impl ClientContext for Assignment {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.client.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.client.log(level, facility, line);
     }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::reader::ReadClient;
 use self::{assignment::Assignment, handover::Handover, reader::Reader};
-use super::errors::Errors;
+use super::{context::ClientState, errors::Errors, login::Login};
 use crate::{
     ports::records::{Fetch, Fetched, RecordsError},
     record::{Offset, TopicPartition},
@@ -41,9 +41,17 @@ pub(super) struct KafkaFetch {
 
 impl KafkaFetch {
     /// Starts a thread that reads nothing yet; with `topics`, as a member of the configuration's group.
-    pub(super) fn open(config: &ClientConfig, errors: Errors, topics: Option<&[Arc<str>]>) -> Result<Self, KafkaError> {
+    pub(super) fn open(
+        config: &ClientConfig,
+        login: Option<Arc<Login>>,
+        errors: Errors,
+        topics: Option<&[Arc<str>]>,
+    ) -> Result<Self, KafkaError> {
+        let state = ClientState::new(login);
+        let state = if topics.is_some() { state } else { state.of_no_group() };
         let handover = Arc::new(if topics.is_some() { Handover::of_member() } else { Handover::default() });
-        let consumer: BaseConsumer<Assignment> = config.create_with_context(Assignment::new(handover.clone()))?;
+        let consumer: BaseConsumer<Assignment> =
+            config.create_with_context(Assignment::new(state, handover.clone()))?;
         if let Some(topics) = topics {
             consumer.subscribe(&topics.iter().map(|topic| &**topic).collect::<Vec<_>>())?;
         }
