@@ -161,6 +161,11 @@ impl Serving {
         Process::start(command.env(CRASH_POINT, format!("{crash_point}:{times}")))
     }
 
+    /// Starts `highwater` with these arguments, which aborts when it passes a crash point for the `times`th time.
+    pub fn start_until(&self, args: &[&str], crash_point: &str, times: u32) -> Process {
+        Process::start(self.command(args).env(CRASH_POINT, format!("{crash_point}:{times}")))
+    }
+
     /// Starts `highwater` with these arguments.
     pub fn start(&self, args: &[&str]) -> Process {
         Process::start(&mut self.command(args))

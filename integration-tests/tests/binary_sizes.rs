@@ -51,6 +51,7 @@ fn a_function_holds_the_clients_that_it_uses_and_no_others() {
     Binary::read("segment-writer").check(&[KAFKA, MSK, STORAGE_WRITES, SEGMENT_FILES]);
     Binary::read("segment-expirer").check(&[REDIS, STORAGE_WRITES]);
     Binary::read("backup-verifier").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
+    Binary::read("segment-restorer").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
     Binary::read("cluster-archiver").check(&[KAFKA, MSK, STORAGE_WRITES]);
     Binary::read("schema-archiver").check(&[REDIS, STORAGE_WRITES]);
     Binary::read("lag-monitor").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);

@@ -14,6 +14,7 @@ mod container_image;
 mod counting;
 mod dev;
 mod documentation;
+mod drills;
 mod embedded_s3_cli;
 mod event_gateway;
 mod exposition;

@@ -55,6 +55,8 @@ pub enum Command {
     Cat(CatArgs),
     /// Restores topics of a backup into a Kafka cluster, each record exactly once.
     Restore(RestoreArgs),
+    /// Proves that a backup can be restored: into a scratch topic, which is compared with the backup and removed.
+    Drill(DrillArgs),
     /// A schema registry into the storage, and back.
     #[command(subcommand)]
     Schemas(SchemasCommand),
@@ -292,6 +294,23 @@ pub struct GroupsArgs {
 fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("{text:?} has no '=': write name=value"))?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// `highwater drill`
+#[derive(Debug, Args)]
+pub struct DrillArgs {
+    /// Some segments of some partitions, others each time, instead of the whole backup.
+    #[arg(long)]
+    pub sample: bool,
+    /// Only these topics: a name, a glob or a /regular expression/.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    pub topic: Vec<TopicPattern>,
+    #[command(flatten)]
+    /// Which storage.
+    pub storage: StorageArgs,
+    #[command(flatten)]
+    /// How to print.
+    pub output: OutputArgs,
 }
 
 /// `highwater restore`

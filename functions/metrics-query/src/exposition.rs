@@ -6,8 +6,9 @@ use shared::{
     job::Word,
     metrics::{
         backbeat::error::ErrorAnswer,
+        drills,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, of_processes, of_restores, of_runs, of_verifications, page, skipped},
+        exposition::{CONTENT_TYPE, of_drills, of_processes, of_restores, of_runs, of_verifications, page, skipped},
         keys, processes, push,
         registers::{
             Epoch, Scope, Seen,
@@ -57,7 +58,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let mut queries = queries(backups);
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
-    queries.extend([processes::KEY, verifications::KEY, push::KEY].map(|key| Query::Registers(key.to_owned())));
+    queries.extend(
+        [processes::KEY, verifications::KEY, drills::KEY, push::KEY].map(|key| Query::Registers(key.to_owned())),
+    );
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     queries.extend(runs::queries());
     let replication = Question { windows: context.windows, now };
@@ -72,6 +75,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_verifications(&verifications::read(&registers)));
+    }
+    if let Some(Value::Registers(registers)) = of_changes.next() {
+        text.push_str(&of_drills(&drills::read(&registers)));
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_restores(&push::runs(&registers), context.partition_series_max));

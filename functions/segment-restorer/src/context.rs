@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
-    ports::{clock::Clock, objects::Objects, transactions::Target},
+    ports::{clock::Clock, objects::Objects, store::Store, transactions::Target},
     pushing::Pushing,
 };
 use tokio::sync::Semaphore;
@@ -28,6 +28,8 @@ pub struct Context {
     pub memory: Arc<Semaphore>,
     /// Where progress is pushed.
     pub pushing: Option<Pushing>,
+    /// The store of figures, which keeps the results of drills.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 /// How much at a time.
@@ -93,6 +95,21 @@ impl Context {
     ) -> Self {
         let memory = Arc::new(Semaphore::new(limits.segment_kib_max as usize));
         let instance = instance.to_owned();
-        Context { objects, target, clock, instance, limits, meter: Arc::default(), memory, pushing: None }
+        Context { objects, target, clock, instance, limits, meter: Arc::default(), memory, pushing: None, store: None }
+    }
+
+    /// The same, which pushes nothing.
+    pub(crate) fn quiet(&self) -> Self {
+        Context {
+            objects: self.objects.clone(),
+            target: self.target.clone(),
+            clock: self.clock.clone(),
+            instance: self.instance.clone(),
+            limits: self.limits,
+            meter: self.meter.clone(),
+            memory: self.memory.clone(),
+            pushing: None,
+            store: None,
+        }
     }
 }

@@ -125,6 +125,45 @@ pub enum RestoreError {
         /// Its name.
         name: Arc<str>,
     },
+    /// Another drill of the backup runs.
+    #[error(
+        "another drill of backup {backup:?} runs, or was killed within the last {lease_s} s ({key} says who): try again then"
+    )]
+    DrillUnderWay {
+        /// Which backup.
+        backup: String,
+        /// The pin that it holds.
+        key: String,
+        /// How long it holds that without renewing it.
+        lease_s: u64,
+    },
+    /// A drill did not end before its deadline.
+    #[error(
+        "the drill came to its deadline in topic {topic:?}, which proves nothing: drill a sample, fewer topics, or with `highwater drill`, which has no deadline"
+    )]
+    DrillOutOfTime {
+        /// In which topic.
+        topic: Arc<str>,
+    },
+    /// No topic is held that was to be drilled.
+    #[error(
+        "backup {backup:?} holds none of the topics that are to be drilled: `highwater topics` lists what it holds"
+    )]
+    NothingToDrill {
+        /// Which backup.
+        backup: String,
+    },
+    /// A drill takes no plan.
+    #[error("a drill takes no plan, and is never dry: leave out `plan` and `dry_run`, or `drill`")]
+    DrillWithPlan,
+    /// What a drill had restored could not be read back.
+    #[error("{partition} was not read back to its end: nothing came behind offset {position}")]
+    NotReadBack {
+        /// The scratch partition.
+        partition: TopicPartition,
+        /// How far the reading is.
+        position: Offset,
+    },
     /// The progress topic could not be read to its end.
     #[error("topic {topic} was not read to its end within {within_s} s: an open transaction is in the way; try again")]
     ProgressStalled {

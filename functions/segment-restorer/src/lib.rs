@@ -7,6 +7,7 @@
 //! take_over  one run at a time, and what those before had committed
 //! continuing what a deadline stopped is started again
 //! worker     one producer: records, their progress and where they lie, transaction by transaction
+//! drill      a restore into a scratch topic, compared with the backup
 //! reading    the segments of a worker's partitions, fetched ahead and decoded
 //! ```
 //! # Why each record comes once
@@ -18,6 +19,7 @@
 mod context;
 mod continuing;
 mod creation;
+pub mod drill;
 mod error;
 mod groups;
 mod ids;
@@ -39,6 +41,7 @@ mod worker;
 
 pub use context::{Context, Limits};
 pub use continuing::run;
+pub use drill::{Drill, DrillReport, PartitionDrill, TopicDrill};
 pub use error::RestoreError;
 pub use meter::{Meter, PartitionMeter, TopicMeter};
 pub use report::{GroupOutcome, GroupReport, Outcome, PartitionReport, RestoreReport, TopicReport};
@@ -50,7 +53,7 @@ use shared::{
     restore::Plan,
 };
 
-use crate::pushed::Pushed;
+use crate::pushed::{Pushed, Pushes};
 
 /// The function's name.
 pub const NAME: &str = "segment-restorer";
@@ -70,13 +73,58 @@ pub struct Restore {
     pub deadline: Option<Millis>,
 }
 
-impl Restore {
+/// What the function is invoked with: a restore, or a drill.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// What to restore.
+    #[serde(default)]
+    pub plan: Plan,
+    /// Tells what would be restored, and writes nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// What to drill instead.
+    #[serde(default)]
+    pub drill: Option<Drill>,
+    /// The answer must be there by then, in milliseconds since 1970.
+    #[serde(default)]
+    pub deadline: Option<Millis>,
+}
+
+impl Input {
     /// The same, with an answer by `deadline` at the latest.
     #[must_use]
     pub fn by(mut self, deadline: Millis) -> Self {
         self.deadline = Some(self.deadline.map_or(deadline, |earlier| earlier.min(deadline)));
         self
     }
+}
+
+/// What the function answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// What became of a restore; nothing where there was none to go on with.
+    Restored(Option<RestoreReport>),
+    /// What became of a drill.
+    Drilled(DrillReport),
+}
+
+/// Runs the function once, for whoever invokes it.
+///
+/// # Errors
+/// As [`handle`] and [`drill::drill`].
+pub async fn answer(input: Input, context: &Context) -> Result<Answer, RestoreError> {
+    let Input { plan, dry_run, drill, deadline } = input;
+    let Some(drill) = drill else {
+        return run(Restore { plan, dry_run, deadline }, context).await.map(Answer::Restored);
+    };
+    if dry_run || plan != Plan::default() {
+        return Err(RestoreError::DrillWithPlan);
+    }
+    let drilled = drill::drill(&drill, deadline, context).await;
+    drill::log(&drilled);
+    drilled.map(Answer::Drilled)
 }
 
 /// Runs the function once.
@@ -94,7 +142,7 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
             }
             prepared.report(input.dry_run)
         } else {
-            let pushed = Pushed::start(context, &prepared);
+            let pushed = Pushed::start(context, Pushes::of_restore(context, &prepared));
             let report = topic::restore_all(&prepared, &input, context).await;
             pushed.end(&report).await;
             report

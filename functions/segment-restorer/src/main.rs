@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use segment_restorer::{Context, Restore};
+use segment_restorer::{Context, Input};
 use shared::adapters::{
     connect::{self, StartError},
     instance,
@@ -13,8 +13,8 @@ use shared::adapters::{
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::run(context, |input: Restore, context: Arc<Context>, deadline| async move {
-        segment_restorer::run(input.by(deadline), &context).await
+    runtime::run(context, |input: Input, context: Arc<Context>, deadline| async move {
+        segment_restorer::answer(input.by(deadline), &context).await
     })
     .await
 }
@@ -22,7 +22,10 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (target, objects) = connect::both(connect::target(&settings), connect::storage(&settings)).await?;
+    // It keeps the results of drills; a restore needs it not.
+    let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
     let mut context = Context::new(objects, target, Arc::new(SystemClock), &instance::name(&SystemClock));
+    context.store = store;
     context.pushing = connect::event_gateway(&settings, None);
     Ok(context)
 }

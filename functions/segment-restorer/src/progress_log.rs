@@ -1,13 +1,16 @@
 //! The progress topic, read to its end.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use shared::{
     ports::{
-        records::{Fetched, LogBounds, RecordsError},
+        records::{Fetched, LogBounds, Message, RecordsError},
         transactions::Target,
     },
-    record::{Offset, TopicPartition},
+    record::{Offset, Partition, Record, TopicPartition},
     restore::{PROGRESS_TOPIC, RestoreId, progress::Progress},
 };
 
@@ -43,10 +46,32 @@ pub(crate) async fn end(target: &dyn Target) -> Result<Offset, RestoreError> {
 
 /// What is known of these restores, as far as no open transaction is in the way.
 pub(crate) async fn read(target: &dyn Target, restores: &[RestoreId]) -> Result<Known, RestoreError> {
-    let known = restores.iter().map(|id| (id.clone(), Progress::default())).collect();
-    let mut known = Known { progress: known, read_to: Offset(0) };
+    let mut progress: BTreeMap<_, _> = restores.iter().map(|id| (id.clone(), Progress::default())).collect();
+    let read_to = each(target, |record| {
+        progress.iter_mut().try_for_each(|(id, progress)| progress.take(id, record)).map_err(RestoreError::from)
+    });
+    Ok(Known { read_to: read_to.await?, progress })
+}
+
+/// Takes everything that is known of a restore out of the topic.
+pub(crate) async fn forget(target: &dyn Target, restore: &RestoreId) -> Result<(), RestoreError> {
+    let mut keys = BTreeSet::new();
+    each(target, |record| {
+        keys.extend(record.key.clone().filter(|key| restore.is_of(key)));
+        Ok(())
+    })
+    .await?;
+    let tombstone = |key| Message { partition: Some(Partition(0)), key: Some(key), ..Message::default() };
+    Ok(target.publish(PROGRESS_TOPIC, keys.into_iter().map(tombstone).collect()).await?)
+}
+
+/// Goes through the records of the topic, as far as no open transaction is in the way. How far that is.
+async fn each(
+    target: &dyn Target,
+    mut record: impl FnMut(&Record) -> Result<(), RestoreError>,
+) -> Result<Offset, RestoreError> {
     if target.topics(Some(&[PROGRESS_TOPIC.into()])).await?.is_empty() {
-        return Ok(known);
+        return Ok(Offset(0));
     }
     let partition = TopicPartition::new(PROGRESS_TOPIC, 0);
     let bounds = target.bounds(std::slice::from_ref(&partition)).await?.swap_remove(0)?;
@@ -57,7 +82,7 @@ pub(crate) async fn read(target: &dyn Target, restores: &[RestoreId]) -> Result<
         let came = fetch.next(LOOK).await?;
         let before = position;
         for fetched in came {
-            position = position.max(take(fetched, &mut known.progress)?);
+            position = position.max(take(fetched, &mut record)?);
         }
         quiet = if position > before { 0 } else { quiet + 1 };
         if quiet > LOOKS_MAX {
@@ -65,8 +90,7 @@ pub(crate) async fn read(target: &dyn Target, restores: &[RestoreId]) -> Result<
             return Err(RestoreError::ProgressStalled { topic: PROGRESS_TOPIC, within_s: within_s as u64 });
         }
     }
-    known.read_to = position;
-    Ok(known)
+    Ok(position)
 }
 
 /// The same, once everything that lies in the log now was read: Kafka answers a commit before readers see it.
@@ -113,14 +137,13 @@ async fn bounds(target: &dyn Target, partitions: &[TopicPartition]) -> Result<Ve
 }
 
 /// Takes in what came, and says how far the reading is.
-fn take(fetched: Fetched, known: &mut BTreeMap<RestoreId, Progress>) -> Result<Offset, RestoreError> {
+fn take(
+    fetched: Fetched,
+    record: &mut impl FnMut(&Record) -> Result<(), RestoreError>,
+) -> Result<Offset, RestoreError> {
     match fetched {
         Fetched::Records { records, .. } => {
-            for record in &records {
-                for (id, progress) in known.iter_mut() {
-                    progress.take(id, record)?;
-                }
-            }
+            records.iter().try_for_each(record)?;
             Ok(records.last().map_or(Offset(0), |record| record.offset.next()))
         }
         Fetched::End { position, .. } => Ok(position),

@@ -26,24 +26,50 @@ pub(crate) struct Pushed {
     _saying: Option<AbortOnDropHandle<()>>,
 }
 
+/// What is pushed about.
+pub(crate) struct Pushes {
+    /// The kind of the job.
+    pub(crate) kind: Kind,
+    /// Its name: the backup's.
+    pub(crate) job: String,
+    /// Which run of it.
+    pub(crate) run: String,
+    /// The topics that are written, and the names under which they are shown.
+    pub(crate) names: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl Pushes {
+    /// About a restore: topics are shown under their own names.
+    pub(crate) fn of_restore(context: &Context, prepared: &Prepared) -> Self {
+        let names = prepared.topics.iter().map(|topic| (topic.target_name.clone(), topic.target_name.clone()));
+        let (job, run) = (prepared.backup.backup.clone(), context.instance.clone());
+        Pushes { kind: Kind::Restores, job, run, names: names.collect() }
+    }
+
+    fn pusher(&self, context: &Context) -> Pusher {
+        Pusher::start(context.pushing.as_ref(), self.kind, &self.job, &self.run, context.clock.clone())
+    }
+}
+
 /// Says what the meter shows.
 struct Says {
     pusher: Pusher,
     meter: Arc<Meter>,
+    names: Vec<(Arc<str>, Arc<str>)>,
     /// The topics whose beginning was told.
     begun: Mutex<BTreeSet<Arc<str>>>,
 }
 
 impl Pushed {
     /// Tells that the topics are being made ready, and begins to push what the meter of `context` shows.
-    pub(crate) fn start(context: &Context, prepared: &Prepared) -> Self {
+    pub(crate) fn start(context: &Context, pushes: Pushes) -> Self {
         let meter = context.meter.clone();
         meter.begin();
-        let pusher = pusher(context, &prepared.backup.backup);
-        for topic in &prepared.topics {
-            pusher.started(&topic.target_name, Body { state: Some(State::INITIALIZING), ..Body::default() });
+        let pusher = pushes.pusher(context);
+        for (_, shown) in &pushes.names {
+            pusher.started(shown, Body { state: Some(State::INITIALIZING), ..Body::default() });
         }
-        let says = Arc::new(Says { pusher, meter, begun: Mutex::default() });
+        let says = Arc::new(Says { pusher, meter, names: pushes.names, begun: Mutex::default() });
         let saying = || AbortOnDropHandle::new(tokio::spawn(say(says.clone(), context.limits.push_every)));
         let saying = says.pusher.is_on().then(saying);
         Pushed { says, _saying: saying }
@@ -58,7 +84,7 @@ impl Pushed {
             if let Some(meter) = &meter {
                 says.begin(&topic.target, meter);
             }
-            says.pusher.stopped(&topic.target, ended(topic, meter));
+            says.pusher.stopped(&says.shown(&topic.target), ended(topic, meter));
         }
         says.pusher.flush(FLUSH_TIMEOUT).await;
     }
@@ -70,14 +96,20 @@ impl Says {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if !shown.partitions.is_empty() && begun.insert(topic.clone()) {
             let body = Body { state: Some(State::STREAMING), ..figures(&shown.as_begun()) };
-            self.pusher.started(topic, body);
+            self.pusher.started(&self.shown(topic), body);
         }
+    }
+
+    /// The name under which a topic is shown.
+    fn shown(&self, topic: &Arc<str>) -> Arc<str> {
+        let found = self.names.iter().find(|(written, _)| written == topic);
+        found.map_or_else(|| topic.clone(), |(_, shown)| shown.clone())
     }
 }
 
 /// Tells that nothing is restored, and why.
 pub(crate) async fn refused(context: &Context, prepared: &Prepared) {
-    let pusher = pusher(context, &prepared.backup.backup);
+    let pusher = Pushes::of_restore(context, prepared).pusher(context);
     for topic in &prepared.topics {
         let source = &topic.fixed.source;
         let refusals = prepared.findings.iter().filter(|it| it.is_refusal());
@@ -89,15 +121,11 @@ pub(crate) async fn refused(context: &Context, prepared: &Prepared) {
     pusher.flush(FLUSH_TIMEOUT).await;
 }
 
-fn pusher(context: &Context, backup: &str) -> Pusher {
-    Pusher::start(context.pushing.as_ref(), Kind::Restores, backup, &context.instance, context.clock.clone())
-}
-
 async fn say(says: Arc<Says>, every: Duration) {
     loop {
         for (topic, shown) in says.meter.topics().into_iter().filter(|(_, shown)| !shown.partitions.is_empty()) {
             says.begin(&topic, &shown);
-            says.pusher.progress(&topic, Body { state: Some(State::STREAMING), ..figures(&shown) });
+            says.pusher.progress(&says.shown(&topic), Body { state: Some(State::STREAMING), ..figures(&shown) });
         }
         tokio::time::sleep(every).await;
     }

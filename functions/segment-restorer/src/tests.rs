@@ -27,6 +27,7 @@ use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
 
 mod continuing;
 mod damage;
+mod drills;
 mod groups;
 
 const NOW: Millis = Millis(1_800_000_000_000);

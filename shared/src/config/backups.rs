@@ -37,6 +37,9 @@ pub struct BackupSettings {
     /// How often it is verified by itself. Absent: only when somebody asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<VerifySettings>,
+    /// How often it is restored into a scratch topic and compared. Absent: only when somebody asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillSettings>,
     /// How it is protected from who can write to the bucket.
     #[serde(default)]
     pub integrity: IntegritySettings,
@@ -57,6 +60,7 @@ impl BackupSettings {
             retention: None,
             groups: all_groups(),
             verify: None,
+            drill: None,
             integrity: IntegritySettings::default(),
         }
     }
@@ -71,6 +75,18 @@ pub struct VerifySettings {
     /// Whether every record is read, which costs as much as reading the whole backup, or the footers only: one GET a segment.
     #[serde(default)]
     pub deep: bool,
+}
+
+/// How often a backup is drilled by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillSettings {
+    /// From the end of one drill to the start of the next: "7d".
+    pub every: Span,
+    /// Whether some segments of some partitions are drilled, others each time, or everything, which writes the whole backup
+    /// into the target cluster, one topic after the other.
+    #[serde(default)]
+    pub sample: bool,
 }
 
 /// The keys that segments and floors are sealed with, so that who can write to the bucket and has no key can change nothing

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::units::text_setting;
+use crate::restore::DRILL_TOPICS;
 
 /// What a compiled pattern may take at most, so that no pattern can exhaust the memory.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -153,7 +154,7 @@ impl TopicSelection {
     /// Whether `topic` is selected. `own` are Highwater's own topics: a backup of them by a pattern would feed itself.
     #[must_use]
     pub fn selects(&self, topic: &str, own: &[&str]) -> bool {
-        let by_name_only = topic.starts_with("__") || own.contains(&topic);
+        let by_name_only = topic.starts_with("__") || topic.starts_with(DRILL_TOPICS) || own.contains(&topic);
         let included = self.include.iter().any(|p| p.matches(topic) && (p.is_literal() || !by_name_only));
         included && !self.exclude.iter().any(|p| p.matches(topic))
     }
@@ -212,6 +213,7 @@ mod tests {
     fn internal_topics_and_our_own_are_selected_by_their_literal_name_only() {
         let all = selection(&["*", "/.*/"], &[]);
         let named = selection(&["__consumer_offsets", "backbeat-metrics"], &[]);
+        assert!(!all.selects("highwater-drill.main.1-0", &OWN), "scratch topics of drills");
         for topic in ["__consumer_offsets", "backbeat-metrics"] {
             assert!(!all.selects(topic, &OWN), "{topic}");
             assert!(named.selects(topic, &OWN), "{topic}");

@@ -15,6 +15,7 @@ use prometheus::{
 };
 
 use super::{
+    drills::{self, DrillResult, Drills},
     processes::Processes,
     runs::Runs,
     verifications::Verification,
@@ -138,6 +139,35 @@ pub fn of_verifications(verifications: &[Verification]) -> String {
         seconds(verification.at)
     });
     if verifications.is_empty() { String::new() } else { encode(&[findings, at]) }
+}
+
+/// The lines of the page about the last drills of each backup; none where there was none.
+#[must_use]
+pub fn of_drills(drills: &[Drills]) -> String {
+    let labels = |it: &DrillResult| vec![label("backup", &it.backup), label("mode", drills::mode(it.sample))];
+    let series = |name, help, value: fn(&Drills) -> Option<f64>| {
+        let metric = |it: &Drills| Some(metric(MetricType::GAUGE, labels(&it.last), value(it)?));
+        family(name, MetricType::GAUGE, help, drills.iter().filter_map(metric).collect())
+    };
+    let families = [
+        series("highwater_drill_good", "Whether everything came back as it was stored in the last drill", |it| {
+            Some(f64::from(u8::from(it.last.good)))
+        }),
+        series("highwater_drill_last_timestamp_seconds", "When a backup was last drilled", |it| {
+            Some(seconds(it.last.at))
+        }),
+        series("highwater_drill_last_success_timestamp_seconds", "When a backup was last drilled and was good", |it| {
+            Some(seconds(it.last_good.as_ref()?.at))
+        }),
+        series("highwater_drill_duration_seconds", "How long the last drill of a backup took", |it| {
+            Some(it.last.seconds)
+        }),
+        series("highwater_drill_records", "Records that came back as they were stored in the last drill", |it| {
+            Some(it.last.records as f64)
+        }),
+    ];
+    let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
+    if families.is_empty() { String::new() } else { encode(&families) }
 }
 
 /// The lines of the page about messages of the metrics topic that were passed over, by reason. They belong to no backup.

@@ -104,6 +104,9 @@ pub trait Publisher: Send + Sync {
 
     /// Creates a topic when it does not exist. `configs` are Kafka's topic settings.
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;
+
+    /// Deletes a topic with all its records. One that does not exist is no error.
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError>;
 }
 
 /// Everything of Kafka in one.

@@ -29,3 +29,6 @@ pub use source::{Missing, SourcePartition, SourceSegment};
 
 /// The topic of the target cluster that holds what is known of restores.
 pub const PROGRESS_TOPIC: &str = "highwater-restores";
+
+/// How the names of topics begin into which drills restore; no backup's pattern selects them.
+pub const DRILL_TOPICS: &str = "highwater-drill.";

@@ -38,6 +38,12 @@ impl RestoreId {
         RestoreId(hex::encode(&Sha256::digest(text)[..12]).into())
     }
 
+    /// Whether the key of a record of the progress topic says something of this restore.
+    #[must_use]
+    pub fn is_of(&self, key: &[u8]) -> bool {
+        serde_json::from_slice::<ProgressKey>(key).is_ok_and(|key| key.restore == *self)
+    }
+
     /// The transactional id that only one run holds: whoever took it last.
     #[must_use]
     pub fn holder_id(&self) -> String {

@@ -250,6 +250,10 @@ impl Publisher for Leaderless {
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
         self.0.create_topic(name, partitions, configs).await
     }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        self.0.delete_topic(name).await
+    }
 }
 
 #[tokio::test]

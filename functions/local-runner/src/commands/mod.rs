@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod dev;
 mod doctor;
+mod drill;
 mod figures;
 mod find;
 mod groups;
@@ -47,6 +48,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Cat(args) => cat::run(config, args).await,
         Command::Groups(args) => groups::run(config, args).await,
         Command::Restore(args) => restore::run(config, args).await,
+        Command::Drill(args) => drill::run(config, args).await,
         Command::Schemas(command) => schemas::run(config, command).await,
         Command::Sql(args) => sql::run(config, args).await,
         Command::Verify(args) => verify::run(config, args).await,

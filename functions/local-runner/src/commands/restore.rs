@@ -33,7 +33,7 @@ pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdi
     let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
     context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
     let input = Restore { plan, dry_run: args.dry_run, deadline: None };
-    let report = with_progress(&context.meter, segment_restorer::handle(input, &context)).await?;
+    let report = with_progress("restore", &context.meter, segment_restorer::handle(input, &context)).await?;
     output::print(&Restored(&report), args.output.json)?;
     Ok(match report.outcome {
         Outcome::Done | Outcome::Planned => Verdict::Good,
@@ -85,11 +85,12 @@ async fn read(file: &Path) -> Result<Plan, Failure> {
 }
 
 /// Shows meanwhile how many records are committed.
-async fn with_progress(
+pub(super) async fn with_progress<T>(
+    what: &str,
     meter: &Meter,
-    restore: impl Future<Output = Result<RestoreReport, RestoreError>>,
-) -> Result<RestoreReport, RestoreError> {
-    let bar = progress::records("restore".to_owned());
+    restore: impl Future<Output = Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
+    let bar = progress::records(what.to_owned());
     let mut restore = std::pin::pin!(restore);
     loop {
         tokio::select! {

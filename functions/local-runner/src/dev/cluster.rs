@@ -154,4 +154,10 @@ impl Publisher for DevKafka {
             .create_topic(name, partitions)
             .map_err(|error| RecordsError::Refused { operation: "create topic", message: crate::output::chain(&error) })
     }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        let message =
+            format!("the cluster of `highwater dev` cannot delete a topic, so {name:?} stays until it is stopped");
+        Err(RecordsError::Refused { operation: "delete topic", message })
+    }
 }

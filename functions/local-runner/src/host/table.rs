@@ -8,7 +8,10 @@ use std::{
 use futures::future::BoxFuture;
 use serde_json::json;
 use shared::{
-    config::{BackupName, BackupSettings, Settings, backups::VerifySettings},
+    config::{
+        BackupName, BackupSettings, Settings,
+        backups::{DrillSettings, VerifySettings},
+    },
     function::answer,
     web::{HttpRequest, HttpResponse},
 };
@@ -89,19 +92,20 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
         }),
         Row::from(Function {
             name: segment_restorer::NAME,
-            about: "Topics of a backup into a cluster",
+            about: "Topics of a backup into a cluster, and drills of that",
             needs: &[Storage, Target],
-            asks: &[],
+            asks: &[Redis],
             invokes: &[],
             context: |world| {
                 let (objects, target) = (world.objects()?, world.target()?);
                 let mut context = segment_restorer::Context::new(objects, target, world.clock(), world.instance);
                 context.pushing = world.ports.pushing.clone();
+                context.store = world.store();
                 Some(Arc::new(context))
             },
-            triggers: &[],
+            triggers: &[Trigger::Schedule(drills)],
             handler: |payload, context| {
-                Box::pin(answer(payload, async move |input| segment_restorer::handle(input, &context).await))
+                Box::pin(answer(payload, async move |input| segment_restorer::answer(input, &context).await))
             },
         }),
         Row::from(Function {
@@ -319,6 +323,16 @@ fn verifications(settings: &Settings) -> Vec<Schedule> {
     scheduled.map(schedule).collect()
 }
 
+/// Each backup with a section `drill` is drilled as often as that says.
+fn drills(settings: &Settings) -> Vec<Schedule> {
+    let scheduled = settings.backups.iter().filter_map(|(name, backup)| Some((name, backup.drill?)));
+    let schedule = |(name, drill): (&BackupName, DrillSettings)| Schedule {
+        payload: json!({ "drill": { "backup": name.as_str(), "sample": drill.sample } }),
+        every: drill.every.0,
+    };
+    scheduled.map(schedule).collect()
+}
+
 fn refresh(settings: &Settings) -> Duration {
     Duration::from_secs(settings.metrics.refresh_s.into())
 }
@@ -372,5 +386,14 @@ mod tests {
         let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
         let payload = json!({"backup": "b", "deep": true});
         assert_eq!(verifications(&settings), [Schedule { payload, every: Duration::from_secs(86_400) }]);
+    }
+
+    #[test]
+    fn only_backups_that_say_so_are_drilled_by_themselves() {
+        let text = "[backups.a]\ntopics={include=[\"*\"]}\n[backups.b]\ntopics={include=[\"x\"]}\n\
+                    drill={every=\"1d\",sample=true}";
+        let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
+        let payload = json!({"drill": {"backup": "b", "sample": true}});
+        assert_eq!(drills(&settings), [Schedule { payload, every: Duration::from_secs(86_400) }]);
     }
 }

@@ -149,4 +149,8 @@ impl Publisher for ReadingKafka {
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
         self.kafka.create_topic(name, partitions, configs).await
     }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        self.kafka.delete_topic(name).await
+    }
 }

@@ -81,6 +81,15 @@ pub async fn a_topic_is_created_once(cluster: &dyn Cluster) {
     assert_eq!(topic(kafka, &name).await, Some(created));
 }
 
+/// A topic that is deleted is gone when the call returns; one that is not there is no error.
+pub async fn a_deleted_topic_is_gone(cluster: &dyn Cluster) {
+    let name: Arc<str> = cluster.new_topic(2, &[]).await;
+    let kafka = cluster.kafka();
+    kafka.delete_topic(&name).await.expect("delete");
+    assert_eq!(topic(kafka, &name).await, None);
+    kafka.delete_topic(&name).await.expect("it is not there");
+}
+
 /// Whether a topic could be created is told without creating it.
 pub async fn a_topic_is_checked_and_not_created(cluster: &dyn Cluster) {
     let name: Arc<str> = format!("{}-checked", cluster.new_topic(1, &[]).await).into();

@@ -19,6 +19,7 @@ mod native;
 mod partitions;
 mod produce;
 mod publish;
+mod topic_deletion;
 mod topics;
 mod transactions;
 
@@ -280,6 +281,11 @@ impl Publisher for KafkaCluster {
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
         let (name, configs) = (name.to_owned(), owned(configs));
         self.admin.ask(move |admin| topics::create(admin, &name, partitions, &configs)).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        let name = name.to_owned();
+        self.admin.ask(move |admin| topic_deletion::delete(admin, &name)).await
     }
 }
 

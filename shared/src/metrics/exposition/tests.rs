@@ -224,3 +224,20 @@ proptest! {
         prop_assert_eq!(ours, series(SAMPLE));
     }
 }
+
+#[test]
+fn the_last_drill_is_shown_and_when_one_was_last_good() {
+    let good = DrillResult { backup: "main".into(), sample: true, at: NOW, good: true, seconds: 1.5, records: 9 };
+    let failed = DrillResult { at: LATER, good: false, records: 0, ..good.clone() };
+    let text = of_drills(&[Drills { last: failed.clone(), last_good: Some(good) }]);
+    for line in [
+        "highwater_drill_good{backup=\"main\",mode=\"sample\"} 0",
+        "highwater_drill_last_timestamp_seconds{backup=\"main\",mode=\"sample\"} 1700000045",
+        "highwater_drill_last_success_timestamp_seconds{backup=\"main\",mode=\"sample\"} 1700000000",
+        "highwater_drill_duration_seconds{backup=\"main\",mode=\"sample\"} 1.5",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} in {text}");
+    }
+    assert!(!of_drills(&[Drills { last: failed, last_good: None }]).contains("last_success"));
+    assert_eq!(of_drills(&[]), "");
+}

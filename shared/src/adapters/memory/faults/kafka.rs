@@ -139,6 +139,10 @@ impl<K: Kafka + ?Sized> Publisher for FaultyKafka<K> {
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
         faulty!(self, "create a topic", self.inner.create_topic(name, partitions, configs))
     }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        faulty!(self, "delete a topic", self.inner.delete_topic(name))
+    }
 }
 
 struct FaultyFetch {

@@ -164,4 +164,9 @@ impl Publisher for MemoryKafka {
         self.shared.change(|cluster| cluster.create_topic(name, partitions, configs));
         Ok(())
     }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
+        self.delete(name);
+        Ok(())
+    }
 }
