@@ -6,7 +6,10 @@
 //!                            many only: a raw drain, backups and their verification, in turn
 //! bench idle                 backups that find nothing new
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
-//! bench replication [EVENTS] 200,000 events with ids into Redis; questions about figures; objects from one S3 server to another
+//! bench replication          the next three
+//! bench events [EVENTS]      200,000 events with ids into Redis
+//! bench questions            questions about figures, with few and with many keys in Redis
+//! bench copies               objects from one S3 server to another
 //! bench restore [RECORDS]    600,000 records of 1 KB in 4 partitions: a restore and a raw produce, in turn; and the last second
 //! bench drain SERVERS TOPIC  the raw drain itself, which `backup` runs as a process of its own
 //! bench produce SERVERS FROM TO  the raw produce itself, which `restore` runs as a process of its own
@@ -21,6 +24,7 @@ mod metrics;
 mod replication;
 mod restore;
 mod s3;
+mod usage;
 
 const RECORDS: usize = 600_000;
 const EVENTS: usize = 1_000_000;
@@ -42,10 +46,17 @@ async fn main() {
         ["idle"] => idle::run().await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
-        ["replication"] => replication::run(EVENTS_WITH_IDS).await,
-        ["replication", events] => replication::run(number(events)).await,
+        ["replication"] => {
+            replication::count(EVENTS_WITH_IDS).await;
+            replication::ask().await;
+            replication::copy().await;
+        }
+        ["events"] => replication::count(EVENTS_WITH_IDS).await,
+        ["events", events] => replication::count(number(events)).await,
+        ["questions"] => replication::ask().await,
+        ["copies"] => replication::copy().await,
         _ => panic!(
-            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]`, `replication [EVENTS]` and `restore [RECORDS]`"
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]`, `replication`, `events [EVENTS]`, `questions`, `copies` and `restore [RECORDS]`"
         ),
     }
 }

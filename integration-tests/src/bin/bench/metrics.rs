@@ -29,6 +29,8 @@ use shared::{
     record::{Millis, Offset, Partition, Record, TimestampType, TopicId},
 };
 
+use crate::usage::Usage;
+
 const ROUNDS: usize = 5;
 const PARTITIONS: i32 = 4;
 const LOCATIONS: usize = 10;
@@ -42,7 +44,8 @@ const CHUNK: usize = 50_000;
 /// What a round took.
 struct Round {
     elapsed: Duration,
-    round_trips: usize,
+    parts: usize,
+    used: Usage,
 }
 
 /// Measures both.
@@ -77,24 +80,25 @@ fn report(what: &str, events: usize, rounds: &[Round]) {
     let per_second = |round: &Round| events as f64 / round.elapsed.as_secs_f64();
     let median = &rounds[rounds.len() / 2];
     println!(
-        "{what}: {:.0} events/s (median of {}; {:.0} to {:.0}), {} round trips for {events} events, {:.6} per event",
+        "{what}: {:.0} events/s (median of {}; {:.0} to {:.0}), {}, {} parts for {events} events, {:.6} per event",
         per_second(median),
         rounds.len(),
         rounds.last().map_or(0.0, per_second),
         rounds.first().map_or(0.0, per_second),
-        median.round_trips,
-        median.round_trips as f64 / events as f64,
+        median.used.per(events, "event"),
+        median.parts,
+        median.parts as f64 / events as f64,
     );
 }
 
 async fn drain(kafka: &Kafka, topic: &str, database: &Database) -> Round {
     let (context, aggregator) = counting::on_servers(kafka, topic, database).await;
-    let since = Instant::now();
+    let (before, since) = (Usage::of(database).await, Instant::now());
     let report = handle(Input::Drain, &context).await.expect("the topic is counted");
-    let elapsed = since.elapsed();
+    let (elapsed, used) = (since.elapsed(), Usage::of(database).await.since(before));
     assert!(report.counted.iter().all(|counted| counted.position.is_some()), "{report:?}");
     check(database).await;
-    Round { elapsed, round_trips: aggregator.calls() }
+    Round { elapsed, parts: aggregator.calls(), used }
 }
 
 async fn fold_and_apply(database: &Database, events: usize, round: usize) -> Round {
@@ -104,15 +108,15 @@ async fn fold_and_apply(database: &Database, events: usize, round: usize) -> Rou
     let store = Arc::new(counting::store(database));
     store.check().await.expect("the bench's redis answers");
     let aggregator = Aggregator::on(store);
-    let (since, mut from) = (Instant::now(), None);
+    let (before, since, mut from) = (Usage::of(database).await, Instant::now(), None);
     for batch in records.chunks(BATCH) {
         for part in fold::fold(&place, from, batch, Windows::default()) {
             from = Some(apply(&aggregator, part).await);
         }
     }
-    let elapsed = since.elapsed();
+    let (elapsed, used) = (since.elapsed(), Usage::of(database).await.since(before));
     check(database).await;
-    Round { elapsed, round_trips: aggregator.calls() }
+    Round { elapsed, parts: aggregator.calls(), used }
 }
 
 async fn apply(aggregator: &Aggregator, part: Part) -> Offset {

@@ -35,6 +35,7 @@ use tokio::{
 use crate::{
     measured::{self, Measured, median},
     s3::S3,
+    usage::Usage,
 };
 
 const ROUNDS: usize = 3;
@@ -49,15 +50,8 @@ const KEYS: [usize; 2] = [100, 1_000_000];
 const OBJECTS: usize = 64;
 const OBJECT_BYTES: usize = 8 << 20;
 
-/// Measures all three.
-pub async fn run(events: usize) {
-    count(events).await;
-    ask().await;
-    copy().await;
-}
-
 /// Operations that are queued and completed, each message with its operation's id.
-async fn count(events: usize) {
+pub async fn count(events: usize) {
     let (kafka, redis) = (Kafka::shared().await, RedisServer::start().await);
     let topic = kafka.new_topic("bench-operations", PARTITIONS, &[]).await;
     for first in (0..events).step_by(CHUNK) {
@@ -72,34 +66,25 @@ async fn count(events: usize) {
         };
         kafka.produce(&topic, (first..events.min(first + CHUNK)).map(event).collect()).await;
     }
-    let mut rates = vec![];
     for _ in 0..ROUNDS {
         let database = redis.new_database();
         let (context, _) = counting::on_servers(kafka, &topic, &database).await;
-        let before = used_memory(&database).await;
-        let since = Instant::now();
+        let (before, since) = (Usage::of(&database).await, Instant::now());
         handle(Input::Drain, &context).await.expect("the topic is counted");
-        rates.push(events as f64 / since.elapsed().as_secs_f64());
-        let per_operation = (used_memory(&database).await - before) / (events as f64 / 2.0);
+        let (rate, used) = (events as f64 / since.elapsed().as_secs_f64(), Usage::of(&database).await.since(before));
         let pending = counting::counter(&counting::store(&database), "location0:bb:crr:opspending").await;
         assert_eq!(pending, 0, "every operation is counted");
         println!(
-            "events with ids, from kafka into redis: {:.0} events/s, {per_operation:.0} bytes of redis an operation",
-            rates[rates.len() - 1]
+            "events with ids, from kafka into redis: {rate:.0} events/s, {}, {:.0} bytes of redis an operation",
+            used.per(events, "event"),
+            used.memory / (events as f64 / 2.0)
         );
         database.wipe().await;
     }
 }
 
-async fn used_memory(database: &Database) -> f64 {
-    let mut connection = database.connect().await;
-    let info: String = redis::cmd("INFO").arg("memory").query_async(&mut connection).await.expect("redis answers");
-    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("it tells its memory");
-    line.trim().parse().expect("a number")
-}
-
 /// Questions over connections that are kept, with few and with many keys in the store.
-async fn ask() {
+pub async fn ask() {
     let redis = RedisServer::start().await;
     let locations: String =
         (0..LOCATIONS).map(|n| format!("[locations.location{n}]\nurl = \"s3://location{n}/\"\n")).collect();
@@ -112,8 +97,14 @@ async fn ask() {
         let query = listener(&process, "query").await;
         for target in ["location0/all", "all/all", "location0/progress/b/key0?versionId=v"] {
             let target = format!("/_/backbeat/api/metrics/crr/{target}");
+            let before = Usage::of(&database).await;
             let answered = questions(query, &target).await;
-            println!("{keys} keys: {target}: {:.0} requests/s at {CONNECTIONS} connections", answered);
+            let used = Usage::of(&database).await.since(before);
+            let rate = answered as f64 / ASKED_FOR.as_secs_f64();
+            println!(
+                "{keys} keys: {target}: {rate:.0} requests/s at {CONNECTIONS} connections, {}",
+                used.per(answered, "request")
+            );
         }
         database.wipe().await;
     }
@@ -133,15 +124,15 @@ async fn fill(database: &Database, keys: usize) {
     }
 }
 
-/// Answers a second.
-async fn questions(address: SocketAddr, target: &str) -> f64 {
+/// How many were answered.
+async fn questions(address: SocketAddr, target: &str) -> usize {
     let request = format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     let since = Instant::now();
     let asking = (0..CONNECTIONS).map(|_| {
         let request = request.clone();
         tokio::spawn(async move {
             let mut stream = TcpStream::connect(address).await.expect("it listens");
-            let (mut answers, mut buffer) = (0_u64, vec![0; 64 * 1024]);
+            let (mut answers, mut buffer) = (0, vec![0; 64 * 1024]);
             while since.elapsed() < ASKED_FOR {
                 stream.write_all(request.as_bytes()).await.expect("it reads");
                 let length = stream.read(&mut buffer).await.expect("it answers");
@@ -158,11 +149,11 @@ async fn questions(address: SocketAddr, target: &str) -> f64 {
     for answers in asking.collect::<Vec<_>>() {
         all += answers.await.expect("no panic");
     }
-    all as f64 / since.elapsed().as_secs_f64()
+    all
 }
 
 /// The same objects from one server to another.
-async fn copy() {
+pub async fn copy() {
     let kafka = Kafka::shared().await;
     let source = S3::start("source").await;
     let settings = StorageSettings {
