@@ -62,7 +62,8 @@ where
 /// With the field that does not fit.
 pub fn read<I: DeserializeOwned>(payload: Value) -> Result<I, InputError> {
     let payload = if is_of_a_schedule(&payload) { Value::Object(Map::new()) } else { payload };
-    serde_path_to_error::deserialize(payload).map_err(InputError)
+    // To know where an error is costs as much as the reading: it is looked for only when there is one.
+    I::deserialize(&payload).or_else(|_| serde_path_to_error::deserialize(payload).map_err(InputError))
 }
 
 /// Whether a payload is what EventBridge sends at a scheduled time when it is configured with no input.

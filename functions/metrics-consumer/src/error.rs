@@ -119,10 +119,13 @@ impl CountError {
         }
     }
 
-    /// Whether metrics-aggregator will never take what it was sent, however often and whatever is mended around it.
+    /// Whether metrics-aggregator will never take what it was sent, however often and whatever is mended around it. Where it does
+    /// not know the form, it is of another version, as while functions are updated: no message is to blame for that.
     #[must_use]
     pub fn blames_the_part(&self) -> bool {
-        matches!(self, CountError::Invoke(error) if error.blames_the_payload())
+        let CountError::Invoke(error) = self else { return false };
+        let unknown_form = matches!(error, InvokeError::Function { error_type, .. } if error_type == "InputError");
+        error.blames_the_payload() && !unknown_form
     }
 }
 

@@ -41,14 +41,80 @@ pub const REASONS: [&str; 14] = [
     "wrong_type",
 ];
 
+/// What a message changes.
+#[derive(Debug, PartialEq)]
+pub enum Effects {
+    /// The counters of its group, by so many operations and bytes.
+    Grouped(Group, i64, i64),
+    /// This.
+    Operations(Vec<Operation>),
+}
+
+impl Effects {
+    /// As operations.
+    #[must_use]
+    pub fn operations(self) -> Vec<Operation> {
+        match self {
+            Effects::Grouped(group, ops, bytes) => group.operations(ops, bytes),
+            Effects::Operations(operations) => operations,
+        }
+    }
+}
+
+/// What messages have in common that change the same counters: messages of a location, without an id. Most messages are of few
+/// groups, so that the names of the counters are made once for many.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    location: String,
+    kind: EventKind,
+    /// The interval that they count in, and when that ends; `None`: they are too old for one.
+    interval: Option<(Millis, Millis)>,
+    /// The size of a completed object.
+    size: Option<&'static str>,
+}
+
+impl Group {
+    /// What a message of the group changes.
+    #[must_use]
+    pub fn operations(&self, ops: i64, bytes: i64) -> Vec<Operation> {
+        self.counters().into_iter().zip(self.amounts(ops, bytes)).map(|((key, ends), by)| add(key, by, ends)).collect()
+    }
+
+    /// The counters' keys, and when they end.
+    fn counters(&self) -> Vec<(String, Option<Millis>)> {
+        let mut counters = match self.interval {
+            Some((interval, ends)) => {
+                site_counters(self.kind).map(|it| (keys::site(&self.location, it, interval), Some(ends))).into()
+            }
+            None => vec![(super::keys::rejected(TOO_OLD), None)],
+        };
+        counters.extend([Pending::Ops, Pending::Bytes].map(|it| (keys::pending(&self.location, it), None)));
+        let kept = counters::kept(&self.location, self.kind, self.size, None);
+        counters.extend(kept.into_iter().flatten().map(|key| (key, None)));
+        counters
+    }
+
+    /// By how much each of the counters changes, in their order.
+    pub fn amounts(&self, ops: i64, bytes: i64) -> impl Iterator<Item = i64> + use<> {
+        let (is_read, is_over) = (self.interval.is_some(), self.kind != EventKind::Queued);
+        let sign = if is_over { -1 } else { 1 };
+        let counted = [Some(if is_read { ops } else { 1 }), is_read.then_some(bytes)];
+        let pending = [Some(sign * ops), Some(sign * bytes)];
+        let kept = [is_over.then_some(ops), is_over.then_some(bytes)];
+        [counted, pending, kept].into_iter().flatten().flatten()
+    }
+}
+
 /// What the message changes; a message that is none changes the counter of its reason.
 #[must_use]
-pub fn of_record(record: &Record, windows: Windows) -> Vec<Operation> {
+pub fn of_record(record: &Record, windows: Windows) -> Effects {
     match message::decode(record.value.as_deref()) {
-        Decoded::Change(change) => of_change(&change, record.timestamp, windows),
-        Decoded::Ours(value) => registers::of_message(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
-        Decoded::Skipped => Vec::new(),
-        Decoded::Malformed(malformed) => vec![rejected(malformed.reason())],
+        Decoded::Change(change) => of_change(change, record.timestamp, windows),
+        Decoded::Ours(value) => Effects::Operations(
+            registers::of_message(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
+        ),
+        Decoded::Skipped => Effects::Operations(Vec::new()),
+        Decoded::Malformed(malformed) => Effects::Operations(vec![rejected(malformed.reason())]),
     }
 }
 
@@ -56,31 +122,22 @@ fn rejected(reason: &str) -> Operation {
     add(super::keys::rejected(reason), 1, None)
 }
 
-fn of_change(change: &Change, recorded: Millis, windows: Windows) -> Vec<Operation> {
+fn of_change(change: Change, recorded: Millis, windows: Windows) -> Effects {
     if let Some(operation) = &change.operation {
-        return vec![of_operation(change, operation, recorded, windows)];
+        return Effects::Operations(vec![of_operation(&change, operation, recorded, windows)]);
     }
-    match &change.counts {
+    let Change { kind, timestamp, counts, .. } = change;
+    match counts {
         Counts::Site { location, ops, bytes } => {
-            let interval = interval(change.timestamp, recorded, windows, windows.window_s);
-            let mut operations = of_interval(interval, |interval, expires| {
-                let [ops_counter, bytes_counter] = site_counters(change.kind);
-                let key = |counter| keys::site(location, counter, interval);
-                vec![add(key(ops_counter), *ops, expires), add(key(bytes_counter), *bytes, expires)]
-            });
-            let sign = if change.kind == EventKind::Queued { 1 } else { -1 };
-            operations.push(add(keys::pending(location, Pending::Ops), sign * ops, None));
-            operations.push(add(keys::pending(location, Pending::Bytes), sign * bytes, None));
-            let kept = counters::keeps(&said(change, location, (*ops, *bytes), None, None));
-            operations.extend(kept.into_iter().map(|it| add(it.key, it.by, it.expires)));
-            operations
+            let interval = interval(timestamp, recorded, windows, windows.window_s);
+            let size = (kind == EventKind::Completed).then(|| counters::size(ops, bytes));
+            Effects::Grouped(Group { location, kind, interval, size }, ops, bytes)
         }
         Counts::Object { object, bytes } => {
-            let interval = interval(change.timestamp, recorded, windows, windows.object_window_s);
-            let counter =
-                if change.kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
-            of_interval(interval, |interval, expires| {
-                vec![add(keys::object(object, counter, interval), *bytes, expires)]
+            let counter = if kind == EventKind::Queued { ObjectCounter::Bytes } else { ObjectCounter::BytesDone };
+            Effects::Operations(match interval(timestamp, recorded, windows, windows.object_window_s) {
+                Some((interval, ends)) => vec![add(keys::object(&object, counter, interval), bytes, Some(ends))],
+                None => vec![rejected(TOO_OLD)],
             })
         }
     }
@@ -173,17 +230,7 @@ fn rank(kind: EventKind) -> u64 {
 }
 
 fn contribution(key: String, by: i64, expires: Option<Millis>) -> Contribution {
-    Contribution { key, by, expires }
-}
-
-fn of_interval(
-    interval: Option<(Millis, Millis)>,
-    counters: impl Fn(Millis, Option<Millis>) -> Vec<Operation>,
-) -> Vec<Operation> {
-    match interval {
-        Some((interval, expires)) => counters(interval, Some(expires)),
-        None => vec![rejected(TOO_OLD)],
-    }
+    Contribution { key: key.into(), by, expires }
 }
 
 fn site_counters(kind: EventKind) -> [SiteCounter; 2] {

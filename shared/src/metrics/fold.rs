@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     backbeat::keys::Windows,
-    effects,
+    effects::{self, Effects, Group},
     part::{Part, Place},
 };
 use crate::{
@@ -26,12 +26,18 @@ pub fn fold(place: &Place, from: Option<Offset>, records: &[Record], windows: Wi
     let fresh = records.iter().filter(|record| from.is_none_or(|from| record.offset >= from));
     for record in fresh.collect::<Vec<_>>() {
         let effects = effects::of_record(record, windows);
-        if !folded.has_room_for(&effects) {
-            let part = folded.close(place, from);
-            from = Some(part.to);
-            parts.push(part);
+        if !folded.add_to_group(&effects) {
+            let (group, operations) = match effects {
+                Effects::Grouped(group, ops, bytes) => (Some(group.clone()), group.operations(ops, bytes)),
+                Effects::Operations(operations) => (None, operations),
+            };
+            if !folded.has_room_for(&operations) {
+                let part = folded.close(place, from);
+                from = Some(part.to);
+                parts.push(part);
+            }
+            folded.merge_all(group, operations);
         }
-        effects.into_iter().for_each(|operation| folded.merge(operation));
         folded.to = Some(record.offset.next());
     }
     if folded.to.is_some() {
@@ -46,6 +52,8 @@ struct Folded {
     operations: Vec<Operation>,
     /// Where in `operations` a counter's addition is.
     counters: HashMap<String, usize>,
+    /// Where in `operations` the additions to a group's counters are.
+    groups: HashMap<Group, Vec<usize>>,
     /// Where in `operations` a register's setting is: by key, then by field.
     registers: HashMap<String, HashMap<String, usize>>,
     bytes: usize,
@@ -78,14 +86,37 @@ impl Folded {
         }
     }
 
-    fn merge(&mut self, operation: Operation) {
+    /// Counts a message of a group that is there; false where it is not.
+    fn add_to_group(&mut self, effects: &Effects) -> bool {
+        let Effects::Grouped(group, ops, bytes) = effects else { return false };
+        let Some(places) = self.groups.get(group) else { return false };
+        for (place, more) in places.iter().zip(group.amounts(*ops, *bytes)) {
+            if let Operation::Add { by, .. } = &mut self.operations[*place] {
+                *by = by.saturating_add(more);
+            }
+        }
+        true
+    }
+
+    fn merge_all(&mut self, group: Option<Group>, operations: Vec<Operation>) {
+        let places = operations.into_iter().map(|operation| self.merge(operation)).collect();
+        if let Some(group) = group {
+            self.groups.insert(group, places);
+        }
+    }
+
+    /// Answers where it is from now on.
+    fn merge(&mut self, operation: Operation) -> usize {
         match self.place_of(&operation) {
-            Some(place) => self.bytes += unite(&mut self.operations[place], operation),
+            Some(place) => {
+                self.bytes += unite(&mut self.operations[place], operation);
+                place
+            }
             None => self.append(operation),
         }
     }
 
-    fn append(&mut self, operation: Operation) {
+    fn append(&mut self, operation: Operation) -> usize {
         let place = self.operations.len();
         match &operation {
             Operation::Add { key, .. } => drop(self.counters.insert(key.clone(), place)),
@@ -101,6 +132,7 @@ impl Folded {
         }
         self.bytes += bytes_at_most(&operation);
         self.operations.push(operation);
+        place
     }
 }
 

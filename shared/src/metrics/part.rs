@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+mod text;
+
+use self::text::PartText;
 use super::keys;
 use crate::{
     function::BadField,
@@ -22,11 +25,10 @@ pub struct Place {
 }
 
 /// Messages of one partition, folded. Applied whole and once: only where the stored position is `from`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "PartText")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PartText")]
 pub struct Part {
     /// Of which partition.
-    #[serde(flatten)]
     pub place: Place,
     /// The first offset that is in it, or could be; `None`: the partition was never counted, and nothing is below.
     pub from: Option<Offset>,
@@ -34,24 +36,6 @@ pub struct Part {
     pub to: Offset,
     /// What to do.
     pub operations: Vec<Operation>,
-}
-
-/// A part as it is read. It has no field but these: one that is misspelt is told.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PartText {
-    topic_id: TopicId,
-    partition: Partition,
-    from: Option<Offset>,
-    to: Offset,
-    operations: Vec<Operation>,
-}
-
-impl From<PartText> for Part {
-    fn from(text: PartText) -> Self {
-        let PartText { topic_id, partition, from, to, operations } = text;
-        Part { place: Place { topic_id, partition }, from, to, operations }
-    }
 }
 
 impl Part {

@@ -3,6 +3,8 @@
 //! It holds what can be rebuilt from Kafka and the object storage. Rust decides; the store compares positions, adds,
 //! and takes maxima, all of one [`Store::apply`] or nothing of it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -119,8 +121,8 @@ pub enum Operation {
 /// What a thing adds to one counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contribution {
-    /// The counter's key.
-    pub key: String,
+    /// The counter's key. Many things add to few counters.
+    pub key: Arc<str>,
     /// How much.
     pub by: i64,
     /// When the counter ends, as of [`Operation::Add`].
@@ -132,7 +134,7 @@ pub struct Contribution {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The set's key.
-    pub set: String,
+    pub set: Arc<str>,
     /// Since when it waits; `None`: it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Millis>,

@@ -224,7 +224,7 @@ impl Contents {
 
     /// A set without members is none, as in Redis.
     fn wait(&mut self, thing: &str, Waiting { set, since }: &Waiting) {
-        let mut things = match self.0.remove(set) {
+        let mut things = match self.0.remove(&**set) {
             Some(Entry { held: Held::Waiting(things), .. }) => things,
             _ => BTreeMap::new(),
         };
@@ -233,7 +233,7 @@ impl Contents {
             None => drop(things.remove(thing)),
         }
         if !things.is_empty() {
-            self.0.insert(set.clone(), Entry { held: Held::Waiting(things), expires: None });
+            self.0.insert(set.to_string(), Entry { held: Held::Waiting(things), expires: None });
         }
     }
 

@@ -1,8 +1,14 @@
--- One batch, whole or not at all. It decides nothing: positions are compared, numbers added, registers kept by order.
--- KEYS: the positions' keys, then one for each operation.
--- ARGV: how many positions; of each from ('' where not set) and to; of each operation its letter and arguments.
-local at, n = 1, tonumber(ARGV[1])
-local function take() at = at + 1; return ARGV[at] end
+-- One batch, whole or not at all. It decides nothing: positions and things are compared, numbers added, registers kept by order.
+-- KEYS: the positions' keys, the things' keys, then one for each operation.
+-- ARGV: how many positions; of each from ('' where not set) and to; how many things; of each what it was ('' where it was not
+-- known), what it is, and until when ('' for ever); of each operation its letter and arguments.
+-- Answers nothing when all was done, where the positions stand when one stands elsewhere, 1 when a thing is not what it was.
+local n = tonumber(ARGV[1])
+local things = tonumber(ARGV[2 * n + 2])
+local first_thing = 2 * n + 3
+local first_operation = first_thing + 3 * things
+-- Lua takes no more values than some thousands in one call.
+local AT_ONCE = 1000
 
 local stored, elsewhere = {}, false
 for i = 1, n do
@@ -11,54 +17,73 @@ for i = 1, n do
 end
 if elsewhere then return stored end
 
--- A user who lacks a command is refused before anything is written, not in the middle. Redis before 7 cannot tell.
+for first = 1, things, AT_ONCE do
+  local last = math.min(first + AT_ONCE - 1, things)
+  local held = redis.call('MGET', unpack(KEYS, n + first, n + last))
+  for i = first, last do
+    if (held[i - first + 1] or '') ~= ARGV[first_thing + 3 * (i - 1)] then return 1 end
+  end
+end
+
+-- How many arguments follow an operation's letter; of those with a list, how many there are is the first of them.
+local arguments = { add = 2, max = 3, replace = 3, removeupto = 2 }
+local function length(here)
+  return arguments[ARGV[here]] or 1 + tonumber(ARGV[here + 1])
+end
+
+-- A user who lacks a command is refused before anything is written, not in the middle. Redis before 7 cannot tell. That the
+-- user may write these keys Redis itself has seen to, since all of them are declared.
 local needs = {
+  position = { { 'SET', '1' } },
+  thing = { { 'SET', '1', 'PX', '1' } },
   add = { { 'INCRBY', '1' }, { 'GET' }, { 'SET', '1', 'KEEPTTL' }, { 'PEXPIREAT', '1' } },
   max = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' }, { 'DEL' } },
   replace = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' } },
   remove = { { 'HDEL', 'f' } },
   removeupto = { { 'HDEL', 'f' }, { 'HGET', 'f' } },
-  contribute = { { 'SET', '1' }, { 'GET' }, { 'PEXPIREAT', '1' }, { 'EXISTS' } },
-  wait = { { 'ZADD', '1', 'm' }, { 'ZREM', 'm' } },
+  wait = { { 'ZADD', '1', 'm' }, { 'DEL' } },
+  waitnot = { { 'ZREM', 'm' }, { 'DEL' } },
 }
-local function lacks(key, command)
-  local name, rest = command[1], { unpack(command, 2) }
-  return not redis.acl_check_cmd(name, key, unpack(rest)) and name
+local function lacks(kind, key)
+  for _, command in ipairs(needs[kind]) do
+    if not redis.acl_check_cmd(command[1], key, unpack(command, 2)) then return command[1] .. ' ' .. key end
+  end
+  return false
 end
 if redis.acl_check_cmd then
-  for i = 1, n do
-    local name = lacks(KEYS[i], { 'SET', '1' })
-    if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. KEYS[i]) end
+  local first = {}
+  if n > 0 then first.position = KEYS[1] end
+  if things > 0 then first.thing = KEYS[n + 1] end
+  local here = first_operation
+  for i = n + things + 1, #KEYS do
+    first[ARGV[here]] = first[ARGV[here]] or KEYS[i]
+    here = here + 1 + length(here)
   end
-  local here, seen = 2 * n + 2, {}
-  for i = n + 1, #KEYS do
-    local kind = ARGV[here]
-    -- All commands of a kind once, and each key.
-    for j = 1, seen[kind] and 1 or #needs[kind] do
-      local name = lacks(KEYS[i], needs[kind][j])
-      if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. KEYS[i]) end
-    end
-    seen[kind] = true
-    if kind == 'add' or kind == 'removeupto' then here = here + 3
-    elseif kind == 'contribute' then
-      for _, of in ipairs({ { 2, 'add' }, { 5, 'add' }, { 6, 'wait' } }) do
-        local kind = of[2]
-        for _, one in ipairs(cjson.decode(ARGV[here + of[1]])) do
-          for j = 1, seen['its ' .. kind] and 1 or #needs[kind] do
-            local name = lacks(one[1], needs[kind][j])
-            if name then return redis.error_reply('NOPERM this user may not ' .. name .. ' ' .. one[1]) end
-          end
-          seen['its ' .. kind] = true
-        end
-      end
-      here = here + 7
-    elseif kind == 'max' or kind == 'replace' then here = here + 4
-    else here = here + 2 + tonumber(ARGV[here + 1]) end
-  end
+  local lacking = things > 0 and not redis.acl_check_cmd('TIME') and 'TIME'
+  for kind, key in pairs(first) do lacking = lacking or lacks(kind, key) end
+  if lacking then return redis.error_reply('NOPERM this user may not ' .. lacking) end
 end
 
 -- Before anything else is written: a server that refuses writes refuses here.
-for i = 1, n do take(); redis.call('SET', KEYS[i], take()) end
+for i = 1, n do redis.call('SET', KEYS[i], ARGV[2 * i + 1]) end
+
+-- What would end in the past ends in ten minutes: messages are counted anew, and what comes twice comes soon.
+local now = 0
+if things > 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local KEPT_MS_MIN, KEPT_MS_MAX = 600000, 1e14
+for i = 1, things do
+  local is, expires = ARGV[first_thing + 3 * i - 2], ARGV[first_thing + 3 * i - 1]
+  if expires == '' then
+    redis.call('SET', KEYS[n + i], is)
+  else
+    local left = tonumber(expires) - now
+    if left <= 0 then left = KEPT_MS_MIN end
+    redis.call('SET', KEYS[n + i], is, 'PX', string.format('%.0f', math.min(left, KEPT_MS_MAX)))
+  end
+end
 
 -- A text that is no integer becomes the integer it begins with; beyond 64 bits the counter stays.
 local function add(key, by)
@@ -84,57 +109,37 @@ local function remove_up_to(key, field, order)
   if type(held) == 'string' and order_of(held) <= order then redis.call('HDEL', key, field) end
 end
 
-local function add_until(key, by, expires)
-  add(key, by)
-  if expires ~= '' then redis.call('PEXPIREAT', key, expires) end
-end
-
-local function negative(by) return string.sub(by, 1, 1) == '-' and string.sub(by, 2) or '-' .. by end
-
--- What another program left at the key of a set goes.
-local function wait(set, member, since)
-  local done = since == '' and redis.pcall('ZREM', set, member) or redis.pcall('ZADD', set, since, member)
-  if type(done) == 'table' and done.err then
-    redis.call('DEL', set)
-    if since ~= '' then redis.call('ZADD', set, since, member) end
+-- Calls a command with many arguments. What another program left at the key of a set goes.
+local function on_set(command, key, from, to)
+  for first = from, to, AT_ONCE do
+    local last = math.min(first + AT_ONCE - 1, to)
+    local done = redis.pcall(command, key, unpack(ARGV, first, last))
+    if type(done) == 'table' and done.err then
+      redis.call('DEL', key)
+      redis.call(command, key, unpack(ARGV, first, last))
+    end
   end
 end
 
--- What the thing said last is taken back, but for `keeps`. What is kept is its order and the text of its contributions.
-local function contribute(key, order, text, expires, only_known, keeps, waits)
-  local held = redis.pcall('GET', key)
-  if type(held) ~= 'string' then held = false end
-  if not held and only_known == '1' then return end
-  if held and order_of(held) >= order then return end
-  local former = held and string.match(held, '^[%d.]*|(.*)$')
-  if former then
-    for _, one in ipairs(cjson.decode(former)) do add_until(one[1], negative(one[2]), one[3]) end
-  end
-  for _, one in ipairs(cjson.decode(text)) do add_until(one[1], one[2], one[3]) end
-  for _, one in ipairs(cjson.decode(keeps)) do add_until(one[1], one[2], one[3]) end
-  for _, one in ipairs(cjson.decode(waits)) do wait(one[1], key, one[2]) end
-  redis.call('SET', key, order .. '|' .. text)
-  if expires == '' then return end
-  redis.call('PEXPIREAT', key, expires)
-  -- Its time has passed: messages are counted anew, and what comes twice comes soon.
-  if redis.call('EXISTS', key) == 0 then redis.call('SET', key, order .. '|' .. text, 'PX', 600000) end
-end
-
-for i = n + 1, #KEYS do
-  local operation = take()
+local here = first_operation
+for i = n + things + 1, #KEYS do
+  local key, operation, a = KEYS[i], ARGV[here], here + 1
   if operation == 'add' then
-    add_until(KEYS[i], take(), take())
-  elseif operation == 'contribute' then
-    contribute(KEYS[i], take(), take(), take(), take(), take(), take())
+    add(key, ARGV[a])
+    if ARGV[a + 1] ~= '' then redis.call('PEXPIREAT', key, ARGV[a + 1]) end
   elseif operation == 'max' then
-    max(KEYS[i], take(), take(), take())
+    max(key, ARGV[a], ARGV[a + 1], ARGV[a + 2])
   elseif operation == 'replace' then
-    local field, was, now = take(), take(), take()
-    if redis.pcall('HGET', KEYS[i], field) == was then redis.call('HSET', KEYS[i], field, now) end
+    if redis.pcall('HGET', key, ARGV[a]) == ARGV[a + 1] then redis.call('HSET', key, ARGV[a], ARGV[a + 2]) end
   elseif operation == 'removeupto' then
-    remove_up_to(KEYS[i], take(), take())
+    remove_up_to(key, ARGV[a], ARGV[a + 1])
+  elseif operation == 'wait' then
+    on_set('ZADD', key, a + 1, here + length(here))
+  elseif operation == 'waitnot' then
+    on_set('ZREM', key, a + 1, here + length(here))
   else
-    for _ = 1, tonumber(take()) do redis.pcall('HDEL', KEYS[i], take()) end
+    for field = a + 1, here + length(here) do redis.pcall('HDEL', key, ARGV[field]) end
   end
+  here = here + 1 + length(here)
 end
 return false

@@ -1,11 +1,13 @@
 //! The store in Redis: a single server, a TLS endpoint or what Sentinel names; Redis Cluster is refused.
 //!
-//! Everything of one batch is one `EVALSHA`, everything of one query one round trip.
+//! Everything of one batch is one `EVALSHA`, everything of one query one round trip. Where a batch speaks of things, one `MGET`
+//! before it reads what is held of them ([`things`]).
 
 mod error;
 mod link;
 mod script;
 mod sentinel;
+mod things;
 
 use async_trait::async_trait;
 use redis::{RedisError, RedisResult};
@@ -15,9 +17,14 @@ use crate::{
     ports::store::{Advance, Applied, Operation, Query, Register, Store, StoreError, Value},
 };
 use link::Link;
+use things::Changes;
 
 /// Where `INFO` tells the run, one section a call: Redis before 7 takes no more.
 const RUN_SECTIONS: [&str; 2] = ["server", "replication"];
+
+/// So often things are read again because they changed before the batch was written. Messages of one operation lie in one
+/// partition, so that its position alone keeps others out.
+const READ_AGAIN_MAX: usize = 5;
 
 /// A store in Redis. It connects at the first call and again after a failure.
 pub struct RedisStore {
@@ -44,17 +51,23 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn apply(&self, advances: &[Advance], operations: &[Operation]) -> Result<Applied, StoreError> {
-        let call = script::invocation(advances, operations);
-        let stored: Option<Vec<Option<String>>> = self
-            .link
-            .run("apply", |mut connected| {
-                let call = &call;
-                async move { call.invoke_async(&mut connected.connection).await }
-            })
-            .await?;
-        let Some(stored) = stored else { return Ok(Applied::Done) };
-        let positions = stored.into_iter().zip(advances).map(|(text, advance)| self.position(advance, text));
-        Ok(Applied::Elsewhere(positions.collect::<Result<_, _>>()?))
+        let keys = things::keys(operations);
+        for _ in 0..READ_AGAIN_MAX {
+            let mut held = Vec::new();
+            if !keys.is_empty() {
+                let positions;
+                (positions, held) = self.held(advances, &keys).await?;
+                if positions.iter().zip(advances).any(|(position, advance)| *position != advance.from) {
+                    return Ok(Applied::Elsewhere(positions));
+                }
+            }
+            if let Some(applied) = self.write(advances, operations, &things::resolve(operations, &held)).await? {
+                return Ok(applied);
+            }
+        }
+        // Somebody else counts the same operations at the same time, again and again.
+        let message = "the operations of this batch are changed by others meanwhile: the messages of an operation belong into one partition of the metrics topic";
+        Err(StoreError::Unavailable { operation: "apply", url: self.link.shown_url.clone(), source: message.into() })
     }
 
     async fn read(&self, queries: &[Query]) -> Result<Vec<Value>, StoreError> {
@@ -73,6 +86,44 @@ impl Store for RedisStore {
 }
 
 impl RedisStore {
+    /// Where the positions stand, and what is held of the things.
+    async fn held(&self, advances: &[Advance], things: &[&str]) -> Result<(Vec<Option<i64>>, Vec<Option<Vec<u8>>>), StoreError> {
+        let positions = advances.iter().map(|advance| advance.key.as_str());
+        let keys: Vec<&str> = positions.chain(things.iter().copied()).collect();
+        let mut held: Vec<Option<Vec<u8>>> = self
+            .link
+            .run("apply", |mut connected| {
+                let keys = &keys;
+                async move { redis::cmd("MGET").arg(keys).query_async(&mut connected.connection).await }
+            })
+            .await?;
+        let things = held.split_off(advances.len().min(held.len()));
+        let positions = advances.iter().zip(held).map(|(advance, text)| self.position(advance, text.map(lossy)));
+        Ok((positions.collect::<Result<_, _>>()?, things))
+    }
+
+    /// `None`: nothing was written, since a thing is not what was read.
+    async fn write(
+        &self,
+        advances: &[Advance],
+        operations: &[Operation],
+        changes: &Changes<'_>,
+    ) -> Result<Option<Applied>, StoreError> {
+        let call = script::invocation(advances, operations, changes);
+        let answer = self.link.run("apply", |mut connected| {
+            let call = &call;
+            async move { call.invoke_async(&mut connected.connection).await }
+        });
+        let stored: Vec<Option<String>> = match answer.await? {
+            redis::Value::Nil => return Ok(Some(Applied::Done)),
+            redis::Value::Int(_) => return Ok(None),
+            stored => redis::from_redis_value(stored)
+                .map_err(|e| error::store_error("apply", &self.link.shown_url, e.into()))?,
+        };
+        let positions = stored.into_iter().zip(advances).map(|(text, advance)| self.position(advance, text));
+        Ok(Some(Applied::Elsewhere(positions.collect::<Result<_, _>>()?)))
+    }
+
     fn position(&self, advance: &Advance, text: Option<String>) -> Result<Option<i64>, StoreError> {
         text.map(|text| {
             text.parse().map_err(|_| StoreError::Refused {

@@ -1,33 +1,57 @@
 //! The one script, and how a batch becomes its arguments.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use redis::{Script, ScriptInvocation};
 
-use crate::ports::store::{Advance, Contribution, Operation, Register, Waiting};
+use super::things::Changes;
+use crate::{
+    ports::store::{Advance, Operation, Register},
+    record::Millis,
+};
 
 /// The script `apply.lua`; Redis knows it by its digest.
 static APPLY: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("apply.lua")));
 
-/// A call of the script that applies the batch.
-pub(super) fn invocation(advances: &[Advance], operations: &[Operation]) -> ScriptInvocation<'static> {
+/// A call of the script that applies the batch: `changes` are those of the operations that speak of things.
+pub(super) fn invocation(
+    advances: &[Advance],
+    operations: &[Operation],
+    changes: &Changes<'_>,
+) -> ScriptInvocation<'static> {
     let mut call = APPLY.prepare_invoke();
     call.arg(advances.len());
     for advance in advances {
         let from = advance.from.map(|position| position.to_string());
         call.key(&advance.key).arg(from.unwrap_or_default()).arg(advance.to);
     }
+    call.arg(changes.things.len());
+    for thing in &changes.things {
+        call.key(thing.key).arg(thing.was).arg(&thing.is).arg(time(thing.expires));
+    }
     for operation in operations {
         push(&mut call, operation);
+    }
+    for add in &changes.adds {
+        call.key(&*add.key).arg("add").arg(add.by).arg(time(add.expires));
+    }
+    for (set, things) in &changes.waits {
+        push_waits(&mut call, set, things);
     }
     call
 }
 
+/// A time as an argument.
+pub(super) fn time(at: Option<Millis>) -> String {
+    at.map(|at| at.0.to_string()).unwrap_or_default()
+}
+
 fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
     match operation {
+        // What becomes of these is in the changes.
+        Operation::Contribute { .. } => {}
         Operation::Add { key, by, expires } => {
-            let expires = expires.map(|at| at.0.to_string());
-            call.key(key).arg("add").arg(by).arg(expires.unwrap_or_default());
+            call.key(key).arg("add").arg(by).arg(time(*expires));
         }
         Operation::Max { key, field, order, value } => {
             call.key(key).arg("max").arg(field).arg(order_text(order)).arg(value);
@@ -35,11 +59,6 @@ fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
         Operation::Replace { key, field, was_order, was_value, order, value } => {
             let text = |order: &[u64], value: &str| format!("{}|{value}", order_text(order));
             call.key(key).arg("replace").arg(field).arg(text(was_order, was_value)).arg(text(order, value));
-        }
-        Operation::Contribute { key, order, adds, keeps, waits, expires, only_known } => {
-            let expires = expires.map(|at| at.0.to_string()).unwrap_or_default();
-            call.key(key).arg("contribute").arg(order_text(order)).arg(contributions(adds)).arg(expires);
-            call.arg(u8::from(*only_known)).arg(contributions(keeps)).arg(waiting(waits));
         }
         Operation::Remove { key, fields } => {
             call.key(key).arg("remove").arg(fields.len()).arg(fields);
@@ -50,24 +69,24 @@ fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
     }
 }
 
-/// What a thing adds, as the script keeps it: `[key, by, expires]` of each, numbers as texts, so that none is rounded.
-fn contributions(adds: &[Contribution]) -> String {
-    let text = |add: &Contribution| {
-        let expires = add.expires.map(|at| at.0.to_string()).unwrap_or_default();
-        [add.key.clone(), add.by.to_string(), expires]
-    };
-    serde_json::to_string(&adds.iter().map(text).collect::<Vec<_>>()).unwrap_or_default()
-}
-
-/// `[set, since]` of each; no time where the thing does not wait.
-fn waiting(waits: &[Waiting]) -> String {
-    let text = |it: &Waiting| [it.set.clone(), it.since.map(|at| at.0.to_string()).unwrap_or_default()];
-    serde_json::to_string(&waits.iter().map(text).collect::<Vec<_>>()).unwrap_or_default()
+/// Who waits in a set from now on, and who does not.
+fn push_waits(call: &mut ScriptInvocation<'static>, set: &str, things: &BTreeMap<&str, Option<Millis>>) {
+    let waiting: Vec<_> = things.iter().filter_map(|(thing, since)| Some((since.as_ref()?.0, thing))).collect();
+    if !waiting.is_empty() {
+        call.key(set).arg("wait").arg(2 * waiting.len());
+        for (since, thing) in waiting {
+            call.arg(since).arg(*thing);
+        }
+    }
+    let others: Vec<&str> = things.iter().filter(|(_, since)| since.is_none()).map(|(thing, _)| *thing).collect();
+    if !others.is_empty() {
+        call.key(set).arg("waitnot").arg(others.len()).arg(others);
+    }
 }
 
 /// An order as it stands in a hash field: its numbers padded to 20 digits, joined with `.`, so that orders of one
 /// length compare as texts the way they do as numbers, and Lua's doubles never round one.
-fn order_text(order: &[u64]) -> String {
+pub(super) fn order_text(order: &[u64]) -> String {
     let numbers: Vec<String> = order.iter().map(|number| format!("{number:020}")).collect();
     numbers.join(".")
 }
@@ -79,7 +98,7 @@ pub(super) fn register(field: String, text: &str) -> Register {
     Register { field, order, value: value.to_owned() }
 }
 
-fn parse_order(text: &str) -> Option<Vec<u64>> {
+pub(super) fn parse_order(text: &str) -> Option<Vec<u64>> {
     text.split('.').map(|number| number.parse().ok()).collect()
 }
 

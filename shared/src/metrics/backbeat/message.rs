@@ -8,8 +8,11 @@
 //! Anything may lie on the topic. What is wrong is told by reason and harms nothing else. Wrong types are refused (the
 //! original counts the text `"3"` as 1 in one place and as 3 in another).
 
-use serde_json::{Map, Value};
+mod fields;
 
+use serde_json::Value;
+
+use self::fields::{Fields, Parsed};
 use super::keys::Object;
 use crate::{metrics::standing::EXTENSION, record::Millis};
 
@@ -62,7 +65,7 @@ pub struct OperationRef {
 }
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// Replication was asked for.
     Queued,
@@ -154,22 +157,22 @@ pub fn decode(value: Option<&[u8]>) -> Decoded {
 }
 
 fn parse(value: Option<&[u8]>) -> Result<Decoded, Malformed> {
+    let text = value.ok_or(Malformed::Tombstone)?;
     // serde_json stops at 128 levels, so no depth of brackets exhausts the stack.
-    let value: Value = serde_json::from_slice(value.ok_or(Malformed::Tombstone)?).map_err(|_| Malformed::NotJson)?;
-    let object = match &value {
-        Value::Object(object) => object,
-        Value::Null => return Err(Malformed::Null),
-        _ => return Err(Malformed::NotAnObject),
+    let message = match serde_json::from_slice(text).map_err(|_| Malformed::NotJson)? {
+        Parsed::Object(message) => message,
+        Parsed::Null => return Err(Malformed::Null),
+        Parsed::Other => return Err(Malformed::NotAnObject),
     };
-    match text(object, "extension")?.ok_or(Malformed::Missing("extension"))? {
-        CRR => change(object).map(|change| change.map_or(Decoded::Skipped, Decoded::Change)),
-        EXTENSION => Ok(Decoded::Ours(value)),
+    match message.text("extension")?.ok_or(Malformed::Missing("extension"))? {
+        CRR => change(&message).map(|change| change.map_or(Decoded::Skipped, Decoded::Change)),
+        EXTENSION => serde_json::from_slice(text).map(Decoded::Ours).map_err(|_| Malformed::NotJson),
         _ => Ok(Decoded::Skipped),
     }
 }
 
-fn change(message: &Map<String, Value>) -> Result<Option<Change>, Malformed> {
-    let kind = match text(message, "type")?.ok_or(Malformed::Missing("type"))? {
+fn change(message: &Fields<'_>) -> Result<Option<Change>, Malformed> {
+    let kind = match message.text("type")?.ok_or(Malformed::Missing("type"))? {
         "queued" => EventKind::Queued,
         "completed" => EventKind::Completed,
         "failed" => EventKind::Failed,
@@ -189,70 +192,47 @@ fn change(message: &Map<String, Value>) -> Result<Option<Change>, Malformed> {
 }
 
 /// The operation, if the message names one.
-fn operation(message: &Map<String, Value>) -> Result<Option<OperationRef>, Malformed> {
-    let Some(id) = name(message, "operationId")? else { return Ok(None) };
-    let small = |field, least: u32, absent: u32| match number(message, field)? {
+fn operation(message: &Fields<'_>) -> Result<Option<OperationRef>, Malformed> {
+    let Some(id) = message.name("operationId")? else { return Ok(None) };
+    let small = |field, least: u32, absent: u32| match message.number(field)? {
         None => Ok(absent),
         Some(number) if number.fract() == 0.0 && (f64::from(least)..=f64::from(u32::MAX)).contains(&number) => {
             Ok(number as u32)
         }
         Some(_) => Err(Malformed::OutOfRange(field)),
     };
-    let queued_at = number(message, "queuedAt")?.map(|milliseconds| Millis(milliseconds as i64));
+    let queued_at = message.number("queuedAt")?.map(|milliseconds| Millis(milliseconds as i64));
     let (attempt, part) = (small("attempt", 1, 1)?, small("part", 1, 0)?);
-    let reason = name(message, "reason")?.map(str::to_owned);
+    let reason = message.name("reason")?.map(str::to_owned);
     Ok(Some(OperationRef { id: id.to_owned(), attempt, queued_at, part, reason }))
 }
 
 /// A site that ends in `:preferred_read` counts for the part before the first colon.
-fn location(message: &Map<String, Value>) -> Result<&str, Malformed> {
-    let site = name(message, "site")?.ok_or(Malformed::MissingSite)?;
+fn location<'a>(message: &'a Fields<'_>) -> Result<&'a str, Malformed> {
+    let site = message.name("site")?.ok_or(Malformed::MissingSite)?;
     let location = if site.ends_with(":preferred_read") { site.split(':').next().unwrap_or_default() } else { site };
     if location.is_empty() { Err(Malformed::MissingSite) } else { Ok(location) }
 }
 
 /// The object's version, if the message names all of it.
-fn object(message: &Map<String, Value>, location: &str) -> Result<Option<Object>, Malformed> {
-    let parts = (name(message, "bucketName")?, name(message, "objectKey")?, name(message, "versionId")?);
+fn object(message: &Fields<'_>, location: &str) -> Result<Option<Object>, Malformed> {
+    let parts = (message.name("bucketName")?, message.name("objectKey")?, message.name("versionId")?);
     let (Some(bucket), Some(key), Some(version_id)) = parts else { return Ok(None) };
     let own = str::to_owned;
     let object = Object { location: own(location), bucket: own(bucket), key: own(key), version_id: own(version_id) };
     object.ambiguous_part().map_or(Ok(Some(object)), |part| Err(Malformed::Ambiguous(part)))
 }
 
-/// A text that is not empty; `null` is as if it were not there.
-fn name<'a>(message: &'a Map<String, Value>, field: &'static str) -> Result<Option<&'a str>, Malformed> {
-    match text(message, field)? {
-        Some(text) if text.len() > NAME_BYTES_MAX => Err(Malformed::OutOfRange(field)),
-        text => Ok(text.filter(|text| !text.is_empty())),
-    }
-}
-
-fn text<'a>(message: &'a Map<String, Value>, field: &'static str) -> Result<Option<&'a str>, Malformed> {
-    match message.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Malformed::WrongType(field)),
-    }
-}
-
 /// A whole number from 0 to 2^53; `5.0` is one.
-fn count(message: &Map<String, Value>, field: &'static str) -> Result<i64, Malformed> {
-    let number = number(message, field)?.ok_or(Malformed::Missing(field))?;
+fn count(message: &Fields<'_>, field: &'static str) -> Result<i64, Malformed> {
+    let number = message.number(field)?.ok_or(Malformed::Missing(field))?;
     let whole = number.fract() == 0.0 && (0.0..=COUNT_MAX as f64).contains(&number);
     if whole { Ok(number as i64) } else { Err(Malformed::OutOfRange(field)) }
 }
 
 /// A time far off is no error: it is judged against the record's.
-fn timestamp(message: &Map<String, Value>) -> Result<Option<Millis>, Malformed> {
-    Ok(number(message, "timestamp")?.map(|milliseconds| Millis(milliseconds as i64)))
-}
-
-fn number(message: &Map<String, Value>, field: &'static str) -> Result<Option<f64>, Malformed> {
-    match message.get(field) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or(Malformed::WrongType(field)),
-    }
+fn timestamp(message: &Fields<'_>) -> Result<Option<Millis>, Malformed> {
+    Ok(message.number("timestamp")?.map(|milliseconds| Millis(milliseconds as i64)))
 }
 
 #[cfg(test)]

@@ -68,30 +68,44 @@ pub fn missing(location: &str) -> String {
     key(location, "missing")
 }
 
+/// The counters that only grow: of operations, and of their bytes.
+#[must_use]
+pub fn kept(
+    location: &str,
+    kind: EventKind,
+    size: Option<&'static str>,
+    reason: Option<&str>,
+) -> Option<[String; 2]> {
+    let size = size.unwrap_or(SIZES[SIZE_BOUNDS.len() + 1]);
+    match kind {
+        EventKind::Queued => None,
+        EventKind::Failed => {
+            Some([key(location, &format!("failed:{}", known(reason))), key(location, "failed-bytes")])
+        }
+        EventKind::Completed => {
+            Some([key(location, &format!("done:{size}")), key(location, &format!("done-bytes:{size}"))])
+        }
+    }
+}
+
 /// What is added for good.
 #[must_use]
 pub fn keeps(said: &Said<'_>) -> Vec<Contribution> {
-    let add = |counter: &str, by| Contribution { key: key(said.location, counter), by, expires: None };
-    match said.kind {
-        EventKind::Queued => vec![],
-        EventKind::Failed => {
-            vec![add(&format!("failed:{}", known(said.reason)), said.ops), add("failed-bytes", said.bytes)]
-        }
-        EventKind::Completed => {
-            let size = SIZES[size(said.ops, said.bytes)];
-            let mut adds = vec![add(&format!("done:{size}"), said.ops), add(&format!("done-bytes:{size}"), said.bytes)];
-            if let Some(latency_ms) = said.latency_ms {
-                let bucket = bucket(latency_ms);
-                adds.extend([add(&format!("latency:{bucket}"), 1), add("latency-ms", latency_ms)]);
-                adds.extend(said.interval.map(|(interval, ends)| Contribution {
-                    key: recent(said.location, bucket, interval),
-                    by: 1,
-                    expires: Some(ends),
-                }));
-            }
-            adds
-        }
+    let add = |key: String, by| Contribution { key: key.into(), by, expires: None };
+    let kept = kept(said.location, said.kind, Some(size(said.ops, said.bytes)), said.reason);
+    let Some([ops, bytes]) = kept else { return vec![] };
+    let mut adds = vec![add(ops, said.ops), add(bytes, said.bytes)];
+    if let Some(latency_ms) = said.latency_ms.filter(|_| said.kind == EventKind::Completed) {
+        let bucket = bucket(latency_ms);
+        adds.push(add(key(said.location, &format!("latency:{bucket}")), 1));
+        adds.push(add(key(said.location, "latency-ms"), latency_ms));
+        adds.extend(said.interval.map(|(interval, ends)| Contribution {
+            key: recent(said.location, bucket, interval).into(),
+            by: 1,
+            expires: Some(ends),
+        }));
     }
+    adds
 }
 
 /// Which sets an operation is in from now on.
@@ -104,8 +118,8 @@ pub fn waits(said: &Said<'_>, queued_at: Millis) -> Vec<Waiting> {
     };
     let since = |waits: bool| waits.then_some(queued_at);
     vec![
-        Waiting { set: pending(said.location), since: since(said.kind == EventKind::Queued) },
-        Waiting { set: missing(said.location), since: since(is_missing) },
+        Waiting { set: pending(said.location).into(), since: since(said.kind == EventKind::Queued) },
+        Waiting { set: missing(said.location).into(), since: since(is_missing) },
     ]
 }
 
@@ -119,11 +133,13 @@ fn bucket(latency_ms: i64) -> usize {
     LATENCY_BOUNDS_MS.iter().position(|bound| latency_ms <= *bound).unwrap_or(LATENCY_BOUNDS_MS.len())
 }
 
-fn size(ops: i64, bytes: i64) -> usize {
-    match ops {
+/// The class of an object by its size ([`SIZES`]).
+#[must_use]
+pub fn size(ops: i64, bytes: i64) -> &'static str {
+    SIZES[match ops {
         1 => SIZE_BOUNDS.iter().position(|bound| bytes <= *bound).unwrap_or(SIZE_BOUNDS.len()),
         _ => SIZE_BOUNDS.len() + 1,
-    }
+    }]
 }
 
 fn known(reason: Option<&str>) -> &'static str {
@@ -150,7 +166,7 @@ mod tests {
     fn a_bound_belongs_to_the_bucket_below_it() {
         assert_eq!([0, 100, 101, 86_400_000, 86_400_001].map(bucket), [0, 0, 1, 13, 14]);
         assert_eq!(
-            [(1, 0), (1, 1_024), (1, 1_025), (1, 1 << 30), (1, (1 << 30) + 1), (2, 1)].map(|(n, b)| SIZES[size(n, b)]),
+            [(1, 0), (1, 1_024), (1, 1_025), (1, 1 << 30), (1, (1 << 30) + 1), (2, 1)].map(|(n, b)| size(n, b)),
             ["1KiB", "1KiB", "64KiB", "1GiB", "larger", "unknown"]
         );
     }

@@ -200,7 +200,7 @@ mod tests {
                 value,
                 headers: vec![],
             };
-            self.store.apply(&[], &effects::of_record(&record, self.question.windows)).await.unwrap();
+            self.store.apply(&[], &effects::of_record(&record, self.question.windows).operations()).await.unwrap();
         }
 
         async fn figures(&self) -> Figures {
