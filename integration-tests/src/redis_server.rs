@@ -1,6 +1,9 @@
 //! A real Redis server.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
 use redis::aio::MultiplexedConnection;
 use testcontainers::{
@@ -124,7 +127,9 @@ impl Database {
     /// A connection to it.
     pub async fn connect(&self) -> MultiplexedConnection {
         let client = redis::Client::open(self.url.as_str()).expect("a redis URL");
-        let connection = client.get_multiplexed_async_connection().await;
+        // A server with a million keys takes its time for some commands.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
         connection.unwrap_or_else(|error| panic!("cannot connect to {}: {error}", self.url))
     }
 

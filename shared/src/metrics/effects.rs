@@ -110,9 +110,9 @@ impl Group {
 pub fn of_record(record: &Record, windows: Windows) -> Effects {
     match message::decode(record.value.as_deref()) {
         Decoded::Change(change) => of_change(change, record.timestamp, windows),
-        Decoded::Ours(value) => Effects::Operations(
-            registers::of_message(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]),
-        ),
+        Decoded::Ours(value) => {
+            Effects::Operations(registers::of_message(&value).unwrap_or_else(|reason| vec![rejected(reason.kind())]))
+        }
         Decoded::Skipped => Effects::Operations(Vec::new()),
         Decoded::Malformed(malformed) => Effects::Operations(vec![rejected(malformed.reason())]),
     }

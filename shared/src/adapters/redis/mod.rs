@@ -87,7 +87,11 @@ impl Store for RedisStore {
 
 impl RedisStore {
     /// Where the positions stand, and what is held of the things.
-    async fn held(&self, advances: &[Advance], things: &[&str]) -> Result<(Vec<Option<i64>>, Vec<Option<Vec<u8>>>), StoreError> {
+    async fn held(
+        &self,
+        advances: &[Advance],
+        things: &[&str],
+    ) -> Result<(Vec<Option<i64>>, Vec<Option<Vec<u8>>>), StoreError> {
         let positions = advances.iter().map(|advance| advance.key.as_str());
         let keys: Vec<&str> = positions.chain(things.iter().copied()).collect();
         let mut held: Vec<Option<Vec<u8>>> = self

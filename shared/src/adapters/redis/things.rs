@@ -182,9 +182,9 @@ fn parse(held: &[u8]) -> (Vec<u64>, Former<'_>) {
     let parsed = std::str::from_utf8(held).ok().and_then(|text| {
         let (order, adds) = text.split_once('|')?;
         let adds: Vec<[Text<'_>; 3]> = serde_json::from_str(adds).ok()?;
-        let adds = adds.into_iter().map(|[key, by, expires]| {
-            Some((key.0, by.0.parse().ok()?, expires.0.parse().ok().map(Millis)))
-        });
+        let adds = adds
+            .into_iter()
+            .map(|[key, by, expires]| Some((key.0, by.0.parse().ok()?, expires.0.parse().ok().map(Millis))));
         Some((parse_order(order)?, adds.collect::<Option<Former<'_>>>()?))
     });
     parsed.unwrap_or_default()

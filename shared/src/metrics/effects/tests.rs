@@ -125,7 +125,10 @@ fn a_message_that_is_none_is_counted_by_its_reason() {
     assert_eq!(added(&unknown), [("hw1:rejected:12:unknown_type,", 1, None)]);
     let tombstone = Record { value: None, ..record("", AT) };
     let reason = Malformed::Tombstone.reason();
-    assert_eq!(added(&of_record(&tombstone, Windows::default()).operations())[0].0, crate::metrics::keys::rejected(reason));
+    assert_eq!(
+        added(&of_record(&tombstone, Windows::default()).operations())[0].0,
+        crate::metrics::keys::rejected(reason)
+    );
 }
 
 #[test]

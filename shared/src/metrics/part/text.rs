@@ -109,9 +109,8 @@ impl Keys {
 
 fn unpack(thing: ThingText, keys: &[Arc<str>]) -> Result<Operation, NoSuchKey> {
     let ThingText(key, order, adds, keeps, waits, expires, only_known) = thing;
-    let named = |index: usize| {
-        keys.get(index).cloned().ok_or_else(|| NoSuchKey { key: key.clone(), index, keys: keys.len() })
-    };
+    let named =
+        |index: usize| keys.get(index).cloned().ok_or_else(|| NoSuchKey { key: key.clone(), index, keys: keys.len() });
     let contributions = |adds: Vec<Adds>| {
         let one = |Adds(index, by, expires)| Ok(Contribution { key: named(index)?, by, expires });
         adds.into_iter().map(one).collect::<Result<Vec<_>, NoSuchKey>>()

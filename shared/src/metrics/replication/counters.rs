@@ -70,18 +70,11 @@ pub fn missing(location: &str) -> String {
 
 /// The counters that only grow: of operations, and of their bytes.
 #[must_use]
-pub fn kept(
-    location: &str,
-    kind: EventKind,
-    size: Option<&'static str>,
-    reason: Option<&str>,
-) -> Option<[String; 2]> {
+pub fn kept(location: &str, kind: EventKind, size: Option<&'static str>, reason: Option<&str>) -> Option<[String; 2]> {
     let size = size.unwrap_or(SIZES[SIZE_BOUNDS.len() + 1]);
     match kind {
         EventKind::Queued => None,
-        EventKind::Failed => {
-            Some([key(location, &format!("failed:{}", known(reason))), key(location, "failed-bytes")])
-        }
+        EventKind::Failed => Some([key(location, &format!("failed:{}", known(reason))), key(location, "failed-bytes")]),
         EventKind::Completed => {
             Some([key(location, &format!("done:{size}")), key(location, &format!("done-bytes:{size}"))])
         }

@@ -116,13 +116,13 @@ fn a_thing_is_kept_as_it_always_was_and_what_another_program_left_there_gives_wa
         only_known: false,
     };
     let first = [operation(1, 5)];
-    for foreign in [None, Some(&b""[..]), Some(b"hello"), Some(b"1.2|[1]"), Some(b"\xff|[]"), Some(b"|[[\"a\",\"x\",\"\"]]")]
+    for foreign in
+        [None, Some(&b""[..]), Some(b"hello"), Some(b"1.2|[1]"), Some(b"\xff|[]"), Some(b"|[[\"a\",\"x\",\"\"]]")]
     {
         let held = [foreign.map(<[u8]>::to_vec)];
         let changes = resolve(&first, &held);
         let is = r#"00000000000000000001.00000000000000000002|[["a","5","7"],["a","1",""]]"#;
-        let expected =
-            Thing { key: "x", was: foreign.unwrap_or_default(), is: is.into(), expires: Some(Millis(99)) };
+        let expected = Thing { key: "x", was: foreign.unwrap_or_default(), is: is.into(), expires: Some(Millis(99)) };
         assert_eq!(changes.things, [expected]);
         assert_eq!(changes.adds, [Add { key: "a".into(), by: 6, expires: Some(Millis(7)) }]);
     }

@@ -6,7 +6,6 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::Value;
 
 use super::{Malformed, NAME_BYTES_MAX};
 
@@ -114,8 +113,8 @@ impl<'de> Visitor<'de> for OfMessage {
         while let Some(Text(name)) = map.next_key()? {
             match FIELDS.into_iter().find(|known| *known == name) {
                 Some(known) => fields.set(known, map.next_value()?),
-                // As a tree: what is no valid JSON is not read over.
-                None => drop(map.next_value::<Value>()?),
+                // Looked at all the same: what is no valid JSON makes the message none.
+                None => drop(map.next_value::<Field<'_>>()?),
             }
         }
         Ok(Parsed::Object(fields))
@@ -192,12 +191,12 @@ impl<'de> Visitor<'de> for OfField {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field<'de>, A::Error> {
-        while map.next_entry::<Text<'_>, Value>()?.is_some() {}
+        while map.next_entry::<Text<'_>, Field<'_>>()?.is_some() {}
         Ok(Field::Other)
     }
 }
 
 fn read_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<Value>()?.is_some() {}
+    while seq.next_element::<Field<'_>>()?.is_some() {}
     Ok(())
 }

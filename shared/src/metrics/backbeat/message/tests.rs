@@ -179,3 +179,19 @@ fn an_operation_is_told_by_fields_that_the_original_does_not_have() {
         assert_eq!(refused, Decoded::Malformed(Malformed::OutOfRange(field)));
     }
 }
+
+#[test]
+fn what_is_no_json_makes_the_message_none_wherever_it_stands() {
+    let crr = r#""extension":"crr","type":"queued","site":"a","ops":1,"bytes":1"#;
+    for odd in [r#""x":[1,{"y":1e999}]"#, r#""x":"\ud800""#, r#""x":{"y":[tru]}"#, r#""x":01"#] {
+        assert_eq!(decoded(&format!("{{{crr},{odd}}}")), Decoded::Malformed(Malformed::NotJson), "{odd}");
+    }
+    let not_utf8 = [format!("{{{crr},\"x\":\"").as_bytes(), b"\xff\"}"].concat();
+    assert_eq!(decode(Some(&not_utf8)), Decoded::Malformed(Malformed::NotJson));
+    let deep = format!("{{{crr},\"x\":{}}}", "[".repeat(1_000) + &"]".repeat(1_000));
+    assert_eq!(decoded(&deep), Decoded::Malformed(Malformed::NotJson));
+    for fine in [r#""x":[1,{"y":"\u0041"}]"#, r#""site":"b","\u0073ite":"a""#, r#""ops":[],"ops":1"#] {
+        let Decoded::Change(change) = decoded(&format!("{{{crr},{fine}}}")) else { panic!("{fine}") };
+        assert_eq!(change.counts, site("a", 1, 1), "of a field that comes twice the last one counts: {fine}");
+    }
+}
