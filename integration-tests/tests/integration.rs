@@ -20,6 +20,7 @@ mod event_gateway;
 mod exposition;
 mod faults_while_serving;
 mod filters;
+mod fuzzing;
 mod harness;
 mod http_limits;
 mod kafka_faults;

@@ -65,7 +65,7 @@ impl GroupSnapshot {
             }
         }
         // A clock that was set back puts no snapshot before an earlier one.
-        let taken_at = before.map_or(taken_at, |before| taken_at.max(Millis(before.taken_at.0 + 1)));
+        let taken_at = before.map_or(taken_at, |before| taken_at.max(Millis(before.taken_at.0.saturating_add(1))));
         let (group, offsets) = (group.to_owned(), offsets.into_values().collect());
         GroupSnapshot { format_version: FORMAT_VERSION, group, taken_at, offsets }
     }

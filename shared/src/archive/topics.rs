@@ -59,7 +59,7 @@ pub async fn store_topic(
         return Ok(false);
     }
     // A clock that was set back puts no snapshot before an earlier one.
-    let after = before.map_or(snapshot.taken_at, |before| Millis(before.taken_at.0 + 1));
+    let after = before.map_or(snapshot.taken_at, |before| Millis(before.taken_at.0.saturating_add(1)));
     snapshot.taken_at = snapshot.taken_at.max(after);
     snapshots.store(snapshot.taken_at, &snapshot).await
 }
