@@ -96,6 +96,7 @@ async fn figures_move_ctrl_c_writes_everything_and_a_second_start_keeps_it() {
 
     assert_eq!(rows_that_duckdb_reads(&json(folder, &["sql", "orders"])), kept[0].1);
     a_reader_stops_at_a_hole(folder);
+    what_is_not_there_is_an_error_that_names_it(folder);
 
     let mut second = start(folder);
     figures_move(&second).await;
@@ -133,6 +134,27 @@ fn a_reader_stops_at_a_hole(folder: &Path) {
         assert_eq!(output.status.code(), Some(1), "{command:?}");
     }
     fs::write(&file, body).expect("the segment is put back");
+}
+
+fn what_is_not_there_is_an_error_that_names_it(folder: &Path) {
+    let folder = folder.to_str().expect("UTF-8");
+    let commands: [(&[&str], &str); 4] = [
+        (&["segments", "nothere"], "nothere"),
+        (&["cat", "nothere"], "nothere"),
+        (&["sql", "nothere"], "nothere"),
+        (&["cat", "orders", "--partition", "9"], "partition 9"),
+    ];
+    for (command, named) in commands {
+        let output =
+            highwater(command.iter().copied().chain(["--data-dir", folder])).output().expect("highwater starts");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && told.contains(named), "{command:?}: {output:?}");
+    }
+    let cat = highwater(["cat", "orders", "--partition", "0", "--to", "3", "--json", "--data-dir", folder]).output();
+    let cat = cat.expect("highwater starts");
+    let lines = String::from_utf8_lossy(&cat.stdout).into_owned();
+    assert!(cat.status.success() && !lines.is_empty(), "{cat:?}");
+    lines.lines().for_each(|line| drop(serde_json::from_str::<Value>(line).expect("JSON lines")));
 }
 
 #[tokio::test]

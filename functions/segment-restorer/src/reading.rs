@@ -167,7 +167,7 @@ impl Reader {
             }));
             match task.await {
                 Ok(fetched) => (segment, fetched),
-                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+                Err(failed) => blocking::go_on_after(failed),
             }
         }
     }

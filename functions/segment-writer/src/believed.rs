@@ -12,9 +12,5 @@ pub(crate) fn is_believed(backup: &Backup, chain: &ChainIdentity, accepted: &Acc
     let Some(key) = &backup.seal_key else { return true };
     let keys = std::iter::once(&**key).chain(&backup.former_seal_keys).cloned().collect();
     let rule = SealRule { keys, since: None };
-    let is_sealed = accepted.worth(chain, &rule) == Worth::Valid;
-    if !is_sealed {
-        tracing::warn!(partition = %chain.topic_partition(), "a loss was accepted without the key of the backup: it is passed over");
-    }
-    is_sealed
+    accepted.worth(chain, &rule) == Worth::Valid
 }

@@ -9,6 +9,7 @@ use shared::{
 
 use crate::{
     Backup, Context, WriteError,
+    believed::is_believed,
     opened::{OpenChain, OpenOutcome, Purpose},
     replicate, stale, tail,
 };
@@ -42,6 +43,9 @@ pub(crate) async fn open_to(
     };
     let told = committed.as_ref().and_then(|committed| committed.in_topic(&chain.topic_id));
     let mut end = archive::chain_end(objects, &chain, context.hint(&chain).as_ref()).await?;
+    if !end.accepted.losses.is_empty() && !is_believed(backup, &chain, &end.accepted) {
+        tracing::warn!(%partition, "a loss was accepted without the key of the backup: it is passed over");
+    }
     if end.frontier.sealed && backup.seal_key.is_none() {
         return Err(WriteError::KeyMissing { partition: partition.clone(), backup: backup.name.clone() });
     }
