@@ -11,7 +11,7 @@ use shared::{
     ports::{objects::Objects, records::Kafka as KafkaPort},
     record::{Offset, Partition, Record, TopicPartition},
     rollover::Rollover,
-    segment::{Compression, SegmentMetadata},
+    segment::SegmentMetadata,
 };
 
 use crate::{kafka::Kafka, s3_server::S3Server};
@@ -49,15 +49,7 @@ impl TestBackup {
     pub fn function(&self) -> Arc<Context> {
         let topics = TopicSelection { include: vec![self.topic.parse().expect("a topic name")], exclude: vec![] };
         let rollover = Rollover { bytes_max: self.bytes_max, age_max: Duration::from_secs(60) };
-        let backup = Backup {
-            name: BACKUP.into(),
-            topics,
-            rollover,
-            compression: Compression::default(),
-            filters: vec![],
-            seal_key: None,
-            former_seal_keys: vec![],
-        };
+        let backup = Backup::new(BACKUP, topics, rollover);
         let clock = Arc::new(SystemClock);
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], METRICS_TOPIC, "test", Limits::default())
@@ -114,7 +106,7 @@ pub struct Stored {
 
 /// Drains once.
 pub async fn drain(function: &Arc<Context>) -> DrainReport {
-    let drain = Drain { backup: BACKUP.into(), topics: None, shard: None, deadline: None, one_shot: true };
+    let drain = Drain { one_shot: true, ..Drain::of(BACKUP) };
     match segment_writer::handle(Input::Drain(drain), function).await.expect("a drain") {
         Output::Drain(report) => report,
         Output::Event(_) => panic!("a drain answers as a drain"),

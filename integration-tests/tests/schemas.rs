@@ -4,7 +4,7 @@
 use std::{process::Output, sync::Arc};
 
 use integration_tests::{
-    conformance::registry::{run, schema},
+    conformance::registry::run,
     highwater::highwater,
     s3_server::{ACCESS_KEY, REGION, S3Server, SECRET_KEY},
 };
@@ -12,7 +12,7 @@ use local_runner::dev::registry::DevRegistry;
 use shared::{
     adapters::{memory::registry::MemoryRegistry, registry::HttpRegistry},
     config::RegistrySettings,
-    ports::registry::{Registry as _, Setting},
+    ports::registry::{Registry as _, Schema, Setting},
 };
 
 async fn registry() -> DevRegistry {
@@ -43,7 +43,7 @@ async fn the_http_adapter_does_what_every_registry_does_against_the_embedded_one
 async fn schemas_are_backed_up_checked_and_restored_with_their_ids_or_with_a_map() {
     let (source, target) = (registry().await, registry().await);
     for text in ["\"string\"", "\"bytes\""] {
-        source.registry.register("orders-value", &schema(text, &[]), None).await.expect("an answer");
+        source.registry.register("orders-value", &Schema::avro(text, &[]), None).await.expect("an answer");
     }
     source.registry.delete("orders-value", 1).await.expect("an answer");
     source.registry.set(Setting::Compatibility, Some("orders-value"), Some("FULL"), false).await.expect("an answer");
@@ -76,7 +76,7 @@ async fn schemas_are_backed_up_checked_and_restored_with_their_ids_or_with_a_map
     assert_eq!(level.as_deref(), Some("FULL"));
 
     let other = registry().await;
-    other.registry.register("theirs", &schema("\"double\"", &[]), None).await.expect("an answer");
+    other.registry.register("theirs", &Schema::avro("\"double\"", &[]), None).await.expect("an answer");
     let there = config(&other);
     let (output, text) = schemas(&there, &["restore"]).await;
     assert_eq!(output.status.code(), Some(1), "{text}");

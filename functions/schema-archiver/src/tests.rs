@@ -7,7 +7,7 @@ use shared::{
     archive::control,
     ports::{
         objects::{GetRange, ListRequest, Objects as _, PutCondition},
-        registry::{IMPORT, Reference, Registry, Schema, Setting},
+        registry::{IMPORT, Registry, Schema, Setting},
     },
     record::Millis,
     schemas::{IdMap, Snapshot, snapshot::ids_key},
@@ -24,17 +24,9 @@ struct World {
 }
 
 fn schema(text: &str, references: &[(&str, u32)]) -> Schema {
-    let reference = |(subject, version): &(&str, u32)| Reference {
-        name: format!("com.{subject}"),
-        subject: (*subject).to_owned(),
-        version: *version,
-    };
-    Schema {
-        schema_type: "AVRO".to_owned(),
-        schema: text.to_owned(),
-        references: references.iter().map(reference).collect(),
-        other: Default::default(),
-    }
+    let names: Vec<_> = references.iter().map(|(subject, _)| format!("com.{subject}")).collect();
+    let named = names.iter().zip(references).map(|(name, (subject, version))| (name.as_str(), *subject, *version));
+    Schema::avro(text, &named.collect::<Vec<_>>())
 }
 
 impl World {

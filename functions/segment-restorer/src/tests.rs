@@ -1,9 +1,6 @@
 //! Restores over the ports in memory, from backups that the shipping writer made.
 #![allow(clippy::disallowed_methods, reason = "a test measures time")]
 
-mod ids;
-mod pushing;
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -20,7 +17,6 @@ use shared::{
     record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
     restore::{Plan, RestoreId, preflight::Kind},
     rollover::Rollover,
-    segment::Compression,
 };
 
 use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
@@ -29,136 +25,12 @@ mod continuing;
 mod damage;
 mod drills;
 mod groups;
+mod ids;
+mod pushing;
+mod setup;
+mod world;
 
-const NOW: Millis = Millis(1_800_000_000_000);
-const PARTITIONS: i32 = 3;
-
-/// A source cluster, its backup, and a cluster to restore into.
-struct World {
-    clock: Arc<ManualClock>,
-    source: MemoryKafka,
-    target: MemoryKafka,
-    objects: Arc<MemoryObjects>,
-}
-
-/// What a record is, wherever it lies.
-type Content = (Millis, Option<Bytes>, Option<Bytes>, Vec<Header>);
-
-impl World {
-    /// A backup of topic orders with `count` records in each partition, in segments of some records.
-    async fn with(count: i64) -> World {
-        let clock = Arc::new(ManualClock::at(NOW));
-        let source = MemoryKafka::new(clock.clone(), 1);
-        source.create("orders", PARTITIONS, &[]);
-        source.create("metrics", 1, &[]);
-        let target = MemoryKafka::new(clock.clone(), 2);
-        // Ids are numbered: those of the two clusters must not be the same.
-        for _ in 0..2 {
-            target.create("gone", 1, &[]);
-            target.delete("gone");
-        }
-        let objects = Arc::new(MemoryObjects::new(clock.clone()));
-        let world = World { clock, source, target, objects };
-        world.append(0..count);
-        world.back_up().await;
-        world
-    }
-
-    /// Every oddity: null and empty keys and values, header names that are no text, no timestamp, offsets without a record.
-    fn append(&self, numbers: std::ops::Range<i64>) {
-        for (partition, number) in (0..PARTITIONS).flat_map(|partition| numbers.clone().map(move |n| (partition, n))) {
-            let at = TopicPartition::new("orders", partition);
-            let text = |text: &str| Bytes::from(format!("{text} {partition}-{number}"));
-            let header = |name: &'static [u8], value| Header { name: Bytes::from_static(name), value };
-            let record = Record {
-                offset: Offset(0),
-                timestamp: if number % 7 == 0 { Millis(-1) } else { Millis(NOW.0 - 1_000 + number) },
-                timestamp_type: TimestampType::CreateTime,
-                key: [None, Some(Bytes::new()), Some(text("key"))][number as usize % 3].clone(),
-                value: [Some(text("value")), None, Some(Bytes::new()), Some(text("more"))][number as usize % 4].clone(),
-                headers: vec![header(b"\xff", None), header(b"a", Some(Bytes::new())), header(b"a", Some("1".into()))],
-            };
-            self.source.append(&at, record);
-            if number % 5 == 0 {
-                self.source.skip(&at, 2);
-            }
-        }
-    }
-
-    async fn back_up(&self) {
-        let backup = Backup {
-            name: "main".into(),
-            topics: TopicSelection { include: vec!["orders".parse().unwrap()], exclude: vec![] },
-            rollover: Rollover { bytes_max: 100, age_max: Duration::from_secs(60) },
-            compression: Compression::default(),
-            filters: vec![],
-            seal_key: None,
-            former_seal_keys: vec![],
-        };
-        let (kafka, objects) = (Arc::new(self.source.clone()), self.objects.clone());
-        let limits = segment_writer::Limits::default();
-        let context =
-            segment_writer::Context::new(kafka, objects, self.clock.clone(), vec![backup], "metrics", "test", limits);
-        let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: true };
-        segment_writer::handle(Input::Drain(drain), &context).await.unwrap();
-    }
-
-    fn context(&self) -> Context {
-        let limits = Limits { transaction_bytes_max: 150, attempts_max: 2, ..Limits::default() };
-        self.context_with(limits)
-    }
-
-    fn context_with(&self, limits: Limits) -> Context {
-        static RUN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let run = RUN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let target = Arc::new(self.target.clone());
-        Context::limited(self.objects.clone(), target, self.clock.clone(), &format!("run-{run}"), limits)
-    }
-
-    async fn restore(&self, plan: &str) -> RestoreReport {
-        handle(asked(plan), &self.context()).await.unwrap()
-    }
-
-    /// One byte of the second segment of partition 1 is another one. Its key.
-    async fn damage_a_segment(&self) -> String {
-        let listed = self.objects.list(ListRequest::prefix("main/orders/1/1/")).await.unwrap();
-        let victim = &listed.objects[1];
-        let body = self.objects.get(&victim.key, shared::ports::objects::GetRange::Whole).await.unwrap().unwrap().body;
-        let mut damaged = body.to_vec();
-        damaged[8] ^= 1;
-        let condition = shared::ports::objects::PutCondition::IfMatch(victim.etag.clone());
-        self.objects.put(&victim.key, damaged.into(), condition).await.unwrap();
-        victim.key.clone()
-    }
-
-    async fn contents(&self, kafka: &MemoryKafka, topic: &str) -> BTreeMap<i32, Vec<Content>> {
-        let partitions: Vec<_> = (0..PARTITIONS).map(|partition| TopicPartition::new(topic, partition)).collect();
-        let starts: Vec<_> = partitions.iter().map(|partition| (partition.clone(), Offset(0))).collect();
-        let mut fetch = kafka.fetch(&starts).await.unwrap();
-        let mut found: BTreeMap<i32, Vec<Content>> = BTreeMap::new();
-        loop {
-            let came = fetch.next(Duration::ZERO).await.unwrap();
-            if came.is_empty() {
-                return found;
-            }
-            for fetched in came {
-                let Fetched::Records { partition, records, .. } = fetched else { continue };
-                let content = records.into_iter().map(|it| (it.timestamp, it.key, it.value, it.headers));
-                found.entry(partition.partition.0).or_default().extend(content);
-            }
-        }
-    }
-
-    /// The target holds what the source does, record by record and in its order.
-    async fn assert_same(&self, topic: &str) {
-        let (expected, found) = (self.contents(&self.source, "orders").await, self.contents(&self.target, topic).await);
-        assert_eq!(found, expected);
-    }
-}
-
-fn asked(plan: &str) -> Restore {
-    Restore { plan: Plan::parse(plan).unwrap(), ..Restore::default() }
-}
+use self::world::*;
 
 const ORDERS: &str = "[[topics]]\nsource = \"orders\"";
 
@@ -431,58 +303,4 @@ async fn not_more_is_written_in_a_second_than_is_allowed() {
     assert_eq!(world.restore(&format!("records_per_s = 10\n{ORDERS}")).await.outcome, Outcome::Done);
     assert!(began.elapsed() >= Duration::from_secs(5), "60 records took {:?}", began.elapsed());
     world.assert_same("orders").await;
-}
-
-/// What cluster-archiver keeps of the source topic.
-async fn keep_setup(world: &World, partitions: i32, settings: &[(&str, &str)]) {
-    let id = world.source.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0).id;
-    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let snapshot = TopicSnapshot::new("orders".into(), id, NOW, partitions, settings);
-    archive::store_topic(&*world.objects, "main", snapshot).await.unwrap();
-}
-
-async fn own_settings(world: &World) -> TopicSettings {
-    world.target.overrides(&["orders".into()]).await.unwrap().swap_remove(0).unwrap()
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_target_that_is_created_is_set_up_as_the_source_was() {
-    let world = World::with(5).await;
-    let of_brokers = ("leader.replication.throttled.replicas", "0:1");
-    keep_setup(&world, 7, &[("cleanup.policy", "compact"), ("segment.bytes", "1048576"), of_brokers]).await;
-    let report = world.restore(&format!("settings = {{ \"segment.bytes\" = \"2097152\" }}\n{ORDERS}")).await;
-    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-    let target = world.target.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0);
-    assert_eq!(target.partitions, 7, "those without a record too");
-    let settings = own_settings(&world).await;
-    assert_eq!(settings["cleanup.policy"], "compact");
-    assert_eq!(settings["segment.bytes"], "2097152", "what the plan says holds");
-    assert_eq!(settings.len(), 2, "nothing names brokers of the source: {settings:?}");
-    world.assert_same("orders").await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn settings_that_the_target_refuses_are_named_and_the_plan_decides() {
-    let world = World::with(5).await;
-    keep_setup(&world, 3, &[("message.format.version", "2.8"), ("segment.bytes", "1048576")]).await;
-    world.target.refuse_setting("message.format.version");
-    let report = world.restore(ORDERS).await;
-    assert_eq!(kinds(&report), [Kind::Settings], "{report:?}");
-    assert!(report.findings[0].message.contains("message.format.version=2.8"), "{report:?}");
-    assert_eq!(world.target.topics(Some(&["orders".into()])).await.unwrap(), []);
-
-    let report = world.restore(&format!("refused_settings = \"leave_out\"\n{ORDERS}")).await;
-    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-    assert!(report.findings.iter().any(|it| it.kind == Kind::Settings && !it.is_refusal()), "{report:?}");
-    assert_eq!(own_settings(&world).await.into_keys().collect::<Vec<_>>(), ["segment.bytes"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_target_without_the_partitions_that_never_had_a_record_is_a_note() {
-    let world = World::with(5).await;
-    keep_setup(&world, 7, &[]).await;
-    world.target.create("orders", PARTITIONS, &[]);
-    let report = world.restore(ORDERS).await;
-    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
-    assert!(report.findings.iter().any(|it| it.kind == Kind::TargetPartitions), "{report:?}");
 }

@@ -97,6 +97,20 @@ pub struct Backup {
 }
 
 impl Backup {
+    /// A backup of these topics, whole and without a key.
+    #[must_use]
+    pub fn new(name: &str, topics: TopicSelection, rollover: Rollover) -> Self {
+        Backup {
+            name: name.to_owned(),
+            topics,
+            rollover,
+            compression: Compression::default(),
+            filters: vec![],
+            seal_key: None,
+            former_seal_keys: vec![],
+        }
+    }
+
     /// The consumer group that tells others how far it is.
     #[must_use]
     pub fn group(&self) -> String {

@@ -69,6 +69,12 @@ impl Shard {
 }
 
 impl Drain {
+    /// A drain of all topics of this backup, however long it takes.
+    #[must_use]
+    pub fn of(backup: &str) -> Self {
+        Drain { backup: backup.to_owned(), topics: None, shard: None, deadline: None, one_shot: false }
+    }
+
     /// Refuses what would drain nothing and look like success.
     fn check(&self, context: &Context, backup: &Backup) -> Result<(), BadField> {
         if let Some(names) = &self.topics {

@@ -2,22 +2,6 @@
 
 use shared::ports::registry::{IMPORT, Place, Reference, Registry, RegistryError, Schema, Setting};
 
-/// A schema with this text.
-#[must_use]
-pub fn schema(text: &str, references: &[(&str, &str, u32)]) -> Schema {
-    let reference = |(name, subject, version): &(&str, &str, u32)| Reference {
-        name: (*name).to_owned(),
-        subject: (*subject).to_owned(),
-        version: *version,
-    };
-    Schema {
-        schema_type: "AVRO".to_owned(),
-        schema: text.to_owned(),
-        references: references.iter().map(reference).collect(),
-        other: Default::default(),
-    }
-}
-
 fn refused(error: &RegistryError) -> u32 {
     match error {
         RegistryError::Refused { code, .. } => *code,
@@ -37,7 +21,7 @@ pub async fn run(registry: &dyn Registry) {
 pub async fn versions_and_ids(registry: &dyn Registry) {
     assert_eq!(registry.subjects(true).await.expect("an answer"), Vec::<String>::new());
     assert_eq!(registry.versions("a/b ü", true).await.expect("an answer"), Vec::<u32>::new());
-    let (first, second) = (schema("\"string\"", &[]), schema("\"bytes\"", &[]));
+    let (first, second) = (Schema::avro("\"string\"", &[]), Schema::avro("\"bytes\"", &[]));
     let one = registry.register("a/b ü", &first, None).await.expect("an answer");
     let two = registry.register("a/b ü", &second, None).await.expect("an answer");
     assert!(one < two);
@@ -55,8 +39,8 @@ pub async fn versions_and_ids(registry: &dyn Registry) {
 pub async fn soft_deletion(registry: &dyn Registry) {
     let record = r#"{"type":"record","name":"com.R","fields":[{"name":"f","type":"com.E"}]}"#;
     let named = r#"{"type":"enum","name":"com.E","symbols":["A"]}"#;
-    registry.register("named", &schema(named, &[]), None).await.expect("an answer");
-    registry.register("refers", &schema(record, &[("com.E", "named", 1)]), None).await.expect("an answer");
+    registry.register("named", &Schema::avro(named, &[]), None).await.expect("an answer");
+    registry.register("refers", &Schema::avro(record, &[("com.E", "named", 1)]), None).await.expect("an answer");
     let found = registry.version("refers", 1).await.expect("an answer").expect("a version");
     assert_eq!(found.schema.references, [Reference { name: "com.E".into(), subject: "named".into(), version: 1 }]);
     assert_eq!(refused(&registry.delete("named", 1).await.expect_err("it is refused")), 42_206);
@@ -86,7 +70,7 @@ pub async fn settings(registry: &dyn Registry) {
 
 /// In import mode a schema gets its id and version; a subject that is not empty is set to it only when forced.
 pub async fn import(registry: &dyn Registry) {
-    let (int, long) = (schema("\"int\"", &[]), schema("\"long\"", &[]));
+    let (int, long) = (Schema::avro("\"int\"", &[]), Schema::avro("\"long\"", &[]));
     let place = |id, version| Some(Place { id, version });
     assert!(
         refused(&registry.register("imported", &int, place(90, 4)).await.expect_err("it is refused")) > 0,

@@ -24,7 +24,7 @@ use shared::{
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
-    processes,
+    life,
     world::{PARTITIONS, TOPICS, World},
 };
 
@@ -174,11 +174,11 @@ async fn person(world: Arc<World>, accident: Accident, seed: u64) {
             return bring_back(&world, accident).await;
         }
         let lucky = Arc::new(Faults::new(seed, Odds::NONE, None));
-        let faults = if attempt < UNLUCKY_MAX { processes::luck(&mut rng, seed + u64::from(attempt)) } else { lucky };
+        let faults = if attempt < UNLUCKY_MAX { life::luck(&mut rng, seed + u64::from(attempt)) } else { lucky };
         let (inner, folder) = (world.objects.clone(), accident.folder.clone());
         let objects = Arc::new(Proposing { inner, world: world.clone(), folder });
-        let context = processes::context_with(&world, objects, &faults, processes::clock(&world, &mut rng), 300);
-        processes::live(&faults, async { drop(accept(&context, &accident.partition).await) }).await;
+        let context = life::context_with(&world, objects, &faults, life::clock(&world, &mut rng), 300);
+        life::live(&faults, async { drop(accept(&context, &accident.partition).await) }).await;
         is_noted |= !world.accidents.is_closed(&accident.folder);
         if is_noted && !is_proposed(&world, &accident.folder).await {
             return;
@@ -219,9 +219,9 @@ pub async fn settle(world: &Arc<World>) -> Result<(), String> {
         return Ok(());
     }
     let mut persons = std::mem::take(&mut *world.accidents.persons());
-    processes::all_end(&mut persons).await;
+    life::all_end(&mut persons).await;
     let faults = Arc::new(Faults::new(world.seed, Odds::NONE, None));
-    let context = processes::context_with(world, world.objects.clone(), &faults, world.clock.clone(), 300);
+    let context = life::context_with(world, world.objects.clone(), &faults, world.clock.clone(), 300);
     for topic in TOPICS {
         decide_about_what_is_gone(world, topic).await.map_err(|error| format!("nobody can decide: {error}"))?;
         for partition in (0..PARTITIONS).map(|partition| TopicPartition::new(topic, partition)) {

@@ -23,8 +23,8 @@ use shared::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    life::{self, selection},
     meter,
-    processes::{self, selection},
     world::{METRICS_TOPIC, World},
 };
 
@@ -36,7 +36,7 @@ const FULL_LOOK: Duration = Duration::from_secs(60);
 pub async fn process(world: Arc<World>, seed: u64) {
     let world = &world;
     let mut rng = StdRng::seed_from_u64(seed);
-    let faults = processes::luck(&mut rng, seed);
+    let faults = life::luck(&mut rng, seed);
     let life = async {
         for _ in 0..rng.random_range(1..4) {
             match rng.random_range(0..8) {
@@ -51,7 +51,7 @@ pub async fn process(world: Arc<World>, seed: u64) {
             }
         }
     };
-    processes::live(&faults, life).await;
+    life::live(&faults, life).await;
 }
 
 /// A Kafka event: a new one, or one that was delivered before.

@@ -25,9 +25,8 @@ use shared::{
 
 use super::{
     accidents::Accidents,
-    judge,
+    judge, life,
     model::Model,
-    processes,
     unprotected::{FloorLastObjects, PinlessObjects},
     world::{World, keeps},
 };
@@ -38,15 +37,15 @@ pub const RETENTION: Retention = Retention { delete_after: Duration::from_secs(4
 /// One process that expires.
 pub async fn process(world: Arc<World>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let faults = processes::luck(&mut rng, seed);
-    let context = context(&world, &faults, processes::clock(&world, &mut rng));
+    let faults = life::luck(&mut rng, seed);
+    let context = context(&world, &faults, life::clock(&world, &mut rng));
     let life = async {
         for _ in 0..rng.random_range(1..4) {
             drop(segment_expirer::handle(Expire::default(), &context).await);
             tokio::time::sleep(Duration::from_millis(rng.random_range(0..15_000))).await;
         }
     };
-    processes::live(&faults, life).await;
+    life::live(&faults, life).await;
 }
 
 fn context(world: &Arc<World>, faults: &Arc<Faults>, clock: Arc<dyn Clock>) -> Context {

@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use segment_writer::WriteError;
 
 use super::{
-    processes,
     world::{TOPICS, World},
+    writers,
 };
 
 /// Some histories have logs that go back.
@@ -23,7 +23,7 @@ pub async fn settle(world: &Arc<World>, rng: &mut StdRng) -> Result<(), String> 
         return Ok(());
     }
     let mut diverged = BTreeSet::new();
-    for partition in processes::drain_all(world).await?.partitions {
+    for partition in writers::drain_all(world).await?.partitions {
         match partition.error {
             None => {}
             Some(WriteError::LogDiverged { .. }) => {

@@ -20,7 +20,6 @@ use shared::{
 
 use super::{
     changes::Counted,
-    processes,
     world::{METRICS_PARTITIONS, METRICS_TOPIC, World},
 };
 
@@ -114,7 +113,6 @@ async fn remember(world: &World, rng: &mut StdRng) {
 /// Kafka's retention takes the beginning of the metrics topic, as far as every moment of the store has counted it, when
 /// nothing is under way: a first part that was read before, and comes after a wipe, rightly counts from further back.
 pub async fn trim(world: &Arc<World>, rng: &mut StdRng) {
-    processes::quiet(world).await;
     let now = positions(world).await;
     let mut meter = world.meter();
     for partition in partitions() {

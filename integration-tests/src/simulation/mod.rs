@@ -17,6 +17,7 @@ mod counting;
 mod expiry;
 mod histories;
 mod judge;
+mod life;
 mod meter;
 mod model;
 mod processes;
@@ -26,6 +27,7 @@ pub mod restoring;
 mod unprotected;
 mod verifier;
 mod world;
+mod writers;
 
 use std::sync::Arc;
 
@@ -92,7 +94,10 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
             40..43 => world.recreate(&mut rng),
             43..48 => world.trim(&mut rng),
             48..53 => world.compact(&mut rng),
-            53..55 => meter::trim(&world, &mut rng).await,
+            53..55 => {
+                processes::quiet(&world).await;
+                meter::trim(&world, &mut rng).await;
+            }
             55..59 => meter::misfortune(&world, &mut rng).await,
             59..61 => quiet_moment(&world).await?,
             61..64 => world.pause_or_resume(&mut rng).await,
@@ -107,7 +112,7 @@ async fn history(seed: u64, guards: Guards) -> Result<Expired, String> {
     world.resume_all().await;
     accidents::settle(&world).await?;
     histories::settle(&world, &mut rng).await?;
-    processes::last_drain(&world).await?;
+    writers::last_drain(&world).await?;
     judge::storage(&world).await?;
     expiry::last_runs(&world).await?;
     judge::storage(&world).await?;

@@ -16,7 +16,7 @@ use shared::{
 
 use super::{
     expiry::RETENTION,
-    processes,
+    life,
     world::{TOPICS, World},
 };
 
@@ -28,14 +28,14 @@ const PAUSE_MS_MAX: u64 = 9_000;
 /// One process that reads a topic.
 pub async fn process(world: Arc<World>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let faults = processes::luck(&mut rng, seed);
+    let faults = life::luck(&mut rng, seed);
     let reader = Reader {
         objects: FaultyObjects::new(world.objects.clone(), faults.clone()),
         topic: TOPICS[rng.random_range(0..TOPICS.len())],
         id: format!("reader-{seed}"),
         world: world.clone(),
     };
-    processes::live(&faults, reader.run(&mut rng)).await;
+    life::live(&faults, reader.run(&mut rng)).await;
 }
 
 struct Reader {

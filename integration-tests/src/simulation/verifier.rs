@@ -14,7 +14,7 @@ use shared::{
 };
 
 use super::{
-    processes,
+    life,
     readers::{LEASE, pin_holds},
     world::World,
 };
@@ -22,10 +22,10 @@ use super::{
 /// One process that verifies under a pin.
 pub async fn process(world: &Arc<World>, seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let faults = processes::luck(&mut rng, seed);
+    let faults = life::luck(&mut rng, seed);
     let objects = FaultyObjects::new(world.objects.clone(), faults.clone());
     let depth = if rng.random_bool(0.5) { Depth::Footers } else { Depth::Records };
-    processes::live(&faults, verify(world, &objects, depth, &format!("verifier-{seed}"))).await;
+    life::live(&faults, verify(world, &objects, depth, &format!("verifier-{seed}"))).await;
 }
 
 async fn verify(world: &World, objects: &dyn Objects, depth: Depth, id: &str) {

@@ -66,6 +66,24 @@ pub struct Schema {
     pub other: Map<String, Value>,
 }
 
+impl Schema {
+    /// An Avro schema with this text, which refers to others: by name, subject and version.
+    #[must_use]
+    pub fn avro(text: &str, references: &[(&str, &str, u32)]) -> Self {
+        let reference = |(name, subject, version): &(&str, &str, u32)| Reference {
+            name: (*name).to_owned(),
+            subject: (*subject).to_owned(),
+            version: *version,
+        };
+        Schema {
+            schema_type: avro(),
+            schema: text.to_owned(),
+            references: references.iter().map(reference).collect(),
+            other: Map::default(),
+        }
+    }
+}
+
 /// A name in a schema, and the version that it means.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reference {

@@ -83,13 +83,13 @@ impl TestBackup {
 
     fn context(&self, clock: Arc<dyn Clock>, topics: &[&str], key: Option<&str>) -> Arc<Context> {
         let backup = Backup {
-            name: "main".into(),
-            topics: serde_json::from_value(serde_json::json!({ "include": topics })).unwrap(),
-            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
             compression: Compression::None,
-            filters: vec![],
             seal_key: key.map(|secret| Arc::new(SealKey::new(secret))),
-            former_seal_keys: vec![],
+            ..Backup::new(
+                "main",
+                serde_json::from_value(serde_json::json!({ "include": topics })).unwrap(),
+                Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+            )
         };
         let (kafka, objects) = (self.kafka.clone(), self.objects.clone());
         Context::new(kafka, objects, clock, vec![backup], "backbeat-metrics", "test", Limits::default())
@@ -111,7 +111,7 @@ impl TestBackup {
     }
 
     async fn drain(&self, context: &Arc<Context>) {
-        let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let drain = Drain::of("main");
         let answer = segment_writer::handle(Input::Drain(drain), context).await.unwrap();
         assert!(matches!(&answer, segment_writer::Output::Drain(report) if report.complete()), "{answer:?}");
     }

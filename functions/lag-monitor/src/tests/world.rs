@@ -28,7 +28,6 @@ use shared::{
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
     runs::RunLog,
-    segment::Compression,
 };
 
 use crate::{Backup, BackupReport, Context, Limits, Refresh};
@@ -81,15 +80,11 @@ impl World {
 
     /// Lets segment-writer back up all there is.
     pub async fn drain(&self) {
-        let backup = segment_writer::Backup {
-            name: "main".into(),
-            topics: selection(),
-            rollover: Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
-            compression: Compression::default(),
-            filters: vec![],
-            seal_key: None,
-            former_seal_keys: vec![],
-        };
+        let backup = segment_writer::Backup::new(
+            "main",
+            selection(),
+            Rollover { bytes_max: 1 << 20, age_max: Duration::from_secs(60) },
+        );
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
             self.objects.clone(),
@@ -99,8 +94,7 @@ impl World {
             "writer-1",
             segment_writer::Limits::default(),
         );
-        let drain =
-            segment_writer::Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let drain = segment_writer::Drain::of("main");
         let output = segment_writer::handle(segment_writer::Input::Drain(drain), &context).await.unwrap();
         let segment_writer::Output::Drain(report) = output else { panic!("a drain answers a drain") };
         assert!(report.complete(), "{report:?}");

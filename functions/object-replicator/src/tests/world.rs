@@ -107,16 +107,12 @@ impl World {
             self.kafka.append(&TopicPartition::new("orders", partition), record());
         }
         let backup = segment_writer::Backup {
-            name: "main".to_owned(),
-            topics: shared::config::selection::TopicSelection {
-                include: vec!["orders".parse().unwrap()],
-                exclude: vec![],
-            },
-            rollover: Rollover { bytes_max: 1, age_max: Duration::from_secs(3_600) },
             compression: Compression::None,
-            filters: vec![],
-            seal_key: None,
-            former_seal_keys: vec![],
+            ..segment_writer::Backup::new(
+                "main",
+                shared::config::selection::TopicSelection { include: vec!["orders".parse().unwrap()], exclude: vec![] },
+                Rollover { bytes_max: 1, age_max: Duration::from_secs(3_600) },
+            )
         };
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),

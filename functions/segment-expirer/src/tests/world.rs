@@ -19,7 +19,6 @@ use shared::{
     record::{Millis, Offset, Record, TimestampType, TopicPartition},
     rollover::Rollover,
     runs::RunLog,
-    segment::Compression,
 };
 
 use crate::{Backup, BackupReport, Context, Expire, Limits, handle};
@@ -82,8 +81,7 @@ impl World {
     }
 
     async fn drain_with(&self, bytes_max: u64) -> Result<(), String> {
-        let drain =
-            segment_writer::Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false };
+        let drain = segment_writer::Drain::of("main");
         let output =
             segment_writer::handle(segment_writer::Input::Drain(drain), &self.writer(bytes_max)).await.unwrap();
         let segment_writer::Output::Drain(report) = output else { panic!("a drain answers a drain") };
@@ -101,13 +99,12 @@ impl World {
 
     fn writer(&self, bytes_max: u64) -> Arc<segment_writer::Context> {
         let backup = segment_writer::Backup {
-            name: "main".into(),
-            topics: TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
-            rollover: Rollover { bytes_max, age_max: Duration::from_secs(60) },
-            compression: Compression::default(),
-            filters: vec![],
             seal_key: self.keys.first().cloned().map(Arc::new),
-            former_seal_keys: vec![],
+            ..segment_writer::Backup::new(
+                "main",
+                TopicSelection { include: vec!["*".parse().unwrap()], exclude: vec![] },
+                Rollover { bytes_max, age_max: Duration::from_secs(60) },
+            )
         };
         segment_writer::Context::new(
             Arc::new(self.kafka.clone()),

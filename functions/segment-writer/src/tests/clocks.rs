@@ -10,7 +10,7 @@ async fn a_drain_that_runs_out_of_time_says_what_it_stored() {
     world.kafka.create("orders", 1, &[]);
     world.append(1_000);
     let deadline = Some(Millis(world.clock.now().0 + 60_000));
-    let drain = Drain { backup: "main".into(), topics: None, shard: None, deadline, one_shot: false };
+    let drain = Drain { deadline, ..Drain::of("main") };
     let mut backup = Backup::clone(&world.context(&["main"]).backups[0]);
     backup.rollover.bytes_max = 50;
     let time = world.clock.clone();

@@ -136,59 +136,66 @@ async fn where_the_last_record_is_gone_the_leader_epoch_tells() {
     assert_eq!(refused(&world, &context).await, divergence(150, 200, 250));
 }
 
+async fn state(world: &World) -> Option<State> {
+    world.states("orders").await.last().map(|it| it.0)
+}
+
+/// A follower at work.
+struct Follower {
+    stop: CancellationToken,
+    following: tokio::task::JoinHandle<()>,
+}
+
+impl Follower {
+    /// Starts one, and waits until it is at the end of the log.
+    async fn at_the_end(world: &World, context: &Arc<Context>) -> Follower {
+        let stop = CancellationToken::new();
+        let following = tokio::spawn({
+            let (stop, context) = (stop.clone(), context.clone());
+            async move { follow(&context, &stop).await }
+        });
+        world.until("at the end of the log", async || state(world).await == Some(State::STREAMING)).await;
+        Follower { stop, following }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.following.await.unwrap();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_follower_stops_too_and_says_from_where_on_it_differs() {
     let (world, context) = backed_up(&[]).await;
-    let stop = CancellationToken::new();
-    let following = tokio::spawn({
-        let (stop, context) = (stop.clone(), context.clone());
-        async move { follow(&context, &stop).await }
-    });
-    let state = async || world.states("orders").await.last().map(|it| it.0);
-    world.until("at the end of the log", async || state().await == Some(State::STREAMING)).await;
+    let follower = Follower::at_the_end(&world, &context).await;
     world.kafka.go_back(&orders(), Offset(100));
     append(&world, "another", 150);
-    world.until("that it differs", async || state().await == Some(State::LOG_DIVERGED)).await;
-    stop.cancel();
-    following.await.unwrap();
+    world.until("that it differs", async || state(&world).await == Some(State::LOG_DIVERGED)).await;
+    follower.end().await;
     assert_eq!(world.stored().await, (0..200).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_is_restored_as_a_whole_gives_the_same_epochs_and_is_noticed_all_the_same() {
     let (world, context) = backed_up(&[]).await;
-    let stop = CancellationToken::new();
-    let following = tokio::spawn({
-        let (stop, context) = (stop.clone(), context.clone());
-        async move { follow(&context, &stop).await }
-    });
-    let state = async || world.states("orders").await.last().map(|it| it.0);
-    world.until("at the end of the log", async || state().await == Some(State::STREAMING)).await;
+    let follower = Follower::at_the_end(&world, &context).await;
     // Nothing else happens before the log is longer than it was.
     world.kafka.restore(&orders(), Offset(100));
     append(&world, "another", 150);
-    world.until("that it differs", async || state().await == Some(State::LOG_DIVERGED)).await;
-    stop.cancel();
-    following.await.unwrap();
+    world.until("that it differs", async || state(&world).await == Some(State::LOG_DIVERGED)).await;
+    follower.end().await;
     assert_eq!(world.stored().await, (0..200).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_loses_only_what_was_not_stored_is_read_again() {
     let (world, context) = backed_up(&[]).await;
-    let stop = CancellationToken::new();
-    let following = tokio::spawn({
-        let (stop, context) = (stop.clone(), context.clone());
-        async move { follow(&context, &stop).await }
-    });
-    let state = async || world.states("orders").await.last().map(|it| it.0);
-    world.until("at the end of the log", async || state().await == Some(State::STREAMING)).await;
+    let follower = Follower::at_the_end(&world, &context).await;
     world.kafka.skip(&orders(), 10);
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.kafka.go_back(&orders(), Offset(200));
     append(&world, "another", 20);
     world.until("all is stored", async || world.committed("orders").await == Some(Offset(220))).await;
-    stop.cancel();
-    following.await.unwrap();
+    follower.end().await;
     assert_eq!(world.stored().await, (0..220).collect::<Vec<_>>());
 }

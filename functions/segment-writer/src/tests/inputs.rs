@@ -19,7 +19,7 @@ async fn refusal(drain: Drain) -> String {
 }
 
 fn drain() -> Drain {
-    Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: false }
+    Drain::of("main")
 }
 
 #[tokio::test(start_paused = true)]

@@ -145,7 +145,7 @@ async fn a_record_larger_than_the_memory_budget_and_than_a_segment_is_a_segment_
 }
 
 fn all() -> Drain {
-    Drain { backup: "main".into(), topics: None, shard: None, deadline: None, one_shot: true }
+    Drain { one_shot: true, ..Drain::of("main") }
 }
 
 async fn drained(drain: Drain, context: &Arc<Context>) -> DrainReport {

@@ -7,6 +7,8 @@ use crate::{
     chain::{Marks, Totals},
     job::State,
     metrics::{
+        drills::{DrillResult, Drills},
+        processes::Processes,
         registers::examples::{digest, registers_after},
         standing::{Ends, Instance, Job, Message, Standing},
         view::view,
