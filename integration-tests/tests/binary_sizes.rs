@@ -48,17 +48,17 @@ fn loaded_bytes(elf: &[u8]) -> u64 {
 
 #[test]
 fn a_function_holds_the_clients_that_it_uses_and_no_others() {
-    Binary::read("segment-writer").check(&[KAFKA, MSK, STORAGE_WRITES, SEGMENT_FILES]);
+    Binary::read("segment-writer").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES, SEGMENT_FILES]);
     Binary::read("segment-expirer").check(&[REDIS, STORAGE_WRITES]);
     Binary::read("backup-verifier").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
     Binary::read("segment-restorer").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
-    Binary::read("cluster-archiver").check(&[KAFKA, MSK, STORAGE_WRITES]);
+    Binary::read("cluster-archiver").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
     Binary::read("schema-archiver").check(&[REDIS, STORAGE_WRITES]);
     Binary::read("lag-monitor").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
-    Binary::read("metrics-consumer").check(&[KAFKA, MSK]);
+    Binary::read("metrics-consumer").check(&[KAFKA, MSK, REDIS]);
     Binary::read("metrics-aggregator").check(&[REDIS]);
     Binary::read("metrics-query").check(&[REDIS]);
-    Binary::read("object-replicator").check(&[KAFKA, MSK, STORAGE_WRITES]);
+    Binary::read("object-replicator").check(&[KAFKA, MSK, REDIS, STORAGE_WRITES]);
     Binary::read("backup-control").check(&[STORAGE_WRITES]);
     Binary::read("metrics-gateway").check(&[KAFKA, MSK]);
     Binary::read("segment-browser").check(&[STORAGE_WRITES]);
