@@ -13,8 +13,6 @@ use integration_tests::replay::number;
 
 use self::targets::{CONTROL_OBJECTS, HTTP_REQUESTS, KAFKA_EVENTS, METRICS_MESSAGES, SEGMENTS, Target};
 
-/// So many inputs of each of the five targets for one seed of other tests.
-const INPUTS_PER_SEED: u64 = 20;
 const SEEDS: u64 = 100;
 
 fn fuzz(target: &Target) {
@@ -23,7 +21,7 @@ fn fuzz(target: &Target) {
         Some(number) => number..number + 1,
         None => {
             corpus.iter().for_each(|(name, input)| read(target, name, input));
-            0..number("HIGHWATER_TEST_SEEDS").unwrap_or(SEEDS) * INPUTS_PER_SEED
+            0..number("HIGHWATER_TEST_SEEDS").unwrap_or(SEEDS) * target.inputs_per_seed
         }
     };
     for number in numbers {
@@ -71,7 +69,8 @@ fn no_control_object_makes_a_reader_of_backups_panic() {
 
 #[test]
 fn a_target_that_panics_is_found_and_the_input_is_kept() {
-    let planted = Target { name: "planted", folders: &["shared/fixtures/metrics"], read: |_| panic!("planted") };
+    let folders = &["shared/fixtures/metrics"];
+    let planted = Target { name: "planted", folders, inputs_per_seed: 1, read: |_| panic!("planted") };
     assert!(catch_unwind(|| fuzz(&planted)).is_err());
     let (name, input) = planted.corpus().remove(0);
     let kept = std::env::temp_dir().join(format!("planted-{name}"));

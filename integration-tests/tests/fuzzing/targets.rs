@@ -33,17 +33,21 @@ pub struct Target {
     pub name: &'static str,
     /// More folders of real inputs, from the root of the project.
     pub folders: &'static [&'static str],
+    /// So many inputs are read for one seed of other tests: 100 of all targets, the more the faster one is.
+    pub inputs_per_seed: u64,
     /// Reads an input.
     pub read: fn(&[u8]),
 }
 
 pub const KAFKA_EVENTS: Target =
-    Target { name: "kafka-events", folders: &["shared/src/record/fixtures"], read: kafka_event };
-pub const SEGMENTS: Target = Target { name: "segments", folders: &["shared/src/segment/fixtures"], read: segment };
+    Target { name: "kafka-events", folders: &["shared/src/record/fixtures"], inputs_per_seed: 25, read: kafka_event };
+pub const SEGMENTS: Target =
+    Target { name: "segments", folders: &["shared/src/segment/fixtures"], inputs_per_seed: 12, read: segment };
 pub const METRICS_MESSAGES: Target =
-    Target { name: "metrics-messages", folders: &["shared/fixtures/metrics"], read: message };
-pub const HTTP_REQUESTS: Target = Target { name: "http-requests", folders: &[], read: request };
-pub const CONTROL_OBJECTS: Target = Target { name: "control-objects", folders: &[], read: control_object };
+    Target { name: "metrics-messages", folders: &["shared/fixtures/metrics"], inputs_per_seed: 30, read: message };
+pub const HTTP_REQUESTS: Target = Target { name: "http-requests", folders: &[], inputs_per_seed: 30, read: request };
+pub const CONTROL_OBJECTS: Target =
+    Target { name: "control-objects", folders: &[], inputs_per_seed: 3, read: control_object };
 
 const NOW: Millis = Millis(1_800_000_000_000);
 
@@ -112,7 +116,8 @@ fn message(input: &[u8]) {
         headers: vec![],
     };
     let place = Place { topic_id: "metrics".into(), partition: Partition(0) };
-    let _ = fold(&place, None, &[record], Windows::default());
+    let again = Record { offset: Offset(8), ..record.clone() };
+    let _ = fold(&place, None, &[record, again], Windows::default());
     if let Ok(entry) = Entry::decode(Some(input)) {
         let (_, _) = (entry.asks("bucket/prefix", "site1"), entry.order());
     }

@@ -1,5 +1,7 @@
 //! Why bytes are not a segment.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use parquet::errors::ParquetError;
 
 use super::metadata::SEGMENT_VERSION;
@@ -45,4 +47,10 @@ pub enum DecodeError {
         /// What is wrong.
         what: &'static str,
     },
+}
+
+/// Where the Parquet library panics at a footer that no writer of ours makes, the file is damaged like any other.
+pub(super) fn not_panicking<T>(read: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    let panicked = |_| Err(DecodeError::NotASegment("it makes the parquet library panic".to_owned()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
 }

@@ -12,7 +12,7 @@ use parquet::{
 };
 
 pub use super::decode_error::DecodeError;
-use super::{footer::metadata, format::column, metadata::SegmentMetadata};
+use super::{decode_error::not_panicking, footer::metadata, format::column, metadata::SegmentMetadata};
 use crate::record::{Header, Millis, Offset, Record, TimestampType};
 
 /// How many of a segment's last bytes hold its footer, nearly always.
@@ -35,7 +35,7 @@ impl SegmentReader {
         if actual != metadata.body_crc32c {
             return Err(DecodeError::Checksum { expected: metadata.body_crc32c, actual });
         }
-        let reader = SerializedFileReader::new(body)?;
+        let reader = not_panicking(|| Ok(SerializedFileReader::new(body)?))?;
         Ok(SegmentReader { reader, metadata })
     }
 
@@ -67,14 +67,14 @@ impl SegmentReader {
     /// # Errors
     /// When they cannot be decoded.
     pub fn row_group(&self, index: usize) -> Result<Vec<Record>, DecodeError> {
-        let group = self.reader.get_row_group(index)?;
+        let group = not_panicking(|| Ok(self.reader.get_row_group(index)?))?;
         let described = group.metadata();
         if described.total_byte_size() > ROW_GROUP_BYTES_MAX {
             let what = format!("row group {index} claims {} bytes", described.total_byte_size());
             return Err(DecodeError::NotASegment(what));
         }
         let rows = usize::try_from(described.num_rows()).unwrap_or(0);
-        let columns = Columns::read(&*group, rows)?;
+        let columns = not_panicking(|| Ok(Columns::read(&*group, rows)?))?;
         columns.into_records(rows).map_err(|(row, what)| DecodeError::Row { group: index, row, what })
     }
 }

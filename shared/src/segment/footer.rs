@@ -8,7 +8,7 @@ use parquet::{
 use serde::Deserialize;
 
 use super::{
-    decode_error::DecodeError,
+    decode_error::{DecodeError, not_panicking},
     format::{END_BYTES, FOOTER_CHECKSUM_BYTES, SCHEMA},
     metadata::{METADATA_KEY, SEGMENT_VERSION, SegmentMetadata},
 };
@@ -44,17 +44,20 @@ pub fn metadata(tail: &Bytes, size_bytes: u64) -> Result<SegmentMetadata, Decode
 /// # Errors
 /// [`DecodeError::NeedsLast`] when the tail does not hold all of the footer; anything else when it is none of ours.
 pub fn read(tail: &Bytes, size_bytes: u64) -> Result<Footer, DecodeError> {
-    let mut reader = ParquetMetaDataReader::new();
-    match reader.try_parse_sized(tail, size_bytes) {
-        Ok(()) => {}
-        Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size_bytes && bytes > tail.len() => {
-            return Err(DecodeError::NeedsLast((bytes + FOOTER_CHECKSUM_BYTES) as u64));
-        }
-        Err(error) => return Err(error.into()),
-    }
-    let footer = of_parquet(&reader.finish()?)?;
+    let footer = of_parquet(&not_panicking(|| parse(tail, size_bytes))?)?;
     check(tail, size_bytes, &footer.metadata)?;
     Ok(footer)
+}
+
+fn parse(tail: &Bytes, size_bytes: u64) -> Result<ParquetMetaData, DecodeError> {
+    let mut reader = ParquetMetaDataReader::new();
+    match reader.try_parse_sized(tail, size_bytes) {
+        Ok(()) => Ok(reader.finish()?),
+        Err(ParquetError::NeedMoreData(bytes)) if (bytes as u64) <= size_bytes && bytes > tail.len() => {
+            Err(DecodeError::NeedsLast((bytes + FOOTER_CHECKSUM_BYTES) as u64))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn of_parquet(parquet: &ParquetMetaData) -> Result<Footer, DecodeError> {

@@ -27,16 +27,16 @@ impl Default for Windows {
 }
 
 impl Windows {
-    /// The beginning of the interval that holds `at`.
+    /// The beginning of the interval that holds `at`. A message may name any time: there is none before the first.
     #[must_use]
     pub fn interval_of(&self, at: Millis) -> Millis {
-        Millis(at.0 - at.0.rem_euclid(self.interval_ms()))
+        Millis(at.0.saturating_sub(at.0.rem_euclid(self.interval_ms())))
     }
 
     /// The beginnings of the latest `count` intervals, the current one first.
     pub fn latest(&self, now: Millis, count: usize) -> impl Iterator<Item = Millis> + use<> {
         let (current, length) = (self.interval_of(now).0, self.interval_ms());
-        (0..count as i64).map(move |back| Millis(current - back * length))
+        (0..count as i64).map(move |back| Millis(current.saturating_sub(back * length)))
     }
 
     /// How many intervals a window of so many seconds has.
@@ -55,7 +55,7 @@ impl Windows {
     /// The original's time to live (1200 s for a location) after a write at the interval's very beginning.
     #[must_use]
     pub fn expiry(&self, interval: Millis, window_s: u32) -> Millis {
-        Millis(interval.0 + i64::from(window_s) * 1_000 + self.interval_ms())
+        Millis(interval.0.saturating_add(i64::from(window_s) * 1_000 + self.interval_ms()))
     }
 }
 
