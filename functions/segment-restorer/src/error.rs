@@ -8,6 +8,7 @@ use shared::{
     ports::{objects::ObjectsError, records::RecordsError, transactions::TransactionError},
     record::{Offset, TopicId, TopicPartition},
     restore::{mapping::Mismatch, progress::Unreadable},
+    runs::FailureKind,
     segment::decoder::DecodeError,
 };
 
@@ -181,6 +182,24 @@ impl HandlerError for RestoreError {
 }
 
 impl RestoreError {
+    /// What is to blame.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            RestoreError::Archive(error) => error.into(),
+            RestoreError::Objects(_) => FailureKind::Storage,
+            RestoreError::Damaged { .. } | RestoreError::Changed { .. } => FailureKind::Damaged,
+            RestoreError::Records(_)
+            | RestoreError::Transaction(_)
+            | RestoreError::Progress(_)
+            | RestoreError::RecordRefused { .. }
+            | RestoreError::Mismatch { .. }
+            | RestoreError::TargetReplaced { .. }
+            | RestoreError::NoLeaders { .. } => FailureKind::Kafka,
+            _ => FailureKind::Settings,
+        }
+    }
+
     /// Whether the same transaction may succeed when it is begun again.
     #[must_use]
     pub fn retry(&self) -> bool {

@@ -124,6 +124,7 @@ pub async fn answer(input: Input, context: &Context) -> Result<Answer, RestoreEr
     }
     let drilled = drill::drill(&drill, deadline, context).await;
     drill::log(&drilled);
+    drill::count(&drilled, context).await;
     drilled.map(Answer::Drilled)
 }
 

@@ -10,7 +10,7 @@ use crate::{
 /// The hash of the last successes: by function and backup; order the time.
 const SUCCESSES: &str = "hw1:runs";
 /// The functions that run on a schedule, on Lambda at least, and tell of it here.
-pub const FUNCTIONS: [&str; 8] = [
+pub const FUNCTIONS: [&str; 9] = [
     "backup-verifier",
     "cluster-archiver",
     "lag-monitor",
@@ -18,6 +18,7 @@ pub const FUNCTIONS: [&str; 8] = [
     "object-replicator",
     "schema-archiver",
     "segment-expirer",
+    "segment-restorer",
     "segment-writer",
 ];
 

@@ -31,12 +31,13 @@ use shared::{
     metrics::{drills, push::Kind},
     record::{Millis, Partition},
     restore::{Plan, RefusedSettings, TopicRule},
+    runs::{Failed, RunLog},
 };
 
 pub use self::report::{DrillReport, PartitionDrill, TopicDrill};
 use self::sample::{Listed, Window};
 use crate::{
-    Outcome, Restore, RestoreReport,
+    NAME, Outcome, Restore, RestoreReport,
     context::Context,
     error::RestoreError,
     handle,
@@ -87,6 +88,17 @@ pub async fn drill(input: &Drill, deadline: Option<Millis>, context: &Context) -
         tracing::warn!(error = &error as &dyn std::error::Error, "the result of a drill was not kept: metrics lack it");
     }
     Ok(report)
+}
+
+/// Counts a run that nobody watched. What is wrong with the backup is no failure of the run: drills have figures of their own.
+pub(crate) async fn count(drilled: &Result<DrillReport, RestoreError>, context: &Context) {
+    let (backup, failed) = match drilled {
+        Ok(report) => (Some(Arc::from(&*report.backup)), vec![]),
+        // That one tells it.
+        Err(RestoreError::DrillUnderWay { .. }) => return,
+        Err(error) => (None, vec![Failed::run(error.kind(), error)]),
+    };
+    RunLog::new(NAME, context.store.clone()).count(context.clock.now(), backup.as_ref(), &failed).await;
 }
 
 /// Tells in the log what a drill came to that nobody watched.

@@ -6,6 +6,7 @@ use shared::{
     metrics::{
         drills::{self, Drills},
         push::{Event, Kind as PushKind},
+        runs,
     },
     ports::store::{Query, Store as _, Value},
     pushing::Pushing,
@@ -159,4 +160,21 @@ async fn what_cannot_be_drilled_is_an_error() {
     let late = drill(&Drill::default(), Some(NOW), &context).await;
     assert!(matches!(late, Err(RestoreError::DrillOutOfTime { .. })), "{late:?}");
     assert_eq!(left(&world).await, [] as [Arc<str>; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scheduled_drills_are_counted_by_what_failed_and_the_last_success_has_a_time() {
+    let world = World::with(5).await;
+    let store = Arc::new(MemoryStore::new(world.clock.clone()));
+    let context = Context { store: Some(store.clone()), ..world.context() };
+    let drill = |topic: &str| crate::Input {
+        drill: Some(Drill { topics: vec![topic.parse().unwrap()], ..Drill::default() }),
+        ..crate::Input::default()
+    };
+    crate::answer(drill("nothing"), &context).await.unwrap_err();
+    crate::answer(drill("orders"), &context).await.unwrap();
+    let told = runs::read(&store.read(&runs::queries()).await.unwrap());
+    assert_eq!(told.failures, [(crate::NAME, runs::FailureKind::Settings, 1)]);
+    let successes: Vec<_> = told.successes.iter().map(|it| (&*it.function, &*it.backup)).collect();
+    assert_eq!(successes, [(crate::NAME, "main")]);
 }
