@@ -13,6 +13,7 @@ cargo build --manifest-path "$root/Cargo.toml" --workspace --bins
 if [[ $# -gt 0 ]]; then exec "$here/binary.sh" bench "$@"; fi
 "$here/binary.sh" bench backup
 "$here/binary.sh" bench idle
+"$here/binary.sh" bench start
 "$here/binary.sh" bench metrics
 "$here/binary.sh" bench replication
 "$here/binary.sh" bench restore

@@ -50,6 +50,14 @@ impl Process {
         eventually(&format!("{} to print {text:?}", self.name), deadline, line).await
     }
 
+    /// The most memory that it held at any moment (VmHWM).
+    pub fn memory_bytes_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a Linux machine");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the process is there");
+        let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kib << 10
+    }
+
     /// Kills it where it stands (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         self.child.kill().unwrap_or_else(|error| panic!("cannot kill {}: {error}", self.name));

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     process::Command,
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
@@ -68,6 +68,8 @@ struct Asked {
     /// The invocation that the function has now.
     current: Option<Invocation>,
     invocations: u64,
+    /// When the function asked for work first.
+    first_asked: Option<Instant>,
     /// What the function did against the protocol.
     violations: Vec<String>,
 }
@@ -115,6 +117,26 @@ impl Function {
         assert!(violations.is_empty(), "against the Runtime API: {violations:?}; {}", self.printed());
         let outcome = outcome.unwrap_or_else(|_| panic!("no answer within {timeout:?}; {}", self.printed()));
         outcome.unwrap_or_else(|_| panic!("the function was stopped; {}", self.printed()))
+    }
+
+    /// Waits until the function asks for its first invocation, and gives when it did.
+    pub async fn first_asked(&self) -> Instant {
+        let asked = async {
+            loop {
+                let changed = self.api.changed.notified();
+                if let Some(at) = self.asked().first_asked {
+                    return at;
+                }
+                changed.await;
+            }
+        };
+        let asked = tokio::time::timeout(TIMEOUT, asked).await;
+        asked.unwrap_or_else(|_| panic!("it asks for no invocation; {}", self.printed()))
+    }
+
+    /// The most memory that the process held at any moment.
+    pub fn memory_bytes_peak(&self) -> u64 {
+        self.process.memory_bytes_peak()
     }
 
     /// Stops the process where it stands, as Lambda does between two invocations.
@@ -177,6 +199,8 @@ impl Api {
 
     /// Waits for the next invocation and gives it to the function.
     async fn take_next(&self) -> Response {
+        self.asked().first_asked.get_or_insert_with(Instant::now);
+        self.changed.notify_waiters();
         loop {
             let changed = self.changed.notified();
             if let Some(response) = self.asked().hand_out() {

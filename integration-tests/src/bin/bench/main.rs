@@ -5,6 +5,7 @@
 //!                            600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions, or in so
 //!                            many only: a raw drain, backups and their verification, in turn
 //! bench idle                 backups that find nothing new
+//! bench start                new environments of every function on Lambda: until the first payload is asked for, and answered
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench replication          the next three
 //! bench events [EVENTS]      200,000 events with ids into Redis
@@ -24,6 +25,7 @@ mod metrics;
 mod replication;
 mod restore;
 mod s3;
+mod start;
 mod usage;
 
 const RECORDS: usize = 600_000;
@@ -44,6 +46,7 @@ async fn main() {
         ["backup", records] => backup::run(number(records), None).await,
         ["backup", records, partitions] => backup::run(number(records), Some(number(partitions))).await,
         ["idle"] => idle::run().await,
+        ["start"] => start::run().await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
         ["replication"] => {
@@ -56,7 +59,7 @@ async fn main() {
         ["questions"] => replication::ask().await,
         ["copies"] => replication::copy().await,
         _ => panic!(
-            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `metrics [EVENTS]`, `replication`, `events [EVENTS]`, `questions`, `copies` and `restore [RECORDS]`"
+            "bench {arguments:?} is no measurement: there are `backup [RECORDS [PARTITIONS]]`, `idle`, `start`, `metrics [EVENTS]`, `replication`, `events [EVENTS]`, `questions`, `copies` and `restore [RECORDS]`"
         ),
     }
 }

@@ -1,0 +1,92 @@
+//! What a new environment of a function takes on Lambda: until it asks for its first payload, and until it has answered it beside
+//! local servers. With `HIGHWATER_TEST_BINARIES` the packaged binaries are measured (`infra/deploy/packaged.sh` shows how).
+
+use std::time::{Duration, Instant};
+
+use integration_tests::{
+    kafka::Kafka,
+    lambda::{Deployment, invoke_api},
+    programs::binary,
+    runtime_api::Function,
+};
+use serde_json::{Value, json};
+use shared::{
+    metrics::part::{Part, Place},
+    record::{Partition, TopicId},
+};
+
+const STARTS: usize = 50;
+
+/// What one start took.
+struct Start {
+    to_next: Duration,
+    to_answer: Duration,
+    memory_bytes: u64,
+}
+
+/// Starts every function so often, and prints the median and the worst.
+pub async fn run() {
+    let topic = Kafka::shared().await.new_topic("starts", 4, &[]).await;
+    let deployment = Deployment::of(&topic).await;
+    let aggregator = invoke_api("metrics-aggregator", deployment.start("metrics-aggregator").await).await;
+    let endpoint = format!("http://{aggregator}");
+    let config = deployment.config(1 << 20).await;
+    let environment = [("HIGHWATER_CONFIG", config.as_str()), ("AWS_ENDPOINT_URL_LAMBDA", &endpoint)];
+    println!("function            to next: median, worst   to its first answer: median, worst   memory   binary");
+    println!("{}", measured("echo_function", &json!({"echo": "x"}), &environment).await);
+    for (name, payload) in payloads() {
+        println!("{}", measured(name, &payload, &environment).await);
+    }
+}
+
+/// The functions, each with a payload that makes it use what it needs.
+fn payloads() -> Vec<(&'static str, Value)> {
+    let get = |path: &str| json!({"version": "2.0", "rawPath": path, "requestContext": {"http": {"method": "GET"}}});
+    let asking = Part::asking(Place { topic_id: TopicId::from("x"), partition: Partition(0) });
+    vec![
+        ("segment-writer", json!({"backup": "main"})),
+        ("segment-expirer", json!({})),
+        ("backup-verifier", json!({})),
+        ("cluster-archiver", json!({})),
+        ("lag-monitor", json!({})),
+        ("metrics-consumer", json!({})),
+        ("metrics-aggregator", serde_json::to_value(asking).expect("JSON")),
+        ("metrics-query", get("/metrics")),
+        ("metrics-gateway", get("/openapi.json")),
+        ("backup-control", get("/_/highwater/api/pause/main")),
+        ("segment-browser", get("/v1/segments")),
+    ]
+}
+
+async fn measured(name: &str, payload: &Value, environment: &[(&str, &str)]) -> String {
+    let mut starts = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
+        starts.push(start(name, payload, environment).await);
+    }
+    let spread = |of: fn(&Start) -> Duration| {
+        let mut all: Vec<_> = starts.iter().map(of).collect();
+        all.sort();
+        let ms = |duration: &Duration| duration.as_secs_f64() * 1e3;
+        format!("{:8.1} ms {:8.1} ms", ms(&all[STARTS / 2]), ms(&all[STARTS - 1]))
+    };
+    let memory = starts.iter().map(|start| start.memory_bytes).max().unwrap_or_default();
+    let size = std::fs::metadata(binary(name)).expect("the binary").len();
+    format!(
+        "{name:18} {}      {}    {:5} MB  {:5.1} MB",
+        spread(|start| start.to_next),
+        spread(|start| start.to_answer),
+        memory >> 20,
+        size as f64 / f64::from(1 << 20),
+    )
+}
+
+async fn start(name: &str, payload: &Value, environment: &[(&str, &str)]) -> Start {
+    let since = Instant::now();
+    let function = Function::start(name, environment).await;
+    let to_next = function.first_asked().await.duration_since(since);
+    let since = Instant::now();
+    let answered = function.invoke(payload.clone()).await;
+    let to_answer = since.elapsed();
+    answered.unwrap_or_else(|error| panic!("{name} does not answer {payload}: {error}"));
+    Start { to_next, to_answer: to_next + to_answer, memory_bytes: function.memory_bytes_peak() }
+}
