@@ -34,7 +34,7 @@ BY_ROLE = {
     "segment-restorer": LOOKS
     | READS
     | WRITES
-    | {"CreateTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
+    | {"CreateTopic", "DeleteTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
     | {"DescribeTransactionalId", "AlterTransactionalId"},
 }
 INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
