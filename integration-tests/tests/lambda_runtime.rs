@@ -63,7 +63,7 @@ async fn a_failed_invocation_is_told_by_type_and_text_and_the_next_one_works() {
 }
 
 #[tokio::test]
-async fn a_function_that_cannot_start_says_why_and_starts_when_it_can_and_once() {
+async fn a_function_that_cannot_start_says_why_and_keeps_what_it_started_with_until_it_fails() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("number");
     let put = |text| std::fs::write(&file, text).expect("the file is written");
@@ -75,6 +75,8 @@ async fn a_function_that_cannot_start_says_why_and_starts_when_it_can_and_once()
         put(number);
         assert_eq!(function.invoke(json!({"echo": "x"})).await.expect("an answer")["context"], 8);
     }
+    function.invoke(json!({"fail": "no disk"})).await.expect_err("it fails");
+    assert_eq!(function.invoke(json!({"echo": "x"})).await.expect("an answer")["context"], 9);
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! What the functions' binaries say when they cannot start, and of a payload that is no input.
 
+use std::sync::{Arc, Mutex};
+
+use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
 use integration_tests::{
     kafka::Kafka,
     lambda::{Deployment, invoke_api},
+    redis_server::RedisServer,
     runtime_api::Function,
     s3_server::S3Server,
 };
@@ -11,7 +15,9 @@ use shared::{
     metrics::part::{Outcome, Part, Place},
     record::{Partition, TopicId},
 };
+use tokio::net::TcpListener;
 
+const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf";
 /// Nothing listens there: port 1 is tcpmux.
 const NOBODY: &str = "127.0.0.1:1";
 
@@ -82,6 +88,44 @@ async fn the_configuration_may_be_an_object_and_is_told_when_it_is_not_there() {
     let answer = aggregator.invoke(serde_json::to_value(asking).expect("JSON")).await.expect("an answer");
     let outcome: Outcome = serde_json::from_value(answer).expect("an outcome");
     assert_eq!(outcome, Outcome::Elsewhere { position: None });
+}
+
+/// An endpoint of Secrets Manager that gives the text it is told, and where it is.
+async fn secrets_manager() -> (Arc<Mutex<String>>, String) {
+    async fn give(State(secret): State<Arc<Mutex<String>>>, headers: HeaderMap, body: String) -> Json<Value> {
+        assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
+        let signed = headers["authorization"].to_str().expect("a text").to_owned();
+        assert!(signed.contains("/eu-west-1/secretsmanager/aws4_request"), "{signed}");
+        assert_eq!(body, json!({"SecretId": SECRET_ARN}).to_string());
+        Json(json!({"ARN": SECRET_ARN, "SecretString": json!({"url": *secret.lock().expect("no panic")}).to_string()}))
+    }
+    let secret = Arc::new(Mutex::new(String::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let app = Router::new().route("/", post(give)).with_state(secret.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await.expect("the server runs") });
+    (secret, url)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_comes_from_secrets_manager_and_is_read_again_when_it_was_rotated() {
+    let (secret, endpoint) = secrets_manager().await;
+    let place = format!("{SECRET_ARN}#url");
+    let environment = [
+        ("HIGHWATER_REDIS_URL_FILE", place.as_str()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &endpoint),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    let aggregator = Function::start("metrics-aggregator", &environment).await;
+    let asking = Part::asking(Place { topic_id: TopicId::from("x"), partition: Partition(0) });
+    let asking = serde_json::to_value(asking).expect("JSON");
+    *secret.lock().expect("no panic") = format!("redis://me:hunter2@{NOBODY}");
+    let refused = aggregator.invoke(asking.clone()).await.expect_err("nobody listens there").to_string();
+    assert!(refused.contains(NOBODY) && !refused.contains("hunter2"), "{refused}");
+    *secret.lock().expect("no panic") = RedisServer::shared().await.new_database().url;
+    aggregator.invoke(asking).await.expect("the new secret is right");
+    assert!(!aggregator.output().join("\n").contains("hunter2"), "{:?}", aggregator.output());
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::s3::S3Objects;
+use super::{
+    s3::S3Objects,
+    secrets_manager::{self, SecretArn},
+};
 use crate::{
     config::{
         Draft, Problems, Settings,
@@ -32,11 +35,19 @@ pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
 
 async fn put_secrets(draft: &mut Draft) -> Result<(), SettingsError> {
     for (path, file) in draft.secret_files() {
-        let secret = tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret {
-            setting: path.join("."),
-            file,
-            source,
-        })?;
+        let setting = path.join(".");
+        let secret = match SecretArn::parse(&file) {
+            Some(arn) => secrets_manager::read(arn).await.map_err(|why| SettingsError::Managed {
+                setting,
+                secret: file.clone(),
+                why,
+            })?,
+            None => tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret {
+                setting,
+                file,
+                source,
+            })?,
+        };
         draft.set_secret(&path, &secret);
     }
     Ok(())
@@ -129,6 +140,16 @@ pub enum SettingsError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A secret cannot be had from AWS Secrets Manager.
+    #[error("{setting}: secret {secret:?} cannot be read: {why}")]
+    Managed {
+        /// Which setting.
+        setting: String,
+        /// Its ARN.
+        secret: String,
+        /// Why, and what to do.
+        why: String,
     },
     /// A variable, or the configuration, is not UTF-8.
     #[error("{0} is not valid UTF-8")]

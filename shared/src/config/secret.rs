@@ -10,7 +10,8 @@ const HIDDEN: &str = "***";
 /// A password, key or token. `Debug` and `Serialize` show `***`; only [`Secret::reveal`] gives the text.
 ///
 /// In the file it is a text, or `{ file = "/run/secrets/..." }`, which is replaced by the file's content before the
-/// settings are read; in the environment `<SETTING>` or `<SETTING>_FILE`.
+/// settings are read; in the environment `<SETTING>` or `<SETTING>_FILE`. The ARN of a secret in AWS Secrets Manager may
+/// stand in the place of a path.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -53,7 +54,7 @@ impl JsonSchema for Secret {
         json_schema!({
             "type": ["string", "object"],
             "writeOnly": true,
-            "properties": { "file": { "type": "string", "description": "A file that holds the secret; line ends at its end do not count." } },
+            "properties": { "file": { "type": "string", "description": "A file that holds the secret, where line ends at its end do not count; or the ARN of a secret in AWS Secrets Manager, with #FIELD behind it where its text is a JSON object." } },
             "additionalProperties": false
         })
     }

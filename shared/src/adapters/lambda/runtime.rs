@@ -10,12 +10,12 @@
 //! }
 //! ```
 
-use std::{error::Error as StdError, future::Future, sync::Arc};
+use std::{error::Error as StdError, future::Future, sync::Arc, time::Duration};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::{sync::Mutex, time::Instant};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -29,12 +29,15 @@ pub type Error = lambda_runtime::Error;
 /// The level that the function is configured to log at.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 const LEVEL_DEFAULT: &str = "info";
+/// A context is used for so long.
+const CONTEXT_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// Runs a function for as long as Lambda keeps it: logs as JSON, and gives each payload to the handler, one at a time, with
 /// the deadline in milliseconds since 1970.
 ///
-/// The context is made when the first payload is there, and once: so an environment is ready within milliseconds, asks no
-/// server for an invocation that never comes, and tries again where a server was away. A failed invocation's `errorType` is
+/// The context is made when the first payload is there: so an environment is ready within milliseconds, asks no server for an
+/// invocation that never comes, and tries again where a server was away. It is made anew after a failed invocation, and
+/// every hour: secrets that were rotated are read again then. A failed invocation's `errorType` is
 /// the error's type name, its `errorMessage` the error and its sources.
 ///
 /// # Errors
@@ -52,26 +55,51 @@ where
     F: Future<Output = Result<O, E>>,
 {
     log();
-    let made = OnceCell::new();
-    let (made, make, handler) = (&made, &context, &handler);
+    let contexts = Contexts { make: context, made: Mutex::default() };
+    let (contexts, handler) = (&contexts, &handler);
     let invoke = service_fn(move |event: LambdaEvent<Value>| async move {
-        let context = made.get_or_try_init(|| once(make)).await.map_err(diagnostic)?;
+        let context = contexts.get().await.map_err(diagnostic)?;
         let deadline = Millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
-        function::answer(event.payload, |input| handler(input, Arc::clone(context), deadline)).await.map_err(diagnostic)
+        let answer = function::answer(event.payload, |input| handler(input, context, deadline)).await;
+        if answer.is_err() {
+            contexts.forget().await;
+        }
+        answer.map_err(diagnostic)
     });
     lambda_runtime::run(invoke).await
 }
 
-/// Makes the context that all invocations share.
-async fn once<C, E: StdError, F>(make: &impl Fn() -> F) -> Result<Arc<C>, FunctionError>
-where
-    F: Future<Output = Result<C, E>>,
-{
-    make().await.map(Arc::new).map_err(|error| {
-        let error = FunctionError::of(&error, true);
-        tracing::error!(error_type = error.error_type, "{}", error.message);
-        error
-    })
+/// The context that invocations share.
+struct Contexts<C, M> {
+    make: M,
+    made: Mutex<Option<(Arc<C>, Instant)>>,
+}
+
+impl<C, M> Contexts<C, M> {
+    /// The one that is there, or a new one.
+    #[allow(clippy::disallowed_methods, reason = "this adapter measures how old a context is")]
+    async fn get<E: StdError, F: Future<Output = Result<C, E>>>(&self) -> Result<Arc<C>, FunctionError>
+    where
+        M: Fn() -> F,
+    {
+        let mut made = self.made.lock().await;
+        if let Some((context, at)) = made.as_ref()
+            && at.elapsed() < CONTEXT_AGE_MAX
+        {
+            return Ok(Arc::clone(context));
+        }
+        let context = (self.make)().await.map(Arc::new).map_err(|error| {
+            let error = FunctionError::of(&error, true);
+            tracing::error!(error_type = error.error_type, "{}", error.message);
+            error
+        })?;
+        *made = Some((Arc::clone(&context), Instant::now()));
+        Ok(context)
+    }
+
+    async fn forget(&self) {
+        *self.made.lock().await = None;
+    }
 }
 
 /// Starts logging: JSON on standard error, a line an event.
