@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use shared::{
     metrics::{
         registers::{LogEnds, Registers},
-        standing::{Earlier, Ends, Oldest},
+        standing::{Earlier, Ends, Oldest, OpenTransaction},
         view::stored_to,
     },
     ports::records::{Fetched, RecordsError},
@@ -35,6 +35,7 @@ pub(crate) async fn add(context: &Context, ends: &mut [Ends], known: &Registers)
         it.behind_storage = stored.is_some_and(|stored| stored > it.log_end);
         let from = stored.unwrap_or_default().max(it.log_start).min(it.log_end);
         it.oldest = known_oldest(before, it, from);
+        it.open_transaction = it.open_transaction.map(|open| seen_first(open, before));
         if it.oldest.is_none_or(|oldest| !still_holds(oldest, before, it, from)) {
             let partition = TopicPartition { topic: it.topic.clone(), partition: it.partition };
             looks.push(Look { index, partition, from, known: it.oldest });
@@ -64,6 +65,11 @@ fn earlier(before: Option<&LogEnds>, now: &Ends, refresh_ms: i64) -> Option<Earl
     let serves = |earlier: &Earlier| (1..EARLIER_REFRESHES * refresh_ms).contains(&age_ms(earlier.timestamp));
     let is_too_near = age_ms(last.timestamp) < refresh_ms / 2;
     before.earlier.filter(|earlier| serves(earlier) || is_too_near).or(Some(last))
+}
+
+/// An open transaction as it was seen first: the one before has the same offset while it is the same.
+fn seen_first(open: OpenTransaction, before: Option<&LogEnds>) -> OpenTransaction {
+    before.and_then(|before| before.open_transaction).filter(|it| it.offset == open.offset).unwrap_or(open)
 }
 
 /// What tells something of the oldest record behind `from` already.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use shared::{
-    metrics::standing::Ends,
+    metrics::standing::{Ends, OpenTransaction},
     ports::records::{LogBounds, RecordsError, Topic},
     record::{Millis, TopicPartition},
 };
@@ -48,6 +48,7 @@ fn observed(
                 oldest: None,
                 earlier: None,
                 retention: None,
+                open_transaction: open_transaction(bounds, now),
             }),
             Err(error) => {
                 observed.failures.push(Failure::of_partition(&place.topic, place.partition, error));
@@ -56,4 +57,10 @@ fn observed(
         }
     }
     observed
+}
+
+/// The last stable offset is that of the first open transaction, where there is one.
+fn open_transaction(bounds: LogBounds, now: Millis) -> Option<OpenTransaction> {
+    let is_open = bounds.stable_end < bounds.high_watermark;
+    is_open.then_some(OpenTransaction { offset: bounds.stable_end, since: now })
 }

@@ -127,6 +127,7 @@ mod tests {
             oldest: Some(Oldest { from: Offset(1_000), offset: Offset(1_000), timestamp: before(60), bytes: 100 }),
             earlier: None,
             retention: Some(Retention { ms: Some(DAY_MS), bytes: None }),
+            open_transaction: None,
         };
         (Some(Offset(1_000)), totals, ends)
     }

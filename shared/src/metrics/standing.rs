@@ -136,6 +136,18 @@ pub struct Ends {
     /// When Kafka deletes what is in the log; absent where nobody asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// The open transaction that holds the end of what is committed back; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_transaction: Option<OpenTransaction>,
+}
+
+/// A transaction that is open: what lies behind its first record cannot be stored before it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenTransaction {
+    /// The offset of its first record: the last stable offset.
+    pub offset: Offset,
+    /// When it was first seen.
+    pub since: Millis,
 }
 
 /// The oldest record of a log that was not stored when it was looked for.

@@ -79,6 +79,17 @@ pub struct PartitionView {
     pub state: Option<State>,
     /// From where on the log is another one than what is stored; `None` where it is not known to be.
     pub diverged_from: Option<Offset>,
+    /// The open transaction that holds its end back; `None` where none does.
+    pub open_transaction: Option<OpenTransactionView>,
+}
+
+/// An open transaction at a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OpenTransactionView {
+    /// The offset of its first record.
+    pub offset: Offset,
+    /// For how long it has been seen, in seconds.
+    pub seconds: f64,
 }
 
 /// The running programs' figures.
@@ -167,6 +178,10 @@ impl<'a> Current<'a> {
             log_end: ends.map(|ends| ends.log_end),
             state: job.map(|job| job.state),
             diverged_from,
+            open_transaction: ends.and_then(|ends| ends.open_transaction).map(|open| OpenTransactionView {
+                offset: open.offset,
+                seconds: (now.0.saturating_sub(open.since.0) as f64 / 1_000.0).max(0.0),
+            }),
         }
     }
 }

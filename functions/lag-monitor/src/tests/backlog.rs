@@ -170,3 +170,25 @@ async fn after_a_loss_of_the_store_what_is_not_stored_is_told_from_the_first_ans
     world.later_refresh().await;
     assert_eq!(lag(&world).await.seconds, Some(645.0));
 }
+
+#[tokio::test]
+async fn an_open_transaction_is_told_with_the_time_at_which_it_was_seen_first_until_it_ends() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append("orders", 0, 3);
+    let transaction = world.kafka.begin();
+    world.kafka.append_in(transaction, &TopicPartition::new("orders", 0), world.record());
+    world.append("orders", 0, 2);
+    world.drain().await;
+    world.later_refresh().await;
+    world.later_refresh().await;
+    let first = world.facts("orders").await.ends[&Partition(0)].open_transaction.expect("it is open");
+    world.later_refresh().await;
+    let again = world.facts("orders").await.ends[&Partition(0)].open_transaction.expect("it is open still");
+    assert_eq!((first.offset, again), (Offset(3), first));
+    assert!(first.since < world.now());
+
+    world.kafka.commit_transaction(transaction);
+    world.later_refresh().await;
+    assert_eq!(world.facts("orders").await.ends[&Partition(0)].open_transaction, None);
+}

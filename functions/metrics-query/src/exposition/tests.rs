@@ -109,6 +109,7 @@ async fn observe(store: &Moody, backup: &str, topic: &str) {
         oldest: None,
         earlier: None,
         retention: None,
+        open_transaction: None,
     });
     store.apply(&[], &operations(&ends)).await.unwrap();
 }

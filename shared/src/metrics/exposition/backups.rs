@@ -167,6 +167,14 @@ const FAMILIES: &[Family] = &[
         Series::Partition(|partition| Some(partition.diverged_from?.0 as f64), None),
     ),
     gauge(
+        "highwater_backup_open_transaction_seconds",
+        "For how long an open transaction has held back what can be stored; 0: none does",
+        Series::Partition(
+            |partition| partition.lag.map(|_| partition.open_transaction.map_or(0.0, |open| open.seconds)),
+            Some(f64::max),
+        ),
+    ),
+    gauge(
         "highwater_backup_seconds_to_loss",
         "Time until Kafka's retention, by age and size, may delete the oldest record that is not in the storage: +Inf while nothing is at risk",
         Series::Partition(|partition| partition.lag?.seconds_to_loss, Some(f64::min)),

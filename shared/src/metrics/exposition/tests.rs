@@ -78,6 +78,7 @@ fn ends((topic, partition, _, _, log_end, _): Place) -> Message {
         oldest: None,
         earlier: None,
         retention: None,
+        open_transaction: None,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::{
     metrics::{
         push::{self, Event, Run},
         registers::Registers,
-        view::TopicView,
+        view::{PartitionView, TopicView},
     },
     record::Millis,
 };
@@ -78,6 +78,7 @@ enum Trouble {
     NewGap,
     LossComing,
     Missing,
+    OpenTransaction,
     Backoff,
     Paused,
     Behind,
@@ -112,6 +113,9 @@ impl Trouble {
             Trouble::NewGap => "Records are lost: Kafka deleted them before they were stored.",
             Trouble::LossComing => "The backup has used up more than half of the time before Kafka deletes records.",
             Trouble::Missing => "A topic was asked for, and Kafka does not have it.",
+            Trouble::OpenTransaction => {
+                "A transaction in Kafka has been open for minutes. What comes behind its first record cannot be stored."
+            }
             Trouble::Backoff => "The backup meets errors, and tries again.",
             Trouble::Paused => "The backup is paused. Nothing is stored until it is resumed.",
             Trouble::Behind => "The backup is more than five minutes behind.",
@@ -144,6 +148,10 @@ impl Trouble {
             Trouble::NewGap => "Give the topic a longer retention in Kafka, or let the backup run more often.",
             Trouble::LossComing => "Let more programs work on it, or give the topic a longer retention in Kafka.",
             Trouble::Missing => "Create the topic, or take its name out of topics.include.",
+            Trouble::OpenTransaction => {
+                "See which program left it open, and end that. Kafka ends it by itself after the producer's \
+                 transaction.timeout.ms. One that hangs is found with kafka-transactions.sh find-hanging, and ended with abort."
+            }
             Trouble::Backoff => "The log of segment-writer says what fails. It may pass by itself.",
             Trouble::Paused => "Resume it when that is what you want.",
             Trouble::Behind => "It may be catching up. If the lag grows, let more programs work on it.",
@@ -173,6 +181,7 @@ fn troubles(topic: &TopicView, now: Millis) -> Vec<(Trouble, String)> {
     }
     troubles.extend(of_state(topic));
     troubles.extend(of_lag(topic));
+    troubles.extend(of_transactions(topic));
     if topic.progress.is_none() && topic.unreadable == 0 {
         troubles.push((Trouble::Unobserved, String::new()));
     }
@@ -199,6 +208,10 @@ fn of_lag(topic: &TopicView) -> Option<(Trouble, String)> {
     let worst = |trouble: fn(f64, f64) -> Option<Trouble>| {
         let found = topic.partitions.values().filter_map(|partition| {
             let lag = partition.lag.filter(|lag| lag.records > 0)?;
+            let trouble = |behind_s, to_loss_s| {
+                // More programs do not help where a transaction is what everything waits for.
+                trouble(behind_s, to_loss_s).filter(|it| *it != Trouble::Behind || !is_held_back(partition))
+            };
             trouble(lag.seconds?, lag.seconds_to_loss.unwrap_or(f64::INFINITY)).map(|trouble| (trouble, lag))
         });
         found.min_by_key(|(trouble, _)| *trouble)
@@ -214,6 +227,19 @@ fn of_lag(topic: &TopicView) -> Option<(Trouble, String)> {
         _ => format!("by {}", duration(lag.seconds.unwrap_or_default())),
     };
     Some((trouble, detail))
+}
+
+/// The transaction that has been open for longest, where that is too long.
+fn of_transactions(topic: &TopicView) -> Option<(Trouble, String)> {
+    let held_back = topic.partitions.iter().filter(|(_, partition)| is_held_back(partition));
+    let open = held_back.filter_map(|(number, partition)| Some((number, partition.open_transaction?)));
+    let (number, open) = open.max_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds))?;
+    let detail = format!("partition {number} from offset {} on, for {}", open.offset, duration(open.seconds));
+    Some((Trouble::OpenTransaction, detail))
+}
+
+fn is_held_back(partition: &PartitionView) -> bool {
+    partition.open_transaction.is_some_and(|open| open.seconds > BEHIND_S)
 }
 
 /// How bad it is with a topic.

@@ -9,7 +9,7 @@ use crate::{
     metrics::{
         push::{self, Push},
         registers::examples::{digest, hashes, registers_after},
-        standing::{Earlier, Ends, Job, Message, Oldest, Standing},
+        standing::{Earlier, Ends, Job, Message, Oldest, OpenTransaction, Standing},
     },
     ports::{records::Retention, store::Register},
     record::{Offset, Partition},
@@ -64,6 +64,7 @@ fn ends(topic: &str, next: i64, log_end: i64, oldest_s: i64) -> Ends {
         oldest: Some(Oldest { from: Offset(next), offset: Offset(next), timestamp: before(oldest_s), bytes: 10 }),
         earlier: None::<Earlier>,
         retention: Some(Retention { ms: Some(86_400_000), bytes: None }),
+        open_transaction: None,
     }
 }
 
@@ -286,4 +287,25 @@ fn a_topic_has_its_partitions_with_offsets_as_texts() {
 fn no_backup_at_all_is_told() {
     let known = Known { backups: &[], runs: &BTreeMap::new(), locations: None, refresh: Duration::ZERO, now: NOW };
     begins(&overview(&known), Severity::Attention, "No backup is configured", "");
+}
+
+#[test]
+fn an_open_transaction_that_holds_a_log_back_is_named_and_not_called_a_slow_backup() {
+    let held = |since_s: i64| {
+        let open_transaction = Some(OpenTransaction { offset: Offset(100), since: before(since_s) });
+        Message::Ends(Ends { open_transaction, ..ends("orders", 100, 107, since_s) })
+    };
+    let standing = Message::Standing(standing("orders", 100, State::STREAMING));
+    let overview = seen(&[standing.clone(), held(20)], &[]);
+    assert_eq!(overview.findings, [], "a transaction may be open for a while");
+
+    let overview = seen(&[standing, held(600)], &[]);
+    let titles: Vec<_> = overview.findings.iter().map(|finding| &*finding.title).collect();
+    assert_eq!(
+        titles,
+        ["A transaction in Kafka has been open for minutes. What comes behind its first record cannot be stored."]
+    );
+    let finding = &overview.findings[0];
+    assert_eq!(finding.subjects[0].detail, "partition 0 from offset 100 on, for 10 min");
+    assert!(finding.remedy.contains("kafka-transactions.sh") && finding.severity == Severity::Attention);
 }

@@ -77,6 +77,10 @@ pub struct PartitionRow {
     pub seconds_to_loss: Option<Seconds>,
     /// When its last segment was written.
     pub last_segment_at: Option<Millis>,
+    /// The first record of the open transaction that holds its end back; `null` where none does.
+    pub open_transaction_offset: Option<String>,
+    /// For how long that has been open.
+    pub open_transaction_seconds: Option<f64>,
 }
 
 impl TopicRow {
@@ -126,6 +130,8 @@ impl PartitionRow {
             lag_seconds: view.lag.and_then(|lag| lag.seconds),
             seconds_to_loss: view.lag.and_then(|lag| lag.seconds_to_loss).map(Seconds),
             last_segment_at: view.last_segment_at,
+            open_transaction_offset: view.open_transaction.map(|open| open.offset.to_string()),
+            open_transaction_seconds: view.open_transaction.map(|open| open.seconds),
         }
     }
 }

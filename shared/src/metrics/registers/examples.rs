@@ -99,6 +99,7 @@ fn ends() -> impl Strategy<Value = Message> {
             oldest: None,
             earlier: None,
             retention: None,
+            open_transaction: None,
         })
     })
 }

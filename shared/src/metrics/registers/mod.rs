@@ -6,7 +6,7 @@
 //! | floor | chain | start | totals before it |
 //! | incarnation | topic, n | n | topic id |
 //! | job | chain | owner epoch, sequence | state, attempt, since, expires, position |
-//! | ends | topic, partition | time of observation, log end, log start | topic id, oldest record not stored, an earlier end, retention |
+//! | ends | topic, partition | time of observation, log end, log start | topic id, oldest record not stored, an earlier end, retention, an open transaction |
 //! | instance | topic, instance | time, count | idle time, expiry |
 //! | damaged | chain | time | why its end cannot be read; lag-monitor's own word, not on the metrics topic |
 //!
@@ -119,6 +119,7 @@ fn of_ends(e: &Ends) -> Operation {
         oldest: e.oldest,
         earlier: e.earlier,
         retention: e.retention,
+        open_transaction: e.open_transaction,
     };
     max(RegisterKind::Ends, &e.backup, &field, order, json(&value))
 }

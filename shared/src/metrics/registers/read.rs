@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     chain::{ChainDigest, Marks, Totals},
-    metrics::standing::{Earlier, Instance, Job, Oldest},
+    metrics::standing::{Earlier, Instance, Job, Oldest, OpenTransaction},
     ports::{records::Retention, store::Register},
     record::{Millis, Offset, Partition, TopicId},
 };
@@ -92,6 +92,8 @@ pub struct LogEnds {
     pub earlier: Option<Earlier>,
     /// When Kafka deletes what is in the log.
     pub retention: Option<Retention>,
+    /// The open transaction that holds the end of what is committed back.
+    pub open_transaction: Option<OpenTransaction>,
 }
 
 /// A register that cannot be read.
@@ -194,6 +196,7 @@ impl Registers {
             oldest: value.oldest,
             earlier: value.earlier,
             retention: value.retention,
+            open_transaction: value.open_transaction,
         };
         self.topic(topic).ends.insert(partition, ends);
         Some(())

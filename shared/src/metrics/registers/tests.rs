@@ -126,6 +126,7 @@ fn what_is_alive_of_a_deleted_topic_leaves_the_store_what_is_stored_stays_and_ot
             oldest: None,
             earlier: None,
             retention: None,
+            open_transaction: None,
         }));
         messages.push(Message::Instance(Instance {
             timestamp: Millis(1),
@@ -189,6 +190,7 @@ fn programs_that_ended_and_partitions_that_are_no_more_are_taken_out() {
             oldest: None,
             earlier: None,
             retention: None,
+            open_transaction: None,
         })
     };
     let mut operations: Vec<Operation> =

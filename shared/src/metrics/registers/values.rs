@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     chain::{ChainDigest, Marks, Totals, totals::is_zero},
     job::State,
-    metrics::standing::{CamelTotals, Earlier, Job, Oldest},
+    metrics::standing::{CamelTotals, Earlier, Job, Oldest, OpenTransaction},
     ports::records::Retention,
     record::{Millis, Offset, TopicId},
 };
@@ -68,6 +68,8 @@ pub(super) struct EndsValue {
     pub earlier: Option<Earlier>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_transaction: Option<OpenTransaction>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -57,6 +57,7 @@ fn ends(n: u32, partition: i32, log_start: i64, log_end: i64) -> Message {
         oldest: None,
         earlier: None,
         retention: None,
+        open_transaction: None,
     })
 }
 
