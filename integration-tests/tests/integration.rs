@@ -35,6 +35,7 @@ mod log_went_back;
 mod losses;
 mod objects_faults;
 mod openapi;
+mod otlp;
 mod pausing;
 mod prometheus;
 mod publishing;

@@ -10,6 +10,7 @@ pub mod instance;
 pub mod kafka;
 pub mod lambda;
 pub mod memory;
+pub mod otlp;
 pub mod redis;
 pub mod registry;
 pub mod s3;

@@ -69,6 +69,7 @@ impl Draft {
         read(self.section("metrics", &mut settings.metrics));
         read(self.section("writer", &mut settings.writer));
         read(self.section("event_gateway", &mut settings.event_gateway));
+        read(self.section("otlp", &mut settings.otlp));
         read(self.section("lambda", &mut settings.lambda));
         read(self.section("listen", &mut settings.listen));
         if problems.is_empty() {

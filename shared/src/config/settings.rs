@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BackupName, BackupSettings, EventGatewaySettings, KafkaSettings, LambdaSettings, LocationName, Problem,
-    RedisSettings, RegistrySettings, ReplicationSettings, StorageSettings, listen::ListenSettings,
+    BackupName, BackupSettings, EventGatewaySettings, KafkaSettings, LambdaSettings, LocationName, OtlpSettings,
+    Problem, RedisSettings, RegistrySettings, ReplicationSettings, StorageSettings, listen::ListenSettings,
     metrics::MetricsSettings, writer::WriterSettings,
 };
 /// Highwater's configuration. A section that is absent is not needed by what is asked for, or has its defaults.
@@ -44,6 +44,8 @@ pub struct Settings {
     pub metrics: MetricsSettings,
     /// Pushed progress.
     pub event_gateway: EventGatewaySettings,
+    /// Traces and figures for an OpenTelemetry collector.
+    pub otlp: OtlpSettings,
     /// Functions on AWS Lambda.
     pub lambda: LambdaSettings,
     /// The runner's listeners.

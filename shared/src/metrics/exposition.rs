@@ -5,10 +5,12 @@
 
 mod backups;
 mod operation;
+mod reading;
 mod restores;
 
 pub use backups::{BackupView, page};
 pub use operation::{of_drills, of_processes, of_runs, of_verifications, skipped};
+pub use reading::{Shown, read};
 pub use restores::of_restores;
 
 use prometheus::{

@@ -11,6 +11,7 @@ use shared::{
             registry::MemoryRegistry,
             store::MemoryStore,
         },
+        otlp::Otlp,
         s3::{S3Buckets, embedded::EmbeddedS3},
         settings,
         system_clock::SystemClock,
@@ -40,6 +41,7 @@ use crate::{
     host::{Host, listeners::Listeners, ports::Ports, selection::Selection},
     output::{self, Report},
     storage::data_dir,
+    telemetry,
 };
 
 /// How many requests to the location fail.
@@ -67,7 +69,8 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     let pushing = event_gateway(&settings, listeners.gateway());
     let ports = ports(&settings, kafka, &s3, pushing).await?;
     let host = Host::new(&settings, &all, ports);
-    host_with_samples(&host, listeners, args.seed, &stop).await;
+    let otlp = telemetry::export(&settings.otlp, &host.instance);
+    host_with_samples(&host, listeners, otlp, args.seed, &stop).await;
     summary(&host).await?;
     s3.stop().await;
     data_dir::renounce(&args.data_dir).await.map_err(|source| unusable(&args.data_dir, source))?;
@@ -126,7 +129,7 @@ fn unreliable(objects: Arc<dyn Objects>) -> Arc<dyn Objects> {
 }
 
 /// Hosts and generates until `stop`; then generates no more, waits until all is in segments, and ends.
-async fn host_with_samples(host: &Host, listeners: Listeners, seed: u64, stop: &CancellationToken) {
+async fn host_with_samples(host: &Host, listeners: Listeners, otlp: Option<Otlp>, seed: u64, stop: &CancellationToken) {
     let Some(kafka) = host.ports.kafka.clone() else { return };
     let samples = start_samples(host, &kafka, seed, stop);
     let flushed = CancellationToken::new();
@@ -139,7 +142,7 @@ async fn host_with_samples(host: &Host, listeners: Listeners, seed: u64, stop: &
         }
         flushed.cancel();
     };
-    tokio::join!(serve::host_until(host, listeners, &flushed), end);
+    tokio::join!(serve::host_until(host, listeners, otlp, &flushed), end);
 }
 
 fn start_samples(host: &Host, kafka: &Arc<dyn Kafka>, seed: u64, stop: &CancellationToken) -> TaskTracker {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use shared::adapters::settings;
+use shared::adapters::{otlp::Otlp, settings};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::ServeArgs,
     failure::{Failure, Verdict},
     host::{Host, listeners::Listeners, selection::Selection, signals},
+    telemetry,
 };
 
 /// How long unfinished segments have to be written when it stops.
@@ -25,13 +26,17 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
         tracing::info!("{name}: http://{address}");
     }
     tracing::info!(instance = host.instance, "highwater serves");
-    host_until(&host, listeners, &stop).await;
+    let otlp = telemetry::export(&settings.otlp, &host.instance);
+    host_until(&host, listeners, otlp, &stop).await;
     Ok(Verdict::Good)
 }
 
 /// Runs a host until `stop`, and then until everything unfinished is written.
-pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &CancellationToken) {
+pub(super) async fn host_until(host: &Host, listeners: Listeners, otlp: Option<Otlp>, stop: &CancellationToken) {
     let tasks = TaskTracker::new();
+    if let Some(otlp) = &otlp {
+        telemetry::follow(otlp, host, &tasks, stop);
+    }
     host.triggers.start(&host.functions, &tasks, stop);
     listeners.serve(host, &tasks, stop);
     stop.cancelled().await;
@@ -40,6 +45,9 @@ pub(super) async fn host_until(host: &Host, listeners: Listeners, stop: &Cancell
         tracing::warn!(
             "not everything ended within {STOP_TIMEOUT:?}: what is unfinished is read again by the next run"
         );
+    }
+    if let Some(otlp) = otlp {
+        otlp.end().await;
     }
 }
 
