@@ -18,7 +18,6 @@ use opentelemetry_proto::tonic::{
     collector::{metrics::v1::ExportMetricsServiceRequest, trace::v1::ExportTraceServiceRequest},
     metrics::v1::{metric::Data, number_data_point::Value},
 };
-use prost::Message as _;
 use tokio::net::TcpListener;
 
 const WITHIN: Duration = Duration::from_secs(60);

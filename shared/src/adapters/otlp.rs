@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -104,12 +104,17 @@ impl Otlp {
     /// Sends the figures of this page from now on, under their own names; those of an empty page are none.
     pub fn show(&self, page: &str) {
         let mut new = read(page);
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, figures) in new.iter().filter(|(name, _)| !shown.contains_key(*name)) {
-            self.instrument(name, figures);
-        }
+        let is_new = |name: &str| !self.held().contains_key(name);
+        let names: Vec<&String> = new.keys().filter(|name| is_new(name)).collect();
+        // The SDK holds its own lock while it asks for values, and wants it here too: so ours is not held meanwhile.
+        names.into_iter().for_each(|name| self.instrument(name, &new[name]));
+        let mut shown = self.held();
         shown.values_mut().for_each(|figures| figures.series.clear());
         shown.append(&mut new);
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The SDK asks for the values of a name when it sends them.
