@@ -162,7 +162,7 @@ fn a_family_is_named_once_and_its_series_follow_it() {
             assert_eq!(line.split(['{', ' ']).next().unwrap(), current);
         }
     }
-    assert_eq!(seen.len(), 25);
+    assert_eq!(seen.len(), 26);
 }
 
 #[test]
