@@ -17,6 +17,7 @@ use shared::{
 };
 
 use self::values::{function_name, offset, offset_range, partition};
+use crate::examples;
 
 /// Backs Kafka topics up to object storage, restores them, and shows exactly how far that is.
 #[derive(Debug, Parser)]
@@ -34,50 +35,69 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs everything in one process with sample topics; nothing else is needed.
+    #[command(after_help = examples::DEV)]
     Dev(DevArgs),
     /// Hosts the functions against the configured services until stopped.
+    #[command(after_help = examples::SERVE)]
     Serve(ServeArgs),
     /// Backs up once, to the end of the logs, and exits.
+    #[command(after_help = examples::BACKUP)]
     Backup(BackupArgs),
     /// Says that the missing tail of a backup will not come back, so that the backup goes on where it ends. Without --yes or
     /// --range it only shows what is missing.
+    #[command(after_help = examples::ACCEPT_LOSS)]
     AcceptLoss(AcceptLossArgs),
     /// Runs one function once, as Lambda would, and prints its answer.
+    #[command(after_help = examples::INVOKE)]
     Invoke(InvokeArgs),
     /// Pauses a backup, or a topic of it: every instance obeys within one refresh.
+    #[command(after_help = examples::PAUSE)]
     Pause(ControlArgs),
     /// Ends that pause.
+    #[command(after_help = examples::RESUME)]
     Resume(ControlArgs),
     /// Replicates what is asked for to the locations, to the end of the topic, and exits. With --existing it first compares the
     /// storage with them and asks for whatever they lack.
+    #[command(after_help = examples::REPLICATE)]
     Replicate(ReplicateArgs),
     /// Lists the topics that the backup holds.
+    #[command(after_help = examples::TOPICS)]
     Topics(TopicsArgs),
     /// Lists the segments that the backup holds.
+    #[command(after_help = examples::SEGMENTS)]
     Segments(SegmentsArgs),
     /// Prints a topic's records as JSON lines.
+    #[command(after_help = examples::CAT)]
     Cat(CatArgs),
     /// Restores topics of a backup into a Kafka cluster, each record exactly once.
+    #[command(after_help = examples::RESTORE)]
     Restore(RestoreArgs),
     /// Proves that a backup can be restored: into a scratch topic, which is compared with the backup and removed.
+    #[command(after_help = examples::DRILL)]
     Drill(DrillArgs),
     /// A schema registry into the storage, and back.
     #[command(subcommand)]
     Schemas(SchemasCommand),
     /// Prints a DuckDB query over a topic's segments: exactly those that count.
+    #[command(after_help = examples::SQL)]
     Sql(SqlArgs),
     /// Lists the consumer groups whose offsets the backup holds.
+    #[command(after_help = examples::GROUPS)]
     Groups(GroupsArgs),
     /// Checks the backup: chain, sizes, missing tail, foreign objects, and the metrics against it.
+    #[command(after_help = examples::VERIFY)]
     Verify(VerifyArgs),
     /// Looks at everything that Highwater needs (Kafka, storage, Redis, clock, permissions), and says what to mend.
+    #[command(after_help = examples::DOCTOR)]
     Doctor(OutputArgs),
     /// Asks the `serve` of these settings on this machine whether it answers, as a container engine does.
+    #[command(after_help = examples::HEALTH)]
     Health(OutputArgs),
     /// The settings.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Prints what a shell needs to complete command lines, as in `source <(highwater completions bash)`.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -309,7 +329,9 @@ pub struct VerifyArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Checks the settings and prints them as they hold, defaults included and secrets hidden.
+    #[command(after_help = examples::CONFIG_CHECK)]
     Check(OutputArgs),
     /// Prints the JSON schema of the settings.
+    #[command(after_help = examples::CONFIG_SCHEMA)]
     Schema,
 }

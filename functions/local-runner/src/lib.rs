@@ -8,6 +8,7 @@ pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod dev;
+mod examples;
 pub mod failure;
 pub mod host;
 pub mod http;

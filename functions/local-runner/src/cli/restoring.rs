@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use shared::{config::selection::TopicPattern, restore::Moment};
 
 use super::{OutputArgs, StorageArgs, values::setting};
+use crate::examples;
 
 /// `highwater drill`
 #[derive(Debug, Args)]
@@ -95,10 +96,13 @@ pub struct RestoreArgs {
 #[derive(Debug, Subcommand)]
 pub enum SchemasCommand {
     /// Backs the registry of section schema_registry up: subjects, versions, ids, references, settings, soft-deleted ones.
+    #[command(after_help = examples::SCHEMAS_BACKUP)]
     Backup(OutputArgs),
     /// Restores a snapshot into the registry of section target_schema_registry, or else of schema_registry.
+    #[command(after_help = examples::SCHEMAS_RESTORE)]
     Restore(SchemasRestoreArgs),
     /// Checks every byte of every snapshot.
+    #[command(after_help = examples::SCHEMAS_VERIFY)]
     Verify(OutputArgs),
 }
 

@@ -1,17 +1,56 @@
-//! A table for people: columns as wide as they need, numbers to the right.
+//! A table for people: columns as wide as they need, numbers to the right. On a terminal it is as wide as that at most: the
+//! widest texts lose their middle then, so that a pipe and `--json` have them whole.
 
-/// Lays out rows under their heads. A column whose cells all are numbers stands to the right.
+use std::io::{IsTerminal, stdout};
+
+/// No column becomes narrower than this to make a table fit.
+const WIDTH_MIN: usize = 12;
+const BETWEEN: usize = 2;
+/// Stands in the place of what was left out.
+const CUT: char = '…';
+
+/// Lays out rows under their heads, on a terminal no wider than it is. A column whose cells all are numbers stands to the
+/// right.
 #[must_use]
 pub fn layout<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+    let terminal = stdout().is_terminal().then(|| terminal_size::terminal_size_of(stdout())).flatten();
+    laid_out(heads, rows, terminal.map(|(terminal_size::Width(width), _)| width.into()))
+}
+
+fn laid_out<const N: usize>(heads: [&str; N], rows: &[[String; N]], width_max: Option<usize>) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).chain([heads[column].len()]).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let right: [bool; N] = std::array::from_fn(|column| rows.iter().all(|row| is_number(&row[column])));
+    let mut widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    if let Some(width_max) = width_max {
+        narrow(&mut widths, &right, width_max);
+    }
     let line = |cells: [&str; N]| {
-        let cells = (0..N).map(|i| pad(cells[i], widths[i], right[i]));
+        let cells = (0..N).map(|i| pad(&cut(cells[i], widths[i]), widths[i], right[i]));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     let body = rows.iter().map(|row| line(std::array::from_fn(|i| row[i].as_str())));
     std::iter::once(line(heads)).chain(body).collect()
+}
+
+/// Takes from the widest texts until all columns fit. Numbers stay whole.
+fn narrow<const N: usize>(widths: &mut [usize; N], is_number: &[bool; N], width_max: usize) {
+    let between = BETWEEN * N.saturating_sub(1);
+    while widths.iter().sum::<usize>() + between > width_max {
+        let texts = widths.iter_mut().zip(is_number).filter(|(width, is_number)| !**is_number && **width > WIDTH_MIN);
+        let Some((widest, _)) = texts.max_by_key(|(width, _)| **width) else { return };
+        *widest -= 1;
+    }
+}
+
+/// The beginning and the end of a text that is too wide.
+fn cut(text: &str, width: usize) -> String {
+    let signs: Vec<char> = text.chars().collect();
+    if signs.len() <= width {
+        return text.to_owned();
+    }
+    let end = width.saturating_sub(1) / 2;
+    let begin = width.saturating_sub(1) - end;
+    signs[..begin].iter().chain([&CUT]).chain(&signs[signs.len() - end..]).collect()
 }
 
 fn pad(text: &str, width: usize, right: bool) -> String {
@@ -30,6 +69,20 @@ mod tests {
     fn words_stand_to_the_left_and_numbers_to_the_right() {
         let rows = [["orders".to_owned(), "7".to_owned()], ["pay".to_owned(), "1234".to_owned()]];
         assert_eq!(layout(["TOPIC", "RECORDS"], &rows), "TOPIC   RECORDS\norders        7\npay        1234\n");
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_loses_the_middle_of_its_widest_texts_and_no_digit() {
+        let key = "main/a-topic-with-a-long-name/1/0/00000000000000000005.kan".to_owned();
+        let rows = [[key, "1234567".to_owned(), "short".to_owned()]];
+        let table = laid_out(["KEY", "RECORDS", "STATE"], &rows, Some(40));
+        assert_eq!(table.lines().nth(1), Some("main/a-topic…0000005.kan  1234567  short"));
+        assert!(table.lines().all(|line| line.chars().count() <= 40), "{table}");
+        assert_eq!(laid_out(["KEY", "RECORDS", "STATE"], &rows, None), layout(["KEY", "RECORDS", "STATE"], &rows));
+        assert!(
+            laid_out(["KEY", "RECORDS", "STATE"], &rows, Some(5)).contains("1234567"),
+            "what cannot fit is too wide"
+        );
     }
 
     #[test]

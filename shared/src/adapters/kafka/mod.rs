@@ -307,3 +307,9 @@ impl Transactions for KafkaCluster {
         ))
     }
 }
+
+/// The version of the Kafka client.
+#[must_use]
+pub fn client_version() -> String {
+    rdkafka::util::get_rdkafka_version().1
+}

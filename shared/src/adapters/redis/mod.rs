@@ -37,6 +37,21 @@ impl RedisStore {
         Ok(RedisStore { link: Link::new(settings)? })
     }
 
+    /// What the server tells of itself; `None` where this user may not ask.
+    pub async fn facts(&self) -> Result<Option<ServerFacts>, StoreError> {
+        let info = self.link.run("info", |mut connected| async move {
+            match connected.tells_run {
+                true => redis::cmd("INFO").query_async::<String>(&mut connected.connection).await.map(Some),
+                false => Ok(None),
+            }
+        });
+        let part = |info: &str, name| link::told(info, name).unwrap_or("not told").to_owned();
+        Ok(info.await?.map(|info| ServerFacts {
+            version: part(&info, "redis_version"),
+            eviction_policy: part(&info, "maxmemory_policy"),
+        }))
+    }
+
     /// Reaches the server, for a start that shall fail early: unreachable, wrong password, Redis Cluster.
     pub async fn check(&self) -> Result<(), StoreError> {
         self.link
@@ -46,6 +61,15 @@ impl RedisStore {
             )
             .await
     }
+}
+
+/// What a server tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Its version.
+    pub version: String,
+    /// What it does when its memory is full.
+    pub eviction_policy: String,
 }
 
 #[async_trait]

@@ -1,0 +1,105 @@
+//! Kafka: topics, their selection, what may be read, the metrics topic and the consumer groups.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use shared::{
+    config::Settings,
+    ports::records::{Fetched, Kafka, RecordsError, Topic},
+    record::TopicPartition,
+};
+
+use super::{Examined, Outcome};
+
+const READ_WITHIN: Duration = Duration::from_secs(5);
+
+pub(super) async fn examine(settings: &Settings, kafka: &dyn Kafka, examined: &mut Examined) {
+    let topics = match kafka.topics(None).await {
+        Ok(topics) => topics,
+        Err(error) => return examined.wrong("topics", &error, "allow Describe on the topics"),
+    };
+    selected(settings, &topics, examined);
+    metrics_topic(settings, kafka, &topics, examined).await;
+    for (name, backup) in &settings.backups {
+        let selected = |topic: &&Topic| backup.topics.selects(&topic.name, &settings.own_topics());
+        if let Some(topic) = topics.iter().find(selected) {
+            readable(name.as_str(), topic, kafka, examined).await;
+        }
+    }
+    for name in settings.backups.keys() {
+        let group = format!("highwater.{name}");
+        let partitions: Vec<_> = topics.iter().take(1).flat_map(Topic::each_partition).collect();
+        match kafka.committed_offsets(&group, &partitions).await {
+            Ok(_) => examined.good("consumer group", format!("{group} can be read")),
+            Err(error) => examined.wrong("consumer group", &error, "allow Read on the group"),
+        }
+    }
+}
+
+fn selected(settings: &Settings, topics: &[Topic], examined: &mut Examined) {
+    let names: BTreeSet<&str> = topics.iter().map(|topic| &*topic.name).collect();
+    for (backup, wanted) in &settings.backups {
+        let count = names.iter().filter(|name| wanted.topics.selects(name, &settings.own_topics())).count();
+        let outcome = if count == 0 { Outcome::Warning } else { Outcome::Good };
+        examined.add("topics", outcome, format!("backup {backup} selects {count} of {} topics", names.len()), None);
+        for missing in wanted.topics.literal_names().filter(|name| !names.contains(name)) {
+            let detail = format!("backup {backup} asks for topic {missing:?}, which is not there");
+            examined.add("topics", Outcome::Warning, detail, Some("create it, or take it out of topics.include"));
+        }
+    }
+}
+
+async fn metrics_topic(settings: &Settings, kafka: &dyn Kafka, topics: &[Topic], examined: &mut Examined) {
+    let (name, wanted) = (&settings.metrics.topic, i32::from(settings.metrics.partitions));
+    match topics.iter().find(|topic| *topic.name == **name) {
+        None => match kafka.check_topic(name, wanted, &[]).await {
+            Ok(()) => {
+                let detail = format!("{name} is not there yet");
+                examined.add("metrics topic", Outcome::Warning, detail, Some("highwater serve makes it"));
+            }
+            Err(error) => {
+                let remedy = format!("allow Create on the topic, or make it: {name} with {wanted} partitions");
+                examined.wrong("metrics topic", &error, &remedy);
+            }
+        },
+        Some(topic) if topic.partitions != wanted => {
+            let detail = format!("{name} has {} partitions, and the settings say {wanted}", topic.partitions);
+            let remedy = "leave it as it is: set metrics.partitions to that. Changing it moves keys between partitions";
+            examined.add("metrics topic", Outcome::Warning, detail, Some(remedy));
+        }
+        Some(topic) => match is_compacted(kafka, &topic.name).await {
+            Ok(false) => examined.good("metrics topic", format!("{name} has {} partitions", topic.partitions)),
+            Ok(true) => {
+                let detail = format!("{name} is compacted: changes that were not counted yet may be gone");
+                let remedy = "set its cleanup.policy to delete";
+                examined.add("metrics topic", Outcome::Wrong, detail, Some(remedy));
+            }
+            Err(error) => examined.wrong("metrics topic", &error, "allow DescribeConfigs on the topic"),
+        },
+    }
+}
+
+async fn is_compacted(kafka: &dyn Kafka, topic: &Arc<str>) -> Result<bool, RecordsError> {
+    let settings = kafka.settings(std::slice::from_ref(topic)).await?;
+    let settings = settings.into_iter().next().transpose()?.unwrap_or_default();
+    Ok(settings.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")))
+}
+
+/// Reads a little of the first topic of a backup, as the backup will.
+async fn readable(backup: &str, topic: &Topic, kafka: &dyn Kafka, examined: &mut Examined) {
+    let Some(partition) = topic.each_partition().next() else { return };
+    match read(&partition, kafka).await {
+        Ok(()) => examined.good("topics", format!("backup {backup} may read {}", topic.name)),
+        Err(error) => examined.wrong("topics", &error, "allow Read and Describe on the topics that are backed up"),
+    }
+}
+
+async fn read(partition: &TopicPartition, kafka: &dyn Kafka) -> Result<(), RecordsError> {
+    let bounds = kafka.bounds(std::slice::from_ref(partition)).await?;
+    let Some(bounds) = bounds.into_iter().next().transpose()? else { return Ok(()) };
+    let mut fetch = kafka.peek(&[(partition.clone(), bounds.start)]).await?;
+    let fetched = fetch.next(READ_WITHIN).await;
+    fetch.close().await;
+    let failed =
+        fetched?.into_iter().find_map(|it| if let Fetched::Failed { error, .. } = it { Some(error) } else { None });
+    failed.map_or(Ok(()), |error| Err((*error).clone()))
+}

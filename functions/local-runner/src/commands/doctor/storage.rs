@@ -1,0 +1,116 @@
+//! The storage and the locations: owners, what may be done, conditional writes, and the clock.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shared::{
+    adapters::{
+        connect::{self, STORAGE_REMEDY},
+        instance,
+        s3::probe,
+        system_clock::SystemClock,
+    },
+    archive::{self, reading::holdings},
+    config::Settings,
+    ports::{
+        clock::Clock as _,
+        objects::{GetRange, ListRequest, Objects, ObjectsError, PutCondition, clock_warning},
+        records::Kafka,
+    },
+};
+
+use super::{Examined, Outcome};
+
+/// Where objects are that are only written to see whether that works; `=` cannot be in a backup's name.
+const PROBES: &str = "=probe/";
+/// How many create the same object at once, to see that one of them succeeds.
+const RACERS: usize = 16;
+
+/// Writes, reads, lists and deletes an object.
+pub(super) async fn permissions(objects: &dyn Objects, examined: &mut Examined) {
+    let key = format!("{PROBES}permissions-{}", instance::name(&SystemClock));
+    if let Err(error) = objects.put(&key, Bytes::from_static(b"doctor"), PutCondition::IfAbsent).await {
+        return examined.wrong("storage permissions", &error, "allow PutObject");
+    }
+    let read = objects.get(&key, GetRange::Whole).await.map(drop);
+    let listed = objects.list(ListRequest::prefix(PROBES)).await.map(drop);
+    let deleted = objects.delete(&key).await;
+    let each = [(read, "allow GetObject"), (listed, "allow ListBucket"), (deleted, "allow DeleteObject")];
+    let mut failed = each.iter().filter_map(|(result, remedy)| Some((result.as_ref().err()?, *remedy))).peekable();
+    if failed.peek().is_none() {
+        return examined.good("storage permissions", "may write, read, list and delete objects");
+    }
+    failed.for_each(|(error, remedy)| examined.wrong("storage permissions", error, remedy));
+}
+
+/// Each prefix belongs to its backup in this cluster, or to nobody yet.
+pub(super) async fn owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn Objects, examined: &mut Examined) {
+    let Ok(cluster_id) = kafka.cluster_id().await else { return };
+    for backup in settings.backups.keys().map(ToString::to_string) {
+        match archive::read_owner(objects, &backup).await {
+            Ok(Some(owner)) if owner.cluster_id != cluster_id => {
+                let detail = format!("backup {backup} is of cluster {}, and this is {cluster_id}", owner.cluster_id);
+                let remedy = "give the backup another name, or the storage another prefix";
+                examined.add("owner", Outcome::Wrong, detail, Some(remedy));
+            }
+            Ok(Some(_)) => match holdings::backups(objects, Some(&backup)).await {
+                Ok(_) => examined.good("owner", format!("backup {backup} is this cluster's")),
+                Err(error) => examined.wrong("owner", &error, "highwater verify says what is damaged"),
+            },
+            Ok(None) => examined.good("owner", format!("backup {backup} has not begun")),
+            Err(error) => examined.wrong("owner", &error, STORAGE_REMEDY),
+        }
+    }
+}
+
+/// Many create one object at once: one of them must succeed, and all others must be told.
+pub(super) async fn race(objects: Arc<dyn Objects>, examined: &mut Examined) {
+    let key: Arc<str> = format!("{PROBES}race-{}", instance::name(&SystemClock)).into();
+    let puts = (0..RACERS).map(|racer| {
+        let (objects, key) = (objects.clone(), key.clone());
+        async move { objects.put(&key, Bytes::from(racer.to_string()), PutCondition::IfAbsent).await }
+    });
+    let outcomes = futures::future::join_all(puts).await;
+    let cleaned = objects.delete(&key).await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let lost = |outcome: &Result<_, _>| {
+        matches!(outcome, Err(ObjectsError::PreconditionFailed { .. } | ObjectsError::Conflict { .. }))
+    };
+    let failed = outcomes.iter().find(|outcome| outcome.is_err() && !lost(outcome));
+    match (won, failed, cleaned) {
+        (_, Some(Err(error)), _) => examined.wrong("conditional writes", error, "see the storage's own health"),
+        (1, _, Ok(())) => examined.good("conditional writes", format!("of {RACERS} creates at once one succeeded")),
+        (1, _, Err(error)) => examined.wrong("conditional writes", &error, "allow DeleteObject"),
+        (won, ..) => {
+            let detail = format!("of {RACERS} creates of one object at once {won} succeeded");
+            let remedy = "choose a store with atomic If-None-Match, as AWS S3 and MinIO have it: else two writers can overwrite each other";
+            examined.add("conditional writes", Outcome::Wrong, detail, Some(remedy));
+        }
+    }
+}
+
+/// Each location that is replicated to answers, and creates an object once only.
+pub(super) async fn locations(settings: &Settings, examined: &mut Examined) {
+    let stores = match connect::locations(settings).await {
+        Ok(stores) => stores,
+        Err(error) => return examined.wrong("location", &error, "correct its section"),
+    };
+    for (name, objects) in stores {
+        let nonce = SystemClock.now().0.unsigned_abs() ^ u64::from(std::process::id());
+        match probe::probe(&*objects, &format!("location {name}"), nonce).await {
+            Ok(()) => examined.good("location", format!("{name} answers, and creates an object once only")),
+            Err(error) => {
+                let remedy =
+                    format!("start it, or correct section locations.{name}: url, endpoint_url, region, credentials");
+                examined.wrong("location", &error, &remedy);
+            }
+        }
+    }
+}
+
+pub(super) fn clock(objects: &dyn Objects, examined: &mut Examined) {
+    match clock_warning(objects.clock_ahead_ms()) {
+        Some(warning) => examined.add("clock", Outcome::Warning, warning, Some("let NTP set this machine's clock")),
+        None => examined.good("clock", "this machine's is the storage's"),
+    }
+}

@@ -1,0 +1,83 @@
+use std::sync::Arc;
+
+use shared::{
+    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    archive,
+    config::{Draft, Settings},
+    record::Millis,
+};
+
+use super::*;
+
+fn world() -> (Settings, MemoryKafka, Arc<MemoryObjects>) {
+    let text = "[backups.main]\ntopics = { include = [\"orders\", \"missing\", \"p*\"] }";
+    let settings = Draft::new(text, &Default::default()).unwrap().settings().unwrap();
+    let clock = Arc::new(ManualClock::at(Millis(1_700_000_000_000)));
+    let kafka = MemoryKafka::new(clock.clone(), 1);
+    kafka.create("orders", 2, &[]);
+    kafka.create("backbeat-metrics", 7, &[]);
+    (settings, kafka, Arc::new(MemoryObjects::new(clock)))
+}
+
+fn told(examined: &Examined) -> Vec<String> {
+    let told = |it: &Finding| format!("{:?} {}: {}", it.outcome, it.what, it.detail);
+    examined.findings.iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn topics_that_are_missing_and_a_metrics_topic_of_another_size_are_told() {
+    let (settings, kafka, _) = world();
+    let mut examined = Examined::default();
+    kafka::examine(&settings, &kafka, &mut examined).await;
+    assert_eq!(
+        told(&examined),
+        [
+            "Good topics: backup main selects 1 of 2 topics",
+            "Warning topics: backup main asks for topic \"missing\", which is not there",
+            "Warning metrics topic: backbeat-metrics has 7 partitions, and the settings say 4",
+            "Good topics: backup main may read orders",
+            "Good consumer group: highwater.main can be read",
+        ]
+    );
+    assert!(examined.is_good() && examined.text().contains("set metrics.partitions to that"));
+}
+
+#[tokio::test]
+async fn a_store_where_one_of_many_creates_wins_is_good_and_nothing_is_left_in_it() {
+    let (_, _, objects) = world();
+    let mut examined = Examined::default();
+    storage::race(objects.clone(), &mut examined).await;
+    assert_eq!(told(&examined), ["Good conditional writes: of 16 creates at once one succeeded"]);
+    let left = objects.list(shared::ports::objects::ListRequest::prefix("")).await.unwrap();
+    assert!(left.objects.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_prefix_of_another_cluster_is_wrong() {
+    let (settings, kafka, objects) = world();
+    let mut examined = Examined::default();
+    storage::owners(&settings, &kafka, &*objects, &mut examined).await;
+    archive::claim_owner(&*objects, "main", "another-cluster").await.unwrap();
+    storage::owners(&settings, &kafka, &*objects, &mut examined).await;
+    assert!(!examined.is_good());
+    let told = told(&examined);
+    assert_eq!(told[0], "Good owner: backup main has not begun");
+    assert!(told[1].starts_with("Wrong owner: backup main is of cluster another-cluster, and this is "), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_may_be_done_is_tried_and_a_metrics_topic_that_is_compacted_is_wrong() {
+    let (settings, kafka, objects) = world();
+    kafka.delete("backbeat-metrics");
+    kafka.create("backbeat-metrics", 4, &[("cleanup.policy", "compact".to_owned())]);
+    let mut examined = Examined::default();
+    kafka::examine(&settings, &kafka, &mut examined).await;
+    storage::permissions(&*objects, &mut examined).await;
+    let told = told(&examined);
+    let is_told = |what: &str| told.iter().any(|line| line.starts_with(what));
+    assert!(is_told("Wrong metrics topic: backbeat-metrics is compacted"), "{told:?}");
+    assert!(is_told("Good topics: backup main may read orders"), "{told:?}");
+    assert!(is_told("Good storage permissions: may write, read, list and delete objects"), "{told:?}");
+    let left = objects.list(shared::ports::objects::ListRequest::prefix("")).await.unwrap();
+    assert!(left.objects.is_empty(), "{left:?}");
+}
