@@ -26,6 +26,7 @@ use integration_tests::{
     http,
     process::Process,
     programs::{binary, python_tool, tool},
+    serving::series,
 };
 use shared::{config::Draft, restore::Plan};
 
@@ -60,11 +61,16 @@ fn blocks() -> Vec<Block> {
     for path in pages {
         let page = path.file_name().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a page");
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        let lines: Vec<&str> = text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            let Some(mark) = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) else { continue };
-            assert!(lines.get(at + 1).is_some_and(|next| next.starts_with("```")), "{page}: {line} is before no block");
-            let text: Vec<&str> = lines[at + 2..].iter().take_while(|line| **line != "```").copied().collect();
+            let mark = line.trim().strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->"));
+            let Some(mark) = mark else { continue };
+            let is_block = lines.get(at + 1).is_some_and(|next| next.trim().starts_with("```"));
+            assert!(is_block, "{page}: {line} is before no block");
+            // A block in a list is indented as the list is.
+            let indent = line.len() - line.trim_start().len();
+            let inside = lines[at + 2..].iter().take_while(|line| line.trim() != "```");
+            let text: Vec<&str> = inside.map(|line| line.get(indent..).unwrap_or_default()).collect();
             let mark = mark.strip_prefix("run: ").unwrap_or(mark).to_owned();
             assert!(MARKS.contains(&&*mark), "{page}: {mark:?} is no mark");
             blocks.push(Block { page: page.clone(), mark, text: text.join("\n") });
@@ -190,10 +196,11 @@ async fn the_commands_of_the_documentation_work_beside_highwater_dev() {
     for (name, port) in [("metrics", 9000), ("query", 8900), ("console", 8080), ("gateway", 8082)] {
         listeners.push((port, listener(&server, name).await));
     }
-    eventually("figures of every topic", FIGURES_WITHIN, || async {
+    eventually("records of every topic to be stored", FIGURES_WITHIN, || async {
         let page = http::get(listeners[0].1, "/metrics").await?;
-        let shown = ["clicks", "orders", "payments"].map(|topic| format!("backup_topic_progress{{topic={topic:?}}}"));
-        if shown.iter().all(|series| page.body.contains(series)) { Ok(()) } else { Err(page.body) }
+        let series = series(&page.body);
+        let stored = |topic: &str| series.get(&format!("backup_sink_records_count{{topic={topic:?}}}")) > Some(&0.0);
+        if ["clicks", "orders", "payments"].into_iter().all(stored) { Ok(()) } else { Err(page.body) }
     })
     .await;
     for Block { page, text, .. } in marked("dev") {

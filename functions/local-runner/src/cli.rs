@@ -331,6 +331,9 @@ pub enum ConfigCommand {
     /// Checks the settings and prints them as they hold, defaults included and secrets hidden.
     #[command(after_help = examples::CONFIG_CHECK)]
     Check(OutputArgs),
+    /// Prints every setting with its variable, default and meaning, as Markdown.
+    #[command(after_help = examples::CONFIG_REFERENCE)]
+    Reference,
     /// Prints the JSON schema of the settings.
     #[command(after_help = examples::CONFIG_SCHEMA)]
     Schema,

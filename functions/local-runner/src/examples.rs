@@ -30,6 +30,7 @@ examples! {
     DOCTOR: "highwater doctor" "highwater doctor --json";
     HEALTH: "highwater health";
     CONFIG_CHECK: "highwater config check" "highwater config check --config highwater.toml";
+    CONFIG_REFERENCE: "highwater config reference";
     CONFIG_SCHEMA: "highwater config schema";
     COMPLETIONS: "highwater completions bash" "highwater completions zsh";
 }

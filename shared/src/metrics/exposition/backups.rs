@@ -50,6 +50,12 @@ enum Series {
     Word(fn(&BTreeMap<Arc<str>, TopicView>, Word) -> f64),
 }
 
+/// What every family is called.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().map(|family| family.name)
+}
+
 const FAMILIES: &[Family] = &[
     gauge(
         "backup_sink_bytes_count",

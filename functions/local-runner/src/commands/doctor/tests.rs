@@ -4,6 +4,7 @@ use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
     archive,
     config::{Draft, Settings},
+    ports::objects::{ListRequest, Objects as _},
     record::Millis,
 };
 
@@ -48,7 +49,7 @@ async fn a_store_where_one_of_many_creates_wins_is_good_and_nothing_is_left_in_i
     let mut examined = Examined::default();
     storage::race(objects.clone(), &mut examined).await;
     assert_eq!(told(&examined), ["Good conditional writes: of 16 creates at once one succeeded"]);
-    let left = objects.list(shared::ports::objects::ListRequest::prefix("")).await.unwrap();
+    let left = objects.list(ListRequest::prefix("")).await.unwrap();
     assert!(left.objects.is_empty(), "{left:?}");
 }
 
@@ -78,6 +79,6 @@ async fn what_may_be_done_is_tried_and_a_metrics_topic_that_is_compacted_is_wron
     assert!(is_told("Wrong metrics topic: backbeat-metrics is compacted"), "{told:?}");
     assert!(is_told("Good topics: backup main may read orders"), "{told:?}");
     assert!(is_told("Good storage permissions: may write, read, list and delete objects"), "{told:?}");
-    let left = objects.list(shared::ports::objects::ListRequest::prefix("")).await.unwrap();
+    let left = objects.list(ListRequest::prefix("")).await.unwrap();
     assert!(left.objects.is_empty(), "{left:?}");
 }
