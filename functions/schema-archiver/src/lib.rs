@@ -32,7 +32,11 @@ pub const NAME: &str = "schema-archiver";
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Input {
     /// Backs the registry up.
-    Backup {},
+    Backup {
+        /// Reads every version, also those that the last snapshot holds.
+        #[serde(default)]
+        whole: bool,
+    },
     /// Checks every object of every snapshot.
     Verify {},
     /// Restores a snapshot.
@@ -61,8 +65,8 @@ pub struct Restore {
 /// When the registry or the storage cannot be asked, or a digest is wrong.
 pub async fn handle(input: Input, context: &Context) -> Result<SchemaReport, SchemaError> {
     match input {
-        Input::Backup {} => {
-            let report = backup::run(context).await;
+        Input::Backup { whole } => {
+            let report = backup::run(whole, context).await;
             context.note(report.as_ref().err()).await;
             Ok(SchemaReport::Backup(report?))
         }

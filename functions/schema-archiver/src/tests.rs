@@ -62,7 +62,7 @@ impl World {
 
     async fn backup(&self) -> Result<BackupReport, SchemaError> {
         self.clock.advance(Millis(1_000));
-        match handle(Input::Backup {}, &self.context(&self.source)).await? {
+        match handle(Input::Backup { whole: false }, &self.context(&self.source)).await? {
             SchemaReport::Backup(report) => Ok(report),
             other => panic!("{other:?}"),
         }
@@ -73,6 +73,13 @@ impl World {
             SchemaReport::Restore(report) => report,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// Adds versions to a subject.
+async fn grow(registry: &MemoryRegistry, subject: &str, texts: std::ops::Range<u32>) {
+    for n in texts {
+        registry.register(subject, &schema(&format!("{{\"n\":{n}}}"), &[]), None).await.unwrap();
     }
 }
 
@@ -235,4 +242,37 @@ async fn a_subject_that_is_not_there_and_a_name_that_is_none_are_refused() {
         let error = handle(Input::Restore(restore), &context).await.unwrap_err();
         assert!(matches!(error, SchemaError::UnknownSubject(_) | SchemaError::BadMapName(_)), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_backup_reads_only_new_versions_and_the_ends_of_known_subjects() {
+    let world = World::new().await;
+    grow(&world.source, "long", 0..50).await;
+    let backup = async || {
+        let before = world.source.versions_read();
+        let report = world.backup().await.unwrap();
+        (report.changed, report.written, world.source.versions_read() - before)
+    };
+    assert_eq!(backup().await, (true, 54, 54));
+    // One version each of two subjects, two of the others.
+    assert_eq!(backup().await, (false, 0, 6));
+    grow(&world.source, "long", 50..51).await;
+    world.source.delete("long", 7).await.unwrap();
+    assert_eq!(backup().await, (true, 1, 7));
+    let target = empty();
+    world.restore(&target, Restore::default()).await;
+    assert_eq!(all(&target).await, all(&world.source).await);
+}
+
+#[tokio::test]
+async fn a_subject_that_was_deleted_for_good_and_made_anew_is_read_whole() {
+    let mut world = World::new().await;
+    grow(&world.source, "anew", 0..5).await;
+    world.backup().await.unwrap();
+    world.source = empty();
+    grow(&world.source, "anew", 20..25).await;
+    assert_eq!(world.backup().await.unwrap().written, 5);
+    let target = empty();
+    world.restore(&target, Restore::default()).await;
+    assert_eq!(all(&target).await, all(&world.source).await);
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{ports::registry::Version, record::Millis, segment::metadata::FORMAT_VERSION};
+use crate::{ports::registry::Version, record::Millis};
 
 /// A registry at a moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,33 +109,16 @@ impl Snapshot {
     pub fn version(&self, subject: &str, version: u32) -> Option<&Held> {
         self.subject(subject)?.versions.iter().find(|held| held.version.version == version)
     }
+}
 
-    /// How it is stored: the manifest, and the versions by the SHA-256 of their bytes.
-    ///
-    /// # Errors
-    /// Never in truth: a version is JSON.
-    pub fn stored(&self, taken_at: Millis) -> Result<(Manifest, Vec<(String, Bytes)>), serde_json::Error> {
-        let mut objects = vec![];
-        let mut subjects = vec![];
-        for subject in &self.subjects {
-            let mut versions = vec![];
-            for Held { version, deleted } in &subject.versions {
-                let body = Bytes::from(serde_json::to_vec(version)?);
-                let sha256 = sha256(&body);
-                versions.push(VersionEntry {
-                    version: version.version,
-                    id: version.id,
-                    deleted: *deleted,
-                    sha256: sha256.clone(),
-                });
-                objects.push((sha256, body));
-            }
-            let Subject { name, compatibility, mode, .. } = subject.clone();
-            subjects.push(SubjectEntry { name, compatibility, mode, versions });
-        }
-        let (compatibility, mode) = (self.compatibility.clone(), self.mode.clone());
-        Ok((Manifest { format_version: FORMAT_VERSION, taken_at, compatibility, mode, subjects }, objects))
-    }
+/// How a version is stored: as a snapshot names it, and its bytes.
+///
+/// # Errors
+/// Never in truth: a version is JSON.
+pub fn stored(version: &Version, deleted: bool) -> Result<(VersionEntry, Bytes), serde_json::Error> {
+    let body = Bytes::from(serde_json::to_vec(version)?);
+    let entry = VersionEntry { version: version.version, id: version.id, deleted, sha256: sha256(&body) };
+    Ok((entry, body))
 }
 
 impl Manifest {

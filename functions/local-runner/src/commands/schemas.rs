@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) async fn run(config: Option<&str>, command: SchemasCommand) -> Result<Verdict, Failure> {
     let (input, output) = match command {
-        SchemasCommand::Backup(output) => (Input::Backup {}, output),
+        SchemasCommand::Backup(output) => (Input::Backup { whole: true }, output),
         SchemasCommand::Verify(output) => (Input::Verify {}, output),
         SchemasCommand::Restore(args) => {
             let output = args.output;

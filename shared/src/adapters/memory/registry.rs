@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -22,6 +25,7 @@ const REFERENCED: u32 = 42_206;
 pub struct MemoryRegistry {
     state: Mutex<State>,
     modes_can_change: bool,
+    versions_read: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +48,7 @@ impl Default for MemoryRegistry {
     fn default() -> Self {
         let of_all = |value: &str| BTreeMap::from([(String::new(), value.to_owned())]);
         let state = State { compatibility: of_all("BACKWARD"), mode: of_all("READWRITE"), ..State::default() };
-        MemoryRegistry { state: Mutex::new(state), modes_can_change: true }
+        MemoryRegistry { state: Mutex::new(state), modes_can_change: true, versions_read: AtomicUsize::new(0) }
     }
 }
 
@@ -53,6 +57,12 @@ impl MemoryRegistry {
     #[must_use]
     pub fn with_fixed_modes() -> Self {
         MemoryRegistry { modes_can_change: false, ..MemoryRegistry::default() }
+    }
+
+    /// How often a version was read.
+    #[must_use]
+    pub fn versions_read(&self) -> usize {
+        self.versions_read.load(Ordering::Relaxed)
     }
 
     /// The schema of an id.
@@ -147,6 +157,7 @@ impl Registry for MemoryRegistry {
     }
 
     async fn version(&self, subject: &str, version: u32) -> Result<Option<Version>, RegistryError> {
+        self.versions_read.fetch_add(1, Ordering::Relaxed);
         let state = self.state();
         let held = state.subjects.get(subject).and_then(|all| all.get(&version));
         let found =
