@@ -107,15 +107,17 @@ impl There<'_> {
 
 /// Takes out processes that ended, and pushes that are over. Nothing depends on it: what is over is not shown, or not missed.
 pub(crate) async fn ended(context: &Context) -> Result<(), StoreError> {
-    let keys = [processes::KEY, push::KEY].map(|key| Query::Registers(key.to_owned()));
-    let read = context.store.read(&keys).await?;
+    let keys = [&[processes::KEY], &push::KEYS[..]].concat();
+    let queries: Vec<Query> = keys.iter().map(|key| Query::Registers((*key).to_owned())).collect();
+    let read = context.store.read(&queries).await?;
     let times = Times::of(context);
-    let [Value::Registers(processes), Value::Registers(pushes)] = &read[..] else { return Ok(()) };
-    let over = processes::over(processes, times.now, times.in_refreshes(4));
-    let over: Vec<Operation> = over
-        .into_iter()
-        .chain(push::over(pushes, times.now, Millis(times.now.0.saturating_add(AHEAD_MS_MAX))))
-        .collect();
+    let latest = Millis(times.now.0.saturating_add(AHEAD_MS_MAX));
+    let over = keys.into_iter().zip(&read).filter_map(|(key, read)| match read {
+        Value::Registers(held) if key == processes::KEY => processes::over(held, times.now, times.in_refreshes(4)),
+        Value::Registers(held) => push::over(key, held, times.now, latest),
+        Value::Text(_) => None,
+    });
+    let over: Vec<Operation> = over.collect();
     if !over.is_empty() {
         context.store.apply(&[], &over).await?;
     }

@@ -59,7 +59,8 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
     queries.extend(
-        [processes::KEY, verifications::KEY, drills::KEY, push::KEY].map(|key| Query::Registers(key.to_owned())),
+        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY]
+            .map(|key| Query::Registers(key.to_owned())),
     );
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
     queries.extend(runs::queries());

@@ -81,7 +81,7 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let question = SiteQuestion { metrics: &SiteMetric::ALL, windows: context.windows, now };
     let mut asked = queries(&context.backups);
     let of_backups = asked.len();
-    asked.push(Query::Registers(push::KEY.to_owned()));
+    asked.extend(push::KEYS.map(|key| Query::Registers(key.to_owned())));
     asked.extend(Scope::Changes.queries());
     asked.extend(question.queries(&context.locations));
     let of_locations = asked.len();
@@ -91,10 +91,11 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let mut of_replication = answers.split_off(of_locations).into_iter();
     let mut others = answers.split_off(of_backups).into_iter();
     let snapshots = exposition::whole(&context.backups, answers)?;
-    let runs = match others.next() {
-        Some(Value::Registers(registers)) => runs(&registers),
-        _ => Default::default(),
-    };
+    let pushes = others.by_ref().take(push::KEYS.len()).flat_map(|answer| match answer {
+        Value::Registers(registers) => registers,
+        Value::Text(_) => vec![],
+    });
+    let runs = runs(&pushes.collect::<Vec<_>>());
     let is_counted = matches!(Seen::read(&mut others).epoch, Epoch::Complete(_)) || !context.counts_changes;
     let seen = replication::views(&replication, &context.locations, &mut of_replication);
     let locations = is_counted.then(|| locations(&question, seen, others.as_slice()));

@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        metrics::push::{Event, KEY, Kind, Push, operation, runs},
+        metrics::push::{Event, Kind, Push, RESTORES_KEY, operation, runs},
         metrics::registers::examples::hashes,
         record::Millis,
     };
@@ -185,7 +185,7 @@ mod tests {
 
     fn page(pushes: &[Push], partition_series_max: usize) -> String {
         let registers: Vec<_> =
-            hashes(pushes.iter().map(operation)).remove(KEY).unwrap_or_default().into_values().collect();
+            hashes(pushes.iter().map(operation)).remove(RESTORES_KEY).unwrap_or_default().into_values().collect();
         of_restores(&runs(&registers), partition_series_max)
     }
 
@@ -286,8 +286,11 @@ mod tests {
     fn each_state_of_a_run_is_one_of_kannikas() {
         let word = |event, state: Option<u16>| {
             let body = state.map_or(json!({}), |state| json!({"state": state}));
-            let registers: Vec<_> =
-                hashes([operation(&push("u", "copy", event, 1, body))]).remove(KEY).unwrap().into_values().collect();
+            let registers: Vec<_> = hashes([operation(&push("u", "copy", event, 1, body))])
+                .remove(RESTORES_KEY)
+                .unwrap()
+                .into_values()
+                .collect();
             let runs = runs(&registers);
             RestoreState::of(&runs.values().next().unwrap()["copy"]).to_string()
         };

@@ -78,11 +78,9 @@ fn seen(messages: &[Message], asked: &[&str]) -> Overview {
     let registers = registers_after(messages);
     let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
     let backups = [Backup { name: &name, asked: &asked, registers: &registers }];
-    let pushes: Vec<Register> = hashes(messages.iter().flat_map(crate::metrics::registers::operations))
-        .remove(push::KEY)
-        .unwrap_or_default()
-        .into_values()
-        .collect();
+    let mut held = hashes(messages.iter().flat_map(crate::metrics::registers::operations));
+    let of = |key: &str| held.remove(key).unwrap_or_default().into_values();
+    let pushes: Vec<Register> = push::KEYS.into_iter().flat_map(of).collect();
     let runs = push::runs(&pushes);
     overview(&Known {
         backups: &backups,

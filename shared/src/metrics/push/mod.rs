@@ -9,7 +9,7 @@ mod register;
 mod runs;
 
 pub use body::{Body, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio, schema};
-pub use register::{KEY, operation, over};
+pub use register::{KEY, KEYS, RESTORES_KEY, operation, over};
 pub use runs::{Run, RunId, is_superseded, runs};
 
 use std::{fmt, sync::Arc};

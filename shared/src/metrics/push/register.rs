@@ -1,7 +1,7 @@
 //! Pushes as registers of the store: the latest of each event, by run and topic.
 //!
 //! ```text
-//! key    hw1:pushes
+//! key    hw1:pushes, of restores hw1:pushes:restores
 //! field  <kind>,<namespace>,<name>,<uuid>,<topic>,<event>,   as netstrings
 //! order  timestamp, sequence
 //! ```
@@ -17,11 +17,15 @@ use crate::{
     record::Millis,
 };
 
-/// The hash that holds them.
+/// The hash that holds them, but for those of restores.
 pub const KEY: &str = "hw1:pushes";
+/// The hash that holds those of restores. They are on `:9000/metrics`, which reads no others.
+pub const RESTORES_KEY: &str = "hw1:pushes:restores";
+/// All of them.
+pub const KEYS: [&str; 2] = [KEY, RESTORES_KEY];
 /// How long a push is kept.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// How many are kept.
+/// How many are kept in each.
 pub const REGISTERS_MAX: usize = 15_000;
 
 /// What a push changes in the store.
@@ -32,7 +36,8 @@ pub fn operation(push: &Push) -> Operation {
     let order = vec![u64::try_from(push.timestamp.0).unwrap_or(0), push.sequence];
     let body = Body { timestamp: None, sequence: 0, ..body.clone() };
     let value = serde_json::to_string(&body).expect("a struct of numbers and texts is valid JSON");
-    Operation::Max { key: KEY.to_owned(), field, order, value }
+    let key = if *kind == Kind::Restores { RESTORES_KEY } else { KEY };
+    Operation::Max { key: key.to_owned(), field, order, value }
 }
 
 /// A push as it was read back.
@@ -55,9 +60,9 @@ pub(super) fn read(register: &Register) -> Option<Said> {
     Some(Said { run, topic: topic.to_owned(), event: Event::of_name(event)?, at, sequence, body })
 }
 
-/// Takes out what is too old, what is too many, what a clock ahead of `latest` said, and what cannot be read.
+/// Takes out of the hash at `key` what is too old, what is too many, what a clock ahead of `latest` said, and what cannot be read.
 #[must_use]
-pub fn over(registers: &[Register], now: Millis, latest: Millis) -> Option<Operation> {
+pub fn over(key: &str, registers: &[Register], now: Millis, latest: Millis) -> Option<Operation> {
     let since = Millis(now.0.saturating_sub(i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX)));
     let mut fields = vec![];
     let mut kept = vec![];
@@ -70,5 +75,5 @@ pub fn over(registers: &[Register], now: Millis, latest: Millis) -> Option<Opera
     kept.sort_unstable();
     let too_many = kept.len().saturating_sub(REGISTERS_MAX);
     fields.extend(kept[..too_many].iter().map(|(_, field)| (*field).clone()));
-    (!fields.is_empty()).then(|| Operation::Remove { key: KEY.to_owned(), fields })
+    (!fields.is_empty()).then(|| Operation::Remove { key: key.to_owned(), fields })
 }

@@ -30,7 +30,7 @@ fn push(event: Event, at: i64, body: serde_json::Value) -> Push {
 }
 
 fn stored(pushes: &[Push]) -> Vec<Register> {
-    hashes(pushes.iter().map(operation)).remove(KEY).unwrap_or_default().into_values().collect()
+    hashes(pushes.iter().map(operation)).remove(RESTORES_KEY).unwrap_or_default().into_values().collect()
 }
 
 /// What is known of the one topic of the one run.
@@ -119,7 +119,7 @@ fn what_is_old_ahead_or_unreadable_leaves_the_store() {
     let of = |name: &str, at| Push { name: name.into(), ..push(Event::Started, at, json!({})) };
     let mut held = stored(&[of("kept", now - 5), of("old", old), of("ahead", now + 1_001)]);
     held.push(Register { field: "junk".into(), order: vec![], value: "{}".into() });
-    let Some(Operation::Remove { key, fields }) = over(&held, Millis(now), Millis(now + 1_000)) else {
+    let Some(Operation::Remove { key, fields }) = over(KEY, &held, Millis(now), Millis(now + 1_000)) else {
         panic!("something is over")
     };
     assert_eq!((key.as_str(), fields.len()), (KEY, 3));
@@ -130,7 +130,9 @@ fn what_is_old_ahead_or_unreadable_leaves_the_store() {
 fn the_oldest_leave_where_there_are_too_many() {
     let of = |n: usize| Push { topic: format!("t{n}").into(), ..push(Event::Started, n as i64, json!({})) };
     let held = stored(&(0..register::REGISTERS_MAX + 2).map(of).collect::<Vec<_>>());
-    let Some(Operation::Remove { fields, .. }) = over(&held, Millis(20_000), Millis(20_000)) else { panic!("two are") };
+    let Some(Operation::Remove { fields, .. }) = over(KEY, &held, Millis(20_000), Millis(20_000)) else {
+        panic!("two are")
+    };
     assert_eq!(fields.len(), 2);
     assert!(fields.iter().all(|field| field.contains("2:t0,") || field.contains("2:t1,")), "{fields:?}");
     assert!(KEPT > Duration::from_secs(20));
@@ -171,4 +173,16 @@ fn kinds_and_events_are_known_by_their_names() {
     assert!(Event::ALL.into_iter().all(|event| Event::of_name(event.name()) == Some(event)));
     assert_eq!((Kind::of_name("backup"), Event::of_name("paused")), (None, None));
     assert_eq!(serde_json::to_value(Kind::SchemaRegistryBackups).unwrap(), json!("schema-registry-backups"));
+}
+
+#[test]
+fn restores_have_a_hash_of_their_own() {
+    let key = |kind| match operation(&Push { kind, ..push(Event::Progress, 1, json!({})) }) {
+        Operation::Max { key, .. } => key,
+        other => panic!("{other:?}"),
+    };
+    for kind in Kind::ALL {
+        assert_eq!(key(kind) == RESTORES_KEY, kind == Kind::Restores, "{kind}");
+        assert!(KEYS.contains(&key(kind).as_str()), "{kind}");
+    }
 }
