@@ -6,7 +6,8 @@ use integration_tests::{eventually::eventually, gate::Gate, redis_server::RedisS
 use shared::{
     adapters::redis::RedisStore,
     config::redis::RedisSettings,
-    ports::store::{Advance, Applied, Operation, Query, Store as _, StoreError, Value},
+    ports::store::{Advance, Applied, Operation, Query, Store as _, StoreError, Value, Waiting},
+    record::Millis,
 };
 
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
@@ -229,11 +230,20 @@ async fn a_server_that_followed_another_in_between_is_another_run_also_on_the_sa
 async fn a_user_who_lacks_a_command_changes_nothing() {
     let server = RedisServer::start().await;
     let mut connection = connection(&server).await;
-    let add = Operation::Add { key: "a".into(), by: 1, expires: Some(shared::record::Millis(i64::MAX / 2)) };
+    let add = Operation::Add { key: "a".into(), by: 1, expires: Some(Millis(i64::MAX / 2)) };
     let max = Operation::Max { key: "h".into(), field: "f".into(), order: vec![1], value: "v".into() };
     let remove = Operation::Remove { key: "h".into(), fields: vec!["g".into()] };
+    let contribute = Operation::Contribute {
+        key: "x".into(),
+        order: vec![1],
+        adds: vec![],
+        keeps: vec![],
+        waits: vec![Waiting { set: "w".into(), since: Some(Millis(7)) }, Waiting { set: "v".into(), since: None }],
+        expires: Some(Millis(i64::MAX / 2)),
+        only_known: false,
+    };
     let advance = Advance { key: "p".into(), from: None, to: 1 };
-    for lacking in ["pexpireat", "hset", "hdel", "incrby"] {
+    for lacking in ["pexpireat", "hset", "hdel", "incrby", "mget", "zadd", "zrem", "time", "unlink"] {
         let () = redis::cmd("ACL")
             .arg(&["SETUSER", "limited", "reset", "on", ">secret", "~*", "&*", "+@all"])
             .arg(format!("-{lacking}"))
@@ -242,7 +252,8 @@ async fn a_user_who_lacks_a_command_changes_nothing() {
             .unwrap();
         let store =
             RedisStore::open(&RedisSettings::at(format!("redis://limited:secret@{}/0", server.address()))).unwrap();
-        let operations = [max.clone(), add.clone(), remove.clone()];
+        let forget = Operation::Forget { key: "f".into() };
+        let operations = [max.clone(), add.clone(), remove.clone(), contribute.clone(), forget];
         let error = store.apply(std::slice::from_ref(&advance), &operations).await.expect_err(lacking);
         assert!(matches!(&error, StoreError::Refused { .. }), "{lacking}: {error:?}");
         assert!(error.to_string().to_lowercase().contains(lacking), "{error}");

@@ -23,6 +23,7 @@ mod error;
 mod health;
 mod history;
 mod kept;
+mod locations;
 mod looks;
 mod observe;
 mod refresh;

@@ -24,6 +24,7 @@ use crate::{
     epoch::{self, rebuilding_since},
     health,
     history::{note, note_locations},
+    locations,
     looks::looks,
     observe::{Observed, observe},
     retire::{There, Times, ended, of_chains, retired},
@@ -119,7 +120,8 @@ async fn of_changes(context: &Context) -> ChangesReport {
     if complete && let Err(error) = note_locations(context).await {
         failure = failure.or(Some(Failure::of_backup(error)));
     }
-    for result in [ended(context).await.map_err(MonitorError::from), health::look(context).await] {
+    let ended = ended(context).await.map_err(MonitorError::from);
+    for result in [ended, locations::retire(context).await, health::look(context).await] {
         if let Err(error) = result {
             failure = failure.or(Some(Failure::of_backup(error)));
         }

@@ -11,8 +11,10 @@ use shared::{
         exposition::CONTENT_TYPE,
         health::{self, Health},
         registers::{Epoch, Scope, Seen},
+        replication::counters,
     },
     ports::store::{Query, Value},
+    record::Millis,
 };
 
 use crate::{
@@ -45,15 +47,23 @@ pub(crate) async fn answer(request: &HttpRequest, context: &Context) -> Result<A
     }
 }
 
-/// The state of the topics and the connections: 200 where all is well, else 503, so that a probe needs no body.
+/// The state of the topics, the connections and the locations: 200 where all connections are there, else 503, so that a probe
+/// needs no body.
 async fn health(context: &Context) -> Answer {
-    let answers = exposition::read(&*context.store, &[Query::Registers(health::KEY.to_owned())]).await;
+    let locations = if context.counts_changes { context.locations.as_slice() } else { &[] };
+    let mut queries = vec![Query::Registers(health::KEY.to_owned())];
+    queries.extend(locations.iter().map(|location| Query::Longest(counters::missing(location))));
+    let answers = exposition::read(&*context.store, &queries).await;
     let held = answers.as_ref().ok().and_then(|answers| match answers.first() {
         Some(Value::Registers(held)) => Some(held.as_slice()),
         _ => None,
     });
-    let refresh = context.counts_changes.then_some(context.expected.refresh);
-    let health = Health::of(held, refresh, context.clock.now());
+    let (refresh, now) = (context.counts_changes.then_some(context.expected.refresh), context.clock.now());
+    let mut health = Health::of(held, refresh, now);
+    for (location, since) in locations.iter().zip(answers.iter().flatten().skip(1)) {
+        let since = if let Value::Text(Some(since)) = since { since.parse().ok().map(Millis) } else { None };
+        health.add_location(location, since, now);
+    }
     let status = if health.is_good() { 200 } else { 503 };
     let body = serde_json::to_string(&health).expect("names and numbers are valid JSON");
     Answer { status, ..Answer::json(body) }

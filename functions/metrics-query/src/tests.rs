@@ -196,11 +196,12 @@ async fn healthcheck_tells_the_topics_as_they_were_seen_last_and_a_probe_needs_t
     context.counts_changes = true;
     context.expected.refresh = std::time::Duration::from_secs(15);
     assert_eq!(ask(&context, "GET", "/_/healthcheck").await.status, 503, "nobody has looked at kafka yet");
-    store.apply(&[], &[shared::metrics::health::seen(&[], NOW)]).await.unwrap();
+    let seen = [shared::metrics::health::seen(&[], NOW), shared::metrics::health::storage_seen(NOW)];
+    store.apply(&[], &seen).await.unwrap();
     for target in ["/_/healthcheck", "/_/backbeat/api/healthcheck"] {
         let response = ask(&context, "GET", target).await;
         let expected = format!(
-            r#"{{"topics":{{}},"internalConnections":{{"kafka":{{"status":"ok","observedAt":{NOW}}},"redis":{{"status":"ok"}}}}}}"#
+            r#"{{"topics":{{}},"internalConnections":{{"kafka":{{"status":"ok","observedAt":{NOW}}},"redis":{{"status":"ok"}},"storage":{{"status":"ok","observedAt":{NOW}}}}},"locations":{{"site1":{{"status":"ok"}},"site2":{{"status":"ok"}}}}}}"#
         );
         assert_eq!((response.status, response.body.as_ref()), (200, expected.as_bytes()));
     }

@@ -53,6 +53,7 @@ macro_rules! store_conformance {
             a_field_that_another_program_wrote_gives_way
             a_text_in_the_place_of_registers_gives_way
             registers_are_removed
+            a_key_is_forgotten_whatever_it_holds
             a_register_is_removed_unless_something_greater_was_said
             a_register_is_replaced_only_while_it_is_what_it_was
             what_a_thing_adds_is_what_it_said_last

@@ -82,6 +82,7 @@ impl Folded {
             Operation::Contribute { .. }
             | Operation::Replace { .. }
             | Operation::Remove { .. }
+            | Operation::Forget { .. }
             | Operation::RemoveUpTo { .. } => None,
         }
     }
@@ -129,6 +130,8 @@ impl Folded {
             Operation::Replace { key, .. } | Operation::Remove { key, .. } | Operation::RemoveUpTo { key, .. } => {
                 drop(self.registers.remove(key));
             }
+            // Messages forget nothing: only lag-monitor does.
+            Operation::Forget { .. } => {}
         }
         self.bytes += bytes_at_most(&operation);
         self.operations.push(operation);
@@ -168,7 +171,7 @@ fn bytes_at_most(operation: &Operation) -> usize {
     const AROUND: usize = 100;
     AROUND
         + match operation {
-            Operation::Add { key, .. } => 6 * key.len(),
+            Operation::Add { key, .. } | Operation::Forget { key } => 6 * key.len(),
             Operation::Contribute { key, order, adds, keeps, waits, .. } => {
                 let adds: usize = adds.iter().chain(keeps).map(|add| AROUND + 6 * add.key.len()).sum();
                 let waits: usize = waits.iter().map(|waiting| AROUND + 6 * waiting.set.len()).sum();

@@ -107,6 +107,11 @@ pub enum Operation {
         /// The registers.
         fields: Vec<String>,
     },
+    /// Removes a key, whatever it holds.
+    Forget {
+        /// The key.
+        key: String,
+    },
     /// Removes a register of a hash, unless something greater was said there.
     RemoveUpTo {
         /// The hash's key.
@@ -150,6 +155,7 @@ impl Operation {
             | Operation::Replace { key, .. }
             | Operation::Contribute { key, .. }
             | Operation::Remove { key, .. }
+            | Operation::Forget { key }
             | Operation::RemoveUpTo { key, .. } => key,
         }
     }

@@ -37,11 +37,11 @@ pub(super) async fn run(config: Option<&str>, args: VerifyArgs) -> Result<Verdic
     let mut context = Context::new(settings, objects, kafka, store, clock, &instance::name(&SystemClock));
     context.progress = Arc::new(Bar::default());
     let input = Verify { backup: args.storage.backup, deep: args.deep, repair: args.repair, deadline: None };
-    let verified = handle(input, &context).await.map_err(|source| match args.location {
+    let verified = handle(input, &context).await.map_err(|source| match args.location.clone() {
         Some(name) => Failure::Location { name, source: Box::new(source) },
         None => source.into(),
     })?;
-    output::print(&verified, args.output.json)?;
+    output::print(&Told { verified: &verified, location: args.location.as_deref() }, args.output.json)?;
     Ok(if verified.good { Verdict::Good } else { Verdict::Wrong })
 }
 
@@ -102,7 +102,16 @@ fn seals(verified: &Verified) -> String {
     text
 }
 
-fn conclusion(verified: &Verified) -> String {
+/// What was verified: the storage, or a location alone.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    verified: &'a Verified,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<&'a str>,
+}
+
+fn conclusion(Told { verified, location }: &Told<'_>) -> String {
     let chains = verified.backups.iter().flat_map(|backup| &backup.chains);
     let (segments, records) =
         chains.fold((0, 0), |(s, r), chain| (s + chain.present.segments, r + chain.present.records));
@@ -110,9 +119,10 @@ fn conclusion(verified: &Verified) -> String {
         0 => "good".to_owned(),
         count => format!("WRONG: {count} findings"),
     };
-    let not = |compared: bool, what: &str, section: &str| match compared {
-        true => String::new(),
-        false => format!("; {what} not compared, because [{section}] is not configured"),
+    let not = |compared: bool, what: &str, section: &str| match (compared, location) {
+        (true, _) => String::new(),
+        (false, Some(_)) => format!("; {what} not asked, because a location is verified from itself alone"),
+        (false, None) => format!("; {what} not compared, because [{section}] is not configured"),
     };
     let kafka = not(verified.compared_with_kafka, "committed offsets", "kafka");
     let metrics = not(verified.compared_with_metrics, "metrics", "redis");
@@ -164,16 +174,17 @@ fn line(finding: &Finding) -> String {
     format!("{}: {}{range}: {}\n", name_of(finding.kind), finding.key, finding.detail)
 }
 
-impl Report for Verified {
+impl Report for Told<'_> {
     const SCHEMA: &'static str = "highwater.verify.v1";
 
     fn text(&self) -> String {
-        let rows: Vec<_> = self.backups.iter().flat_map(|backup| &backup.chains).map(row).collect();
+        let verified = self.verified;
+        let rows: Vec<_> = verified.backups.iter().flat_map(|backup| &backup.chains).map(row).collect();
         let heads = ["BACKUP", "TOPIC", "N", "PARTITION", "START", "NEXT", "RECORDS", "SEGMENTS", ""];
-        let gaps: String = self.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
-        let findings: String = self.findings().map(line).collect();
-        let notes: String = self.notes().map(line).collect();
-        let repairs: String = self.backups.iter().flat_map(|backup| &backup.repairs).map(repair_line).collect();
+        let gaps: String = verified.backups.iter().flat_map(|backup| &backup.chains).flat_map(gap_lines).collect();
+        let findings: String = verified.findings().map(line).collect();
+        let notes: String = verified.notes().map(line).collect();
+        let repairs: String = verified.backups.iter().flat_map(|backup| &backup.repairs).map(repair_line).collect();
         format!("{}{gaps}{notes}{repairs}{findings}{}", table::layout(heads, &rows), conclusion(self))
     }
 }
@@ -183,10 +194,24 @@ mod tests {
     use super::*;
     use crate::test_backup::{NOW, TestBackup};
 
-    async fn text(test: &TestBackup, input: Verify) -> String {
+    async fn verified(test: &TestBackup, input: Verify) -> Verified {
         let clock = Arc::new(shared::adapters::memory::clock::ManualClock::at(NOW));
         let context = Context::new(None, test.objects.clone(), None, None, clock, "test");
-        handle(input, &context).await.unwrap().text()
+        handle(input, &context).await.unwrap()
+    }
+
+    async fn text(test: &TestBackup, input: Verify) -> String {
+        Told { verified: &verified(test, input).await, location: None }.text()
+    }
+
+    #[tokio::test]
+    async fn of_a_location_nobody_else_is_asked_which_is_told_apart_from_what_is_not_configured() {
+        let verified = verified(&TestBackup::make().await, Verify::default()).await;
+        let told = Told { verified: &verified, location: Some("paris") };
+        let text = told.text();
+        assert!(text.contains("; metrics not asked, because a location is verified from itself alone"), "{text}");
+        assert!(!text.contains("not configured"), "{text}");
+        assert_eq!(serde_json::to_value(&told).unwrap()["location"], "paris");
     }
 
     #[tokio::test]

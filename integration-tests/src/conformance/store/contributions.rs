@@ -100,3 +100,13 @@ pub async fn what_is_said_of_known_things_only_adds_nothing_to_others(s: &dyn Su
     apply(s, &[contribute("x", &[1], &[("done", 7)]), known(5)]).await;
     assert_eq!(text(s, "done").await.as_deref(), Some("1"));
 }
+
+/// Check.
+pub async fn a_key_is_forgotten_whatever_it_holds(s: &dyn Subject) {
+    let forget = ["a", "h", "w", "nothing"].map(|key| Operation::Forget { key: key.into() });
+    apply(s, &[add("a", 1), max("h", "f", &[1], "v"), wait("x", 1, "w", Some(7), &[])]).await;
+    apply(s, &forget).await;
+    assert_eq!((text(s, "a").await, registers(s, "h").await, longest(s, "w").await), (None, vec![], None));
+    apply(s, &[add("a", 1)]).await;
+    assert_eq!(text(s, "a").await.as_deref(), Some("1"), "it begins anew");
+}

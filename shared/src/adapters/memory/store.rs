@@ -182,6 +182,7 @@ impl Contents {
                 }
             }
             Operation::Remove { key, fields } => self.remove(key, |field, _| fields.contains(field)),
+            Operation::Forget { key } => drop(self.0.remove(key)),
             Operation::RemoveUpTo { key, field, order } => self.remove(key, |it, held| it == field && held <= order),
         }
     }

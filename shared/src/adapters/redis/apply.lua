@@ -26,7 +26,7 @@ for first = 1, things, AT_ONCE do
 end
 
 -- How many arguments follow an operation's letter; of those with a list, how many there are is the first of them.
-local arguments = { add = 2, max = 3, replace = 3, removeupto = 2 }
+local arguments = { add = 2, max = 3, replace = 3, removeupto = 2, forget = 0 }
 local function length(here)
   return arguments[ARGV[here]] or 1 + tonumber(ARGV[here + 1])
 end
@@ -41,6 +41,7 @@ local needs = {
   replace = { { 'HSET', 'f', 'v' }, { 'HGET', 'f' } },
   remove = { { 'HDEL', 'f' } },
   removeupto = { { 'HDEL', 'f' }, { 'HGET', 'f' } },
+  forget = { { 'UNLINK' } },
   wait = { { 'ZADD', '1', 'm' }, { 'DEL' } },
   waitnot = { { 'ZREM', 'm' }, { 'DEL' } },
 }
@@ -133,6 +134,8 @@ for i = n + things + 1, #KEYS do
     if redis.pcall('HGET', key, ARGV[a]) == ARGV[a + 1] then redis.call('HSET', key, ARGV[a], ARGV[a + 2]) end
   elseif operation == 'removeupto' then
     remove_up_to(key, ARGV[a], ARGV[a + 1])
+  elseif operation == 'forget' then
+    redis.call('UNLINK', key)
   elseif operation == 'wait' then
     on_set('ZADD', key, a + 1, here + length(here))
   elseif operation == 'waitnot' then

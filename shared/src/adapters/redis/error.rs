@@ -52,7 +52,7 @@ fn refusal(error: &RedisError) -> String {
             "check user and password in redis.url"
         }
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
-            "this user needs the commands of strings, hashes, sorted sets and scripts, and DEL, PEXPIREAT, TIME and INFO"
+            "this user needs the commands of strings, hashes, sorted sets and scripts, and DEL, UNLINK, PEXPIREAT, TIME and INFO"
         }
         (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::CrossSlot), _) => CLUSTER,
         _ => return error.to_string(),

@@ -63,6 +63,9 @@ fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
         Operation::Remove { key, fields } => {
             call.key(key).arg("remove").arg(fields.len()).arg(fields);
         }
+        Operation::Forget { key } => {
+            call.key(key).arg("forget");
+        }
         Operation::RemoveUpTo { key, field, order } => {
             call.key(key).arg("removeupto").arg(field).arg(order_text(order));
         }

@@ -143,7 +143,10 @@ pub(crate) fn hashes(operations: impl IntoIterator<Item = Operation>) -> BTreeMa
                 let hash = hashes.entry(key).or_default();
                 hash.retain(|it, held| *it != field || held.order > order);
             }
-            Operation::Add { .. } | Operation::Contribute { .. } | Operation::Replace { .. } => {
+            Operation::Add { .. }
+            | Operation::Contribute { .. }
+            | Operation::Forget { .. }
+            | Operation::Replace { .. } => {
                 panic!("no standing asks for this")
             }
         }

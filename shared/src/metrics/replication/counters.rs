@@ -56,6 +56,12 @@ pub fn key(location: &str, counter: &str) -> String {
     format!("hw1:crr:{}", join(&[location, counter]))
 }
 
+/// The hash that tells when each location was configured last whose events are on this metrics topic.
+#[must_use]
+pub fn configured(metrics_topic: &str) -> String {
+    format!("hw1:locations:{}", join(&[metrics_topic]))
+}
+
 /// The set of the pending operations of a location.
 #[must_use]
 pub fn pending(location: &str) -> String {

@@ -70,7 +70,9 @@ pub fn read(held: &[Register]) -> BTreeMap<Place, Offset> {
     held.iter().filter_map(one).collect()
 }
 
-fn key(location: &str) -> String {
+/// The hash of a location's frontiers.
+#[must_use]
+pub fn key(location: &str) -> String {
     format!("hw1:location-frontiers:{}", join(&[location]))
 }
 
