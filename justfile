@@ -36,6 +36,10 @@ bench *args:
 up *args:
     infra/up/up.sh "$@"
 
+# Schemas with a map of ids from one real registry (Apicurio) into another; fetched by Maven, 140 MB
+apicurio:
+    infra/apicurio.sh
+
 # Packages of all functions for AWS Lambda, and a release archive of the binary, in dist/: for arm64, x86_64 or both
 package *processors:
     infra/package.sh "$@"

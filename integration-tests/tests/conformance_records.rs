@@ -282,6 +282,7 @@ macro_rules! conformance {
             publishing_to_what_is_not_there_is_told
             a_topic_is_created_once
             a_topic_is_checked_and_not_created
+            a_topics_settings_are_changed
             a_deleted_topic_is_gone
             a_topics_own_settings_are_told_apart
             what_a_transaction_wrote_lies_where_it_is_told

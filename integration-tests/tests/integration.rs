@@ -47,6 +47,7 @@ mod replication_kills;
 mod restarts;
 mod restore;
 mod restore_figures;
+mod restore_files;
 mod restore_groups;
 mod restore_simulation;
 mod retention;

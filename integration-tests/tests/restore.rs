@@ -250,3 +250,35 @@ async fn what_the_target_would_delete_or_refuse_is_told_before_anything_is_writt
     }
     assert_eq!(backed.backup.incarnations().await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_of_many_partitions_is_written_when_all_of_them_have_a_leader_and_dates_stay_as_they_are() {
+    let kafka = Kafka::shared().await;
+    let topic = kafka.new_topic("restore-many", 1, &[]).await;
+    // Without a date, at the least one, and half an hour ahead of the broker's clock.
+    let ahead = i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis());
+    let dates = [-1, 1, ahead.unwrap() + 1_800_000];
+    kafka.produce(&topic, dates.map(|date| NewRecord::new("dated").partition(0).timestamp_ms(date)).into()).await;
+    let s3 = S3Server::shared().await;
+    let (bucket, s3_url) = (s3.new_bucket("restore-many").await, s3.endpoint_url().to_owned());
+    let backup = TestBackup::in_bucket(&bucket, &topic, 20_000).await;
+    assert!(drain(&backup.function()).await.complete());
+    let backed = Backed { kafka, topic, bucket, s3_url, backup };
+    let (folder, target) = (tempfile::tempdir().expect("a folder"), format!("{}-copy", backed.topic));
+    let plan = folder.path().join("plan.toml");
+    let topics = format!("[[topics]]\nsource = {:?}\ntarget = {target:?}\ntarget_partitions = 50\n", backed.topic);
+    // Kafka 4 knows this setting no more.
+    let text = format!("settings = {{ \"message.format.version\" = \"2.8\" }}\n{topics}");
+    std::fs::write(&plan, &text).expect("the plan");
+    let mut refused = Process::start(&mut backed.restore(&[plan.to_str().expect("a path")]));
+    assert_eq!(refused.ended(ENDS_WITHIN).await.code(), Some(1));
+    let output = refused.output().join("\n");
+    assert!(output.contains("refuses message.format.version=2.8"), "{output}");
+    std::fs::write(&plan, format!("refused_settings = \"leave_out\"\n{text}")).expect("the plan");
+    let output = backed.restored(&[plan.to_str().expect("a path")]).await;
+    assert!(output.contains("created without message.format.version=2.8"), "{output}");
+    let found = backed.contents(&target).await;
+    let stored = backed.contents(&backed.topic).await;
+    assert_eq!(found.len(), 50, "every partition is there");
+    assert_eq!((&found[&0], found[&0].iter().map(|it| it.0.0).collect::<Vec<_>>()), (&stored[&0], dates.to_vec()));
+}

@@ -79,5 +79,21 @@ async fn a_restore_is_on_the_metrics_page_while_it_runs_and_when_it_is_done() {
     let overview: Value = serde_json::from_str(&overview.body).expect("JSON");
     let job = overview["jobs"].as_array().expect("jobs").iter().find(|job| job["kind"] == "restores").expect("it");
     assert_eq!((&job["state_word"], &job["progress"]), (&"Done".into(), &1.0.into()));
+
+    // Killed when everything is committed and the last push is not made: the next run has the figures right.
+    let again = format!("{topic}-again");
+    let restore = |crash_point: &str| {
+        let mut command = highwater(["restore", "--topic", topic.as_str(), "--target", again.as_str()]);
+        command.env("HIGHWATER_CONFIG", serving.config());
+        command.env("HIGHWATER_EVENT_GATEWAY_URL", format!("http://{gateway}"));
+        command.env("HIGHWATER_TEST_CRASH_POINT", crash_point);
+        Process::start(&mut command)
+    };
+    assert!(!restore("restore-before-last-push:1").ended(WITHIN).await.success());
+    assert!(restore("").ended(WITHIN).await.success());
+    let of = |name: &str| format!("{name}{{namespace=\"default\",job={:?},topic={again:?}}}", serving.backup);
+    let done = seen(&served, "the end", |series| series.get(&of("restore_state")) == Some(&800.0)).await;
+    let figures = ["restore_progress", "restore_records_count", "restore_records_total"].map(|name| done[&of(name)]);
+    assert_eq!(figures, [1.0, RECORDS as f64, RECORDS as f64]);
     served.end().await;
 }

@@ -4,7 +4,10 @@
 
 use integration_tests::{
     replay::number,
-    simulation::restoring::{Restored, run},
+    simulation::{
+        restoring::{Restored, run, run_without},
+        unprotected_target::Without,
+    },
 };
 
 fn seeds() -> std::ops::Range<u64> {
@@ -37,5 +40,14 @@ fn every_record_is_restored_once_and_in_order_whatever_happens() {
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
     if runs.len() > 100 {
         assert!(counts.iter().all(|count| *count > 0), "something never happens: {counts:?}");
+    }
+}
+
+#[test]
+fn the_simulation_notices_when_a_protection_is_taken_out() {
+    for without in [Without::Fencing, Without::OneTransaction] {
+        let violation = (0..200).find_map(|seed| run_without(seed, without).err());
+        assert!(violation.is_some(), "nobody notices that a restore works without {without:?}");
+        println!("without {without:?}: {}", violation.unwrap_or_default());
     }
 }

@@ -4,7 +4,7 @@ mod restoring;
 mod values;
 
 pub use self::{
-    restoring::{DrillArgs, RestoreArgs, SchemasCommand, SchemasRestoreArgs},
+    restoring::{DrillArgs, FileFormat, RestoreArgs, SchemasCommand, SchemasRestoreArgs},
     values::OffsetRange,
 };
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use shared::{
     ports::{clock::Clock, objects::Objects, registry::Registry, store::Store},
+    pushing::Pushing,
     runs::{Failed, RunLog},
 };
 
@@ -21,6 +22,8 @@ pub struct Context {
     pub name: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where progress is pushed.
+    pub pushing: Option<Pushing>,
     runs: RunLog,
 }
 
@@ -35,7 +38,7 @@ impl Context {
         store: Option<Arc<dyn Store>>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Context { objects, source, target, name: name.to_owned(), clock, runs: RunLog::new(NAME, store) }
+        Context { objects, source, target, name: name.to_owned(), clock, pushing: None, runs: RunLog::new(NAME, store) }
     }
 
     /// Notes what a backup came to, for the metrics.

@@ -10,6 +10,7 @@
 mod backup;
 mod context;
 mod error;
+mod pushed;
 mod read;
 mod report;
 mod restore;
@@ -22,7 +23,9 @@ pub use error::SchemaError;
 pub use report::{BackupReport, RestoreOutcome, RestoreReport, SchemaReport, SnapshotReport, VerifyReport};
 
 use serde::{Deserialize, Serialize};
-use shared::record::Millis;
+use shared::{metrics::push::Kind, record::Millis};
+
+use crate::pushed::Pushed;
 
 /// The function's name.
 pub const NAME: &str = "schema-archiver";
@@ -66,11 +69,19 @@ pub struct Restore {
 pub async fn handle(input: Input, context: &Context) -> Result<SchemaReport, SchemaError> {
     match input {
         Input::Backup { whole } => {
+            let pushed = Pushed::start(context, Kind::SchemaRegistryBackups);
             let report = backup::run(whole, context).await;
+            pushed.backed_up(&report).await;
             context.note(report.as_ref().err()).await;
             Ok(SchemaReport::Backup(report?))
         }
         Input::Verify {} => Ok(SchemaReport::Verify(store::verify(&*context.objects, &context.name).await?)),
-        Input::Restore(restore) => Ok(SchemaReport::Restore(restore::run(&restore, context).await?)),
+        Input::Restore(restore) if restore.dry_run => Ok(SchemaReport::Restore(restore::run(&restore, context).await?)),
+        Input::Restore(restore) => {
+            let pushed = Pushed::start(context, Kind::SchemaRegistryRestores);
+            let report = restore::run(&restore, context).await;
+            pushed.restored(&report).await;
+            Ok(SchemaReport::Restore(report?))
+        }
     }
 }

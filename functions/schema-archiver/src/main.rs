@@ -20,5 +20,8 @@ async fn context() -> Result<Context, StartError> {
     let objects = connect::storage(&settings).await?;
     let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
     let registries = connect::registries(&settings);
-    Ok(Context::new(objects, registries.source, registries.target, &registries.name, store, Arc::new(SystemClock)))
+    let (clock, name) = (Arc::new(SystemClock), &registries.name);
+    let mut context = Context::new(objects, registries.source, registries.target, name, store, clock);
+    context.pushing = connect::event_gateway(&settings, None);
+    Ok(context)
 }

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use shared::{
-    adapters::memory::{clock::ManualClock, objects::MemoryObjects, registry::MemoryRegistry},
+    adapters::memory::{
+        clock::ManualClock, event_gateway::MemoryGateway, objects::MemoryObjects, registry::MemoryRegistry,
+    },
     archive::control,
+    job::State,
+    metrics::push::Kind,
     ports::{
         objects::{GetRange, ListRequest, Objects as _, PutCondition},
         registry::{IMPORT, Registry, Schema, Setting},
     },
+    pushing::Pushing,
     record::Millis,
     schemas::{IdMap, Snapshot, snapshot::ids_key},
 };
@@ -185,6 +190,17 @@ async fn with_a_map_the_registry_chooses_ids_and_the_same_again_finds_them() {
 }
 
 #[tokio::test]
+async fn with_a_map_a_registry_that_sets_nothing_of_what_is_not_there_gets_all_versions_and_settings() {
+    let world = World::new().await;
+    world.backup().await.unwrap();
+    let target = Arc::new(MemoryRegistry::with_settings_of_what_is_there());
+    let report = world.restore(&target, Restore { map_ids: Some("copy".to_owned()), ..Restore::default() }).await;
+    assert_eq!((report.outcome, report.registered), (RestoreOutcome::Done, 4), "{}", told(&report));
+    let level = target.setting(Setting::Compatibility, Some("a-value")).await.unwrap();
+    assert_eq!(level.as_deref(), Some("FULL"));
+}
+
+#[tokio::test]
 async fn only_what_changed_is_written_and_every_earlier_state_can_be_restored() {
     let world = World::new().await;
     let first = world.backup().await.unwrap();
@@ -275,4 +291,48 @@ async fn a_subject_that_was_deleted_for_good_and_made_anew_is_read_whole() {
     let target = empty();
     world.restore(&target, Restore::default()).await;
     assert_eq!(all(&target).await, all(&world.source).await);
+}
+
+#[tokio::test]
+async fn jobs_tell_the_event_gateway_that_they_began_and_what_they_came_to() {
+    let (world, target, gateway) = (World::new().await, empty(), Arc::new(MemoryGateway::default()));
+    let mut context = world.context(&target);
+    context.pushing = Some(Pushing { gateway: gateway.clone(), namespace: "n".into() });
+    handle(Input::Backup { whole: false }, &context).await.unwrap();
+    handle(Input::Restore(Restore { dry_run: true, ..Restore::default() }), &context).await.unwrap();
+    handle(Input::Restore(Restore::default()), &context).await.unwrap();
+    let taken = empty();
+    taken.register("theirs", &schema("{\"type\":\"double\"}", &[]), None).await.unwrap();
+    context.target = Some(taken);
+    handle(Input::Restore(Restore::default()), &context).await.unwrap();
+    context.source = Some(empty());
+    assert!(handle(Input::Backup { whole: false }, &context).await.is_err());
+    let pushes = gateway.pushes();
+    assert!(pushes.iter().all(|push| (&*push.name, &*push.topic) == ("main", "main")), "{pushes:?}");
+    let said: Vec<_> = pushes.iter().map(|push| (push.kind, push.body.state, push.body.records_count)).collect();
+    let (backups, restores) = (Kind::SchemaRegistryBackups, Kind::SchemaRegistryRestores);
+    let expected = [
+        (backups, Some(State::STREAMING), None),
+        (backups, Some(State::DONE), Some(4)),
+        (restores, Some(State::STREAMING), None),
+        (restores, Some(State::DONE), Some(4)),
+        (restores, Some(State::STREAMING), None),
+        (restores, Some(State::REFUSED), None),
+        (backups, Some(State::STREAMING), None),
+        (backups, Some(State::FAILED), None),
+    ];
+    assert_eq!(said, expected);
+    assert!(pushes[5].body.message.as_ref().unwrap().contains("another schema"), "{:?}", pushes[5]);
+}
+
+#[tokio::test]
+async fn fields_that_nobody_knows_come_along() {
+    let world = World::new().await;
+    let mut unusual = schema("{\"type\":\"boolean\"}", &[]);
+    unusual.other.insert("ruleSet".to_owned(), serde_json::json!({ "new": [1, null] }));
+    world.source.register("unusual", &unusual, None).await.unwrap();
+    world.backup().await.unwrap();
+    let target = empty();
+    world.restore(&target, Restore::default()).await;
+    assert_eq!(target.version("unusual", 1).await.unwrap().unwrap().schema, unusual);
 }

@@ -1,6 +1,6 @@
 //! Why something was not restored.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use shared::{
     archive::ArchiveError,
@@ -125,6 +125,21 @@ pub enum RestoreError {
     OtherPlan {
         /// Its name.
         name: Arc<str>,
+    },
+    /// A file cannot be written or read.
+    #[error("{} cannot be written or read", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process restores into the folder.
+    #[error("another process restores into {}: wait for it", folder.display())]
+    FolderBusy {
+        /// Which.
+        folder: PathBuf,
     },
     /// Another drill of the backup runs.
     #[error(

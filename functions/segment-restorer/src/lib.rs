@@ -8,6 +8,7 @@
 //! continuing what a deadline stopped is started again
 //! worker     one producer: records, their progress and where they lie, transaction by transaction
 //! drill      a restore into a scratch topic, compared with the backup
+//! files      a restore into files, without any Kafka
 //! reading    the segments of a worker's partitions, fetched ahead and decoded
 //! ```
 //! # Why each record comes once
@@ -21,6 +22,7 @@ mod continuing;
 mod creation;
 pub mod drill;
 mod error;
+pub mod files;
 mod groups;
 mod ids;
 mod limiter;
@@ -29,6 +31,7 @@ mod prepare;
 mod prepared;
 mod progress_log;
 mod pushed;
+mod raising;
 mod reading;
 mod report;
 mod source;
@@ -43,12 +46,14 @@ pub use context::{Context, Limits};
 pub use continuing::run;
 pub use drill::{Drill, DrillReport, PartitionDrill, TopicDrill};
 pub use error::RestoreError;
+pub use files::{FileFormat, FilesReport, IntoFiles, PartitionFiles, TopicFiles, into_files};
 pub use meter::{Meter, PartitionMeter, TopicMeter};
 pub use report::{GroupOutcome, GroupReport, Outcome, PartitionReport, RestoreReport, TopicReport};
 
 use serde::{Deserialize, Serialize};
 use shared::{
     archive::{pins::Hold, reading::pinned},
+    crash,
     record::Millis,
     restore::Plan,
 };
@@ -108,6 +113,8 @@ pub enum Answer {
     Restored(Option<RestoreReport>),
     /// What became of a drill.
     Drilled(DrillReport),
+    /// The last drill is not long enough ago.
+    NotDue,
 }
 
 /// Runs the function once, for whoever invokes it.
@@ -121,6 +128,9 @@ pub async fn answer(input: Input, context: &Context) -> Result<Answer, RestoreEr
     };
     if dry_run || plan != Plan::default() {
         return Err(RestoreError::DrillWithPlan);
+    }
+    if !drill::is_due(&drill, context).await? {
+        return Ok(Answer::NotDue);
     }
     let drilled = drill::drill(&drill, deadline, context).await;
     drill::log(&drilled);
@@ -145,6 +155,7 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
         } else {
             let pushed = Pushed::start(context, Pushes::of_restore(context, &prepared));
             let report = topic::restore_all(&prepared, &input, context).await;
+            crash::point("restore-before-last-push");
             pushed.end(&report).await;
             report
         };
@@ -162,7 +173,7 @@ pub async fn handle(input: Restore, context: &Context) -> Result<RestoreReport, 
 }
 
 /// The topics of the plan where they are named; everything where they are patterns.
-fn holds(plan: &Plan) -> Vec<Hold> {
+pub(crate) fn holds(plan: &Plan) -> Vec<Hold> {
     let names: Vec<_> = plan.topics.iter().map(|rule| rule.source.to_string()).collect();
     let are_names = names.iter().all(|name| shared::config::topic_name(name).is_ok());
     if are_names { names.iter().map(|name| Hold::topic(name)).collect() } else { vec![] }

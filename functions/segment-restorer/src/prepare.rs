@@ -47,7 +47,7 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
     Ok(Prepared { backup, plan: plan.clone(), findings, topics, snapshots })
 }
 
-fn no_such_incarnation(job: &TopicJob) -> Finding {
+pub(crate) fn no_such_incarnation(job: &TopicJob) -> Finding {
     let message = match job.incarnation {
         Some(n) => format!("the backup holds no incarnation {n} of this topic: `highwater topics` lists them"),
         None => "nobody claimed this topic in the backup: `highwater verify` tells more".to_owned(),
@@ -57,7 +57,7 @@ fn no_such_incarnation(job: &TopicJob) -> Finding {
 }
 
 /// One topic as it was found.
-fn found(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Option<TargetTopic>) -> PreparedTopic {
+pub(crate) fn found(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Option<TargetTopic>) -> PreparedTopic {
     let SourceTopic { claim, partitions, selections, setup } = source;
     let needed_partitions = target::partition_count(partitions.iter().map(|partition| &partition.chain));
     let source_partitions = setup.as_ref().map_or(0, |setup| setup.partitions).max(needed_partitions);

@@ -7,9 +7,10 @@ use shared::{
     ports::records::TopicSettings,
     record::{Millis, Partition},
     restore::{
-        Finding, Plan, Selection, SourcePartition,
+        Finding, Plan, Selection, Severity, SourcePartition,
         preflight::{self, Facts, TargetTopic, preflight},
         progress::{Counts, Fixed, Position},
+        raising::{needed, over},
     },
 };
 
@@ -49,8 +50,38 @@ pub(crate) struct PreparedTopic {
 }
 
 impl PreparedTopic {
-    /// What stands in the way, as the target is known now.
+    /// What stands in the way, as the target is known now and with the settings that are raised for the run.
     pub(crate) fn findings(&self, plan: &Plan, now: Millis) -> Vec<Finding> {
+        let raised = self.raised(plan, now);
+        let with = |target: &TargetTopic| TargetTopic { settings: over(&target.settings, &raised), ..target.clone() };
+        let mut findings = self.judged(plan, now, self.target.as_ref().map(with).as_ref());
+        findings.extend((!raised.is_empty()).then(|| self.raising(&raised)));
+        findings
+    }
+
+    /// The settings of the target that are raised.
+    pub(crate) fn raised(&self, plan: &Plan, now: Millis) -> TopicSettings {
+        let Some(target) = self.target.as_ref().filter(|_| plan.raise_settings) else { return TopicSettings::new() };
+        needed(&target.settings, |settings| {
+            let target = TargetTopic { settings: settings.clone(), ..target.clone() };
+            self.judged(plan, now, Some(&target))
+        })
+    }
+
+    fn raising(&self, raised: &TopicSettings) -> Finding {
+        let settings = self.target.as_ref().map(|target| &target.settings);
+        let was = |name: &String| settings.and_then(|all| all.get(name)).map_or("?", String::as_str);
+        let each: Vec<_> = raised.iter().map(|(name, value)| format!("{name} from {} to {value}", was(name))).collect();
+        let after = match raised.contains_key("retention.ms") || raised.contains_key("retention.bytes") {
+            true => ": from then on Kafka deletes what is older, or more, than they keep",
+            false => "",
+        };
+        let message = format!("raised while records are restored, and put back after: {}{after}", each.join(", "));
+        let topic = Some(self.fixed.source.clone());
+        Finding { severity: Severity::Note, kind: preflight::Kind::Settings, topic, partition: None, message }
+    }
+
+    fn judged(&self, plan: &Plan, now: Millis, target: Option<&TargetTopic>) -> Vec<Finding> {
         preflight(&Facts {
             fixed: &self.fixed,
             target_name: &self.target_name,
@@ -58,7 +89,7 @@ impl PreparedTopic {
             source_partitions: self.source_partitions,
             needed_partitions: self.needed_partitions,
             selections: &self.selections,
-            target: self.target.as_ref(),
+            target,
             append: plan.append,
             accept_missing: plan.accept_missing,
             skip_damaged: plan.skip_damaged,

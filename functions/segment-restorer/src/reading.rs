@@ -18,7 +18,10 @@ use shared::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{context::Context, error::RestoreError};
+use crate::{
+    context::{Context, Limits},
+    error::RestoreError,
+};
 
 /// A segment is fetched by such parts; one that breaks is fetched again by itself.
 const PART_BYTES: u64 = 8 << 20;
@@ -66,18 +69,36 @@ pub(crate) struct Reading {
     _task: AbortOnDropHandle<()>,
 }
 
+/// What is read from, and how much at a time.
+#[derive(Clone)]
+pub(crate) struct ReadFrom {
+    pub(crate) objects: Arc<dyn Objects>,
+    memory: Arc<Semaphore>,
+    limits: Limits,
+}
+
+impl ReadFrom {
+    /// From this storage, with memory of its own.
+    pub(crate) fn new(objects: Arc<dyn Objects>, limits: Limits) -> Self {
+        let memory = Arc::new(Semaphore::new(limits.segment_kib_max as usize));
+        ReadFrom { objects, memory, limits }
+    }
+
+    /// As a context has it.
+    pub(crate) fn of(context: &Context) -> Self {
+        let Context { objects, memory, limits, .. } = context;
+        ReadFrom { objects: objects.clone(), memory: memory.clone(), limits: *limits }
+    }
+}
+
 impl Reading {
     /// Begins to read.
-    pub(crate) fn start(context: &Context, starts: Vec<Start>) -> Self {
+    pub(crate) fn start(from: ReadFrom, starts: Vec<Start>) -> Self {
         let (sender, slices) = mpsc::channel(SLICES_AHEAD);
-        let reader = Reader {
-            objects: context.objects.clone(),
-            memory: context.memory.clone(),
-            memory_kib: context.limits.segment_kib_max,
-            segments_ahead: context.limits.segments_ahead,
-            sender,
-        };
-        let at_once = context.limits.partitions_max;
+        let ReadFrom { objects, memory, limits } = from;
+        let (memory_kib, segments_ahead) = (limits.segment_kib_max, limits.segments_ahead);
+        let reader = Reader { objects, memory, memory_kib, segments_ahead, sender };
+        let at_once = limits.partitions_max;
         let task = tokio::spawn(async move {
             stream::iter(starts).for_each_concurrent(at_once, |start| reader.partition(start)).await;
         });

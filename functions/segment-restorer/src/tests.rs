@@ -24,9 +24,12 @@ use crate::{Context, Limits, Outcome, Restore, RestoreReport, handle};
 mod continuing;
 mod damage;
 mod drills;
+mod files;
 mod groups;
 mod ids;
+mod leaders;
 mod pushing;
+mod raising;
 mod setup;
 mod world;
 

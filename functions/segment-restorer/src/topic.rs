@@ -20,6 +20,7 @@ use crate::{
     meter::PartitionMeter,
     prepared::{Prepared, PreparedTopic},
     progress_log,
+    raising::Raised,
     reading::Start,
     report::{Outcome, Reached, RestoreReport, TopicReport},
     take_over::TakeOver,
@@ -93,13 +94,17 @@ impl<'a> Run<'a> {
             transaction_bytes_max: transaction_bytes_max.unwrap_or(self.context.limits.transaction_bytes_max),
             source: self.topic.fixed.source.clone(),
             target: self.topic.target_name.clone(),
-            target_id: target.id,
+            target_id: target.id.clone(),
             target_partitions: target.partitions,
             rehash: self.plan.rehash,
             origin_headers: self.plan.origin_headers.clone(),
             limiter: self.limiter.clone(),
             stop_at: self.deadline.map(|deadline| Millis(deadline.0.saturating_sub(margin))),
         };
+        let known = PreparedTopic { target: Some(target), ..self.topic.clone() };
+        let needed = known.raised(self.plan, self.context.clock.now());
+        let (kafka, name) = (&*self.context.target, &self.topic.target_name);
+        let raised = Raised::raise(kafka, name, &aim.restore, taken.progress.raised, &needed).await?;
         let mut workers = self.workers(&aim, taken.producers);
         let ended = join_all(workers.iter_mut().map(Worker::run)).await;
         for worker in workers {
@@ -108,7 +113,12 @@ impl<'a> Run<'a> {
                 self.reached.missing.entry(partition).or_default().extend(missing);
             }
         }
-        first_trouble(ended)
+        let ended = first_trouble(ended);
+        // Another run that took over has them raised, and puts them back.
+        if !ended.as_ref().is_err_and(RestoreError::is_fenced) {
+            raised.put_back().await?;
+        }
+        ended
     }
 
     /// The target as it is, made where it is not there. What only shows then is told before anything is written to it.

@@ -18,7 +18,7 @@ use crate::{
     context::Context,
     error::RestoreError,
     limiter::Limiter,
-    reading::{Reading, Slice, Start},
+    reading::{ReadFrom, Reading, Slice, Start},
 };
 
 /// How long a failed transaction waits before it is begun again, at first and at most.
@@ -139,7 +139,7 @@ impl Worker<'_> {
     }
 
     async fn attempt(&mut self) -> Result<Ended, RestoreError> {
-        let mut reading = Reading::start(self.context, self.left());
+        let mut reading = Reading::start(ReadFrom::of(self.context), self.left());
         loop {
             if self.aim.stop_at.is_some_and(|stop| self.context.clock.now() >= stop) {
                 return Ok(Ended::Stopped);

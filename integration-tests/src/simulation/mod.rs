@@ -25,6 +25,7 @@ mod questions;
 mod readers;
 pub mod restoring;
 mod unprotected;
+pub mod unprotected_target;
 mod verifier;
 mod world;
 mod writers;

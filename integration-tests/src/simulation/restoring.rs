@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::future::join_all;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use segment_restorer::{Context, Limits, Outcome, Restore, RestoreReport};
 use segment_writer::{Backup, Drain, Input};
@@ -36,6 +37,8 @@ use shared::{
     restore::Plan,
     rollover::Rollover,
 };
+
+use super::unprotected_target::Without;
 
 const NOW: Millis = Millis(1_800_000_000_000);
 const TOPIC: &str = "orders";
@@ -69,29 +72,33 @@ type Content = (Millis, Option<Bytes>, Option<Bytes>, Vec<Header>);
 /// # Errors
 /// The first violation found.
 pub fn run(seed: u64) -> Result<Restored, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime on this thread").block_on(history(seed))
+    run_without(seed, Without::Nothing)
 }
 
-async fn history(seed: u64) -> Result<Restored, String> {
+/// Runs the history of one seed on a cluster that lacks something, to show that it is needed.
+///
+/// # Errors
+/// The first violation found.
+pub fn run_without(seed: u64, without: Without) -> Result<Restored, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime on this thread").block_on(history(seed, without))
+}
+
+async fn history(seed: u64, without: Without) -> Result<Restored, String> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut world = World::new(&mut rng, seed).await;
+    let mut world = World::new(&mut rng, seed, without).await;
     for _ in 0..rng.random_range(1..8) {
         match rng.random_range(0..10) {
             0 => world.wipe().await,
             1 => world.grow(&mut rng).await,
-            2..5 => {
-                let (mut luck, mut others) = (StdRng::from_rng(&mut rng), StdRng::from_rng(&mut rng));
-                let (one, other) = (world.process(&mut luck), world.process(&mut others));
-                let ((one, a), (other, b)) = tokio::join!(one, other);
-                world.restored = plus(world.restored, a, b);
-                world.judge_if_done(one).await?;
-                world.judge_if_done(other).await?;
-            }
-            _ => {
-                let (ended, told) = world.process(&mut rng).await;
-                world.restored = plus(world.restored, told, Restored::default());
-                world.judge_if_done(ended).await?;
+            at_once => {
+                let count = if at_once < 7 { rng.random_range(2..4) } else { 1 };
+                let mut lucks: Vec<_> = (0..count).map(|_| StdRng::from_rng(&mut rng)).collect();
+                let runs = join_all(lucks.iter_mut().map(|luck| world.process(luck))).await;
+                for (ended, told) in runs {
+                    world.restored = plus(world.restored, told);
+                    world.judge_if_done(ended).await?;
+                }
             }
         }
     }
@@ -104,12 +111,8 @@ async fn history(seed: u64) -> Result<Restored, String> {
     Ok(world.restored)
 }
 
-fn plus(all: Restored, one: Restored, other: Restored) -> Restored {
-    Restored {
-        killed: all.killed + one.killed + other.killed,
-        taken_over: all.taken_over + one.taken_over + other.taken_over,
-        ..all
-    }
+fn plus(all: Restored, one: Restored) -> Restored {
+    Restored { killed: all.killed + one.killed, taken_over: all.taken_over + one.taken_over, ..all }
 }
 
 /// What is asked, as the test understands it.
@@ -171,13 +174,14 @@ struct World {
     target: MemoryKafka,
     objects: Arc<MemoryObjects>,
     asked: Asked,
+    without: Without,
     restored: Restored,
     next_number: usize,
     next_run: std::cell::Cell<u32>,
 }
 
 impl World {
-    async fn new(rng: &mut StdRng, seed: u64) -> World {
+    async fn new(rng: &mut StdRng, seed: u64, without: Without) -> World {
         let clock = Arc::new(ManualClock::at(NOW));
         let (source, target) = (MemoryKafka::new(clock.clone(), seed), MemoryKafka::new(clock.clone(), seed + 1));
         let asked = Asked::of(rng);
@@ -185,7 +189,7 @@ impl World {
         source.create("metrics", 1, &[]);
         let objects = Arc::new(MemoryObjects::new(clock.clone()));
         let (restored, next_run) = (Restored::default(), std::cell::Cell::new(0));
-        let mut world = World { clock, source, target, objects, asked, restored, next_number: 0, next_run };
+        let mut world = World { clock, source, target, objects, asked, without, restored, next_number: 0, next_run };
         for _ in 0..rng.random_range(1..4) {
             world.grow(rng).await;
         }
@@ -242,6 +246,7 @@ impl World {
     fn context(&self, target: Arc<dyn Target>, objects: Arc<dyn Objects>, transaction_bytes_max: u64) -> Context {
         let limits = Limits { transaction_bytes_max, attempts_max: 3, ..Limits::default() };
         self.next_run.set(self.next_run.get() + 1);
+        let target = self.without.of(target, self.next_run.get());
         Context::limited(objects, target, self.clock.clone(), &format!("run-{}", self.next_run.get()), limits)
     }
 

@@ -5,6 +5,7 @@ mod aws_api;
 pub mod connect;
 pub mod counting;
 pub mod event_gateway;
+pub mod files;
 mod http_client;
 pub mod instance;
 pub mod kafka;

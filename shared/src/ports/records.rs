@@ -105,6 +105,10 @@ pub trait Publisher: Send + Sync {
     /// Creates a topic when it does not exist. `configs` are Kafka's topic settings.
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError>;
 
+    /// Sets settings of a topic that are its own, or (`None`) takes them away, so that the cluster's default holds. All or none;
+    /// others stay as they are.
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError>;
+
     /// Deletes a topic with all its records. One that does not exist is no error.
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError>;
 }

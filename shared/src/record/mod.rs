@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod kafka_event;
+pub mod line;
 pub mod units;
 
 pub use units::{Millis, Offset, Partition, TopicId, TopicPartition, topic_name};

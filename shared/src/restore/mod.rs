@@ -14,6 +14,7 @@ pub mod origin;
 pub mod plan;
 pub mod preflight;
 pub mod progress;
+pub mod raising;
 pub mod rehash;
 pub mod selection;
 pub mod source;

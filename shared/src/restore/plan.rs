@@ -56,6 +56,8 @@ pub struct Plan {
     pub source_settings: bool,
     /// What becomes of a setting that the target cluster refuses.
     pub refused_settings: RefusedSettings,
+    /// Raises settings of targets that would refuse or delete what is restored, and puts them back when the run ends.
+    pub raise_settings: bool,
     /// Producers for each topic.
     pub workers: u16,
     /// Puts each record where the default partitioner of Kafka's Java client puts its key, instead of into its own partition.
@@ -106,6 +108,7 @@ impl Default for Plan {
             settings: BTreeMap::new(),
             source_settings: true,
             refused_settings: RefusedSettings::default(),
+            raise_settings: false,
             workers: 4,
             groups: vec![],
             groups_only: false,

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `{restore, "record": "started"}` | [`Started`] | what is restored: fixed once |
 //! | `{restore, "record": "run"}` | [`Run`] | which run writes, by how many producers |
+//! | `{restore, "record": "raised"}` | [`Before`] | settings of the target that are raised for the run, as they were before |
 //! | `{restore, "record": "position", partition}` | [`Position`] | how far a source partition is |
 //! | `{restore, "record": "mapping", partition, from}` | [`MappedRuns`] | where the records from there on lie |
 //! | `{restore, "record": "skipped", partition, from}` | [`Missing`] | what could not be restored, and was passed over |
@@ -81,6 +82,8 @@ pub enum KeyRecord {
     Started,
     /// Which run writes.
     Run,
+    /// Settings of the target that are raised for the run.
+    Raised,
     /// How far a source partition is.
     Position {
         /// Which.
@@ -171,6 +174,18 @@ pub struct Position {
     pub counts: Counts,
 }
 
+/// Settings of a topic as they were before they were raised; `None`: the topic had none of its own.
+pub type Before = BTreeMap<String, Option<String>>;
+
+/// The key of the record that says which settings are raised.
+///
+/// # Errors
+/// Never, but that is JSON's to say.
+pub fn raised_key(restore: &RestoreId) -> Result<Bytes, serde_json::Error> {
+    let key = ProgressKey { restore: restore.clone(), record: KeyRecord::Raised };
+    serde_json::to_vec(&key).map(Into::into)
+}
+
 /// How much was restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
@@ -247,6 +262,8 @@ pub struct Progress {
     pub started: Option<Started>,
     /// The last run.
     pub run: Option<Run>,
+    /// Settings of the target that are raised, as they were before.
+    pub raised: Option<Before>,
     /// How far each source partition is.
     pub positions: BTreeMap<Partition, Position>,
     /// Where the records of each source partition lie, by the first source offset.
@@ -283,6 +300,7 @@ impl Progress {
         match key.record {
             KeyRecord::Started => self.started = read(value).map_err(unreadable)?,
             KeyRecord::Run => self.run = read(value).map_err(unreadable)?,
+            KeyRecord::Raised => self.raised = read(value).map_err(unreadable)?,
             KeyRecord::Position { partition } => {
                 set(&mut self.positions, partition, read(value).map_err(unreadable)?);
             }

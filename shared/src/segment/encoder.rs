@@ -209,7 +209,7 @@ fn created_by() -> String {
     format!("highwater version {} (build {build})", env!("CARGO_PKG_VERSION"))
 }
 
-fn properties(compression: Compression) -> WriterProperties {
+pub(super) fn properties(compression: Compression) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_created_by(created_by())
         .set_compression(compression.parquet())
@@ -228,8 +228,8 @@ fn properties(compression: Compression) -> WriterProperties {
     properties.build()
 }
 
-fn write_row_group(
-    mut group: SerializedRowGroupWriter<'_, ChecksumSink>,
+pub(super) fn write_row_group<W: Write + Send>(
+    mut group: SerializedRowGroupWriter<'_, W>,
     records: &[Record],
 ) -> Result<(), ParquetError> {
     for index in 0..column::COUNT {

@@ -8,6 +8,7 @@ pub mod encoder;
 pub mod footer;
 mod format;
 pub mod metadata;
+pub mod plain;
 
 pub use compression::Compression;
 pub use encoder::{EncodedSegment, SegmentEncoder, SegmentStart};

@@ -251,6 +251,10 @@ impl Publisher for Leaderless {
         self.0.create_topic(name, partitions, configs).await
     }
 
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        self.0.alter_topic(name, changes).await
+    }
+
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         self.0.delete_topic(name).await
     }

@@ -8,6 +8,15 @@ use shared::{config::selection::TopicPattern, restore::Moment};
 use super::{OutputArgs, StorageArgs, values::setting};
 use crate::examples;
 
+/// What `highwater restore --into-files` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum FileFormat {
+    /// A JSON object a line, as `highwater cat` prints them.
+    Jsonl,
+    /// Parquet, with the columns of a segment.
+    Parquet,
+}
+
 /// `highwater drill`
 #[derive(Debug, Args)]
 pub struct DrillArgs {
@@ -72,6 +81,9 @@ pub struct RestoreArgs {
     /// A setting of targets that are created, instead of the source's: name=value. Several times for several.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub setting: Vec<(String, String)>,
+    /// Raises settings of targets that would refuse or delete what is restored, and puts them back when the run ends.
+    #[arg(long)]
+    pub raise_settings: bool,
     /// Goes on over segments that are damaged or gone, and lists what is missing.
     #[arg(long)]
     pub skip_damaged: bool,
@@ -81,6 +93,12 @@ pub struct RestoreArgs {
     /// Restores around ranges that the backup lacks, or that have expired.
     #[arg(long)]
     pub accept_missing: bool,
+    /// Writes files into this folder instead of topics into a cluster; Kafka is not needed.
+    #[arg(long, value_name = "FOLDER")]
+    pub into_files: Option<PathBuf>,
+    /// What the files are.
+    #[arg(long, value_enum, requires = "into_files", default_value = "jsonl")]
+    pub format: FileFormat,
     /// Tells everything that stands in the way and what would be done, and writes nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -26,7 +26,7 @@ pub(super) async fn run(config: Option<&str>, args: DrillArgs) -> Result<Verdict
     let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
     context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
     context.store = store;
-    let input = Drill { backup: args.storage.backup, topics: args.topic, sample: args.sample };
+    let input = Drill { backup: args.storage.backup, topics: args.topic, sample: args.sample, unless_within_ms: None };
     let report = with_progress("drill", &context.meter, drill(&input, None, &context)).await?;
     output::print(&Drilled(&report), args.output.json)?;
     Ok(if report.good && report.left_behind.is_empty() { Verdict::Good } else { Verdict::Wrong })

@@ -16,6 +16,7 @@ mod health;
 mod invoke;
 mod replicate;
 mod restore;
+mod restore_files;
 mod schemas;
 mod segments;
 mod serve;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use segment_restorer::{
-    Context, GroupReport, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport,
+    Context, GroupReport, IntoFiles, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport,
 };
 use shared::{
     adapters::{connect, instance, settings, system_clock::SystemClock},
@@ -11,8 +11,9 @@ use shared::{
     restore::{Missing, Plan, Severity, TopicRule},
 };
 
+use super::restore_files;
 use crate::{
-    cli::RestoreArgs,
+    cli::{FileFormat, RestoreArgs},
     failure::{Failure, Verdict},
     output::{self, Report, progress, table},
     storage,
@@ -24,6 +25,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdict, Failure> {
     let plan = plan(&args).await?;
     let storage = storage::open(config, &args.storage).await?;
+    if let Some(folder) = args.into_files.clone() {
+        let format = match args.format {
+            FileFormat::Jsonl => segment_restorer::FileFormat::Jsonl,
+            FileFormat::Parquet => segment_restorer::FileFormat::Parquet,
+        };
+        let input = IntoFiles { plan, dry_run: args.dry_run, folder, format };
+        return restore_files::run(&input, storage.objects.clone(), args.output.json).await;
+    }
     let settings = match &storage.settings {
         Some(settings) => settings.clone(),
         None => settings::load(config).await?,
@@ -69,6 +78,7 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     plan.rewind |= args.rewind;
     plan.may_repeat |= args.may_repeat;
     plan.skip_damaged |= args.skip_damaged;
+    plan.raise_settings |= args.raise_settings;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;
     if plan.topics.is_empty() {

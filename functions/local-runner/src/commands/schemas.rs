@@ -36,7 +36,9 @@ async fn context(config: Option<&str>) -> Result<Context, Failure> {
     let settings = settings::load(config).await?;
     let objects = connect::storage(&settings).await?;
     let connect::Registries { source, target, name } = connect::registries(&settings);
-    Ok(Context::new(objects, source, target, &name, None, Arc::new(SystemClock)))
+    let mut context = Context::new(objects, source, target, &name, None, Arc::new(SystemClock));
+    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
+    Ok(context)
 }
 
 fn restore(args: SchemasRestoreArgs) -> Restore {

@@ -155,6 +155,11 @@ impl Publisher for DevKafka {
             .map_err(|error| RecordsError::Refused { operation: "create topic", message: crate::output::chain(&error) })
     }
 
+    async fn alter_topic(&self, name: &str, _: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        let message = format!("the cluster of `highwater dev` has no settings to change, not of {name:?} either");
+        Err(RecordsError::Refused { operation: "change topic settings", message })
+    }
+
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         let message =
             format!("the cluster of `highwater dev` cannot delete a topic, so {name:?} stays until it is stopped");

@@ -118,7 +118,9 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 let (objects, store, clock) = (world.objects()?, world.store(), world.clock());
                 let (source, target) = (world.ports.registries.source.clone(), world.ports.registries.target.clone());
                 let name = &world.ports.registries.name;
-                Some(Arc::new(schema_archiver::Context::new(objects, source, target, name, store, clock)))
+                let mut context = schema_archiver::Context::new(objects, source, target, name, store, clock);
+                context.pushing = world.ports.pushing.clone();
+                Some(Arc::new(context))
             },
             triggers: &[Trigger::Schedule(|settings| {
                 let every = settings.schema_registry.iter().map(|registry| registry.every.0);
@@ -323,12 +325,20 @@ fn verifications(settings: &Settings) -> Vec<Schedule> {
     scheduled.map(schedule).collect()
 }
 
-/// Each backup with a section `drill` is drilled as often as that says.
+/// How often it is looked whether a drill is due.
+const DRILL_LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Each backup with a section `drill` is drilled as often as that says, by whichever instance looks first. Where there is no
+/// store of figures nobody knows of the others, and each instance drills for itself.
 fn drills(settings: &Settings) -> Vec<Schedule> {
     let scheduled = settings.backups.iter().filter_map(|(name, backup)| Some((name, backup.drill?)));
-    let schedule = |(name, drill): (&BackupName, DrillSettings)| Schedule {
-        payload: json!({ "drill": { "backup": name.as_str(), "sample": drill.sample } }),
-        every: drill.every.0,
+    let schedule = |(name, drill): (&BackupName, DrillSettings)| {
+        let (every, within_ms) = match settings.redis {
+            Some(_) => (drill.every.0.min(DRILL_LOOK_EVERY), u64::try_from(drill.every.0.as_millis()).ok()),
+            None => (drill.every.0, None),
+        };
+        let drill = json!({ "backup": name.as_str(), "sample": drill.sample, "unless_within_ms": within_ms });
+        Schedule { payload: json!({ "drill": drill }), every }
     };
     scheduled.map(schedule).collect()
 }
@@ -393,7 +403,11 @@ mod tests {
         let text = "[backups.a]\ntopics={include=[\"*\"]}\n[backups.b]\ntopics={include=[\"x\"]}\n\
                     drill={every=\"1d\",sample=true}";
         let settings = shared::config::Draft::new(text, &Default::default()).unwrap().settings().unwrap();
-        let payload = json!({"drill": {"backup": "b", "sample": true}});
+        let payload = json!({"drill": {"backup": "b", "sample": true, "unless_within_ms": null}});
         assert_eq!(drills(&settings), [Schedule { payload, every: Duration::from_secs(86_400) }]);
+        let shared = format!("{text}\n[redis]\nurl=\"redis://127.0.0.1\"");
+        let settings = shared::config::Draft::new(&shared, &Default::default()).unwrap().settings().unwrap();
+        let payload = json!({"drill": {"backup": "b", "sample": true, "unless_within_ms": 86_400_000}});
+        assert_eq!(drills(&settings), [Schedule { payload, every: DRILL_LOOK_EVERY }]);
     }
 }

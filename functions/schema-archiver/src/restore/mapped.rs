@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::{
-    ports::registry::{RegistryError, Schema, Setting},
+    ports::registry::{Registry, RegistryError, Schema, Setting},
     schemas::{Finding, Held, order::in_order, plan::missing_references},
 };
 
 use super::{Came, Work};
 use crate::error::SchemaError;
+
+/// What a registry says of a subject that it does not have.
+const NO_SUBJECT: u32 = 40401;
 
 /// What is registered by now.
 #[derive(Default)]
@@ -87,10 +90,7 @@ fn found(work: &Work<'_>, held: &Held, schema: &Schema) -> Option<(u32, u32)> {
 
 async fn add(work: &Work<'_>, held: &Held, schema: &Schema, mapped: &mut Mapped) -> Result<(), RegistryError> {
     let (registry, name) = (work.registry, &held.version.subject);
-    // Versions of long ago need not be compatible by what is set today.
-    if mapped.opened.insert(name.clone()) {
-        registry.set(Setting::Compatibility, Some(name), Some("NONE"), false).await?;
-    }
+    open(registry, name, mapped).await?;
     let id = registry.register(name, schema, None).await?;
     let versions = registry.versions(name, false).await?;
     let mut version = None;
@@ -111,6 +111,21 @@ async fn add(work: &Work<'_>, held: &Held, schema: &Schema, mapped: &mut Mapped)
     }
     mapped.note(held, id, version);
     Ok(())
+}
+
+/// Lets a subject take any schema: versions of long ago need not be compatible by what is set today.
+async fn open(registry: &dyn Registry, name: &String, mapped: &mut Mapped) -> Result<(), RegistryError> {
+    if mapped.opened.contains(name) {
+        return Ok(());
+    }
+    match registry.set(Setting::Compatibility, Some(name), Some("NONE"), false).await {
+        // Apicurio sets nothing of a subject that has no version yet. Its first version is compatible with whatever is set.
+        Err(RegistryError::Refused { code: NO_SUBJECT, .. }) => Ok(()),
+        set => {
+            mapped.opened.insert(name.clone());
+            set
+        }
+    }
 }
 
 impl Mapped {

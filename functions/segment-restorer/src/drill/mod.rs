@@ -29,6 +29,7 @@ use shared::{
     crash,
     function::with_sources,
     metrics::{drills, push::Kind},
+    ports::store::{Query, Value},
     record::{Millis, Partition},
     restore::{Plan, RefusedSettings, TopicRule},
     runs::{Failed, RunLog},
@@ -70,6 +71,9 @@ pub struct Drill {
     /// Some segments of some partitions of some topics, instead of everything.
     #[serde(default)]
     pub sample: bool,
+    /// Only where the store of figures knows of no such drill that ended within so many milliseconds.
+    #[serde(default)]
+    pub unless_within_ms: Option<u64>,
 }
 
 /// Runs a drill. What is wrong with the backup is in the answer.
@@ -99,6 +103,17 @@ pub(crate) async fn count(drilled: &Result<DrillReport, RestoreError>, context: 
         Err(error) => (None, vec![Failed::run(error.kind(), error)]),
     };
     RunLog::new(NAME, context.store.clone()).count(context.clock.now(), backup.as_ref(), &failed).await;
+}
+
+/// Whether a drill is due. Where the store of figures is away, nobody knows, and it is not.
+pub(crate) async fn is_due(input: &Drill, context: &Context) -> Result<bool, RestoreError> {
+    let (Some(within_ms), Some(store)) = (input.unless_within_ms, &context.store) else { return Ok(true) };
+    let backup = source::backup(&*context.objects, input.backup.as_deref()).await?.backup;
+    let Ok(answers) = store.read(&[Query::Registers(drills::KEY.to_owned())]).await else { return Ok(false) };
+    let Some(Value::Registers(registers)) = answers.first() else { return Ok(true) };
+    let known = drills::read(registers).into_iter().map(|drills| drills.last);
+    let last = known.filter(|last| *last.backup == *backup && last.sample == input.sample).map(|last| last.at).max();
+    Ok(last.is_none_or(|at| context.clock.now().0.saturating_sub(at.0).unsigned_abs() >= within_ms))
 }
 
 /// Tells in the log what a drill came to that nobody watched.

@@ -14,7 +14,7 @@ use shared::{
 };
 
 use super::*;
-use crate::{Drill, DrillReport, RestoreError, drill::drill};
+use crate::{Answer, Drill, DrillReport, Input, RestoreError, answer, drill::drill};
 
 async fn drilled(world: &World, input: Drill) -> DrillReport {
     drill(&input, None, &world.context()).await.unwrap()
@@ -177,4 +177,22 @@ async fn scheduled_drills_are_counted_by_what_failed_and_the_last_success_has_a_
     assert_eq!(told.failures, [(crate::NAME, runs::FailureKind::Settings, 1)]);
     let successes: Vec<_> = told.successes.iter().map(|it| (&*it.function, &*it.backup)).collect();
     assert_eq!(successes, [(crate::NAME, "main")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drill_on_a_schedule_is_due_when_the_last_of_its_kind_is_long_enough_ago() {
+    let world = World::with(10).await;
+    let mut context = world.context();
+    context.store = Some(Arc::new(MemoryStore::new(world.clock.clone())));
+    let drilled = async |sample| {
+        let drill = Drill { sample, unless_within_ms: Some(1_000), ..Drill::default() };
+        let answer = answer(Input { drill: Some(drill), ..Input::default() }, &context).await.unwrap();
+        matches!(answer, Answer::Drilled(_))
+    };
+    assert!(drilled(false).await);
+    assert!(drilled(true).await, "a sample is another kind");
+    world.clock.set(Millis(NOW.0 + 999));
+    assert!(!drilled(false).await);
+    world.clock.set(Millis(NOW.0 + 1_000));
+    assert!(drilled(false).await);
 }

@@ -105,3 +105,27 @@ async fn a_restore_that_fails_counts_it_and_keeps_what_is_committed() {
     assert_eq!((failed.state, failed.errors_count), (Some(State::FAILED), Some(1)));
     assert!(failed.progress.unwrap().get() < 1.0 && failed.message.is_some(), "{failed:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_restore_that_was_killed_between_its_last_commit_and_its_last_push_is_done_with_the_next_run() {
+    let world = World::with(40).await;
+    let (context, gateway) = pushing(&world);
+    let mut run = Box::pin(handle(asked(COPY), &context));
+    while context.meter.records() != (120, 120) {
+        assert!(futures::poll!(&mut run).is_pending(), "it ended before it was killed");
+        // From then on nothing that it pushes arrives.
+        gateway.set_away(true);
+        a_moment().await;
+    }
+    drop(run);
+    assert!(said(&gateway).iter().all(|(_, body)| body.state != Some(State::DONE)));
+    let (context, gateway) = pushing(&world);
+    assert_eq!(handle(asked(COPY), &context).await.unwrap().outcome, Outcome::Done);
+    let said = said(&gateway);
+    let begun = said.iter().find(|(_, body)| body.state == Some(State::STREAMING)).unwrap();
+    assert_eq!((begun.1.records_count, begun.1.progress), (Some(120), Ratio::of(1.0)));
+    let (event, done) = said.last().unwrap();
+    assert_eq!((*event, done.state, done.progress), (Event::Stopped, Some(State::DONE), Ratio::of(1.0)));
+    assert_eq!((done.records_count, done.records_total), (Some(120), Some(120)));
+    assert_eq!((done.segments_count, done.bytes_count), (done.segments_total, done.bytes_total));
+}

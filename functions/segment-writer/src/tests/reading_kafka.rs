@@ -150,6 +150,10 @@ impl Publisher for ReadingKafka {
         self.kafka.create_topic(name, partitions, configs).await
     }
 
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        self.kafka.alter_topic(name, changes).await
+    }
+
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         self.kafka.delete_topic(name).await
     }

@@ -81,6 +81,19 @@ pub async fn a_topic_is_created_once(cluster: &dyn Cluster) {
     assert_eq!(topic(kafka, &name).await, Some(created));
 }
 
+/// Settings of a topic are set and taken away, and the others stay.
+pub async fn a_topics_settings_are_changed(cluster: &dyn Cluster) {
+    let name: Arc<str> = cluster.new_topic(1, &[("retention.ms", "3600000"), ("retention.bytes", "5000000")]).await;
+    let kafka = cluster.kafka();
+    let changes = [("retention.ms", None), ("max.message.bytes", Some("2000000".to_owned()))];
+    kafka.alter_topic(&name, &changes).await.expect("they are changed");
+    let own = kafka.overrides(std::slice::from_ref(&name)).await.expect("an answer").swap_remove(0).expect("settings");
+    let expected = [("max.message.bytes", "2000000"), ("retention.bytes", "5000000")];
+    assert_eq!(own, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let gone = kafka.alter_topic("there-never-was-such-a-topic", &changes).await;
+    assert!(matches!(gone, Err(RecordsError::Unknown { .. })), "{gone:?}");
+}
+
 /// A topic that is deleted is gone when the call returns; one that is not there is no error.
 pub async fn a_deleted_topic_is_gone(cluster: &dyn Cluster) {
     let name: Arc<str> = cluster.new_topic(2, &[]).await;

@@ -6,6 +6,7 @@ mod admin;
 mod bounds;
 mod client;
 mod configs;
+mod configs_change;
 mod context;
 mod errors;
 mod fetch;
@@ -281,6 +282,12 @@ impl Publisher for KafkaCluster {
     async fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, String)]) -> Result<(), RecordsError> {
         let (name, configs) = (name.to_owned(), owned(configs));
         self.admin.ask(move |admin| topics::create(admin, &name, partitions, &configs)).await
+    }
+
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        let name = name.to_owned();
+        let changes: Vec<_> = changes.iter().map(|(setting, value)| ((*setting).to_owned(), value.clone())).collect();
+        self.admin.ask(move |admin| configs_change::alter(admin, &name, &changes)).await
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {

@@ -26,6 +26,8 @@ pub struct MemoryRegistry {
     state: Mutex<State>,
     modes_can_change: bool,
     versions_read: AtomicUsize,
+    /// Whether a subject without a version has settings.
+    sets_what_is_not_there: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +50,12 @@ impl Default for MemoryRegistry {
     fn default() -> Self {
         let of_all = |value: &str| BTreeMap::from([(String::new(), value.to_owned())]);
         let state = State { compatibility: of_all("BACKWARD"), mode: of_all("READWRITE"), ..State::default() };
-        MemoryRegistry { state: Mutex::new(state), modes_can_change: true, versions_read: AtomicUsize::new(0) }
+        MemoryRegistry {
+            state: Mutex::new(state),
+            modes_can_change: true,
+            versions_read: AtomicUsize::new(0),
+            sets_what_is_not_there: true,
+        }
     }
 }
 
@@ -63,6 +70,12 @@ impl MemoryRegistry {
     #[must_use]
     pub fn versions_read(&self) -> usize {
         self.versions_read.load(Ordering::Relaxed)
+    }
+
+    /// A registry that refuses settings of a subject that has no version yet, as Apicurio's does.
+    #[must_use]
+    pub fn with_settings_of_what_is_there() -> Self {
+        MemoryRegistry { sets_what_is_not_there: false, ..MemoryRegistry::default() }
     }
 
     /// The schema of an id.
@@ -218,6 +231,9 @@ impl Registry for MemoryRegistry {
             if value == Some(IMPORT) && state.mode_of(name) != IMPORT && !is_empty && !force {
                 return refuse("cannot import since found existing subjects");
             }
+        }
+        if !self.sets_what_is_not_there && value.is_some() && !name.is_empty() && !state.subjects.contains_key(name) {
+            return Err(refused("to change a setting", NO_SUBJECT, format!("there is no subject {name}")));
         }
         let all = if setting == Setting::Mode { &mut state.mode } else { &mut state.compatibility };
         match value {

@@ -140,6 +140,10 @@ impl<K: Kafka + ?Sized> Publisher for FaultyKafka<K> {
         faulty!(self, "create a topic", self.inner.create_topic(name, partitions, configs))
     }
 
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        faulty!(self, "change topic settings", self.inner.alter_topic(name, changes))
+    }
+
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         faulty!(self, "delete a topic", self.inner.delete_topic(name))
     }

@@ -30,6 +30,8 @@ pub(super) struct Cluster {
     /// Part of the ids of its topics, so that those of two clusters differ.
     pub(super) seed: u64,
     last_number: u64,
+    /// Partitions without a leader: what is sent to them waits.
+    pub(super) leaderless: BTreeSet<TopicPartition>,
     /// How often readers lost their connections.
     pub(super) interruptions: u64,
 }

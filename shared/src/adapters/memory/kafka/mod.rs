@@ -78,6 +78,14 @@ impl MemoryKafka {
         });
     }
 
+    /// Takes the leader of a partition away, or gives it one: what transactions send to it waits meanwhile, as clients do.
+    pub fn set_led(&self, partition: &TopicPartition, is_led: bool) {
+        self.shared.change(|cluster| match is_led {
+            true => drop(cluster.leaderless.remove(partition)),
+            false => drop(cluster.leaderless.insert(partition.clone())),
+        });
+    }
+
     /// Refuses to create topics with this setting.
     pub fn refuse_setting(&self, name: &str) {
         self.shared.lock().refused_settings.insert(name.to_owned());

@@ -165,6 +165,19 @@ impl Publisher for MemoryKafka {
         Ok(())
     }
 
+    async fn alter_topic(&self, name: &str, changes: &[(&str, Option<String>)]) -> Result<(), RecordsError> {
+        self.check_topic(name, 1, &changes.iter().map(|(it, _)| (*it, String::new())).collect::<Vec<_>>()).await?;
+        let mut cluster = self.shared.lock();
+        let topic = cluster.topics.get_mut(name).ok_or_else(|| unknown("change topic settings", name))?;
+        for (setting, value) in changes {
+            match value {
+                Some(value) => drop(topic.configs.insert((*setting).to_owned(), value.clone())),
+                None => drop(topic.configs.remove(*setting)),
+            }
+        }
+        Ok(())
+    }
+
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         self.delete(name);
         Ok(())

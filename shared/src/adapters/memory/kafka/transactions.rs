@@ -98,6 +98,11 @@ impl TransactionalProducer for MemoryProducer {
     }
 
     async fn acknowledged(&mut self) -> Result<Vec<Acknowledged>, TransactionError> {
+        let mut changes = self.kafka.shared.changes.subscribe();
+        while self.kafka.shared.lock().leaderless.iter().any(|partition| self.sent.contains_key(partition)) {
+            // The sender lives as long as the cluster, and this is a part of it.
+            drop(changes.changed().await);
+        }
         let sent = std::mem::take(&mut self.sent);
         Ok(sent.into_iter().map(|(partition, runs)| Acknowledged { partition, runs }).collect())
     }

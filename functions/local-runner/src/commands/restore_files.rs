@@ -1,0 +1,82 @@
+//! `highwater restore --into-files`: topics of a backup into files.
+
+use std::sync::Arc;
+
+use segment_restorer::{FilesReport, IntoFiles, Outcome, TopicFiles, into_files};
+use shared::{
+    adapters::{instance, system_clock::SystemClock},
+    ports::objects::Objects,
+    restore::Severity,
+};
+
+use crate::{
+    failure::{Failure, Verdict},
+    output::{self, Report, table},
+};
+
+pub(super) async fn run(input: &IntoFiles, objects: Arc<dyn Objects>, json: bool) -> Result<Verdict, Failure> {
+    let report = into_files(input, objects, &instance::name(&SystemClock)).await?;
+    output::print(&Written(&report), json)?;
+    Ok(match report.outcome {
+        Outcome::Done | Outcome::Planned => Verdict::Good,
+        _ => Verdict::Wrong,
+    })
+}
+
+#[derive(serde::Serialize)]
+#[serde(transparent)]
+struct Written<'a>(&'a FilesReport);
+
+impl Report for Written<'_> {
+    const SCHEMA: &'static str = "highwater.restore_files.v1";
+
+    fn text(&self) -> String {
+        let finding = |finding: &shared::restore::Finding| match finding.severity {
+            Severity::Refused => format!("refused  {finding}\n"),
+            Severity::Note => format!("note     {finding}\n"),
+        };
+        let findings: String = self.0.findings.iter().map(finding).collect();
+        let rows: Vec<_> = self.0.topics.iter().flat_map(rows).collect();
+        let heads = ["TOPIC", "N", "FOLDER", "PARTITION", "FILES", "THERE", "RECORDS", "AT MOST", "FILTERED"];
+        let error = |topic: &TopicFiles| Some(format!("{}: {}\n", topic.folder, topic.error.as_ref()?));
+        let errors: String = self.0.topics.iter().filter_map(error).collect();
+        let missing: String = self.0.topics.iter().flat_map(missing).collect();
+        format!("{findings}{}{errors}{missing}{}", table::layout(heads, &rows), verdict(self.0.outcome))
+    }
+}
+
+fn rows(topic: &TopicFiles) -> impl Iterator<Item = [String; 9]> + '_ {
+    topic.partitions.iter().map(move |it| {
+        [
+            topic.source.to_string(),
+            topic.incarnation.to_string(),
+            topic.folder.to_string(),
+            it.partition.to_string(),
+            it.files_written.to_string(),
+            it.files_there.to_string(),
+            it.counts.records.to_string(),
+            it.records_max.to_string(),
+            it.counts.filtered.to_string(),
+        ]
+    })
+}
+
+fn missing(topic: &TopicFiles) -> impl Iterator<Item = String> + '_ {
+    topic.partitions.iter().flat_map(move |partition| {
+        partition.missing.iter().map(move |it| {
+            let at = format!("{}-{}", topic.source, partition.partition);
+            format!("missing  {at}: offsets {} to {} are in no file: {}: {}\n", it.from, it.to, it.key, it.why)
+        })
+    })
+}
+
+fn verdict(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done: every record that was asked for is in a file\n",
+        Outcome::Planned => "dry run: nothing is written\n",
+        Outcome::Refused => "refused: nothing is written\n",
+        Outcome::Stopped | Outcome::TakenOver | Outcome::Failed => {
+            "failed: start it again, it goes on with the files that are not there\n"
+        }
+    }
+}

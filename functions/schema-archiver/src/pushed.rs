@@ -1,0 +1,72 @@
+//! Pushing to the event gateway that a job began, and what it came to. The registry's name stands where others have a topic.
+
+use shared::{
+    job::State,
+    metrics::push::{Body, Kind, MESSAGE_CHARS_MAX, Ratio},
+    pushing::{FLUSH_TIMEOUT, Pusher},
+};
+
+use crate::{
+    Context, NAME, SchemaError,
+    report::{BackupReport, RestoreOutcome, RestoreReport},
+};
+
+/// Says how one job is.
+pub(crate) struct Pushed<'a> {
+    pusher: Pusher,
+    registry: &'a str,
+}
+
+impl<'a> Pushed<'a> {
+    /// Tells that it begins.
+    pub(crate) fn start(context: &'a Context, kind: Kind) -> Self {
+        let (clock, registry) = (context.clock.clone(), context.name.as_str());
+        let run = format!("{NAME}-{}", clock.now().0);
+        let pusher = Pusher::start(context.pushing.as_ref(), kind, registry, &run, clock);
+        pusher.started(registry, Body { state: Some(State::STREAMING), ..Body::default() });
+        Pushed { pusher, registry }
+    }
+
+    /// Tells what a backup came to.
+    pub(crate) async fn backed_up(self, report: &Result<BackupReport, SchemaError>) {
+        self.end(report.as_ref().map_or_else(failed, |report| done(report.versions))).await;
+    }
+
+    /// Tells what a restore came to.
+    pub(crate) async fn restored(self, report: &Result<RestoreReport, SchemaError>) {
+        let body = match report {
+            Ok(report) if report.outcome == RestoreOutcome::Refused => {
+                let why: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+                Body { state: Some(State::REFUSED), message: Some(cut(&why.join("; "))), ..Body::default() }
+            }
+            Ok(report) => done(report.registered + report.there),
+            Err(error) => failed(error),
+        };
+        self.end(body).await;
+    }
+
+    async fn end(self, body: Body) {
+        self.pusher.stopped(self.registry, body);
+        self.pusher.flush(FLUSH_TIMEOUT).await;
+    }
+}
+
+/// So many versions are done, and there are no others.
+fn done(versions: usize) -> Body {
+    let versions = u64::try_from(versions).ok();
+    let progress = Ratio::of(1.0);
+    Body { state: Some(State::DONE), progress, records_count: versions, records_total: versions, ..Body::default() }
+}
+
+fn failed(error: &SchemaError) -> Body {
+    Body {
+        state: Some(State::FAILED),
+        errors_count: Some(1),
+        message: Some(cut(&error.to_string())),
+        ..Body::default()
+    }
+}
+
+fn cut(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
+}
