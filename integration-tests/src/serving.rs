@@ -157,8 +157,7 @@ impl Serving {
 
     /// Starts a `serve` that aborts when it passes a crash point for the `times`th time.
     pub fn serve_until(&self, crash_point: &str, times: u32) -> Process {
-        let mut command = self.command(&["serve"]);
-        Process::start(command.env(CRASH_POINT, format!("{crash_point}:{times}")))
+        self.start_until(&["serve"], crash_point, times)
     }
 
     /// Starts `highwater` with these arguments, which aborts when it passes a crash point for the `times`th time.

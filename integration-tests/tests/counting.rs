@@ -10,11 +10,7 @@ use integration_tests::{
     redis_server::{Database, RedisServer},
 };
 use metrics_consumer::{Input, follow, handle};
-use shared::{
-    adapters::system_clock::SystemClock,
-    metrics::{backbeat::keys::Windows, replication::figures::Question},
-    ports::{clock::Clock as _, store::Store},
-};
+use shared::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -115,78 +111,6 @@ async fn a_following_counts_what_comes_and_counts_again_what_a_wiped_redis_lost(
     pending(400).await;
     kafka.produce(&topic, events("queued", 1)).await;
     pending(401).await;
-    stop.cancel();
-    following.await.unwrap();
-}
-
-/// How many operations: in `test`, and with `HIGHWATER_TEST_ROUNDS` so many times more.
-const OPERATIONS: u64 = 4_000;
-
-/// What happens to an operation: of ten, seven are completed at once, one fails, one fails and is completed then, one stays pending.
-fn history(n: u64) -> Vec<NewRecord> {
-    let ended: &[(&str, u32)] = match n % 10 {
-        0..7 => &[("queued", 1), ("completed", 1)],
-        7 => &[("queued", 1), ("failed", 1)],
-        8 => &[("queued", 1), ("failed", 1), ("queued", 2), ("completed", 2)],
-        _ => &[("queued", 1)],
-    };
-    let (id, now) = (format!("{n:032x}"), SystemClock.now());
-    let event = |(kind, attempt): &(&str, u32)| {
-        let text = format!(
-            r#"{{"timestamp":{now},"ops":1,"bytes":10,"extension":"crr","type":"{kind}","site":"site1","operationId":"{id}","attempt":{attempt},"queuedAt":{now}}}"#
-        );
-        NewRecord::new(text).key(id.clone())
-    };
-    ended.iter().map(event).collect()
-}
-
-/// Queued, pending, completed, failed, and whether anything waits.
-async fn replication_figures(store: &impl Store) -> Result<(f64, f64, f64, f64, bool), String> {
-    let question = Question { windows: Windows::default(), now: SystemClock.now() };
-    let answers = store.read(&question.queries("site1")).await.map_err(|error| error.to_string())?;
-    let figures = question.figures(&mut answers.into_iter());
-    let waits = figures.pending_since.is_some() && figures.missing_since.is_some();
-    Ok((figures.queued_ops(), figures.pending_ops, figures.completed_ops(), figures.failed_ops(), waits))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_dies_and_goes_back_to_an_old_snapshot_in_the_middle_counts_every_operation_once() {
-    let (kafka, redis) = (Kafka::shared().await, RedisServer::start().await);
-    let topic = kafka.new_topic("snapshots", 3, &[]).await;
-    let database = redis.new_database();
-    let (stop, following) = start_following(kafka, &topic, &database).await;
-    let store = store(&database);
-    let operations = OPERATIONS * integration_tests::replay::rounds(1);
-    let (quarter, began) = (operations / 4, SystemClock.now());
-    for part in 0..4 {
-        let histories: Vec<_> = (part * quarter..(part + 1) * quarter).flat_map(history).collect();
-        // Some come twice, as they do after a crash.
-        let again: Vec<_> = histories.iter().step_by(7).cloned().collect();
-        kafka.produce(&topic, histories).await;
-        kafka.produce(&topic, again).await;
-        match part {
-            0 => redis.save().await,
-            1 | 2 => {
-                let counted = 1.1 * quarter as f64 * part as f64 + 1.0;
-                eventually("some of it to be counted", Duration::from_secs(60), || async {
-                    let (queued, ..) = replication_figures(&store).await?;
-                    if queued > counted { Ok(()) } else { Err(format!("{queued}")) }
-                })
-                .await;
-                // Killed: what it wrote since the snapshot is gone.
-                redis.restart().await;
-            }
-            _ => {}
-        }
-    }
-    let tenth = operations as f64 / 10.0;
-    let expected = (11.0 * tenth, tenth, 8.0 * tenth, 2.0 * tenth, true);
-    eventually("every operation to be counted once", Duration::from_secs(120), || async {
-        let figures = replication_figures(&store).await?;
-        if figures == expected { Ok(()) } else { Err(format!("{figures:?}, not {expected:?}")) }
-    })
-    .await;
-    println!("{operations} operations in {} ms", SystemClock.now().0 - began.0);
     stop.cancel();
     following.await.unwrap();
 }

@@ -43,6 +43,7 @@ mod reading;
 mod redis_faults;
 mod repair;
 mod replication;
+mod replication_events;
 mod replication_kills;
 mod restarts;
 mod restore;

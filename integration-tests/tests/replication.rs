@@ -1,6 +1,10 @@
 //! Segments come to another S3 server, and the figures are what the statuses in the storage say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use aws_sdk_s3::Client;
 use integration_tests::{
@@ -177,6 +181,89 @@ async fn every_object_of_a_backup_comes_to_the_location_also_after_it_was_down_a
     assert!(progress.contains(r#""progress":"100%""#), "{progress}");
     served.end().await;
     it.location_is_a_backup().await;
+}
+
+/// Operations and bytes, by the state that statuses call so.
+type States = BTreeMap<String, (u64, u64)>;
+
+/// What one answer says of all states. What is zero is left out, as it is among statuses.
+async fn told(served: &Served) -> Result<States, String> {
+    let answer = served.replication("all").await?;
+    let body: Value = serde_json::from_str(&answer.body).map_err(|error| format!("{error}: {}", answer.body))?;
+    let names = [("completions", "COMPLETED"), ("failures", "FAILED"), ("pending", "PENDING")];
+    let mut states = States::new();
+    for (name, state) in names {
+        let results = &body[name]["results"];
+        let number = |field: &str| results[field].as_u64().ok_or_else(|| format!("{} {}", answer.status, answer.body));
+        states.insert(state.to_owned(), (number("count")?, number("size")?));
+    }
+    states.retain(|_, told| *told != (0, 0));
+    Ok(states)
+}
+
+/// Compares figures and statuses again and again. A status is written before its event, so that figures are never ahead of
+/// statuses. Counts how often both were equal.
+async fn compare(it: &Replicated<'_>, served: &Served, equal: &AtomicUsize) {
+    let all = |states: &States| states.values().map(|(ops, _)| ops).sum::<u64>();
+    let completed = |states: &States| states.get("COMPLETED").copied().unwrap_or_default();
+    let mut completed_before = (0, 0);
+    loop {
+        let before = it.statuses().await;
+        // 503 until everything is counted that was there at the start.
+        let Ok(told) = told(served).await else { continue };
+        let after = it.statuses().await;
+        assert!(completed(&told) <= completed(&after), "{told:?} is ahead of {after:?}");
+        assert!(all(&told) <= all(&after), "{told:?} is ahead of {after:?}");
+        assert!(completed(&told) >= completed_before, "{told:?} falls behind {completed_before:?}");
+        completed_before = completed(&told);
+        if before == after && told == after {
+            equal.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn figures_are_never_ahead_of_the_statuses_and_equal_them_whenever_those_stand_still() {
+    let (kafka, location) = (Kafka::shared().await, S3Server::start().await);
+    let it = Replicated::on(kafka, &location, "compared").await;
+    let (served, equal) = (it.serving.serve().await, AtomicUsize::new(0));
+    let were_equal = async |times: usize| {
+        let wanted = equal.load(Ordering::Relaxed) + times;
+        eventually("figures and statuses to be equal", WITHIN, || async {
+            let seen = equal.load(Ordering::Relaxed);
+            let (told, statuses) = (told(&served).await, it.statuses().await);
+            if seen >= wanted { Ok(()) } else { Err(format!("{told:?} and {statuses:?}")) }
+        })
+        .await;
+    };
+    let working = async {
+        it.produce(kafka, 40).await;
+        it.everything_is_there(40).await;
+        were_equal(3).await;
+
+        // Failures: the location does not answer.
+        it.location.pause();
+        it.produce(kafka, 40).await;
+        eventually("failures", WITHIN, || async {
+            let states = it.statuses().await;
+            if states.contains_key("FAILED") { Ok(()) } else { Err(format!("{states:?}")) }
+        })
+        .await;
+        were_equal(2).await;
+        // A pause: what failed and what waits stays as it is.
+        served.post("/_/backbeat/api/crr/pause").await.expect("an answer");
+        it.location.unpause();
+        were_equal(5).await;
+        it.produce(kafka, 40).await;
+        served.post("/_/backbeat/api/crr/resume").await.expect("an answer");
+        it.everything_is_there(120).await;
+        were_equal(5).await;
+    };
+    tokio::select! {
+        () = compare(&it, &served, &equal) => unreachable!("it has no end"),
+        () = working => {}
+    }
+    served.end().await;
 }
 
 async fn version(bucket: &str, key: &str) -> String {

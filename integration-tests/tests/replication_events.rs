@@ -2,15 +2,8 @@
 //! snapshot: every operation counts once.
 
 use integration_tests::{
-    counting::store,
-    eventually::eventually,
-    kafka::Kafka,
-    kafka_producer::NewRecord,
-    process::Process,
-    redis_server::RedisServer,
-    replay,
-    s3_server::S3Server,
-    serving::Served,
+    counting::store, eventually::eventually, kafka::Kafka, kafka_producer::NewRecord, process::Process,
+    redis_server::RedisServer, replay, s3_server::S3Server, serving::Served,
 };
 use shared::{
     adapters::system_clock::SystemClock,
@@ -31,7 +24,7 @@ const RECORDS: i32 = 40;
 
 const REPLICATOR: [&str; 3] = ["serve", "--only", "object-replicator"];
 const COUNTING: [&str; 3] = ["serve", "--only", "metrics-consumer,metrics-aggregator"];
-const OTHERS: [&str; 2] = ["--only", "segment-writer,lag-monitor,metrics-query,backup-control"];
+const OTHERS: [&str; 2] = ["--only", "segment-writer,lag-monitor,metrics-query"];
 
 /// What happens to an operation: of ten, seven are completed at once, one fails, one fails and is completed then, one stays pending.
 fn history(n: u64) -> Vec<NewRecord> {

@@ -14,6 +14,7 @@
 //! | `before-floor` | with a chain looked through, and its floor where it was |
 //! | `after-floor` | with a floor moved, and all that expired still there |
 //! | `before-apply` | between a message of the metrics topic and its figures |
+//! | `after-store` | with figures in the store, and metrics-consumer not told of it |
 //! | `after-apply` | with figures in the store, and their offset not committed |
 //! | `restore-created` | with a target created, and nothing known of its restore |
 //! | `restore-taken-over` | with all producers of a restore taken over, and nothing written by them |

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use shared::{
+    crash,
     function::{BadField, HandlerError},
     metrics::part::{Outcome, Part},
-    ports::store::{Store, StoreError},
+    ports::store::{Applied, Store, StoreError},
 };
 
 /// The name under which the function is invoked.
@@ -71,6 +72,9 @@ impl HandlerError for AggregateError {
 pub async fn handle(part: Part, context: &Context) -> Result<Outcome, AggregateError> {
     check(&part)?;
     let applied = context.store.apply(&[part.advance()], &part.operations).await?;
+    if applied == Applied::Done {
+        crash::point("after-store");
+    }
     Ok(part.outcome(&applied))
 }
 
