@@ -4,15 +4,23 @@ use shared::{archive::ArchiveError, metrics::health, ports::objects::ListRequest
 
 use crate::{Context, MonitorError};
 
-/// Looks once, and leaves in the store what was seen. Of what does not answer nothing is left, and what was goes stale.
+/// Looks once, and leaves in the store what was seen. Where Kafka does not answer nothing is left, and what was goes stale.
 pub(crate) async fn look(context: &Context) -> Result<(), MonitorError> {
-    let one = ListRequest { limit: 1, folders: true, ..ListRequest::prefix("") };
-    let (topics, listed) = (context.kafka.layout(&context.own_topics).await, context.objects.list(one).await);
-    let now = context.clock.now();
-    let seen = topics.as_ref().ok().map(|topics| health::seen(topics, now));
-    let seen: Vec<_> = seen.into_iter().chain(listed.as_ref().ok().map(|_| health::storage_seen(now))).collect();
-    context.apply(&seen).await?;
-    topics?;
-    listed.map_err(ArchiveError::from)?;
+    let topics = context.kafka.layout(&context.own_topics).await?;
+    context.apply(&[health::seen(&topics, context.clock.now())]).await?;
+    // Where there are backups, the owner of each is read at every refresh, and no request more is needed.
+    if context.backups.is_empty() {
+        let one = ListRequest { limit: 1, folders: true, ..ListRequest::prefix("") };
+        context.objects.list(one).await.map_err(ArchiveError::from)?;
+        storage_answered(context).await;
+    }
     Ok(())
+}
+
+/// Notes that the storage answered. Where that cannot be noted, the storage is told as one that does not answer; nothing else
+/// depends on it.
+pub(crate) async fn storage_answered(context: &Context) {
+    if let Err(error) = context.apply(&[health::storage_seen(context.clock.now())]).await {
+        tracing::debug!("that the storage answered was not noted: {error}");
+    }
 }

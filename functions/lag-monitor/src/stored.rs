@@ -12,7 +12,7 @@ use shared::{
 };
 
 use crate::{
-    Backup, Context, Failure, MonitorError,
+    Backup, Context, Failure, MonitorError, health,
     looks::{Looks, SingleChain},
 };
 
@@ -115,7 +115,9 @@ async fn stored_chain(
 
 /// The cluster whose backup this is; `None` where nobody has begun it.
 async fn owner(context: &Context, backup: &Backup) -> Result<Option<String>, MonitorError> {
-    let Some(owner) = archive::read_owner(&*context.objects, &backup.name).await? else { return Ok(None) };
+    let owner = archive::read_owner(&*context.objects, &backup.name).await?;
+    health::storage_answered(context).await;
+    let Some(owner) = owner else { return Ok(None) };
     let cluster = context.kafka.cluster_id().await?;
     if owner.cluster_id != cluster {
         return Err(MonitorError::OtherCluster { backup: backup.name.clone(), owner: owner.cluster_id, cluster });
