@@ -90,17 +90,17 @@ async fn partition(
     let floor = archive::read_floor(objects, &chain).await?.floor;
     let entries = segments::listed(objects, &chain).await?.entries;
     let first = entries.first().cloned();
-    let next = match entries.last() {
+    let (next, may_end) = match entries.last() {
         Some(last) => match archive::read_metadata(objects, &chain, last).await {
-            Ok(metadata) => metadata.next,
-            // Nobody knows where it ends.
-            Err(error) if error.is_damage() => last.base,
+            Ok(metadata) => (metadata.next, metadata.next),
+            // Nobody knows where it ends: it may hold whatever is asked for behind its base.
+            Err(error) if error.is_damage() => (last.base, Offset(i64::MAX)),
             Err(error) => return Err(error.into()),
         },
-        None => floor.base,
+        None => (floor.base, floor.base),
     };
     let bases: Vec<_> = entries.iter().map(|entry| entry.base).collect();
-    let wanted = selection.map(|selection| within(entries, selection, next)).unwrap_or_default();
+    let wanted = selection.map(|selection| within(entries, selection, may_end)).unwrap_or_default();
     let (mut segments, mut damaged) = (vec![], vec![]);
     for (entry, metadata) in footers(objects, &chain, wanted).await? {
         match metadata {
@@ -131,10 +131,10 @@ async fn footers(
     stream::iter(reads).buffered(segments::READS_MAX).try_collect().await
 }
 
-/// The segments that may hold offsets that are asked for, each of which reaches to the base of the one behind it; and the one
-/// behind them, which tells whether a range between is missing.
-fn within(entries: Vec<SegmentEntry>, selection: &Selection, next: Offset) -> Vec<SegmentEntry> {
-    let end = |index: usize| entries.get(index + 1).map_or(next, |later| later.base);
+/// The segments that may hold offsets that are asked for, each of which reaches to the base of the one behind it, the last one to
+/// `may_end`; and the one behind them, which tells whether a range between is missing.
+fn within(entries: Vec<SegmentEntry>, selection: &Selection, may_end: Offset) -> Vec<SegmentEntry> {
+    let end = |index: usize| entries.get(index + 1).map_or(may_end, |later| later.base);
     let overlaps = |index: &usize| selection.overlaps(entries[*index].base, end(*index));
     let mut wanted = (0..entries.len()).filter(overlaps);
     let Some(first) = wanted.next() else { return vec![] };

@@ -41,7 +41,11 @@ impl Report for Written<'_> {
         let error = |topic: &TopicFiles| Some(format!("{}: {}\n", topic.folder, topic.error.as_ref()?));
         let errors: String = self.0.topics.iter().filter_map(error).collect();
         let missing: String = self.0.topics.iter().flat_map(missing).collect();
-        format!("{findings}{}{errors}{missing}{}", table::layout(heads, &rows), verdict(self.0.outcome))
+        format!(
+            "{findings}{}{errors}{missing}{}",
+            table::layout(heads, &rows),
+            verdict(self.0.outcome, missing.is_empty())
+        )
     }
 }
 
@@ -70,8 +74,11 @@ fn missing(topic: &TopicFiles) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-fn verdict(outcome: Outcome) -> &'static str {
+fn verdict(outcome: Outcome, is_whole: bool) -> &'static str {
     match outcome {
+        Outcome::Done if !is_whole => {
+            "done, but for what is missing: every other record that was asked for is in a file\n"
+        }
         Outcome::Done => "done: every record that was asked for is in a file\n",
         Outcome::Planned => "dry run: nothing is written\n",
         Outcome::Refused => "refused: nothing is written\n",

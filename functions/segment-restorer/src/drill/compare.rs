@@ -56,6 +56,9 @@ async fn partition(
             return Ok(drilled);
         }
     }
+    if drilled.segments == 0 {
+        drilled.difference = Some("none of its segments could be compared".to_owned());
+    }
     if let [extra, ..] = &back.take(1).await?[..] {
         drilled.difference = Some(format!("the scratch topic has a record more, at offset {}", extra.offset));
     }

@@ -86,7 +86,9 @@ pub async fn drill(input: &Drill, deadline: Option<Millis>, context: &Context) -
     let began = context.clock.now();
     let run = Run { input, backup: &backup, began, deadline, context };
     let report = Box::pin(pin.during(run.run())).await??;
+    // Of some topics nothing is kept: the figures are about the whole backup.
     if let Some(store) = &context.store
+        && input.topics.is_empty()
         && let Err(error) = store.apply(&[], &drills::operations(&report.result(context.clock.now()))).await
     {
         tracing::warn!(error = &error as &dyn std::error::Error, "the result of a drill was not kept: metrics lack it");
@@ -204,10 +206,19 @@ impl Run<'_> {
         }
     }
 
-    /// The last incarnation of a topic, and what of it is drilled; `None` where no segment of it is held.
+    /// The last incarnation of a topic that holds a segment, and what of it is drilled; `None` where none does.
     async fn candidate(&self, topic: &Arc<str>) -> Result<Option<Candidate>, RestoreError> {
+        let mut claims = archive::claims(&*self.context.objects, &self.backup.backup, topic).await?;
+        while let Some(claim) = claims.pop() {
+            if let Some(candidate) = self.candidate_of(topic, claim).await? {
+                return Ok(Some(candidate));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn candidate_of(&self, topic: &Arc<str>, claim: Claim) -> Result<Option<Candidate>, RestoreError> {
         let (objects, Owner { backup, cluster_id, .. }) = (&*self.context.objects, self.backup);
-        let Some(claim) = archive::claims(objects, backup, topic).await?.pop() else { return Ok(None) };
         let chains = archive::chains(objects, cluster_id, backup, topic, &claim).await?;
         let mut listed: BTreeMap<Partition, Listed> = BTreeMap::new();
         for chain in &chains {
@@ -248,6 +259,11 @@ impl Run<'_> {
             _ => Ok(vec![]),
         };
         if let Err(error) = scratch::remove(self.backup, &scratch, self.context).await {
+            tracing::warn!(
+                topic = &*scratch,
+                error = &error as &dyn std::error::Error,
+                "a scratch topic was not removed"
+            );
             left_behind.push(format!("{scratch}: {}", with_sources(&error)));
         }
         let mut restored = restored?;

@@ -11,7 +11,7 @@ mod report;
 mod writing;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -147,6 +147,7 @@ impl Run<'_> {
             }
         }
         findings.extend(ids::put(plan, &mut topics, objects).await?);
+        findings.extend(of_one_folder(&topics));
         let plan = Plan { create: true, ..plan.clone() };
         let of_source = topics.iter().flat_map(|topic| topic.findings(&plan, Millis(0)));
         findings.extend(of_source.filter(|finding| is_of_source(finding.kind)));
@@ -201,7 +202,8 @@ impl Run<'_> {
         let mut report = PartitionFiles::begin(source, selection);
         let shared = Arc::new(source.clone());
         for segment in source.needed(selection) {
-            let path = self.path(topic, segment);
+            self.check_given_up(topic, segment)?;
+            let path = self.path(topic, segment, segment.entry.cuts);
             if path.try_exists().map_err(of(&path))? {
                 report.files_there += 1;
                 continue;
@@ -213,14 +215,29 @@ impl Run<'_> {
         Ok(report)
     }
 
-    fn path(&self, topic: &PreparedTopic, segment: &SourceSegment) -> PathBuf {
+    /// A loss that was accepted gives a segment's place to another one. What an earlier run wrote of the former one would be
+    /// repeated or missed.
+    fn check_given_up(&self, topic: &PreparedTopic, segment: &SourceSegment) -> Result<(), RestoreError> {
+        for cuts in 0..segment.entry.cuts {
+            let path = self.path(topic, segment, cuts);
+            if path.try_exists().map_err(of(&path))? {
+                let why = "it is of a segment that was given up when a loss was accepted: take another folder";
+                return Err(of(&path)(std::io::Error::other(why)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a segment, by its base and, as in the backup, how many accepted losses its writer knew of.
+    fn path(&self, topic: &PreparedTopic, segment: &SourceSegment, cuts: u32) -> PathBuf {
         let ending = match self.input.format {
             FileFormat::Jsonl => "jsonl",
             FileFormat::Parquet => "parquet",
         };
         let SourceSegment { metadata, .. } = segment;
         let folder = self.input.folder.join(&*topic.target_name).join(metadata.chain.partition.to_string());
-        folder.join(format!("{:020}.{ending}", metadata.base.0))
+        let behind = if cuts == 0 { String::new() } else { format!("-{cuts}") };
+        folder.join(format!("{:020}{behind}.{ending}", metadata.base.0))
     }
 
     /// Writes the file of a segment. One that is damaged has none, so that each run sees it again.
@@ -244,6 +261,17 @@ impl Run<'_> {
         written.is_file = blocking::run(move || writing.finish()).await.map_err(of(&path))?;
         Ok(written)
     }
+}
+
+/// Topics whose folders some file systems take for one.
+fn of_one_folder(topics: &[PreparedTopic]) -> Vec<Finding> {
+    let mut folders = BTreeSet::new();
+    let is_taken = |topic: &&PreparedTopic| !folders.insert(topic.target_name.to_lowercase());
+    let told = |topic: &PreparedTopic| {
+        let name = &topic.target_name;
+        refused(format!("the folder {name:?} differs from that of another topic by case alone: give it another name"))
+    };
+    topics.iter().filter(is_taken).map(told).collect()
 }
 
 /// What became of a segment.

@@ -64,7 +64,9 @@ impl PartitionFiles {
     /// A partition of which nothing is written yet.
     pub(super) fn begin(source: &SourcePartition, selection: &Selection) -> Self {
         let mut missing = source.missing();
-        missing.retain(|missing| selection.overlaps(missing.from, missing.to));
+        // Of a last segment that cannot be read nobody knows where it ends.
+        let is_asked_for = |it: &Missing| it.from == it.to || selection.overlaps(it.from, it.to);
+        missing.retain(is_asked_for);
         PartitionFiles {
             partition: source.chain.partition,
             files_written: 0,

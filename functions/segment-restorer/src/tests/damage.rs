@@ -7,6 +7,7 @@ use shared::{
 };
 
 use super::*;
+use crate::{Drill, drill::drill};
 
 const SKIPPING: &str = "skip_damaged = true\n[[topics]]\nsource = \"orders\"";
 
@@ -114,4 +115,28 @@ async fn where_the_last_segment_cannot_be_read_the_restore_ends_before_it_and_sa
     assert_eq!(report.outcome, Outcome::Done, "{report:?}");
     assert!(report.findings.iter().any(|it| it.kind == Kind::Damaged && it.message.contains(last.as_str())));
     assert_all_but(&world, &[(*base, *next)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_whose_only_segment_cannot_be_read_is_no_empty_one() {
+    let world = World::with(100).await;
+    let all = segments(&world, 0).await;
+    for (key, ..) in &all[1..] {
+        world.objects.delete(key).await.unwrap();
+    }
+    damage(&world, &all[0].0, -9).await;
+    assert_eq!(kinds(&world.restore(ORDERS).await), [Kind::Damaged]);
+    let drilled = drill(&Drill::default(), None, &world.context()).await.unwrap();
+    assert!(!drilled.good && drilled.topics[0].error.as_ref().unwrap().contains(all[0].0.as_str()), "{drilled:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offset_in_a_last_segment_that_cannot_be_read_is_asked_for() {
+    let world = World::with(100).await;
+    let all = segments(&world, 0).await;
+    let (last, base, _) = all.last().unwrap();
+    damage(&world, last, -9).await;
+    let from = base + 1;
+    let plan = format!("[[topics]]\nsource = \"orders\"\npartitions = [{{ number = 0, from_offset = {from} }}]");
+    assert_eq!(kinds(&world.restore(&plan).await), [Kind::Damaged]);
 }

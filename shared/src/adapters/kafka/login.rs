@@ -81,14 +81,22 @@ impl Login {
         Ok(Some(Arc::new(Login { source, runtime: Handle::current(), wait_max, held: Mutex::default() })))
     }
 
-    /// A token that holds for a while: the one that is held, or a new one. Waits for that, so it is for the client's threads. A
-    /// client that is dropped asks once more, on whatever thread that is: what is held is all that it needs.
+    /// A token that holds for a while: the one that is held, or a new one; where none is given, the one that is held as long as it
+    /// is good. Waits for that, so it is for the client's threads. A client that is dropped asks once more, on whatever thread
+    /// that is: what is held is all that it needs.
     pub(super) fn token(self: &Arc<Self>) -> Result<OAuthToken, Box<dyn Error>> {
         let now = SystemClock.now();
-        let held = self.held().as_ref().filter(|held| now < held.renew_at).map(|held| held.token.clone());
+        let held = self.held().as_ref().map(|held| (held.token.clone(), held.renew_at));
         let token = match held {
-            Some(token) => token,
-            None => self.wait_for_new(now)?,
+            Some((token, renew_at)) if now < renew_at => token,
+            Some((token, _)) if now < token.expires_at => self.wait_for_new(now).unwrap_or_else(|error| {
+                tracing::warn!(
+                    error = &*error,
+                    "no new token to log in with; the one that is held is good for a while"
+                );
+                token
+            }),
+            _ => self.wait_for_new(now)?,
         };
         Ok(OAuthToken { token: token.text, principal_name: "highwater".to_owned(), lifetime_ms: token.expires_at.0 })
     }
