@@ -151,7 +151,7 @@ fn origin(image: &str) -> String {
     if built.is_empty() { "the published image".to_owned() } else { built }
 }
 
-fn docker(arguments: &[&str]) -> Result<String, String> {
+pub(crate) fn docker(arguments: &[&str]) -> Result<String, String> {
     let output =
         Command::new("docker").args(arguments).output().map_err(|error| format!("cannot run docker: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();

@@ -1,6 +1,6 @@
 //! A real broker that lets in only who proves who they are: TLS with logins by password or token, TLS with certificates, and ACLs.
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use shared::config::{
@@ -102,21 +102,10 @@ impl GuardedKafka {
 
     /// Runs one of Kafka's own tools beside the broker.
     async fn run(&self, class: &str, arguments: &[&str]) {
-        let mut command = Command::new("docker");
-        command.args([
-            "exec",
-            self.container.id(),
-            "java",
-            "-XX:TieredStopAtLevel=1",
-            "-cp",
-            "/opt/kafka/libs/*",
-            class,
-        ]);
-        command.args(["--bootstrap-server", OPEN]).args(arguments);
-        let output =
-            tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("docker runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{class} {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
+        let tool = ["exec", self.container.id(), "java", "-XX:TieredStopAtLevel=1", "-cp", "/opt/kafka/libs/*", class];
+        let all = [&tool[..], &["--bootstrap-server", OPEN], arguments].concat();
+        tokio::task::block_in_place(|| backend::docker(&all))
+            .unwrap_or_else(|error| panic!("{class} {arguments:?}: {error}"));
     }
 }
 

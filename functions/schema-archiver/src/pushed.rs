@@ -2,7 +2,7 @@
 
 use shared::{
     job::State,
-    metrics::push::{Body, Kind, MESSAGE_CHARS_MAX, Ratio},
+    metrics::push::{Body, Kind, Ratio, message_of},
     pushing::{FLUSH_TIMEOUT, Pusher},
 };
 
@@ -37,7 +37,7 @@ impl<'a> Pushed<'a> {
         let body = match report {
             Ok(report) if report.outcome == RestoreOutcome::Refused => {
                 let why: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
-                Body { state: Some(State::REFUSED), message: Some(cut(&why.join("; "))), ..Body::default() }
+                Body { state: Some(State::REFUSED), message: Some(message_of(&why.join("; "))), ..Body::default() }
             }
             Ok(report) => done(report.registered + report.there),
             Err(error) => failed(error),
@@ -62,11 +62,7 @@ fn failed(error: &SchemaError) -> Body {
     Body {
         state: Some(State::FAILED),
         errors_count: Some(1),
-        message: Some(cut(&error.to_string())),
+        message: Some(message_of(&error.to_string())),
         ..Body::default()
     }
-}
-
-fn cut(message: &str) -> String {
-    message.chars().take(MESSAGE_CHARS_MAX).collect()
 }

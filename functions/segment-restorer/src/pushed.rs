@@ -8,7 +8,7 @@ use std::{
 
 use shared::{
     job::State,
-    metrics::push::{Body, Kind, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio},
+    metrics::push::{Body, Kind, PARTITIONS_MAX, PartitionFigures, Ratio, message_of},
     pushing::{FLUSH_TIMEOUT, Pusher},
 };
 use tokio_util::task::AbortOnDropHandle;
@@ -115,7 +115,7 @@ pub(crate) async fn refused(context: &Context, prepared: &Prepared) {
         let refusals = prepared.findings.iter().filter(|it| it.is_refusal());
         let own: Vec<_> = refusals.filter(|it| it.topic.as_ref() == Some(source)).map(ToString::to_string).collect();
         let why = if own.is_empty() { "the plan is refused for another reason".to_owned() } else { own.join("; ") };
-        let body = Body { state: Some(State::REFUSED), message: Some(cut(&why)), ..Body::default() };
+        let body = Body { state: Some(State::REFUSED), message: Some(message_of(&why)), ..Body::default() };
         pusher.stopped(&topic.target_name, body);
     }
     pusher.flush(FLUSH_TIMEOUT).await;
@@ -180,9 +180,5 @@ fn ended(topic: &TopicReport, meter: Option<TopicMeter>) -> Body {
         Some(meter) => figures(&meter),
         None => Body::default(),
     };
-    Body { state, message: topic.error.as_deref().map(cut), ..figures }
-}
-
-fn cut(message: &str) -> String {
-    message.chars().take(MESSAGE_CHARS_MAX).collect()
+    Body { state, message: topic.error.as_deref().map(message_of), ..figures }
 }

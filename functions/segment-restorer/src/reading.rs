@@ -236,9 +236,8 @@ fn damaged(segment: &SourceSegment, source: DecodeError) -> RestoreError {
 /// What is known to be missing of what is asked for and not passed yet.
 fn missing(start: &Start) -> Vec<Missing> {
     let Start { source, selection, from, .. } = start;
-    let mut missing = source.missing();
+    let mut missing = source.missing_of(selection);
     missing.retain(|missing| missing.from < missing.to && missing.to > *from);
-    missing.retain(|missing| selection.overlaps(missing.from, missing.to));
     missing.into_iter().map(|missing| clipped(start, missing)).collect()
 }
 

@@ -7,25 +7,18 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials as _, SharedCredentialsProvider, error::CredentialsError},
 };
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::primitives::SdkBody;
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SigningSettings, sign},
     sign::v4,
 };
-use aws_smithy_http_client::{
-    Connector,
-    tls::{self, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::{
-    client::{
-        http::{HttpConnector as _, HttpConnectorSettings},
-        orchestrator::HttpRequest,
-    },
-    http::Response,
-};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use tokio::sync::Mutex;
 
-use super::s3::http_client;
+use super::{
+    http_client::{Answer, BoxError, HttpClient},
+    s3::http_client,
+};
 use crate::record::Millis;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,9 +28,10 @@ const RENEW_BEFORE_MS: i64 = 300_000;
 const LOCAL: &str = "local";
 const LOCAL_REGION: &str = "us-east-1";
 
-/// Signs and sends requests to one service.
+/// Signs and sends requests to one service, which answers within that time.
 pub(super) struct AwsApi {
-    connector: Connector,
+    client: HttpClient,
+    within: Duration,
     service: &'static str,
     region: Region,
     provider: SharedCredentialsProvider,
@@ -50,12 +44,12 @@ pub(super) enum CallError {
     #[error("there are no credentials to sign with")]
     Credentials(#[from] CredentialsError),
     #[error("the request cannot be signed")]
-    Sign(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Sign(#[source] BoxError),
     #[error("{url} does not answer")]
     Unanswered {
         url: String,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     #[error("{url} gave no answer within {} s", within.as_secs())]
     TooLate { url: String, within: Duration },
@@ -63,29 +57,27 @@ pub(super) enum CallError {
 
 impl AwsApi {
     /// A service on this machine: it is called without credentials.
-    pub(super) fn local(service: &'static str) -> Self {
+    pub(super) fn local(service: &'static str, within: Duration) -> Self {
         let key = Credentials::new(LOCAL, LOCAL, None, None, LOCAL);
-        AwsApi::new(service, Region::new(LOCAL_REGION), SharedCredentialsProvider::new(key))
+        AwsApi::new(service, Region::new(LOCAL_REGION), SharedCredentialsProvider::new(key), within)
     }
 
     /// A service of AWS, by the AWS SDK's own credentials and, unless it is given, region. No request is made yet.
     ///
     /// # Errors
     /// What is missing in the environment.
-    pub(super) async fn of_environment(service: &'static str, region: Option<&str>) -> Result<Self, &'static str> {
-        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await;
-        let region = region.map(|region| Region::new(region.to_owned())).or(config.region().cloned());
-        let region = region.ok_or("AWS_REGION")?;
-        let provider = config.credentials_provider().ok_or("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
-        Ok(AwsApi::new(service, region, provider))
+    pub(super) async fn of_environment(
+        service: &'static str,
+        region: Option<&str>,
+        within: Duration,
+    ) -> Result<Self, &'static str> {
+        let (region, provider) = environment(region).await?;
+        Ok(AwsApi::new(service, region, provider, within))
     }
 
-    fn new(service: &'static str, region: Region, provider: SharedCredentialsProvider) -> Self {
-        let connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .connector_settings(HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build())
-            .build();
-        AwsApi { connector, service, region, provider, credentials: Mutex::default() }
+    fn new(service: &'static str, region: Region, provider: SharedCredentialsProvider, within: Duration) -> Self {
+        let client = HttpClient::new(CONNECT_TIMEOUT, within);
+        AwsApi { client, within, service, region, provider, credentials: Mutex::default() }
     }
 
     /// The region that is signed for.
@@ -100,17 +92,11 @@ impl AwsApi {
         headers: &[(&'static str, &'static str)],
         body: Vec<u8>,
         now: Millis,
-        within: Duration,
-    ) -> Result<(Response, Vec<u8>), CallError> {
+    ) -> Result<Answer, CallError> {
         let request = self.signed(url, headers, body, now).await?;
-        let unanswered = |source| CallError::Unanswered { url: url.to_owned(), source };
-        let exchange = async {
-            let mut response = self.connector.call(request).await.map_err(|error| unanswered(error.into()))?;
-            let body = ByteStream::new(response.take_body()).collect().await;
-            Ok((response, body.map_err(|error| unanswered(error.into()))?.to_vec()))
-        };
-        let answered = tokio::time::timeout(within, exchange).await;
-        answered.unwrap_or_else(|_| Err(CallError::TooLate { url: url.to_owned(), within }))
+        let answered = tokio::time::timeout(self.within, self.client.exchange(request)).await;
+        let answered = answered.map_err(|_| CallError::TooLate { url: url.to_owned(), within: self.within })?;
+        answered.map_err(|source| CallError::Unanswered { url: url.to_owned(), source })
     }
 
     /// Credentials that hold for a while.
@@ -153,6 +139,15 @@ impl AwsApi {
     }
 }
 
-fn sign_error(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CallError {
+/// The region, unless it is given, and the credentials that the AWS SDK finds. The error is what is missing.
+pub(super) async fn environment(region: Option<&str>) -> Result<(Region, SharedCredentialsProvider), &'static str> {
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client()).load().await;
+    let region = region.map(|region| Region::new(region.to_owned())).or(config.region().cloned());
+    let region = region.ok_or("AWS_REGION")?;
+    let provider = config.credentials_provider().ok_or("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+    Ok((region, provider))
+}
+
+fn sign_error(error: impl Into<BoxError>) -> CallError {
     CallError::Sign(error.into())
 }

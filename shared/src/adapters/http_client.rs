@@ -7,9 +7,12 @@ use aws_smithy_http_client::{
     Connector,
     tls::{self, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector as _, HttpConnectorSettings},
-    orchestrator::HttpRequest,
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector as _, HttpConnectorSettings},
+        orchestrator::HttpRequest,
+    },
+    http::Headers,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -28,10 +31,11 @@ pub(super) struct HttpClient {
 /// An answer.
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) headers: Headers,
     pub(super) body: Vec<u8>,
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl HttpClient {
     pub(super) fn new(connect_timeout: Duration, answer_timeout: Duration) -> Self {
@@ -45,16 +49,18 @@ impl HttpClient {
     /// Sends a request and reads its answer, whatever its status; the error says why there is none.
     pub(super) async fn send(&self, request: http::request::Builder, body: Option<Vec<u8>>) -> Result<Answer, String> {
         let within = self.answer_timeout;
-        let answer = tokio::time::timeout(within, self.exchange(request, body)).await;
+        let body = body.map_or_else(SdkBody::empty, SdkBody::from);
+        let exchange = async { self.exchange(HttpRequest::try_from(request.body(body)?)?).await };
+        let answer = tokio::time::timeout(within, exchange).await;
         let answer = answer.map_err(|_| format!("nothing came within {} s", within.as_secs()))?;
         answer.map_err(|error| error.to_string())
     }
 
-    async fn exchange(&self, request: http::request::Builder, body: Option<Vec<u8>>) -> Result<Answer, BoxError> {
-        let body = body.map_or_else(SdkBody::empty, SdkBody::from);
-        let mut response = self.connector.call(HttpRequest::try_from(request.body(body)?)?).await?;
-        let body = ByteStream::new(response.take_body()).collect().await?;
-        Ok(Answer { status: response.status().as_u16(), body: body.to_vec() })
+    /// Sends a request and reads its answer, whatever its status, for as long as that takes.
+    pub(super) async fn exchange(&self, request: HttpRequest) -> Result<Answer, BoxError> {
+        let mut response = self.connector.call(request).await?;
+        let body = ByteStream::new(response.take_body()).collect().await?.to_vec();
+        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
     }
 }
 

@@ -42,15 +42,15 @@ impl<'a> SecretArn<'a> {
 pub(super) async fn read(secret: SecretArn<'_>) -> Result<String, String> {
     #[allow(clippy::disallowed_methods, reason = "this adapter reads where the AWS API is")]
     let endpoint = std::env::var(ENDPOINT).ok();
-    let api = AwsApi::of_environment(SERVICE, Some(secret.region)).await;
+    let api = AwsApi::of_environment(SERVICE, Some(secret.region), WITHIN).await;
     let api = api.map_err(|missing| format!("set {missing}, or an AWS profile or role"))?;
     let url = endpoint.unwrap_or_else(|| format!("https://{SERVICE}.{}.amazonaws.com/", secret.region));
     let body = serde_json::json!({"SecretId": secret.arn}).to_string().into_bytes();
-    let answer = api.post(&url, &HEADERS, body, SystemClock.now(), WITHIN).await;
-    let (response, body) = answer.map_err(|error| crate::function::with_sources(&error))?;
-    match response.status().as_u16() {
-        OK => text(&body, secret.field),
-        status => Err(refusal(status, &body)),
+    let answer = api.post(&url, &HEADERS, body, SystemClock.now()).await;
+    let answer = answer.map_err(|error| crate::function::with_sources(&error))?;
+    match answer.status {
+        OK => text(&answer.body, secret.field),
+        status => Err(refusal(status, &answer.body)),
     }
 }
 

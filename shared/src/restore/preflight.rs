@@ -257,8 +257,7 @@ impl<'a> Check<'a> {
     /// Everything that is asked for is there.
     fn complete(&mut self, source: &SourcePartition, selection: &Selection) {
         let partition = Some(source.chain.partition);
-        let is_asked_for = |it: &Missing| it.from == it.to || selection.overlaps(it.from, it.to);
-        for missing in source.missing().into_iter().filter(is_asked_for) {
+        for missing in source.missing_of(selection) {
             let Missing { from, to, key, why } = missing;
             let range = if from == to { format!("at offset {from}") } else { format!("offsets {from} to {to}") };
             let (severity, advice) = match self.facts.skip_damaged {

@@ -92,8 +92,7 @@ pub struct Missing {
 impl SourcePartition {
     /// Everything that should be there and is not, in order: segments that cannot be read, and places where the chain does not
     /// go on from where it was.
-    #[must_use]
-    pub fn missing(&self) -> Vec<Missing> {
+    fn missing(&self) -> Vec<Missing> {
         let damaged = self.damaged.iter().map(Piece::Damaged);
         let mut pieces: Vec<_> = self.segments.iter().map(Piece::Segment).chain(damaged).collect();
         pieces.sort_by_key(Piece::base);
@@ -118,6 +117,13 @@ impl SourcePartition {
             before = Some(piece);
         }
         missing
+    }
+
+    /// What of that is asked for: of a last segment that cannot be read nobody knows where it ends, so it always is.
+    #[must_use]
+    pub fn missing_of(&self, selection: &Selection) -> Vec<Missing> {
+        let is_asked_for = |it: &Missing| it.from == it.to || selection.overlaps(it.from, it.to);
+        self.missing().into_iter().filter(is_asked_for).collect()
     }
 
     /// The segments that are read.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use segment_restorer::{Context, Drill, DrillReport, PartitionDrill, TopicDrill, drill::drill};
-use shared::adapters::{connect, instance, settings, system_clock::SystemClock};
+use segment_restorer::{Drill, DrillReport, PartitionDrill, TopicDrill, drill::drill};
+use shared::adapters::connect;
 
-use super::restore::with_progress;
+use super::restore::{context, with_progress};
 use crate::{
     cli::DrillArgs,
     failure::{Failure, Verdict},
@@ -15,17 +15,9 @@ use crate::{
 
 pub(super) async fn run(config: Option<&str>, args: DrillArgs) -> Result<Verdict, Failure> {
     let storage = storage::open(config, &args.storage).await?;
-    let settings = match &storage.settings {
-        Some(settings) => settings.clone(),
-        None => settings::load(config).await?,
-    };
-    let target = connect::target(&settings).await?;
+    let (mut context, settings) = context(config, &storage).await?;
     // That the result cannot be kept is no reason not to drill.
-    let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
-    let clock = Arc::new(SystemClock);
-    let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
-    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
-    context.store = store;
+    context.store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
     let input = Drill { backup: args.storage.backup, topics: args.topic, sample: args.sample, unless_within_ms: None };
     let report = with_progress("drill", &context.meter, drill(&input, None, &context)).await?;
     output::print(&Drilled(&report), args.output.json)?;

@@ -7,8 +7,9 @@ use segment_restorer::{
 };
 use shared::{
     adapters::{connect, instance, settings, system_clock::SystemClock},
-    config::selection::TopicPattern,
-    restore::{Missing, Plan, Severity, TopicRule},
+    config::{Settings, selection::TopicPattern},
+    record::Partition,
+    restore::{Finding, Missing, Plan, Severity, TopicRule},
 };
 
 use super::restore_files;
@@ -16,7 +17,7 @@ use crate::{
     cli::{FileFormat, RestoreArgs},
     failure::{Failure, Verdict},
     output::{self, Report, progress, table},
-    storage,
+    storage::{self, Storage},
 };
 
 /// How often the progress bar looks.
@@ -33,6 +34,15 @@ pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdi
         let input = IntoFiles { plan, dry_run: args.dry_run, folder, format };
         return restore_files::run(&input, storage.objects.clone(), args.output.json).await;
     }
+    let (context, _) = context(config, &storage).await?;
+    let input = Restore { plan, dry_run: args.dry_run, deadline: None };
+    let report = with_progress("restore", &context.meter, segment_restorer::handle(input, &context)).await?;
+    output::print(&Restored(&report), args.output.json)?;
+    Ok(judged(report.outcome))
+}
+
+/// Segment-restorer in this process, and the settings that it has.
+pub(super) async fn context(config: Option<&str>, storage: &Storage) -> Result<(Context, Settings), Failure> {
     let settings = match &storage.settings {
         Some(settings) => settings.clone(),
         None => settings::load(config).await?,
@@ -41,13 +51,15 @@ pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdi
     let clock = Arc::new(SystemClock);
     let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
     context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
-    let input = Restore { plan, dry_run: args.dry_run, deadline: None };
-    let report = with_progress("restore", &context.meter, segment_restorer::handle(input, &context)).await?;
-    output::print(&Restored(&report), args.output.json)?;
-    Ok(match report.outcome {
+    Ok((context, settings))
+}
+
+/// What the exit code says of an outcome.
+pub(super) fn judged(outcome: Outcome) -> Verdict {
+    match outcome {
         Outcome::Done | Outcome::Planned => Verdict::Good,
         _ => Verdict::Wrong,
-    })
+    }
 }
 
 /// The plan of the file, and what the command line says instead.
@@ -125,11 +137,7 @@ impl Report for Restored<'_> {
     const SCHEMA: &'static str = "highwater.restore.v1";
 
     fn text(&self) -> String {
-        let finding = |finding: &shared::restore::Finding| match finding.severity {
-            Severity::Refused => format!("refused  {finding}\n"),
-            Severity::Note => format!("note     {finding}\n"),
-        };
-        let findings: String = self.0.findings.iter().map(finding).collect();
+        let findings = findings(&self.0.findings);
         let rows: Vec<_> = self.0.topics.iter().flat_map(rows).collect();
         let heads = ["TOPIC", "N", "TARGET", "PARTITION", "RECORDS", "BYTES", "FILTERED", "NEXT", "END", ""];
         let errors =
@@ -143,6 +151,21 @@ impl Report for Restored<'_> {
             verdict(self.0)
         )
     }
+}
+
+/// What was found, a line each.
+pub(super) fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| match finding.severity {
+        Severity::Refused => format!("refused  {finding}\n"),
+        Severity::Note => format!("note     {finding}\n"),
+    };
+    findings.iter().map(line).collect()
+}
+
+/// What is missing of a source's partition, and where it is therefore not.
+pub(super) fn missing_line(source: &str, partition: Partition, it: &Missing, what: &str) -> String {
+    let Missing { from, to, key, why } = it;
+    format!("missing  {source}-{partition}: offsets {from} to {to} {what}: {key}: {why}\n")
 }
 
 fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
@@ -169,15 +192,9 @@ fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
 
 /// What was passed over.
 fn missing(topic: &TopicReport) -> impl Iterator<Item = String> + '_ {
-    let of = move |partition: &PartitionReport| {
-        let (source, number) = (topic.source.clone(), partition.partition);
-        let line = move |it: &Missing| {
-            format!(
-                "missing  {source}-{number}: offsets {} to {} are not restored: {}: {}\n",
-                it.from, it.to, it.key, it.why
-            )
-        };
-        partition.missing.iter().map(line).collect::<String>()
+    let of = |partition: &PartitionReport| {
+        let line = |it| missing_line(&topic.source, partition.partition, it, "are not restored");
+        partition.missing.iter().map(line).collect()
     };
     topic.partitions.iter().map(of)
 }

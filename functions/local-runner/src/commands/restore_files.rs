@@ -6,9 +6,9 @@ use segment_restorer::{FilesReport, IntoFiles, Outcome, TopicFiles, into_files};
 use shared::{
     adapters::{instance, system_clock::SystemClock},
     ports::objects::Objects,
-    restore::Severity,
 };
 
+use super::restore::{findings, judged, missing_line};
 use crate::{
     failure::{Failure, Verdict},
     output::{self, Report, table},
@@ -17,10 +17,7 @@ use crate::{
 pub(super) async fn run(input: &IntoFiles, objects: Arc<dyn Objects>, json: bool) -> Result<Verdict, Failure> {
     let report = into_files(input, objects, &instance::name(&SystemClock)).await?;
     output::print(&Written(&report), json)?;
-    Ok(match report.outcome {
-        Outcome::Done | Outcome::Planned => Verdict::Good,
-        _ => Verdict::Wrong,
-    })
+    Ok(judged(report.outcome))
 }
 
 #[derive(serde::Serialize)]
@@ -31,11 +28,7 @@ impl Report for Written<'_> {
     const SCHEMA: &'static str = "highwater.restore_files.v1";
 
     fn text(&self) -> String {
-        let finding = |finding: &shared::restore::Finding| match finding.severity {
-            Severity::Refused => format!("refused  {finding}\n"),
-            Severity::Note => format!("note     {finding}\n"),
-        };
-        let findings: String = self.0.findings.iter().map(finding).collect();
+        let findings = findings(&self.0.findings);
         let rows: Vec<_> = self.0.topics.iter().flat_map(rows).collect();
         let heads = ["TOPIC", "N", "FOLDER", "PARTITION", "FILES", "THERE", "RECORDS", "AT MOST", "FILTERED"];
         let error = |topic: &TopicFiles| Some(format!("{}: {}\n", topic.folder, topic.error.as_ref()?));
@@ -67,10 +60,8 @@ fn rows(topic: &TopicFiles) -> impl Iterator<Item = [String; 9]> + '_ {
 
 fn missing(topic: &TopicFiles) -> impl Iterator<Item = String> + '_ {
     topic.partitions.iter().flat_map(move |partition| {
-        partition.missing.iter().map(move |it| {
-            let at = format!("{}-{}", topic.source, partition.partition);
-            format!("missing  {at}: offsets {} to {} are in no file: {}: {}\n", it.from, it.to, it.key, it.why)
-        })
+        let line = move |it| missing_line(&topic.source, partition.partition, it, "are in no file");
+        partition.missing.iter().map(line)
     })
 }
 

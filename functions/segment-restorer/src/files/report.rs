@@ -63,16 +63,12 @@ pub struct PartitionFiles {
 impl PartitionFiles {
     /// A partition of which nothing is written yet.
     pub(super) fn begin(source: &SourcePartition, selection: &Selection) -> Self {
-        let mut missing = source.missing();
-        // Of a last segment that cannot be read nobody knows where it ends.
-        let is_asked_for = |it: &Missing| it.from == it.to || selection.overlaps(it.from, it.to);
-        missing.retain(is_asked_for);
         PartitionFiles {
             partition: source.chain.partition,
             files_written: 0,
             files_there: 0,
             counts: Counts::default(),
-            missing,
+            missing: source.missing_of(selection),
             records_max: source.upper_bound(selection).records,
         }
     }

@@ -62,19 +62,31 @@ async fn every_record_is_in_a_line_once_and_a_second_run_adds_what_the_backup_go
     }
 }
 
+/// Restores for so many steps, and no longer: on a runtime of its own, which ends when all that it was writing has ended. What
+/// were to go on behind a kill would write into what the next run writes.
+async fn kill_after(steps: usize, input: IntoFiles, objects: Arc<MemoryObjects>) {
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut run = Box::pin(into_files(&input, objects, "killed"));
+            for _ in 0..steps {
+                if futures::poll!(&mut run).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    };
+    let thread = std::thread::spawn(run);
+    tokio::task::spawn_blocking(move || thread.join()).await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn killed_after_any_number_of_steps_every_file_is_whole_or_not_there() {
     for steps in (1..60).step_by(6) {
         let (world, folder) = (World::with(20).await, TempDir::new().unwrap());
         let input = asking(ORDERS, &folder);
-        let mut run = Box::pin(into_files(&input, world.objects.clone(), "killed"));
-        for _ in 0..steps {
-            if futures::poll!(&mut run).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(run);
+        kill_after(steps, input.clone(), world.objects.clone()).await;
         // What a kill leaves: a part of a file beside its place.
         let part = folder.path().join("orders/0/00000000000000000000.jsonl.part");
         std::fs::create_dir_all(part.parent().unwrap()).unwrap();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
@@ -25,7 +25,11 @@ use tokio::runtime::Handle;
 
 use super::msk;
 use crate::{
-    adapters::{http_client::HttpClient, s3::http_client as sdk_client, system_clock::SystemClock},
+    adapters::{
+        aws_api,
+        http_client::{BoxError, HttpClient},
+        system_clock::SystemClock,
+    },
     config::kafka::{KafkaSettings, SaslMechanism},
     ports::clock::Clock as _,
     record::Millis,
@@ -38,8 +42,6 @@ const MSK_SERVICE: &str = "kafka-cluster";
 const LIFETIME_DEFAULT_S: u64 = 300;
 /// An answer that carries a token is one of these.
 const SUCCESSES: Range<u16> = 200..300;
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Gives every client of a cluster its token, and asks for a new one when four fifths of its time are over.
 pub(super) struct Login {
@@ -118,14 +120,11 @@ impl Login {
 }
 
 async fn msk_source(settings: &KafkaSettings) -> Result<Source, String> {
-    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(sdk_client()).load().await;
-    let of_cluster =
-        settings.msk_cluster_arn.as_deref().and_then(msk::region_of).map(|region| Region::new(region.to_owned()));
-    let region = of_cluster
-        .or(config.region().cloned())
-        .ok_or("kafka.sasl_mechanism = \"AWS_MSK_IAM\" needs a region: set AWS_REGION")?;
-    let missing = "kafka.sasl_mechanism = \"AWS_MSK_IAM\" needs AWS credentials: set them, or an AWS profile or role";
-    let provider = config.credentials_provider().ok_or(missing)?;
+    let of_cluster = settings.msk_cluster_arn.as_deref().and_then(msk::region_of);
+    let found = aws_api::environment(of_cluster).await;
+    let (region, provider) = found.map_err(|missing| {
+        format!("kafka.sasl_mechanism = \"AWS_MSK_IAM\" needs {missing}: set it, or an AWS profile or role")
+    })?;
     Ok(Source::Msk { region, provider })
 }
 

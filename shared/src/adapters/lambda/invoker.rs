@@ -40,11 +40,13 @@ impl<C: Clock> LambdaInvoker<C> {
     /// Refused when no region or no source of credentials is found.
     pub async fn connect(name_prefix: &str, endpoint_url: Option<&EndpointUrl>, clock: C) -> Result<Self, InvokeError> {
         let api = match endpoint_url {
-            Some(url) if url.is_loopback() => AwsApi::local(SERVICE),
-            _ => AwsApi::of_environment(SERVICE, None).await.map_err(|missing| InvokeError::Refused {
-                function: format!("{name_prefix}*"),
-                message: format!("set {missing}, or an AWS profile or role"),
-            })?,
+            Some(url) if url.is_loopback() => AwsApi::local(SERVICE, ANSWER_TIMEOUT),
+            _ => {
+                AwsApi::of_environment(SERVICE, None, ANSWER_TIMEOUT).await.map_err(|missing| InvokeError::Refused {
+                    function: format!("{name_prefix}*"),
+                    message: format!("set {missing}, or an AWS profile or role"),
+                })?
+            }
         };
         let aws = || format!("https://lambda.{}.amazonaws.com", api.region());
         let endpoint = endpoint_url.map_or_else(aws, ToString::to_string);
@@ -58,10 +60,10 @@ impl<C: Clock> Invoker for LambdaInvoker<C> {
         let name = format!("{}{function}", self.name_prefix);
         let url = format!("{}/2015-03-31/functions/{}/invocations", self.endpoint, utf8_percent_encode(&name, NAME));
         let body = payload.to_string().into_bytes();
-        let called = self.api.post(&url, &HEADERS, body, self.clock.now(), ANSWER_TIMEOUT).await;
+        let called = self.api.post(&url, &HEADERS, body, self.clock.now()).await;
         let unreachable = |error| InvokeError::Unreachable { function: function.to_owned(), source: Box::new(error) };
-        let (response, body) = called.map_err(unreachable)?;
-        let function_error = response.headers().get("x-amz-function-error");
-        Answer { status: response.status().as_u16(), function_error, body: &body }.outcome(function)
+        let answer = called.map_err(unreachable)?;
+        let function_error = answer.headers.get("x-amz-function-error");
+        Answer { status: answer.status, function_error, body: &answer.body }.outcome(function)
     }
 }

@@ -7,6 +7,7 @@ mod error;
 mod link;
 mod script;
 mod sentinel;
+mod texts;
 mod things;
 
 use async_trait::async_trait;

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use redis::{Script, ScriptInvocation};
 
-use super::things::Changes;
+use super::{
+    texts::{order_text, parse_order, time},
+    things::Changes,
+};
 use crate::{
     ports::store::{Advance, Operation, Register},
     record::Millis,
@@ -39,11 +42,6 @@ pub(super) fn invocation(
         push_waits(&mut call, set, things);
     }
     call
-}
-
-/// A time as an argument.
-pub(super) fn time(at: Option<Millis>) -> String {
-    at.map(|at| at.0.to_string()).unwrap_or_default()
 }
 
 fn push(call: &mut ScriptInvocation<'static>, operation: &Operation) {
@@ -87,22 +85,11 @@ fn push_waits(call: &mut ScriptInvocation<'static>, set: &str, things: &BTreeMap
     }
 }
 
-/// An order as it stands in a hash field: its numbers padded to 20 digits, joined with `.`, so that orders of one
-/// length compare as texts the way they do as numbers, and Lua's doubles never round one.
-pub(super) fn order_text(order: &[u64]) -> String {
-    let numbers: Vec<String> = order.iter().map(|number| format!("{number:020}")).collect();
-    numbers.join(".")
-}
-
 /// A register from a hash field, `<order>|<value>`. What has another form has an empty order.
 pub(super) fn register(field: String, text: &str) -> Register {
     let parsed = text.split_once('|').and_then(|(order, value)| Some((parse_order(order)?, value)));
     let (order, value) = parsed.unwrap_or((Vec::new(), text));
     Register { field, order, value: value.to_owned() }
-}
-
-pub(super) fn parse_order(text: &str) -> Option<Vec<u64>> {
-    text.split('.').map(|number| number.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -112,13 +99,6 @@ mod tests {
     use super::*;
 
     proptest! {
-        #[test]
-        fn orders_of_one_length_compare_as_texts_the_way_they_do_as_numbers(
-            a in prop::collection::vec(any::<u64>(), 3), b in prop::collection::vec(any::<u64>(), 3)
-        ) {
-            prop_assert_eq!(order_text(&a).cmp(&order_text(&b)), a.cmp(&b));
-        }
-
         #[test]
         fn a_register_reads_back_as_it_was_written(order in prop::collection::vec(any::<u64>(), 1..4), value in ".*") {
             let text = format!("{}|{value}", order_text(&order));

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::script::{order_text, parse_order, time};
+use super::texts::{order_text, parse_order, time};
 use crate::{
     ports::store::{Contribution, Operation},
     record::Millis,

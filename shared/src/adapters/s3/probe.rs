@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::ports::objects::{ETag, GetRange, Objects, ObjectsError, PutCondition};
 
 /// The folder of probe objects: `=` cannot be in a backup's name.
-const FOLDER: &str = "=probe/";
+pub const FOLDER: &str = "=probe/";
 const PUT: &str = "probe";
 
 /// Proves that the store can be written, and that it creates an object once only: a second create of the same key must

@@ -8,6 +8,12 @@ use crate::{job::State, record::Millis};
 
 /// The longest message of a job.
 pub const MESSAGE_CHARS_MAX: usize = 1_000;
+/// As much of a text as a message may have.
+#[must_use]
+pub fn message_of(text: &str) -> String {
+    text.chars().take(MESSAGE_CHARS_MAX).collect()
+}
+
 /// So many partitions of a topic have figures of their own.
 pub const PARTITIONS_MAX: usize = 1_000;
 

@@ -8,7 +8,7 @@ mod body;
 mod register;
 mod runs;
 
-pub use body::{Body, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio, schema};
+pub use body::{Body, MESSAGE_CHARS_MAX, PARTITIONS_MAX, PartitionFigures, Ratio, message_of, schema};
 pub use register::{KEY, KEYS, RESTORES_KEY, operation, over};
 pub use runs::{Run, RunId, is_superseded, runs};
 

@@ -21,19 +21,17 @@ use shared::{
 
 use super::{Examined, Outcome};
 
-/// Where objects are that are only written to see whether that works; `=` cannot be in a backup's name.
-const PROBES: &str = "=probe/";
 /// How many create the same object at once, to see that one of them succeeds.
 const RACERS: usize = 16;
 
 /// Writes, reads, lists and deletes an object.
 pub(super) async fn permissions(objects: &dyn Objects, examined: &mut Examined) {
-    let key = format!("{PROBES}permissions-{}", instance::name(&SystemClock));
+    let key = format!("{}permissions-{}", probe::FOLDER, instance::name(&SystemClock));
     if let Err(error) = objects.put(&key, Bytes::from_static(b"doctor"), PutCondition::IfAbsent).await {
         return examined.wrong("storage permissions", &error, "allow PutObject");
     }
     let read = objects.get(&key, GetRange::Whole).await.map(drop);
-    let listed = objects.list(ListRequest::prefix(PROBES)).await.map(drop);
+    let listed = objects.list(ListRequest::prefix(probe::FOLDER)).await.map(drop);
     let deleted = objects.delete(&key).await;
     let each = [(read, "allow GetObject"), (listed, "allow ListBucket"), (deleted, "allow DeleteObject")];
     let mut failed = each.iter().filter_map(|(result, remedy)| Some((result.as_ref().err()?, *remedy))).peekable();
@@ -65,7 +63,7 @@ pub(super) async fn owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn
 
 /// Many create one object at once: one of them must succeed, and all others must be told.
 pub(super) async fn race(objects: Arc<dyn Objects>, examined: &mut Examined) {
-    let key: Arc<str> = format!("{PROBES}race-{}", instance::name(&SystemClock)).into();
+    let key: Arc<str> = format!("{}race-{}", probe::FOLDER, instance::name(&SystemClock)).into();
     let puts = (0..RACERS).map(|racer| {
         let (objects, key) = (objects.clone(), key.clone());
         async move { objects.put(&key, Bytes::from(racer.to_string()), PutCondition::IfAbsent).await }
