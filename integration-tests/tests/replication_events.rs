@@ -114,6 +114,10 @@ async fn a_hundred_thousand_events_count_once_while_everybody_dies_and_redis_goe
 
     // Redis, back to the first quarter.
     let (mut replicator, mut counting) = (it.serving.start(&REPLICATOR), it.serving.start(&COUNTING));
+    for process in [&replicator, &counting] {
+        // A process that starts while Redis is away says so and ends.
+        process.printed("highwater serves", WITHIN).await;
+    }
     counted(&store, of_quarters(2)).await;
     redis.restart().await;
     send(&kafka, &topic, 3 * quarter..4 * quarter).await;
