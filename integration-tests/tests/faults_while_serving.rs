@@ -130,6 +130,19 @@ async fn without_s3(gate: &Gate, serving: &Serving, served: &Served) {
     }
     gate.open();
     streams(serving, served).await;
+    whose_trouble_it_is_is_told(serving, served);
+}
+
+/// A log line tells of which function, backup, topic and partition it is.
+fn whose_trouble_it_is_is_told(serving: &Serving, served: &Served) {
+    let (backup, topic) = (&serving.backup, &serving.topic);
+    let output = served.process.output();
+    for spans in [
+        format!("function{{name=\"lag-monitor\"}}:refresh{{backup={backup:?}}}"),
+        format!("lane{{backup={backup:?} topic={topic:?} partition=0}}"),
+    ] {
+        assert!(output.iter().any(|line| line.contains(&spans)), "no line of {spans} in {}", output.join("\n"));
+    }
 }
 
 /// What is said travels through Kafka: without it nobody says anything, which is shown too.

@@ -51,15 +51,15 @@ fn no_record_is_lost_or_repeated_and_the_meter_agrees_whatever_happens() {
     let sum = |of: fn(&Expired) -> usize| runs.iter().filter_map(|(_, run)| run.as_ref().ok()).map(of).sum::<usize>();
     let (floors, deleted) = (sum(|it| it.floors), sum(|it| it.deleted));
     let (late, read, verified) = (sum(|it| it.late), sum(|it| it.read), sum(|it| it.verified));
-    let (lost, stale, diverged) = (sum(|it| it.lost), sum(|it| it.stale), sum(|it| it.diverged));
+    let (lost, superseded, diverged) = (sum(|it| it.lost), sum(|it| it.superseded), sum(|it| it.diverged));
     println!(
-        "{} seeds ran: floors moved {floors} times, {deleted} segments were deleted, {late} came too late, {read} were read, verified {verified} times; {lost} tails went missing, {stale} segments came behind that; {diverged} logs went back behind their backup",
+        "{} seeds ran: floors moved {floors} times, {deleted} segments were deleted, {late} came too late, {read} were read, verified {verified} times; {lost} tails went missing, {superseded} segments came behind that; {diverged} logs went back behind their backup",
         runs.len()
     );
     assert!(failed.is_empty(), "{} seeds fail:\n{}", failed.len(), failed.join("\n"));
     if runs.len() > 100 {
         assert!(
-            [floors, deleted, late, read, verified, lost, stale, diverged].iter().all(|count| *count > 0),
+            [floors, deleted, late, read, verified, lost, superseded, diverged].iter().all(|count| *count > 0),
             "nothing expires here"
         );
     }

@@ -99,7 +99,16 @@ async fn refresh(input: &Refresh, context: &Context) -> Result<RefreshReport, Mo
         known.push(snapshot(context, &backup.name).await);
     }
     // After what is known was read: a topic that is known and not here has been deleted.
-    let topics = context.kafka.topics(None).await?;
+    let topics = match context.kafka.topics(None).await {
+        Ok(topics) => topics,
+        Err(error) => {
+            // The storage is not to blame: it is looked at all the same.
+            if let Err(error) = health::look_at_storage(context).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "neither does the storage answer: {error}");
+            }
+            return Err(error.into());
+        }
+    };
     let of_backups = async {
         let mut reports = vec![];
         for (backup, known) in wanted.into_iter().zip(known) {

@@ -120,7 +120,7 @@ async fn next_step(
     loop {
         let (page, more) = archive::chain_objects(sides.source, chain, &after).await.map_err(of_source)?;
         let mut segments = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-        match segments.find(|segment| !segment.is_stale(&cuts)) {
+        match segments.find(|segment| !segment.is_superseded(&cuts)) {
             Some(segment) if segment.base == next => return Ok(Step::Put(segment)),
             Some(_) => return Ok(Step::Floor),
             None => match more {
@@ -139,7 +139,7 @@ async fn passed(
     end: &ChainEnd,
     asked: &Asked<'_>,
 ) -> Result<Copied, CopyError> {
-    if asked.base < end.floor.floor.base || end.accepted.cuts().is_stale(asked.base, asked.cuts) {
+    if asked.base < end.floor.floor.base || end.accepted.cuts().is_superseded(asked.base, asked.cuts) {
         return Ok(Copied::WasThere);
     }
     let size_bytes = asked.watch.status.size_bytes;

@@ -184,7 +184,7 @@ impl Run<'_> {
         let mut first_missing = None;
         for entry in chain.segments.iter().filter(|entry| !is_there(entry)) {
             let segment = SegmentEntry::of(&chain.folder, entry);
-            let Some(segment) = segment.filter(|segment| segment.base >= base && !segment.is_stale(&cuts)) else {
+            let Some(segment) = segment.filter(|segment| segment.base >= base && !segment.is_superseded(&cuts)) else {
                 self.reconciled.segments -= 1;
                 continue;
             };

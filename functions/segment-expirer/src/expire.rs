@@ -91,7 +91,7 @@ async fn look<'a>(
         let segments = page.iter().filter_map(|entry| Listed::of(&keys::chain_folder(chain), entry));
         let (below, above): (Vec<_>, Vec<_>) = segments.partition(|listed| listed.entry.base < floor.floor.base);
         deleted += sweep(run, below).await?;
-        prefix.take(above.into_iter().filter(|listed| !listed.entry.is_stale(cuts)).collect()).await?;
+        prefix.take(above.into_iter().filter(|listed| !listed.entry.is_superseded(cuts)).collect()).await?;
         match next {
             Some(next) if !prefix.ended && !run.is_over() => after = next,
             Some(_) if !prefix.ended => break prefix.cut_short = true,

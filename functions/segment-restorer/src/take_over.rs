@@ -26,6 +26,8 @@ use crate::{context::Context, error::RestoreError, prepared::PreparedTopic, prog
 
 /// The producers of a run, and all that was committed before them.
 pub(crate) struct Taken {
+    /// Of the holder id: it can write while no other run has taken over.
+    pub(crate) holder: Box<dyn TransactionalProducer>,
     pub(crate) producers: Vec<Box<dyn TransactionalProducer>>,
     pub(crate) progress: Progress,
 }
@@ -72,7 +74,7 @@ impl<'a> TakeOver<'a> {
         let producers = try_join_all(producers).await?;
         write(&mut *holder, &records[..1]).await?;
         crash::point("restore-taken-over");
-        Ok(Taken { producers, progress })
+        Ok(Taken { holder, producers, progress })
     }
 
     async fn producer(&self, id: String) -> Result<Box<dyn TransactionalProducer>, TransactionError> {
@@ -123,7 +125,7 @@ impl<'a> TakeOver<'a> {
 }
 
 /// Writes records to the progress topic in a transaction of their own.
-async fn write(producer: &mut dyn TransactionalProducer, records: &[Record]) -> Result<(), RestoreError> {
+pub(crate) async fn write(producer: &mut dyn TransactionalProducer, records: &[Record]) -> Result<(), RestoreError> {
     producer.begin().await?;
     producer.send(&TopicPartition::new(PROGRESS_TOPIC, 0), records).await?;
     producer.acknowledged().await?;

@@ -20,7 +20,7 @@ use crate::{
     meter::PartitionMeter,
     prepared::{Prepared, PreparedTopic},
     progress_log,
-    raising::Raised,
+    raising::Raising,
     reading::Start,
     report::{Outcome, Reached, RestoreReport, TopicReport},
     take_over::TakeOver,
@@ -102,10 +102,40 @@ impl<'a> Run<'a> {
             stop_at: self.deadline.map(|deadline| Millis(deadline.0.saturating_sub(margin))),
         };
         let known = PreparedTopic { target: Some(target), ..self.topic.clone() };
-        let needed = known.raised(self.plan, self.context.clock.now());
-        let (kafka, name) = (&*self.context.target, &self.topic.target_name);
-        let raised = Raised::raise(kafka, name, &aim.restore, taken.progress.raised, &needed).await?;
-        let mut workers = self.workers(&aim, taken.producers);
+        let now = self.context.clock.now();
+        let mut raising = Raising {
+            kafka: &*self.context.target,
+            name: &self.topic.target_name,
+            topic_id: &aim.target_id,
+            restore: &aim.restore,
+            holder: taken.holder,
+            raised: taken.progress.raised.unwrap_or_default(),
+            now,
+        };
+        let ended = match raising.raise(&known.raised(self.plan, now)).await {
+            Ok(()) => self.work(&aim, taken.producers).await,
+            Err(error) => Err(error),
+        };
+        // Another run that took over has them raised, and puts them back.
+        if ended.as_ref().is_err_and(RestoreError::is_fenced) {
+            return ended;
+        }
+        match (raising.put_back().await, ended) {
+            (Ok(()), ended) => ended,
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(ended)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "settings are not put back, the next run does: {error}"
+                );
+                Err(ended)
+            }
+        }
+    }
+
+    /// All workers side by side, to their end.
+    async fn work(&mut self, aim: &Aim, producers: Vec<Box<dyn TransactionalProducer>>) -> Result<Ended, RestoreError> {
+        let mut workers = self.workers(aim, producers);
         let ended = join_all(workers.iter_mut().map(Worker::run)).await;
         for worker in workers {
             self.reached.positions.extend(worker.positions);
@@ -113,12 +143,7 @@ impl<'a> Run<'a> {
                 self.reached.missing.entry(partition).or_default().extend(missing);
             }
         }
-        let ended = first_trouble(ended);
-        // Another run that took over has them raised, and puts them back.
-        if !ended.as_ref().is_err_and(RestoreError::is_fenced) {
-            raised.put_back().await?;
-        }
-        ended
+        first_trouble(ended)
     }
 
     /// The target as it is, made where it is not there. What only shows then is told before anything is written to it.

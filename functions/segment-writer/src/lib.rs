@@ -32,8 +32,8 @@ mod seal;
 mod session;
 mod settings;
 mod sift;
-mod stale;
 mod storing;
+mod superseded;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::{
     Backup, Context, WriteError,
     believed::is_believed,
     opened::{OpenChain, OpenOutcome, Purpose},
-    replicate, stale, tail,
+    replicate, superseded, tail,
 };
 
 /// Opens the chain of a partition of the topic that has this name now. Where its tail is missing (C5), that is the error,
@@ -51,14 +51,14 @@ pub(crate) async fn open_to(
     }
     let missing = tail::missing(context, backup, &chain, &mut end, committed, purpose).await?;
     let owner_epoch = context.owner_epoch(now);
-    let stale = end.stale;
+    let superseded = end.superseded;
     let open = OpenChain { chain, frontier: end.frontier, floor: end.floor, accepted: end.accepted, owner_epoch };
-    if stale::is_cut_by_others(backup, &open, &stale) {
-        let (partition, first) = (partition.clone(), stale.into_iter().next().unwrap_or_default());
+    if superseded::is_cut_by_others(backup, &open, &superseded) {
+        let (partition, first) = (partition.clone(), superseded.into_iter().next().unwrap_or_default());
         return Err(WriteError::CutWithoutKey { partition, key: first, backup: backup.name.clone() });
     }
     if purpose == Purpose::Write && missing.is_none() {
-        stale::sweep(context, backup, &open, &stale).await;
+        superseded::sweep(context, backup, &open, &superseded).await;
         replicate::ask_again(context, &open.chain, &open.frontier, told).await?;
     }
     context.remember(&open);

@@ -20,7 +20,7 @@ use shared::{
     segment::EncodedSegment,
 };
 
-use crate::{Backup, Context, WriteError, opened::OpenChain, replicate, report::Reporter, stale};
+use crate::{Backup, Context, WriteError, opened::OpenChain, replicate, report::Reporter, superseded};
 
 /// How often a PUT is tried again that met a concurrent write (409).
 const CONFLICTS_MAX: u32 = 5;
@@ -102,9 +102,9 @@ async fn look_behind(
 ) -> Result<bool, WriteError> {
     let newer = archive::newer_than(&*context.objects, &open.chain, base, &open.accepted.cuts()).await?;
     if context.protections.cuts && (newer.segments || newer.accepted_etag != open.accepted.etag) {
-        stale::check(context, backup, open, base).await?;
+        superseded::check(context, backup, open, base).await?;
     }
-    stale::sweep(context, backup, open, &newer.stale).await;
+    superseded::sweep(context, backup, open, &newer.superseded).await;
     if newer.segments || newer.floor_etag != open.floor.etag {
         let floor = archive::read_floor(&*context.objects, &open.chain).await?;
         if base < floor.floor.base && context.protections.floor_check {

@@ -194,7 +194,10 @@ impl Session {
             Happened::Asked(command) => self.obey(command).await,
             Happened::Ended(end) => self.note(end).await,
             Happened::Fetched(Ok(fetched)) => {
-                self.failures = 0;
+                // Silence is no answer: a client that only waits between its errors has to be replaced by another.
+                if fetched.iter().any(|it| !matches!(it, Fetched::Interrupted)) {
+                    self.failures = 0;
+                }
                 fetched.into_iter().for_each(|fetched| self.dispatch(fetched));
             }
             Happened::Fetched(Err(error)) => self.fetch_again(error).await?,

@@ -37,7 +37,7 @@ impl Unanswered {
         let key = keys::segment_behind(chain, *base, *cuts);
         let entry = SegmentEntry { key, base: *base, cuts: *cuts, size_bytes: self.size_bytes };
         let is_within = *base >= open.floor.floor.base && *next <= open.frontier.next;
-        if open.chain != *chain || !is_within || entry.is_stale(&open.accepted.cuts()) {
+        if open.chain != *chain || !is_within || entry.is_superseded(&open.accepted.cuts()) {
             return Ok(false);
         }
         match archive::read_metadata(objects, chain, &entry).await {

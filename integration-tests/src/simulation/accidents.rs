@@ -122,7 +122,7 @@ pub async fn happen(world: &Arc<World>, rng: &mut StdRng) {
     let segments: Vec<_> = listed
         .iter()
         .filter_map(|entry| SegmentEntry::of(&folder, entry))
-        .filter(|entry| entry.base >= floor && !entry.is_stale(&accepted.cuts()))
+        .filter(|entry| entry.base >= floor && !entry.is_superseded(&accepted.cuts()))
         .collect();
     // The first above a floor stays: else only Kafka's next record would tell that nothing is missing any more.
     let least = usize::from(floor > Offset(0));

@@ -182,7 +182,7 @@ pub struct Expired {
     /// How many logs went back behind what was stored of them.
     pub diverged: usize,
     /// How many segments were put behind that by who did not know.
-    pub stale: usize,
+    pub superseded: usize,
 }
 
 #[derive(Default)]
@@ -255,7 +255,7 @@ impl Watched {
         }
         let cuts = self.cuts(folder).await;
         let mut entries = self.segments(folder).await;
-        entries.retain(|(entry, _)| !entry.is_stale(&cuts));
+        entries.retain(|(entry, _)| !entry.is_superseded(&cuts));
         let first = entries.iter().find(|(entry, _)| entry.base == to.base);
         if first.is_none() && self.is_missing(folder).await {
             return Ok(()); // what it lies at went missing since it was read
@@ -319,7 +319,7 @@ impl Watched {
 
     async fn is_below_the_floor(&self, folder: &str, key: &str) -> Result<(), String> {
         let keys::ChainKey::Segment(base, known) = keys::parse(folder, key) else { return Ok(()) };
-        if self.cuts(folder).await.is_stale(base, known) {
+        if self.cuts(folder).await.is_superseded(base, known) {
             return Ok(());
         }
         self.seen().expired.deleted += 1;
@@ -343,7 +343,7 @@ impl Objects for Watched {
             self.judged(key, self.floor_moved(folder(key), before, floor).await);
         }
         if let keys::ChainKey::Segment(base, known) = keys::parse(folder(key), key) {
-            self.seen().expired.stale += usize::from(self.cuts(folder(key)).await.is_stale(base, known));
+            self.seen().expired.superseded += usize::from(self.cuts(folder(key)).await.is_superseded(base, known));
             let floor = self.floor(&format!("{}=floor.json", folder(key))).await;
             self.seen().expired.late += usize::from(floor.is_some_and(|floor| base < floor.base));
         }

@@ -112,7 +112,7 @@ pub async fn read_part(
     };
     let cuts = text(archive::read_accepted_losses(objects, chain).await)?.cuts();
     let segments = entries.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-    for segment in segments.filter(|it| it.base < to && !it.is_stale(&cuts)) {
+    for segment in segments.filter(|it| it.base < to && !it.is_superseded(&cuts)) {
         if segment.base < floor.base {
             stored.below += 1;
             continue;

@@ -260,7 +260,7 @@ async fn chain_end(world: &World, chain: &ChainIdentity) -> Result<(Offset, Chai
     let (objects, _) = archive::chain_objects(&*world.stored, chain, "").await.map_err(|e| e.to_string())?;
     let cuts = archive::read_accepted_losses(&*world.stored, chain).await.map_err(|e| e.to_string())?.cuts();
     let mut segments = objects.iter().rev().filter_map(|entry| SegmentEntry::of(&folder, entry));
-    let Some(last) = segments.find(|segment| !segment.is_stale(&cuts)) else {
+    let Some(last) = segments.find(|segment| !segment.is_superseded(&cuts)) else {
         // What expired is counted still where nothing lies behind the floor, since that loss was accepted.
         let floor = archive::read_floor(&*world.stored, chain).await.map_err(|e| e.to_string())?.floor;
         return Ok((floor.base, floor.before));

@@ -96,7 +96,7 @@ impl Reader {
         loop {
             let (page, next) = archive::chain_objects(&self.objects, chain, &after).await?;
             let segments = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-            for entry in segments.filter(|entry| !entry.is_stale(&cuts)) {
+            for entry in segments.filter(|entry| !entry.is_superseded(&cuts)) {
                 tokio::time::sleep(Duration::from_millis(rng.random_range(0..PAUSE_MS_MAX))).await;
                 match archive::read_segment(&self.objects, &entry.key).await {
                     Err(ArchiveError::Missing { key }) => return self.missing(&key, is_pinned, began).await,

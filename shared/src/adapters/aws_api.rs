@@ -55,6 +55,12 @@ pub(super) enum CallError {
     TooLate { url: String, within: Duration },
 }
 
+/// Where a service of a region is. The regions of China have a domain of their own.
+pub(super) fn endpoint(service: &str, region: &str) -> String {
+    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{service}.{region}.{domain}")
+}
+
 impl AwsApi {
     /// A service on this machine: it is called without credentials.
     pub(super) fn local(service: &'static str, within: Duration) -> Self {

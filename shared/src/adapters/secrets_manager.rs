@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{aws_api::AwsApi, system_clock::SystemClock};
+use super::{
+    aws_api::{self, AwsApi},
+    system_clock::SystemClock,
+};
 use crate::ports::clock::Clock as _;
 
 const SERVICE: &str = "secretsmanager";
@@ -44,7 +47,7 @@ pub(super) async fn read(secret: SecretArn<'_>) -> Result<String, String> {
     let endpoint = std::env::var(ENDPOINT).ok();
     let api = AwsApi::of_environment(SERVICE, Some(secret.region), WITHIN).await;
     let api = api.map_err(|missing| format!("set {missing}, or an AWS profile or role"))?;
-    let url = endpoint.unwrap_or_else(|| format!("https://{SERVICE}.{}.amazonaws.com/", secret.region));
+    let url = endpoint.unwrap_or_else(|| format!("{}/", aws_api::endpoint(SERVICE, secret.region)));
     let body = serde_json::json!({"SecretId": secret.arn}).to_string().into_bytes();
     let answer = api.post(&url, &HEADERS, body, SystemClock.now()).await;
     let answer = answer.map_err(|error| crate::function::with_sources(&error))?;

@@ -26,8 +26,8 @@ pub struct ChainEnd {
     pub floor: StoredFloor,
     /// The losses of its tail that were accepted.
     pub accepted: AcceptedLosses,
-    /// The keys of stale segments that were met on the way.
-    pub stale: Vec<String>,
+    /// The keys of superseded segments that were met on the way.
+    pub superseded: Vec<String>,
 }
 
 /// What is remembered of a chain. Being wrong it costs requests only.
@@ -85,13 +85,13 @@ async fn look_for_end(
     let known = hint.and_then(|hint| hint.known.as_ref());
     let known_cuts = known.map(|known| known.1.cuts()).unwrap_or_default();
     let from = hint.map_or(Offset(0), |hint| hint.base);
-    let Found { mut last, tags, mut stale } = last_segment(objects, chain, from, &known_cuts).await?;
+    let Found { mut last, tags, mut superseded } = last_segment(objects, chain, from, &known_cuts).await?;
     let floor = floor_of(objects, chain, tags.as_ref(), known.map(|known| &known.0)).await?;
     let accepted = accepted_of(objects, chain, tags.as_ref(), known.map(|known| &known.1)).await?;
     let cuts = accepted.cuts();
-    if last.as_ref().is_some_and(|last| last.is_stale(&cuts)) {
+    if last.as_ref().is_some_and(|last| last.is_superseded(&cuts)) {
         // A cut that was not known: the chain's end is near it, or was when it was made.
-        Found { last, stale, .. } = last_segment(objects, chain, cuts.last().unwrap_or_default(), &cuts).await?;
+        Found { last, superseded, .. } = last_segment(objects, chain, cuts.last().unwrap_or_default(), &cuts).await?;
     }
     let base = floor.floor.base;
     if base > Offset(0) && last.as_ref().is_none_or(|last| last.base < base) {
@@ -103,11 +103,11 @@ async fn look_for_end(
     let Some(last) = last else {
         let mut frontier = Frontier::at(&floor.floor);
         frontier.marks.losses = accepted.steps();
-        return Ok(ChainEnd { frontier, floor, accepted, stale });
+        return Ok(ChainEnd { frontier, floor, accepted, superseded });
     };
     let metadata = read_metadata(objects, chain, &last).await?;
     let frontier = Frontier::behind(&metadata, last.size_bytes, accepted.steps());
-    Ok(ChainEnd { frontier, floor, accepted, stale })
+    Ok(ChainEnd { frontier, floor, accepted, superseded })
 }
 
 /// The floor as the listing showed it, read only where it is not known.
@@ -143,8 +143,8 @@ async fn accepted_of(
 pub struct Newer {
     /// Whether the chain goes on behind it.
     pub segments: bool,
-    /// The keys of stale segments behind it.
-    pub stale: Vec<String>,
+    /// The keys of superseded segments behind it.
+    pub superseded: Vec<String>,
     /// The floor's entity tag, if there is a floor.
     pub floor_etag: Option<ETag>,
     /// The entity tag of its accepted losses, if there are any.
@@ -159,14 +159,14 @@ pub async fn newer_than(
     cuts: &Cuts,
 ) -> Result<Newer, ArchiveError> {
     let folder = keys::chain_folder(chain);
-    let mut newer = Newer { segments: false, stale: vec![], floor_etag: None, accepted_etag: None };
+    let mut newer = Newer { segments: false, superseded: vec![], floor_etag: None, accepted_etag: None };
     let mut after = keys::segment(chain, base);
     loop {
         let page = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
         for entry in &page.objects {
             match keys::parse(&folder, &entry.key) {
-                keys::ChainKey::Segment(base, known) if cuts.is_stale(base, known) => {
-                    newer.stale.push(entry.key.clone())
+                keys::ChainKey::Segment(base, known) if cuts.is_superseded(base, known) => {
+                    newer.superseded.push(entry.key.clone())
                 }
                 keys::ChainKey::Segment(..) => newer.segments = true,
                 keys::ChainKey::Floor => newer.floor_etag = Some(entry.etag.clone()),
@@ -187,8 +187,8 @@ struct Found {
     last: Option<SegmentEntry>,
     /// Unknown where no listing came behind the last segment.
     tags: Option<Tags>,
-    /// The keys of stale segments on them.
-    stale: Vec<String>,
+    /// The keys of superseded segments on them.
+    superseded: Vec<String>,
 }
 
 /// The tags of what lies behind a chain's segments; `None`: there is none.
@@ -205,7 +205,7 @@ async fn last_segment(
     from: Offset,
     cuts: &Cuts,
 ) -> Result<Found, ArchiveError> {
-    let mut listings = Listings { objects, chain, cuts, stale: BTreeSet::new() };
+    let mut listings = Listings { objects, chain, cuts, superseded: BTreeSet::new() };
     let mut near = listings.behind(from).await?;
     if near.last.is_none() && from > Offset(0) {
         // Nothing there: the hint was above the end.
@@ -215,7 +215,7 @@ async fn last_segment(
         Behind { last: Some(last), tags: None } => listings.bisect(last).await?,
         found => found,
     };
-    Ok(Found { last, tags, stale: listings.stale.into_iter().collect() })
+    Ok(Found { last, tags, superseded: listings.superseded.into_iter().collect() })
 }
 
 /// Listings of a chain with these cuts.
@@ -223,8 +223,8 @@ struct Listings<'a> {
     objects: &'a dyn Objects,
     chain: &'a ChainIdentity,
     cuts: &'a Cuts,
-    /// The keys of stale segments on them so far.
-    stale: BTreeSet<String>,
+    /// The keys of superseded segments on them so far.
+    superseded: BTreeSet<String>,
 }
 
 /// How many times the first, small steps widen the search; the end is near more often than not.
@@ -271,14 +271,14 @@ impl Listings<'_> {
 
     /// Lists a chain's segments with a base of `base` or more: one page, or as many as it takes to see one, or their end.
     async fn behind(&mut self, base: Offset) -> Result<Behind, ArchiveError> {
-        let Listings { objects, chain, cuts, stale } = self;
+        let Listings { objects, chain, cuts, superseded } = self;
         let folder = keys::chain_folder(chain);
         let (mut after, mut tags) = (keys::before_segment(chain, base), Tags::default());
         loop {
             let page: ListPage = objects.list(ListRequest { after: &after, ..ListRequest::prefix(&folder) }).await?;
             let segments = page.objects.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-            let (gone, there): (Vec<_>, Vec<_>) = segments.partition(|segment| segment.is_stale(cuts));
-            stale.extend(gone.into_iter().map(|segment| segment.key));
+            let (gone, there): (Vec<_>, Vec<_>) = segments.partition(|segment| segment.is_superseded(cuts));
+            superseded.extend(gone.into_iter().map(|segment| segment.key));
             let last = there.into_iter().next_back();
             for entry in &page.objects {
                 match keys::parse(&folder, &entry.key) {

@@ -115,7 +115,7 @@ async fn segments(objects: &dyn Objects, chain: &ChainIdentity) -> Result<Vec<Se
     loop {
         let (page, next) = chain_objects(objects, chain, &after).await?;
         let there = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
-        segments.extend(there.filter(|segment| !segment.is_stale(&cuts)));
+        segments.extend(there.filter(|segment| !segment.is_superseded(&cuts)));
         match next {
             Some(next) => after = next,
             None => return Ok(segments),

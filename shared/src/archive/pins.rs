@@ -18,7 +18,10 @@
 //! revoked, and only then takes it for none. The reader renews under `If-Match` as well: so either the renewal was first,
 //! and the pin holds on; or the revocation was, and the reader is told [`ArchiveError::PinLost`] at its next renewal.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +168,13 @@ async fn read(objects: &dyn Objects, key: &str) -> Result<Option<(Pin, ETag, Mil
         pin => pin?,
     };
     Ok(Some((pin, object.etag, object.modified)))
+}
+
+/// A name for one holder of a pin: two of one process are told apart.
+#[must_use]
+pub fn holder(id: &str) -> String {
+    static HOLDERS: AtomicU64 = AtomicU64::new(1);
+    format!("{id}-{}", HOLDERS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A pin of this process.

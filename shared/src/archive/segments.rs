@@ -41,8 +41,8 @@ impl SegmentEntry {
 
     /// Whether it does not exist, in a chain with these cuts.
     #[must_use]
-    pub fn is_stale(&self, cuts: &Cuts) -> bool {
-        cuts.is_stale(self.base, self.cuts)
+    pub fn is_superseded(&self, cuts: &Cuts) -> bool {
+        cuts.is_superseded(self.base, self.cuts)
     }
 }
 
@@ -58,7 +58,7 @@ pub async fn chain_objects(
     Ok((page.objects, page.next_after))
 }
 
-/// Whether any segment of a chain begins at `from` or above, is not stale, and is of such a date.
+/// Whether any segment of a chain begins at `from` or above, is not superseded, and is of such a date.
 pub(super) async fn is_any_from(
     objects: &dyn Objects,
     chain: &ChainIdentity,
@@ -70,7 +70,8 @@ pub(super) async fn is_any_from(
     loop {
         let (page, next) = chain_objects(objects, chain, &after).await?;
         let mut dated = page.iter().filter(|entry| is_of_date(entry.modified));
-        let found = dated.any(|entry| SegmentEntry::of(&folder, entry).is_some_and(|segment| !segment.is_stale(cuts)));
+        let found =
+            dated.any(|entry| SegmentEntry::of(&folder, entry).is_some_and(|segment| !segment.is_superseded(cuts)));
         match next {
             Some(next) if !found => after = next,
             _ => return Ok(found),

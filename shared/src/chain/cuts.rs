@@ -3,7 +3,7 @@
 //! Behind an accepted loss of its tail a chain goes on at a lower frontier. A writer that opened it before may sleep for as
 //! long as it likes, wake, and store a segment at the frontier that it remembers, in the middle of what was written since. So
 //! every key tells how many cuts its writer knew of ([`super::keys::segment_behind`]), and a listing alone tells which
-//! segments are **stale**: they do not exist, as what lies below a floor does not. Once stale a key is so for ever, since
+//! segments are **superseded**: they do not exist, as what lies below a floor does not. Once superseded a key is so for ever, since
 //! cuts are never taken back: whoever meets such a segment may delete it, at any moment and any number of times.
 //!
 //! Writers that know of as many cuts meet at the same keys, where only one of them can create. Those that know of fewer
@@ -36,7 +36,7 @@ impl Cuts {
 
     /// Whether a segment that begins at `base` does not exist, of a writer that knew of the first `known` cuts.
     #[must_use]
-    pub fn is_stale(&self, base: Offset, known: u32) -> bool {
+    pub fn is_superseded(&self, base: Offset, known: u32) -> bool {
         self.0.iter().skip(usize::try_from(known).unwrap_or(usize::MAX)).any(|cut| *cut <= base)
     }
 }
@@ -45,16 +45,18 @@ impl Cuts {
 mod tests {
     use super::*;
 
-    fn stale(base: i64, known: u32) -> bool {
-        Cuts::at(vec![Offset(100), Offset(50)]).is_stale(Offset(base), known)
+    fn superseded(base: i64, known: u32) -> bool {
+        Cuts::at(vec![Offset(100), Offset(50)]).is_superseded(Offset(base), known)
     }
 
     #[test]
     fn what_begins_at_a_cut_or_above_is_stale_where_its_writer_did_not_know_of_it() {
-        assert!(stale(100, 0) && stale(101, 0) && stale(50, 1) && stale(170, 1) && stale(50, 0));
-        assert!(!stale(49, 0) && !stale(49, 1), "below every cut nothing is");
-        assert!(!stale(50, 2) && !stale(170, 2) && !stale(170, 3), "who knew of all is right");
-        assert!(!Cuts::default().is_stale(Offset(i64::MAX), 0), "without a cut nothing is");
+        assert!(
+            superseded(100, 0) && superseded(101, 0) && superseded(50, 1) && superseded(170, 1) && superseded(50, 0)
+        );
+        assert!(!superseded(49, 0) && !superseded(49, 1), "below every cut nothing is");
+        assert!(!superseded(50, 2) && !superseded(170, 2) && !superseded(170, 3), "who knew of all is right");
+        assert!(!Cuts::default().is_superseded(Offset(i64::MAX), 0), "without a cut nothing is");
         assert_eq!((Cuts::at(vec![Offset(100), Offset(50)]).last(), Cuts::default().last()), (Some(Offset(50)), None));
     }
 }

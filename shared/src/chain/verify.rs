@@ -47,7 +47,7 @@ pub enum FindingKind {
     /// The metrics do not say what the storage says.
     Metrics,
     /// A segment that does not exist, since its writer did not know of an accepted loss: a note, and nothing that is wrong.
-    Stale,
+    Superseded,
 }
 
 /// One thing that is wrong.
@@ -173,8 +173,8 @@ impl ChainCheck {
             self.report.expired_segments += 1;
             return;
         }
-        if self.cuts.is_stale(listed.base, listed.cuts) {
-            self.report.notes.push(stale(listed));
+        if self.cuts.is_superseded(listed.base, listed.cuts) {
+            self.report.notes.push(superseded(listed));
             return;
         }
         self.joins(listed.base, &listed.key);
@@ -258,11 +258,11 @@ impl ChainCheck {
     }
 }
 
-fn stale(listed: Listed) -> Finding {
+fn superseded(listed: Listed) -> Finding {
     let next = listed.metadata.as_ref().map_or(listed.base.next(), |metadata| metadata.next);
     let detail = "its writer did not know of a loss that was accepted: it is no part of the backup, nothing of it is needed, and \
                   it may be deleted";
-    Finding::of_object(FindingKind::Stale, listed.key, detail).with_range(listed.base, next)
+    Finding::of_object(FindingKind::Superseded, listed.key, detail).with_range(listed.base, next)
 }
 
 pub(super) fn text_of(totals: &Totals) -> String {

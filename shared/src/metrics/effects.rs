@@ -21,6 +21,9 @@ pub const NEVER_APPLIES: &str = "never_applies";
 
 /// An operation that is over is known for so long.
 const OPERATION_KEPT_S: u32 = 86_400;
+/// An end that is written so long after it came is told again, or told late: it counts where the operation is known, as it is
+/// from when it is queued until a day after its end.
+const TOLD_LATE_S: u32 = 600;
 
 /// Every reason that a message, or a part of it, is counted by and passed over for: of a message that is none
 /// ([`message::Malformed`]), of one of ours ([`super::reason::Reason`]), of one that came too late.
@@ -162,6 +165,8 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
                 kind => adds.extend(of_site(location, kind, (*ops, *bytes), interval_of(timestamp, recorded, windows))),
             }
             let is_over = change.kind != EventKind::Queued;
+            // Another program may tell when it began instead, and never that it was queued.
+            let late_s = if operation.queued_at.is_some() { TOLD_LATE_S } else { OPERATION_KEPT_S };
             let latency_ms = timestamp.0.saturating_sub(queued_at.0).max(0);
             let interval = interval_of(timestamp, recorded, windows);
             let said = said(change, location, (*ops, *bytes), Some(latency_ms), interval);
@@ -172,7 +177,7 @@ fn of_operation(change: &Change, operation: &OperationRef, recorded: Millis, win
                 keeps: counters::keeps(&said),
                 waits: counters::waits(&said, queued_at),
                 expires: if is_over { ends(OPERATION_KEPT_S) } else { None },
-                only_known: is_over && timestamp.0.saturating_add(i64::from(OPERATION_KEPT_S) * 1_000) < recorded.0,
+                only_known: is_over && timestamp.0.saturating_add(i64::from(late_s) * 1_000) < recorded.0,
             }
         }
         Counts::Object { object, bytes } => {

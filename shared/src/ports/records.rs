@@ -122,6 +122,10 @@ impl<T: Log + Groups + Publisher> Kafka for T {}
 pub trait Fetch: Send {
     /// What came, waiting at most `wait` for the first of it; empty when nothing did.
     /// Records of one partition come in offset order. Transactional records come only when committed.
+    ///
+    /// # Errors
+    /// When the brokers refuse the reader or do not answer it. It may go on by itself, and may not: where it fails again and
+    /// again, another is opened.
     async fn next(&mut self, wait: Duration) -> Result<Vec<Fetched>, RecordsError>;
 
     /// Starts or moves the reading of a partition: the next record comes from `from` or after it.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `{restore, "record": "started"}` | [`Started`] | what is restored: fixed once |
 //! | `{restore, "record": "run"}` | [`Run`] | which run writes, by how many producers |
-//! | `{restore, "record": "raised"}` | [`Before`] | settings of the target that are raised for the run, as they were before |
+//! | `{restore, "record": "raised"}` | [`Raised`] | settings of the target that are raised for the run, and what they were before |
 //! | `{restore, "record": "position", partition}` | [`Position`] | how far a source partition is |
 //! | `{restore, "record": "mapping", partition, from}` | [`MappedRuns`] | where the records from there on lie |
 //! | `{restore, "record": "skipped", partition, from}` | [`Missing`] | what could not be restored, and was passed over |
@@ -174,16 +174,16 @@ pub struct Position {
     pub counts: Counts,
 }
 
-/// Settings of a topic as they were before they were raised; `None`: the topic had none of its own.
-pub type Before = BTreeMap<String, Option<String>>;
+/// Settings of the target that are raised, by name.
+pub type Raised = BTreeMap<String, RaisedSetting>;
 
-/// The key of the record that says which settings are raised.
-///
-/// # Errors
-/// Never, but that is JSON's to say.
-pub fn raised_key(restore: &RestoreId) -> Result<Bytes, serde_json::Error> {
-    let key = ProgressKey { restore: restore.clone(), record: KeyRecord::Raised };
-    serde_json::to_vec(&key).map(Into::into)
+/// A setting that is raised for a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaisedSetting {
+    /// What the topic had before; `None`: nothing of its own.
+    pub before: Option<String>,
+    /// What it was raised to.
+    pub to: String,
 }
 
 /// How much was restored.
@@ -262,8 +262,8 @@ pub struct Progress {
     pub started: Option<Started>,
     /// The last run.
     pub run: Option<Run>,
-    /// Settings of the target that are raised, as they were before.
-    pub raised: Option<Before>,
+    /// Settings of the target that are raised, and what they were before.
+    pub raised: Option<Raised>,
     /// How far each source partition is.
     pub positions: BTreeMap<Partition, Position>,
     /// Where the records of each source partition lie, by the first source offset.
@@ -340,6 +340,15 @@ pub fn started_record(restore: &RestoreId, started: &Started, now: Millis) -> Re
 /// Never.
 pub fn run_record(restore: &RestoreId, run: &Run, now: Millis) -> Result<Record, serde_json::Error> {
     record(restore, KeyRecord::Run, run, now)
+}
+
+/// The record that says which settings of the target are raised; none: nothing is raised any more, and it has no value.
+///
+/// # Errors
+/// Never.
+pub fn raised_record(restore: &RestoreId, raised: &Raised, now: Millis) -> Result<Record, serde_json::Error> {
+    let record = record(restore, KeyRecord::Raised, raised, now)?;
+    Ok(if raised.is_empty() { Record { value: None, ..record } } else { record })
 }
 
 /// The records that say how far a source partition is now, where the records that were just restored lie, and what was passed

@@ -5,9 +5,12 @@ use std::{ops::Range, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use shared::{
-    adapters::memory::kafka::MemoryKafka,
+    adapters::memory::{
+        faults::{Faults, FaultyKafka, Odds},
+        kafka::MemoryKafka,
+    },
     archive,
-    metrics::{registers::Epoch, runs},
+    metrics::{health, registers::Epoch, runs},
     ports::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{
@@ -140,6 +143,21 @@ async fn without_the_storage_log_ends_are_said_all_the_same() {
     let objects = Arc::new(Deaf(world.objects.clone(), ""));
     let report = refresh(&world.context_with(Arc::new(world.kafka.clone()), objects, world.store.clone())).await;
     assert_eq!((report.ends, report.complete, report.failures.len()), (2, false, 1));
+}
+
+#[tokio::test]
+async fn while_kafka_is_down_the_storage_is_not_blamed() {
+    let world = World::new();
+    create(&world, &["orders"], 0..2);
+    let down = Arc::new(Faults::new(1, Odds { fail_before: 1.0, ..Odds::NONE }, None));
+    let kafka = Arc::new(FaultyKafka::new(Arc::new(world.kafka.clone()), down));
+    let context = world.context_with(kafka, world.objects.clone(), world.store.clone());
+    let error = crate::handle(Refresh::default(), &context).await.unwrap_err();
+    assert!(error.retry(), "{error}");
+    let held = world.store.read(&[Query::Registers(health::KEY.to_owned())]).await.unwrap().remove(0);
+    let Value::Registers(held) = held else { panic!("{held:?}") };
+    let fields: Vec<_> = held.iter().map(|register| register.field.as_str()).collect();
+    assert_eq!(fields, ["storage"]);
 }
 
 #[tokio::test]

@@ -150,7 +150,8 @@ async fn hold<'a>(backup: &str, context: &'a Context) -> Result<Pinned<'a>, Rest
     let objects = &*context.objects;
     // The pin of a drill that was killed goes when its lease is over.
     pins::in_force(objects, backup, archive::store_time(objects, backup).await?).await?;
-    let pin = Pin { lease_ms: LEASE_MS, ..Pin::new(&format!("highwater drill-{}", context.instance), vec![]) };
+    let who = pins::holder(&format!("highwater drill-{}", context.instance));
+    let pin = Pin { lease_ms: LEASE_MS, ..Pin::new(&who, vec![]) };
     match Pinned::create(objects, backup, "drill", pin).await {
         Err(ArchiveError::PinLost { key }) => {
             Err(RestoreError::DrillUnderWay { backup: backup.to_owned(), key, lease_s: LEASE_MS / 1_000 })

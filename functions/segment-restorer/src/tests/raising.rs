@@ -1,5 +1,7 @@
 //! Settings of the target that are raised for a run and put back.
 
+use std::pin::Pin;
+
 use shared::{ports::records::Publisher as _, restore::PROGRESS_TOPIC};
 
 use super::*;
@@ -75,4 +77,59 @@ async fn a_restore_that_fails_or_stops_puts_them_back_too() {
         read_all(world.target.fetch(&[(TopicPartition::new(PROGRESS_TOPIC, 0), Offset(0))]).await.unwrap()).await;
     let of_settings = told.iter().filter(|record| record.key.as_ref().unwrap().windows(6).any(|it| it == b"raised"));
     assert!(of_settings.last().unwrap().value.is_none(), "nothing is raised any more");
+}
+
+/// Polls a restore until it has raised the settings of its target.
+async fn until_raised<F: Future>(run: &mut Pin<Box<F>>, world: &World, before: &TopicSettings) {
+    while settings_of(world).await == *before {
+        assert!(futures::poll!(&mut *run).is_pending(), "it ended before it was seen to raise settings");
+        a_moment().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_sets_meanwhile_stays() {
+    for next in [RAISING, PLAIN] {
+        let world = World::with(20).await;
+        let before = target(&world).await;
+        let context = world.context();
+        let mut killed = Box::pin(handle(asked(RAISING), &context));
+        until_raised(&mut killed, &world, &before).await;
+        drop(killed);
+        let theirs = [("max.message.bytes", Some("2000000".to_owned()))];
+        world.target.alter_topic("copy", &theirs).await.unwrap();
+        world.restore(next).await;
+        assert_eq!(world.restore(RAISING).await.outcome, Outcome::Done);
+        let mut expected = before;
+        expected.insert("max.message.bytes".to_owned(), "2000000".to_owned());
+        assert_eq!(settings_of(&world).await, expected, "{next}");
+        world.assert_same("copy").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_another_has_taken_over_puts_nothing_back() {
+    let world = World::with(20).await;
+    let before = target(&world).await;
+    let (first, second) = (world.context(), world.context());
+    let mut run = Box::pin(handle(asked(RAISING), &first));
+    until_raised(&mut run, &world, &before).await;
+    let raised = settings_of(&world).await;
+    let mut other = Box::pin(handle(asked(RAISING), &second));
+    let id = world.target.topics(Some(&["copy".into()])).await.unwrap().swap_remove(0).id;
+    let restore = [RestoreId::of("memory", "main", &id)];
+    let runs = || async {
+        let known = crate::progress_log::read(&world.target, &restore).await.unwrap().progress;
+        known[&restore[0]].run.as_ref().map_or(0, |run| run.number)
+    };
+    while runs().await < 2 {
+        assert!(futures::poll!(&mut other).is_pending(), "it ended before it was seen to begin");
+        a_moment().await;
+    }
+    let report = run.await.unwrap();
+    assert_eq!(report.outcome, Outcome::TakenOver, "{report:?}");
+    assert_eq!(settings_of(&world).await, raised);
+    assert_eq!(other.await.unwrap().outcome, Outcome::Done);
+    assert_eq!(settings_of(&world).await, before);
+    world.assert_same("copy").await;
 }

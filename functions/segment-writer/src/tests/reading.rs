@@ -76,6 +76,34 @@ async fn a_fetch_that_fails_for_good_leaves_the_report_of_what_was_drained_and_f
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_that_only_waits_between_its_errors_is_replaced_by_another() {
+    let mut world = World::new();
+    world.kafka.create("orders", 1, &[]);
+    world.append(3);
+    let calls = AtomicUsize::new(0);
+    let kafka = ReadingKafka::of(&world, move |_| match calls.fetch_add(1, Ordering::SeqCst) % 3 {
+        0 => Ok(vec![Fetched::Interrupted]),
+        1 => Ok(vec![]),
+        _ => Err(RecordsError::Unavailable {
+            operation: "fetch",
+            bootstrap_servers: "memory".into(),
+            message: "no answer".into(),
+        }),
+    });
+    world.met_kafka = Some(kafka.clone());
+    let (context, stop) = (world.context(&["main"]), CancellationToken::new());
+    let replaced = async {
+        while kafka.reads.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        stop.cancel();
+    };
+    let within =
+        tokio::time::timeout(Duration::from_secs(600), async { tokio::join!(follow(&context, &stop), replaced) });
+    within.await.expect("another reader within ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_read_of_partitions_without_records_and_all_others_share_one_read() {
     let mut world = World::new();
     world.kafka.create("orders", 3, &[]);

@@ -125,7 +125,7 @@ async fn a_stale_segment_whose_writer_died_is_passed_over_and_deleted_by_the_nex
         accept_the_loss(&world).await;
         let writer = world.context(&["main"]);
         if goes_on_first {
-            // As far as 13: the stale segment will lie in the middle.
+            // As far as 13: the superseded segment will lie in the middle.
             world.kafka.trim(&orders(), Offset(12));
             let event = Event { arrived: vec![arrived(12..13)], ..Event::default() };
             handle(Input::Event(event), &writer).await.unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::invoke_answer::Answer;
 use crate::{
-    adapters::aws_api::AwsApi,
+    adapters::aws_api::{self, AwsApi},
     config::storage::EndpointUrl,
     ports::{
         clock::Clock,
@@ -48,7 +48,7 @@ impl<C: Clock> LambdaInvoker<C> {
                 })?
             }
         };
-        let aws = || format!("https://lambda.{}.amazonaws.com", api.region());
+        let aws = || aws_api::endpoint(SERVICE, api.region());
         let endpoint = endpoint_url.map_or_else(aws, ToString::to_string);
         Ok(LambdaInvoker { api, endpoint, name_prefix: name_prefix.to_owned(), clock })
     }

@@ -29,6 +29,8 @@ pub type Error = lambda_runtime::Error;
 /// The level that the function is configured to log at.
 const LEVEL: &str = "AWS_LAMBDA_LOG_LEVEL";
 const LEVEL_DEFAULT: &str = "info";
+/// Where a context cannot be made anew, that is tried again after so long.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
 /// A context is used for so long.
 const CONTEXT_AGE_MAX: Duration = Duration::from_secs(3_600);
 
@@ -88,11 +90,22 @@ impl<C, M> Contexts<C, M> {
         {
             return Ok(Arc::clone(context));
         }
-        let context = (self.make)().await.map(Arc::new).map_err(|error| {
-            let error = FunctionError::of(&error, true);
-            tracing::error!(error_type = error.error_type, "{}", error.message);
-            error
-        })?;
+        let context = match ((self.make)().await, made.take()) {
+            (Ok(context), _) => Arc::new(context),
+            // It has answered so far; what is wrong with it shows in the answer.
+            (Err(error), Some((context, _))) => {
+                let error = FunctionError::of(&error, true);
+                tracing::warn!(error_type = error.error_type, "the hourly context is not made anew: {}", error.message);
+                let due = Instant::now().checked_sub(CONTEXT_AGE_MAX.saturating_sub(RENEW_AGAIN));
+                *made = Some((Arc::clone(&context), due.unwrap_or_else(Instant::now)));
+                return Ok(context);
+            }
+            (Err(error), None) => {
+                let error = FunctionError::of(&error, true);
+                tracing::error!(error_type = error.error_type, "{}", error.message);
+                return Err(error);
+            }
+        };
         *made = Some((Arc::clone(&context), Instant::now()));
         Ok(context)
     }

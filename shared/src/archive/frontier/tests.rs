@@ -98,7 +98,7 @@ async fn the_end_of_a_hundred_thousand_segments_is_found_cold_in_at_most_64_requ
     }
 }
 
-/// A chain of so many segments that was cut at its end, one behind that, and two stale ones: in the middle and beyond.
+/// A chain of so many segments that was cut at its end, one behind that, and two superseded ones: in the middle and beyond.
 async fn cut_chain(count: i64) -> (CountingObjects, ChainIdentity, AcceptedLosses) {
     let (store, chain, last) = chain_of((0..count).map(|n| n * 100)).await;
     let loss = AcceptedLoss::new(last.next(), Offset(i64::MAX), Millis(0));
@@ -112,8 +112,8 @@ async fn cut_chain(count: i64) -> (CountingObjects, ChainIdentity, AcceptedLosse
     let encoder = SegmentEncoder::new(start, Compression::None).unwrap().behind_cuts(1);
     let segment = encoder.finish(Offset(last.0 + 50), Millis(0)).unwrap();
     put(&store, &keys::segment_behind(&chain, last.next(), 1), segment.body).await;
-    for stale in [last.0 + 7, last.0 + 9_000_000] {
-        put(&store, &keys::segment(&chain, Offset(stale)), Bytes::from_static(b"-")).await;
+    for superseded in [last.0 + 7, last.0 + 9_000_000] {
+        put(&store, &keys::segment(&chain, Offset(superseded)), Bytes::from_static(b"-")).await;
     }
     let accepted = read_accepted_losses(&store, &chain).await.unwrap();
     (store, chain, accepted)
@@ -131,12 +131,12 @@ async fn what_is_stale_is_no_end_of_a_chain_and_costs_nothing_when_that_is_known
         let hint = ChainHint { base: from, known: known.then(|| (floor, accepted.clone())) };
         let end = chain_end(&store, &chain, Some(&hint)).await.unwrap();
         assert_eq!((end.frontier.last_base, end.frontier.next), (Some(base), Offset(base.0 + 49)));
-        assert_eq!(end.stale.len(), 2, "{:?}", end.stale);
+        assert_eq!(end.superseded.len(), 2, "{:?}", end.superseded);
         let asked = asked(&store) - before - 1;
         assert!(asked <= requests, "{asked} requests from {from}");
     }
     let newer = newer_than(&store, &chain, base, &accepted.cuts()).await.unwrap();
-    assert_eq!((newer.segments, newer.stale.len(), newer.accepted_etag), (false, 2, accepted.etag));
+    assert_eq!((newer.segments, newer.superseded.len(), newer.accepted_etag), (false, 2, accepted.etag));
     assert!(newer_than(&store, &chain, base, &Cuts::default()).await.unwrap().segments);
 }
 

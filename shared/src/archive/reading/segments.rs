@@ -18,7 +18,7 @@ pub const READS_MAX: usize = 16;
 pub struct ListedChain {
     /// Where the chain begins: what lies below has expired.
     pub floor: Offset,
-    /// Its segments in order: none below the floor, and no stale one.
+    /// Its segments in order: none below the floor, and no superseded one.
     pub entries: Vec<SegmentEntry>,
 }
 
@@ -36,7 +36,7 @@ pub async fn listed(objects: &dyn Objects, chain: &ChainIdentity) -> Result<List
         }
     }
     let cuts = archive::accepted_losses_behind(objects, chain, &floor).await?.cuts();
-    found.retain(|entry| !entry.is_stale(&cuts));
+    found.retain(|entry| !entry.is_superseded(&cuts));
     Ok(ListedChain { floor: floor.base, entries: found })
 }
 

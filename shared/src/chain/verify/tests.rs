@@ -150,17 +150,17 @@ fn what_lies_below_the_floor_is_expired_and_the_chain_begins_at_the_floor() {
 
 #[test]
 fn a_stale_segment_is_noted_and_counts_nothing_wherever_it_lies() {
-    let stale = chain(&[0, 20, 37]).remove(1);
+    let superseded = chain(&[0, 20, 37]).remove(1);
     for at in [25, 37, 40] {
         let mut check = ChainCheck::new(ChainIdentity::example(), floor(), Cuts::at(vec![Offset(10)]));
         let mut segments = chain(&[0, 10, 25, 40]);
         segments.iter_mut().skip(1).for_each(|listed| listed.cuts = 1);
-        segments.push(Listed { base: Offset(at), ..stale.clone() });
+        segments.push(Listed { base: Offset(at), ..superseded.clone() });
         segments.sort_by_key(|listed| listed.base);
         segments.into_iter().for_each(|listed| check.segment(listed));
         let report = check.finish();
         assert_eq!((report.findings, report.next, report.present.records), (vec![], Offset(40), 40));
-        assert_eq!(kinds(&report.notes), [(FindingKind::Stale, Some(at), Some(37))]);
+        assert_eq!(kinds(&report.notes), [(FindingKind::Superseded, Some(at), Some(37))]);
     }
 }
 

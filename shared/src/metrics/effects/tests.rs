@@ -234,6 +234,16 @@ async fn what_is_counted_anew_days_later_leaves_nothing_pending() {
 }
 
 #[tokio::test]
+async fn an_end_that_is_told_again_counts_nothing_where_the_operation_is_known_no_more() {
+    let told_again = AT.0 + 700_000;
+    let end = |recorded| (of_operation("completed", 1, AT.0), recorded);
+    assert_eq!(counted(&[end(told_again)], 0).await, sums(&[]));
+    let late = [(of_operation("queued", 1, AT.0), AT.0), end(told_again)];
+    let expected = sums(&[("ops", 1), ("bytes", 9), ("opsdone", 1), ("bytesdone", 9)]);
+    assert_eq!(counted(&late, 0).await, expected, "an end that is told late counts: the operation waits");
+}
+
+#[tokio::test]
 async fn an_object_that_is_sent_again_never_passes_its_size() {
     let part = |kind: &str, part: &str, attempt: u32| {
         let message = format!(

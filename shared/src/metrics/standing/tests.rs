@@ -9,7 +9,7 @@ const ENDS: &str = include_str!("../../../fixtures/metrics/ends.json");
 const INSTANCE: &str = include_str!("../../../fixtures/metrics/instance.json");
 const PROCESS: &str = include_str!("../../../fixtures/metrics/process.json");
 const STANDING_WITH_MARKS: &str = include_str!("../../../fixtures/metrics/standing-with-marks.json");
-const ENDS_WITH_OUTLOOK: &str = include_str!("../../../fixtures/metrics/ends-with-outlook.json");
+const ENDS_WITH_BACKLOG: &str = include_str!("../../../fixtures/metrics/ends-with-backlog.json");
 const LOCATION: &str = include_str!("../../../fixtures/metrics/location.json");
 const GOLDEN: [&str; 5] = [STANDING, STANDING_WITHOUT_JOB, ENDS, INSTANCE, LOCATION];
 
@@ -78,7 +78,7 @@ fn what_else_is_known_of_a_chain_and_its_log_is_read_as_what_it_says() {
     let marks =
         Marks { written_at: Some(Millis(1_700_000_000_001)), last_gap_at: Some(Millis(1_699_999_999_999)), losses: 2 };
     assert_eq!(standing.marks, marks);
-    let Message::Ends(ends) = decode(ENDS_WITH_OUTLOOK) else { panic!("ends") };
+    let Message::Ends(ends) = decode(ENDS_WITH_BACKLOG) else { panic!("ends") };
     let oldest = Oldest { from: Offset(389), offset: Offset(391), timestamp: Millis(1_699_999_990_000), bytes: 120 };
     assert_eq!(ends.oldest, Some(oldest));
     assert_eq!(ends.earlier, Some(Earlier { timestamp: Millis(1_699_999_985_456), log_end: Offset(398) }));
@@ -87,7 +87,7 @@ fn what_else_is_known_of_a_chain_and_its_log_is_read_as_what_it_says() {
 
 #[test]
 fn the_format_of_every_message_is_the_golden_one_and_cannot_move() {
-    for golden in GOLDEN.into_iter().chain([STANDING_WITH_MARKS, ENDS_WITH_OUTLOOK, PROCESS]) {
+    for golden in GOLDEN.into_iter().chain([STANDING_WITH_MARKS, ENDS_WITH_BACKLOG, PROCESS]) {
         let encoded = decode(golden).encode();
         assert_eq!(std::str::from_utf8(&encoded.value.unwrap()).unwrap(), golden.trim_end());
         assert!(encoded.headers.is_empty() && encoded.partition.is_none());
