@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_at_a_cut_or_above_is_stale_where_its_writer_did_not_know_of_it() {
+    fn what_begins_at_a_cut_or_above_is_superseded_where_its_writer_did_not_know_of_it() {
         assert!(
             superseded(100, 0) && superseded(101, 0) && superseded(50, 1) && superseded(170, 1) && superseded(50, 0)
         );

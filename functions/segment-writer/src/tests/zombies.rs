@@ -118,7 +118,7 @@ async fn a_writer_that_wakes_before_anybody_goes_on_is_not_taken_for_the_end_of_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_segment_whose_writer_died_is_passed_over_and_deleted_by_the_next() {
+async fn a_superseded_segment_whose_writer_died_is_passed_over_and_deleted_by_the_next() {
     for goes_on_first in [false, true] {
         let mut world = World::new();
         let mut zombie = with_a_zombie(&mut world, true).await;

@@ -120,7 +120,7 @@ async fn cut_chain(count: i64) -> (CountingObjects, ChainIdentity, AcceptedLosse
 }
 
 #[tokio::test]
-async fn what_is_stale_is_no_end_of_a_chain_and_costs_nothing_when_that_is_known() {
+async fn what_is_superseded_is_no_end_of_a_chain_and_costs_nothing_when_that_is_known() {
     let (store, chain, accepted) = cut_chain(3_000).await;
     let base = Offset(2_999 * 100 + 1);
     for (from, known, requests) in

@@ -149,7 +149,7 @@ fn what_lies_below_the_floor_is_expired_and_the_chain_begins_at_the_floor() {
 }
 
 #[test]
-fn a_stale_segment_is_noted_and_counts_nothing_wherever_it_lies() {
+fn a_superseded_segment_is_noted_and_counts_nothing_wherever_it_lies() {
     let superseded = chain(&[0, 20, 37]).remove(1);
     for at in [25, 37, 40] {
         let mut check = ChainCheck::new(ChainIdentity::example(), floor(), Cuts::at(vec![Offset(10)]));
