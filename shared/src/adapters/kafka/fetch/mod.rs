@@ -30,6 +30,9 @@ use crate::{
 /// A member that goes says so to its group; nobody waits longer than this for it.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether others still speak with a client that is to be closed.
+const END_INTERVAL: Duration = Duration::from_millis(1);
+
 /// A running read.
 pub(super) struct KafkaFetch {
     handover: Arc<Handover>,
@@ -64,7 +67,8 @@ impl KafkaFetch {
         };
         let gone = fetch.gone.clone().drop_guard();
         let work = move || {
-            Reader::new(client, handover, errors).run();
+            Reader::new(client.clone(), handover, errors).run();
+            end(client);
             drop(gone);
         };
         let spawned = std::thread::Builder::new().name("kafka-fetch".to_owned()).spawn(work);
@@ -87,6 +91,15 @@ impl KafkaFetch {
         if let Some(client) = self.client.upgrade() {
             client.queue.wake();
         }
+    }
+}
+
+/// Closes the client here, on the thread that may wait for it: whoever else still speaks with it, as the one who drops the read and
+/// wakes it for that, is not the last to have it.
+fn end(mut client: Arc<ReadClient>) {
+    while let Err(shared) = Arc::try_unwrap(client) {
+        client = shared;
+        std::thread::sleep(END_INTERVAL);
     }
 }
 
