@@ -63,6 +63,8 @@ impl Raising<'_> {
             return Ok(());
         }
         let own = if self.is_still_there().await? { self.own().await? } else { TopicSettings::new() };
+        // Said once more: that fails where another run has taken over, which has them raised and puts them back.
+        self.say().await?;
         let mut changes = vec![];
         for (setting, raised) in &self.raised {
             match own.get(setting) {
@@ -78,9 +80,6 @@ impl Raising<'_> {
                 }
             }
         }
-        // Said once more: that fails where another run has taken over, which has them raised and puts them back.
-        let record = raised_record(self.restore, &self.raised, self.now)?;
-        take_over::write(&mut *self.holder, &[record]).await?;
         if !changes.is_empty() {
             self.kafka.alter_topic(self.name, &changes).await?;
         }
