@@ -5,7 +5,7 @@ use std::sync::Arc;
 use segment_restorer::{Drill, DrillReport, PartitionDrill, TopicDrill, drill::drill};
 use shared::adapters::connect;
 
-use super::restore::{context, with_progress};
+use super::restoring::{context, with_progress};
 use crate::{
     cli::DrillArgs,
     failure::{Failure, Verdict},

@@ -17,6 +17,7 @@ mod invoke;
 mod replicate;
 mod restore;
 mod restore_files;
+mod restoring;
 mod schemas;
 mod segments;
 mod serve;

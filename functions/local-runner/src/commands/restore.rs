@@ -1,27 +1,23 @@
 //! `highwater restore`: topics of a backup into a Kafka cluster.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::path::Path;
 
-use segment_restorer::{
-    Context, GroupReport, IntoFiles, Meter, Outcome, PartitionReport, Restore, RestoreError, RestoreReport, TopicReport,
-};
+use segment_restorer::{GroupReport, IntoFiles, Outcome, PartitionReport, Restore, RestoreReport, TopicReport};
 use shared::{
-    adapters::{connect, instance, settings, system_clock::SystemClock},
-    config::{Settings, selection::TopicPattern},
-    record::Partition,
-    restore::{Finding, Missing, Plan, Severity, TopicRule},
+    config::selection::TopicPattern,
+    restore::{Plan, TopicRule},
 };
 
-use super::restore_files;
+use super::{
+    restore_files,
+    restoring::{context, findings, judged, missing_line, with_progress},
+};
 use crate::{
     cli::{FileFormat, RestoreArgs},
     failure::{Failure, Verdict},
-    output::{self, Report, progress, table},
-    storage::{self, Storage},
+    output::{self, Report, table},
+    storage,
 };
-
-/// How often the progress bar looks.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdict, Failure> {
     let plan = plan(&args).await?;
@@ -39,27 +35,6 @@ pub(super) async fn run(config: Option<&str>, args: RestoreArgs) -> Result<Verdi
     let report = with_progress("restore", &context.meter, segment_restorer::handle(input, &context)).await?;
     output::print(&Restored(&report), args.output.json)?;
     Ok(judged(report.outcome))
-}
-
-/// Segment-restorer in this process, and the settings that it has.
-pub(super) async fn context(config: Option<&str>, storage: &Storage) -> Result<(Context, Settings), Failure> {
-    let settings = match &storage.settings {
-        Some(settings) => settings.clone(),
-        None => settings::load(config).await?,
-    };
-    let target = connect::target(&settings).await?;
-    let clock = Arc::new(SystemClock);
-    let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
-    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
-    Ok((context, settings))
-}
-
-/// What the exit code says of an outcome.
-pub(super) fn judged(outcome: Outcome) -> Verdict {
-    match outcome {
-        Outcome::Done | Outcome::Planned => Verdict::Good,
-        _ => Verdict::Wrong,
-    }
 }
 
 /// The plan of the file, and what the command line says instead.
@@ -106,29 +81,6 @@ async fn read(file: &Path) -> Result<Plan, Failure> {
     Plan::parse(&text).map_err(|why| Failure::Usage(format!("the plan {}: {why}", file.display())))
 }
 
-/// Shows meanwhile how many records are committed.
-pub(super) async fn with_progress<T>(
-    what: &str,
-    meter: &Meter,
-    restore: impl Future<Output = Result<T, RestoreError>>,
-) -> Result<T, RestoreError> {
-    let bar = progress::records(what.to_owned());
-    let mut restore = std::pin::pin!(restore);
-    loop {
-        tokio::select! {
-            report = &mut restore => {
-                bar.finish_and_clear();
-                return report;
-            }
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                let (done, all) = meter.records();
-                bar.set_length(all);
-                bar.set_position(done);
-            }
-        }
-    }
-}
-
 #[derive(serde::Serialize)]
 #[serde(transparent)]
 struct Restored<'a>(&'a RestoreReport);
@@ -151,21 +103,6 @@ impl Report for Restored<'_> {
             verdict(self.0)
         )
     }
-}
-
-/// What was found, a line each.
-pub(super) fn findings(findings: &[Finding]) -> String {
-    let line = |finding: &Finding| match finding.severity {
-        Severity::Refused => format!("refused  {finding}\n"),
-        Severity::Note => format!("note     {finding}\n"),
-    };
-    findings.iter().map(line).collect()
-}
-
-/// What is missing of a source's partition, and where it is therefore not.
-pub(super) fn missing_line(source: &str, partition: Partition, it: &Missing, what: &str) -> String {
-    let Missing { from, to, key, why } = it;
-    format!("missing  {source}-{partition}: offsets {from} to {to} {what}: {key}: {why}\n")
 }
 
 fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {

@@ -8,7 +8,7 @@ use shared::{
     ports::objects::Objects,
 };
 
-use super::restore::{findings, judged, missing_line};
+use super::restoring::{findings, judged, missing_line};
 use crate::{
     failure::{Failure, Verdict},
     output::{self, Report, table},

@@ -1,0 +1,79 @@
+//! What the commands have in common that restore: into a cluster, into files, and for a drill.
+
+use std::{sync::Arc, time::Duration};
+
+use segment_restorer::{Context, Meter, Outcome, RestoreError};
+use shared::{
+    adapters::{connect, instance, settings, system_clock::SystemClock},
+    config::Settings,
+    record::Partition,
+    restore::{Finding, Missing, Severity},
+};
+
+use crate::{
+    failure::{Failure, Verdict},
+    output::progress,
+    storage::Storage,
+};
+
+/// How often the progress bar looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Segment-restorer in this process, and the settings that it has.
+pub(super) async fn context(config: Option<&str>, storage: &Storage) -> Result<(Context, Settings), Failure> {
+    let settings = match &storage.settings {
+        Some(settings) => settings.clone(),
+        None => settings::load(config).await?,
+    };
+    let target = connect::target(&settings).await?;
+    let clock = Arc::new(SystemClock);
+    let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
+    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
+    Ok((context, settings))
+}
+
+/// What the exit code says of an outcome.
+pub(super) fn judged(outcome: Outcome) -> Verdict {
+    match outcome {
+        Outcome::Done | Outcome::Planned => Verdict::Good,
+        _ => Verdict::Wrong,
+    }
+}
+
+/// Shows meanwhile how many records are committed.
+pub(super) async fn with_progress<T>(
+    what: &str,
+    meter: &Meter,
+    restore: impl Future<Output = Result<T, RestoreError>>,
+) -> Result<T, RestoreError> {
+    let bar = progress::records(what.to_owned());
+    let mut restore = std::pin::pin!(restore);
+    loop {
+        tokio::select! {
+            report = &mut restore => {
+                bar.finish_and_clear();
+                return report;
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let (done, all) = meter.records();
+                bar.set_length(all);
+                bar.set_position(done);
+            }
+        }
+    }
+}
+
+/// What was found, a line each.
+pub(super) fn findings(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| match finding.severity {
+        Severity::Refused => format!("refused  {finding}\n"),
+        Severity::Note => format!("note     {finding}\n"),
+    };
+    findings.iter().map(line).collect()
+}
+
+/// What is missing of a source's partition, and where it is therefore not.
+pub(super) fn missing_line(source: &str, partition: Partition, it: &Missing, what: &str) -> String {
+    let Missing { from, to, key, why } = it;
+    format!("missing  {source}-{partition}: offsets {from} to {to} {what}: {key}: {why}\n")
+}
