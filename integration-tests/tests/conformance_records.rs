@@ -21,7 +21,7 @@ use shared::{
         system_clock::SystemClock,
     },
     config::{kafka::KafkaSettings, units::Span},
-    ports::{records::Kafka, transactions::Transactions},
+    ports::{acls::AclAnswer, records::Kafka, transactions::Transactions},
     record::{Millis, Offset, Record, TopicPartition},
 };
 
@@ -285,6 +285,7 @@ macro_rules! conformance {
             a_topics_settings_are_changed
             a_deleted_topic_is_gone
             a_topics_own_settings_are_told_apart
+            a_cluster_without_access_rules_has_none
             what_a_transaction_wrote_lies_where_it_is_told
             offsets_of_the_next_transaction_are_behind_the_marker
             what_a_transaction_aborted_is_read_by_nobody
@@ -294,6 +295,14 @@ macro_rules! conformance {
     };
 }
 conformance! { all of memory kafka }
+
+#[tokio::test]
+async fn memory_tells_access_rules_as_they_were_added() {
+    let kafka = MemoryKafka::new(Arc::new(SystemClock), 1);
+    kafka.set_acls(AclAnswer::Listed(vec![]));
+    records::access_rules_are_told_as_they_were_added(&kafka).await;
+}
+
 conformance! { mock:
     every_byte_form_comes_as_it_was_written
     timestamps_come_as_they_are

@@ -12,6 +12,7 @@ use std::{
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use integration_tests::{
+    conformance::records::access_rules_are_told_as_they_were_added,
     eventually::eventually,
     highwater::highwater,
     kafka_guarded::{GuardedKafka, PASSWORD},
@@ -22,6 +23,7 @@ use shared::{
     adapters::{kafka::KafkaCluster, system_clock::SystemClock},
     config::kafka::{KafkaSettings, SaslMechanism},
     ports::{
+        acls::{self, AclAnswer, AclOperation, AclPattern, Acls as _},
         clock::Clock as _,
         records::{Committed, Fetched, Groups as _, Log as _, Message, Publisher as _},
         transactions::{ProducerLimits, Transactions as _},
@@ -130,6 +132,13 @@ async fn tokens_of_an_oauth_server_let_a_client_in_and_are_renewed() {
     assert!(text.contains(&url) && text.contains("401") && !text.contains("wrong-secret"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authorizer_tells_access_rules_as_they_were_added() {
+    let broker = GuardedKafka::shared().await;
+    let all = KafkaCluster::connect(broker.login(SaslMechanism::Plain, "plain", PASSWORD)).await.expect("a client");
+    access_rules_are_told_as_they_were_added(&all).await;
+}
+
 /// `highwater` as the user `keeper`, in a bucket.
 async fn as_keeper(broker: &GuardedKafka, bucket: &str, args: &[&str]) -> Output {
     let s3 = S3Server::shared().await;
@@ -174,8 +183,14 @@ async fn the_documented_acls_are_enough_for_a_backup_and_a_restore_and_without_t
     let stored = as_keeper(broker, &bucket, &["backup", "--topic", "guarded"]).await;
     assert_eq!(stored.status.code(), Some(0), "{}", said(&stored));
     assert!(!said(&stored).contains("WARN"), "{}", said(&stored));
+    assert!(said(&stored).contains("access rules (ACLs) in main: not kept"), "{}", said(&stored));
+    broker.allow("keeper", &["Describe", "Alter"], &["--cluster"]).await;
+    broker.allow("bob", &["Read"], &["--topic", "guard", "--resource-pattern-type", "prefixed"]).await;
+    let stored = as_keeper(broker, &bucket, &["backup", "--topic", "guarded"]).await;
+    assert_eq!(stored.status.code(), Some(0), "{}", said(&stored));
+    assert!(!said(&stored).contains("not kept"), "{}", said(&stored));
 
-    let restore = ["restore", "--topic", "guarded", "--prefix", "again-"];
+    let restore = ["restore", "--topic", "guarded", "--prefix", "again-", "--acls"];
     let refused = as_keeper(broker, &bucket, &restore).await;
     assert_ne!(refused.status.code(), Some(0), "{}", said(&refused));
     broker.allow("keeper", &["Create", "Write", "DescribeConfigs"], &["--topic", "again-guarded"]).await;
@@ -191,4 +206,8 @@ async fn the_documented_acls_are_enough_for_a_backup_and_a_restore_and_without_t
         .filter(|bounds| bounds.as_ref().is_ok_and(|bounds| bounds.high_watermark > Offset(0)))
         .count();
     assert!(filled > 0, "no record came back");
+    let AclAnswer::Listed(acls) = all.acls().await.expect("the rules") else { panic!("no rules") };
+    let of_bob = acls::concerning(&acls, "again-guarded").into_iter().filter(|acl| acl.principal == "User:bob");
+    let of_bob: Vec<_> = of_bob.map(|acl| (acl.pattern, acl.name, acl.operation)).collect();
+    assert_eq!(of_bob, [(AclPattern::Literal, "again-guarded".to_owned(), AclOperation::Read)]);
 }

@@ -1,7 +1,8 @@
 //! cluster-archiver: what a cluster has beside the records of a backup's topics goes into the backup.
 //!
-//! `topics` keeps how the topics are set up, so that a restore makes them as they were; `groups` keeps what consumer groups have committed, so that they can go on where a restore puts their records.
+//! `topics` keeps how the topics are set up, with the rules about them that `acls` asks for, so that a restore makes them as they were; `groups` keeps what consumer groups have committed, so that they can go on where a restore puts their records.
 
+mod acls;
 mod groups;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use shared::{
     runs::{Failed, FailureKind, RunLog},
 };
 
+pub use acls::{AclOutcome, AclReport};
 pub use groups::{GroupOutcome, GroupReport};
 pub use topics::TopicReport;
 
@@ -56,6 +58,8 @@ pub struct Context {
     runs: RunLog,
     known_groups: groups::Known,
     known_topics: topics::Known,
+    /// Who runs it every minute learns once that rules cannot be seen.
+    told_of_acls: std::sync::Once,
 }
 
 /// A backup, and what of it is looked at.
@@ -94,6 +98,7 @@ impl Context {
             runs: RunLog::new(NAME, store),
             known_groups: groups::Known::default(),
             known_topics: topics::Known::default(),
+            told_of_acls: std::sync::Once::new(),
         }
     }
 
@@ -111,6 +116,8 @@ pub struct ArchiveReport {
     pub topics: Vec<TopicReport>,
     /// The groups, backup by backup.
     pub groups: Vec<GroupReport>,
+    /// The rules about topics, backup by backup.
+    pub acls: Vec<AclReport>,
 }
 
 impl ArchiveReport {
@@ -119,6 +126,7 @@ impl ArchiveReport {
     pub fn is_complete(&self) -> bool {
         self.topics.iter().all(|topic| topic.error.is_none())
             && self.groups.iter().all(|group| group.outcome != GroupOutcome::Failed)
+            && self.acls.iter().all(|acls| acls.outcome != AclOutcome::Failed)
     }
 }
 
@@ -188,7 +196,9 @@ async fn keep(
 ) -> Result<(), ClusterError> {
     let topics = context.kafka.topics(None).await?;
     let selected = context.selected(backup, &topics);
-    report.topics.extend(topics::keep(context, backup, &selected, failed).await?);
+    let (acls, rules) = acls::ask(context, backup, failed).await;
+    report.acls.push(acls);
+    report.topics.extend(topics::keep(context, backup, &selected, rules.as_deref(), failed).await?);
     report.groups.extend(groups::keep(context, backup, &selected, failed).await?);
     Ok(())
 }

@@ -14,13 +14,14 @@ use shared::{
     config::{BackupSettings, Settings},
     metrics::runs::{self, FailureKind},
     ports::{
+        acls::{Acl, AclAnswer, AclOperation, AclPattern, AclPermission},
         records::{Groups as _, Log as _},
         store::Store as _,
     },
     record::{Millis, Offset, TopicPartition},
 };
 
-use crate::{Archive, ArchiveReport, Context, GroupOutcome, handle};
+use crate::{AclOutcome, Archive, ArchiveReport, Context, GroupOutcome, handle};
 
 const NOW: Millis = Millis(1_800_000_000_000);
 
@@ -107,6 +108,30 @@ async fn how_topics_are_set_up_is_kept_when_it_changes() {
     let id = world.kafka.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0).id;
     let kept = archive::latest_topic(&*world.objects, "main", "orders", &id).await.unwrap().unwrap();
     assert_eq!((kept.partitions, &*kept.settings["retention.ms"]), (5, "7"));
+}
+
+#[tokio::test]
+async fn the_access_rules_that_hold_for_a_topic_are_kept_and_not_being_shown_them_is_no_failure() {
+    let world = World::new(|_| {});
+    let rule = |name: &str| Acl {
+        pattern: AclPattern::Prefixed,
+        name: name.to_owned(),
+        principal: "User:a".to_owned(),
+        host: "*".to_owned(),
+        operation: AclOperation::Read,
+        permission: AclPermission::Allow,
+    };
+    let outcome = |report: &ArchiveReport| (report.acls[0].outcome, report.topics[0].is_new, report.is_complete());
+    world.kafka.set_acls(AclAnswer::Listed(vec![rule("ord"), rule("pay")]));
+    assert_eq!(outcome(&world.run().await), (AclOutcome::Kept, true, true));
+    assert_eq!(outcome(&world.run().await), (AclOutcome::Kept, false, true));
+    world.kafka.set_acls(AclAnswer::NotAllowed { message: "let the principal Describe the cluster".to_owned() });
+    let report = world.run().await;
+    assert_eq!(outcome(&report), (AclOutcome::NotAllowed, false, true));
+    assert_eq!(report.acls[0].error.as_deref(), Some("let the principal Describe the cluster"));
+    let id = world.kafka.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0).id;
+    let kept = archive::latest_topic(&*world.objects, "main", "orders", &id).await.unwrap().unwrap();
+    assert_eq!(kept.acls, Some(vec![rule("ord")]));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! How the backup's topics are set up: partitions and settings of their own, so that a restore makes them as they were.
+//! How the backup's topics are set up: partitions, settings of their own and rules, so that a restore makes them as they were.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 use shared::{
     archive::{self, TopicSnapshot},
-    ports::records::{RecordsError, Topic, TopicSettings},
+    ports::{
+        acls::{self, Acl},
+        records::{RecordsError, Topic, TopicSettings},
+    },
     record::TopicId,
     runs::Failed,
 };
@@ -31,26 +34,27 @@ pub struct TopicReport {
 
 /// What was stored last, by backup and topic id.
 #[derive(Default)]
-pub(crate) struct Known(Mutex<BTreeMap<(String, TopicId), (i32, TopicSettings)>>);
+pub(crate) struct Known(Mutex<BTreeMap<(String, TopicId), TopicSnapshot>>);
 
 impl Known {
-    fn has(&self, backup: &str, topic: &Topic, settings: &TopicSettings) -> bool {
+    fn has(&self, backup: &str, snapshot: &TopicSnapshot) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(&(backup.to_owned(), topic.id.clone()));
-        known.is_some_and(|(partitions, known)| *partitions == topic.partitions && known == settings)
+        let known = known.get(&(backup.to_owned(), snapshot.topic_id.clone()));
+        known.is_some_and(|known| snapshot.adds_nothing_to(known))
     }
 
-    fn set(&self, backup: &str, topic: &Topic, settings: TopicSettings) {
+    fn set(&self, backup: &str, snapshot: TopicSnapshot) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert((backup.to_owned(), topic.id.clone()), (topic.partitions, settings));
+        known.insert((backup.to_owned(), snapshot.topic_id.clone()), snapshot);
     }
 }
 
-/// Keeps how the backup's topics are set up.
+/// Keeps how the backup's topics are set up, with those of the cluster's rules that hold for them.
 pub(crate) async fn keep(
     context: &Context,
     backup: &Backup,
     topics: &[Topic],
+    rules: Option<&[Acl]>,
     failed: &mut Vec<Failed>,
 ) -> Result<Vec<TopicReport>, ClusterError> {
     if topics.is_empty() {
@@ -65,7 +69,7 @@ pub(crate) async fn keep(
         if !after.iter().any(|after| after.id == topic.id) {
             continue;
         }
-        let kept = keep_one(context, backup, topic, settings).await;
+        let kept = keep_one(context, backup, topic, settings, rules).await;
         let (is_new, error) = kept.map_or_else(|error| (false, Some(error)), |is_new| (is_new, None));
         failed.extend(error.as_ref().map(|error| Failed {
             topic: Some(topic.name.clone()),
@@ -82,14 +86,15 @@ async fn keep_one(
     backup: &Backup,
     topic: &Topic,
     settings: Result<TopicSettings, RecordsError>,
+    rules: Option<&[Acl]>,
 ) -> Result<bool, ClusterError> {
-    let settings = settings?;
-    if context.known_topics.has(&backup.name, topic, &settings) {
+    let (name, id, now) = (topic.name.clone(), topic.id.clone(), context.clock.now());
+    let rules = rules.map(|rules| acls::concerning(rules, &name));
+    let snapshot = TopicSnapshot::new(name, id, now, topic.partitions, settings?).with_acls(rules);
+    if context.known_topics.has(&backup.name, &snapshot) {
         return Ok(false);
     }
-    let (name, id, now) = (topic.name.clone(), topic.id.clone(), context.clock.now());
-    let snapshot = TopicSnapshot::new(name, id, now, topic.partitions, settings.clone());
-    let is_new = archive::store_topic(&*context.objects, &backup.name, snapshot).await?;
-    context.known_topics.set(&backup.name, topic, settings);
+    let is_new = archive::store_topic(&*context.objects, &backup.name, snapshot.clone()).await?;
+    context.known_topics.set(&backup.name, snapshot);
     Ok(is_new)
 }

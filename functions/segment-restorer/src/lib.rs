@@ -3,6 +3,7 @@
 //! ```text
 //! prepare    what the plan means, what the backup holds, what the target is like, what stands in the way
 //! creation   the settings of a target that is made, and which of them its cluster refuses
+//! acls       the rules that the target gets, where the plan asks for them
 //! topic      one topic: its target is made, its workers run
 //! take_over  one run at a time, and what those before had committed
 //! continuing what a deadline stopped is started again
@@ -17,6 +18,7 @@
 //! aborted. So what it reads is exactly what lies in the target, wherever the one before was killed, and also when that one
 //! still lives: it is fenced, says so, and stops.
 
+mod acls;
 mod context;
 mod continuing;
 mod creation;

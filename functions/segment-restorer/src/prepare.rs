@@ -11,6 +11,7 @@ use shared::{
 };
 
 use crate::{
+    acls,
     context::Context,
     creation,
     error::RestoreError,
@@ -37,6 +38,7 @@ pub(crate) async fn prepare(plan: &Plan, backup: Owner, context: &Context) -> Re
     for topic in topics.iter_mut().filter(|_| plan.create && !plan.groups_only) {
         findings.extend(creation::check(topic, plan, &*context.target).await?);
     }
+    findings.extend(acls::check(plan, &topics, &*context.target).await?);
     let now = context.clock.now();
     if !plan.groups_only {
         findings.extend(topics.iter().flat_map(|topic| topic.findings(plan, now)));
@@ -80,6 +82,7 @@ pub(crate) fn found(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Op
         source_partitions,
         needed_partitions,
         create_settings: creation::settings(plan, setup.as_ref()),
+        acls: acls::of(plan, setup.as_ref(), &job.target),
         source: partitions,
         selections,
     }

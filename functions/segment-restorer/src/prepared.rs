@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use shared::{
     archive::{GroupSnapshot, Owner},
-    ports::records::TopicSettings,
+    ports::{acls::Acl, records::TopicSettings},
     record::{Millis, Partition},
     restore::{
         Finding, Plan, Selection, Severity, SourcePartition,
@@ -43,6 +43,8 @@ pub(crate) struct PreparedTopic {
     pub(crate) needed_partitions: i32,
     /// The settings that it gets where it is created.
     pub(crate) create_settings: TopicSettings,
+    /// The rules that it gets; `None`: they are asked for, and the backup knows none.
+    pub(crate) acls: Option<Vec<Acl>>,
     /// The source's partitions.
     pub(crate) source: Vec<SourcePartition>,
     /// Which records of those that are restored.

@@ -80,6 +80,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     async fn run(&mut self) -> Result<Ended, RestoreError> {
         let target = self.target().await?;
+        // Before a record can be read by whom the rules keep out.
+        self.context.target.add_acls(self.topic.acls.as_deref().unwrap_or_default()).await?;
         let restore = RestoreId::of(&self.backup.cluster_id, &self.backup.backup, &target.id);
         progress_log::create(&*self.context.target).await?;
         let taken = TakeOver::new(self.topic, self.backup, self.plan, &restore, &target, self.context).run().await?;

@@ -1,5 +1,6 @@
 //! What every Kafka must do. Each case is given a cluster that others use as well, and makes its own topics and groups.
 
+mod acls;
 mod groups;
 mod logs;
 mod publishing;
@@ -22,7 +23,7 @@ use shared::{
     record::{Header, Millis, Offset, Record, TimestampType, TopicPartition},
 };
 
-pub use self::{groups::*, logs::*, publishing::*, reading::*, transactions::*};
+pub use self::{acls::*, groups::*, logs::*, publishing::*, reading::*, transactions::*};
 
 /// What a case waits for comes within this time, or never.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::{
     ports::{
+        acls::{Acl, AclAnswer, Acls},
         records::{
             Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
             TopicLayout, TopicSettings,
@@ -160,6 +161,17 @@ impl Groups for Lacking {
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.target.commit(group, offsets).await
+    }
+}
+
+#[async_trait]
+impl Acls for Lacking {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        self.target.acls().await
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        self.target.add_acls(acls).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! How topics were set up: their partitions and their own settings, a folder of snapshots for each.
+//! How topics were set up: their partitions, their own settings and the rules about them, a folder of snapshots for each.
 //!
 //! `<backup>/=topics/<topic>/<topic's id>/<milliseconds since 1970, 20 digits>.json`. In the id every byte but letters, digits,
 //! `.`, `_` and `-` is `=` and two hexadecimal digits, as in the names of groups.
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     chain::keys,
-    ports::{objects::Objects, records::TopicSettings},
+    ports::{acls::Acl, objects::Objects, records::TopicSettings},
     record::{Millis, TopicId},
     segment::metadata::FORMAT_VERSION,
 };
@@ -33,17 +33,29 @@ pub struct TopicSnapshot {
     pub partitions: i32,
     /// The settings that were its own: those that the cluster's defaults would not have given it.
     pub settings: TopicSettings,
+    /// The rules of its cluster's authorizer that held for it, ascending; absent where the cluster never told any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acls: Option<Vec<Acl>>,
 }
 
 impl TopicSnapshot {
     /// A snapshot of now.
     #[must_use]
     pub fn new(topic: Arc<str>, topic_id: TopicId, taken_at: Millis, partitions: i32, settings: TopicSettings) -> Self {
-        TopicSnapshot { format_version: FORMAT_VERSION, topic, topic_id, taken_at, partitions, settings }
+        TopicSnapshot { format_version: FORMAT_VERSION, topic, topic_id, taken_at, partitions, settings, acls: None }
     }
 
-    fn says_the_same(&self, other: &TopicSnapshot) -> bool {
-        self.partitions == other.partitions && self.settings == other.settings
+    /// The same with the rules that hold for the topic.
+    #[must_use]
+    pub fn with_acls(self, acls: Option<Vec<Acl>>) -> Self {
+        TopicSnapshot { acls, ..self }
+    }
+
+    /// Whether an earlier snapshot says all that this one says. Where nobody told of rules, that takes none away.
+    #[must_use]
+    pub fn adds_nothing_to(&self, before: &TopicSnapshot) -> bool {
+        let acls_are_known = self.acls.is_none() || self.acls == before.acls;
+        self.partitions == before.partitions && self.settings == before.settings && acls_are_known
     }
 }
 
@@ -55,9 +67,10 @@ pub async fn store_topic(
 ) -> Result<bool, ArchiveError> {
     let snapshots = of_topic(objects, backup, &snapshot.topic, &snapshot.topic_id);
     let before: Option<TopicSnapshot> = snapshots.latest(None).await?;
-    if before.as_ref().is_some_and(|before| before.says_the_same(&snapshot)) {
+    if before.as_ref().is_some_and(|before| snapshot.adds_nothing_to(before)) {
         return Ok(false);
     }
+    snapshot.acls = snapshot.acls.or_else(|| before.as_ref()?.acls.clone());
     // A clock that was set back puts no snapshot before an earlier one.
     let after = before.map_or(snapshot.taken_at, |before| Millis(before.taken_at.0.saturating_add(1)));
     snapshot.taken_at = snapshot.taken_at.max(after);
@@ -81,7 +94,36 @@ fn of_topic<'a>(objects: &'a dyn Objects, backup: &str, topic: &str, id: &TopicI
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::memory::{clock::ManualClock, objects::MemoryObjects};
+    use crate::{
+        adapters::memory::{clock::ManualClock, objects::MemoryObjects},
+        ports::acls::{AclOperation, AclPattern, AclPermission},
+    };
+
+    #[tokio::test]
+    async fn where_nobody_told_of_rules_those_that_are_known_stay() {
+        let objects = MemoryObjects::new(Arc::new(ManualClock::at(Millis(1))));
+        let of = |at: i64, partitions: i32, acls: Option<Vec<Acl>>| {
+            TopicSnapshot::new("orders".into(), "a".into(), Millis(at), partitions, TopicSettings::new())
+                .with_acls(acls)
+        };
+        let rule = Acl {
+            pattern: AclPattern::Prefixed,
+            name: "ord".to_owned(),
+            principal: "User:a".to_owned(),
+            host: "*".to_owned(),
+            operation: AclOperation::DescribeConfigs,
+            permission: AclPermission::Deny,
+        };
+        let store = async |it: TopicSnapshot| store_topic(&objects, "main", it).await.unwrap();
+        assert!(store(of(10, 3, None)).await);
+        assert!(store(of(20, 3, Some(vec![rule.clone()]))).await);
+        assert!(!store(of(30, 3, None)).await);
+        assert!(store(of(40, 4, None)).await);
+        let latest = async || latest_topic(&objects, "main", "orders", &"a".into()).await.unwrap().unwrap();
+        assert_eq!(latest().await.acls, Some(vec![rule]));
+        assert!(store(of(50, 4, Some(vec![]))).await, "all are taken away");
+        assert_eq!(latest().await.acls, Some(vec![]));
+    }
 
     #[tokio::test]
     async fn what_is_the_same_is_not_stored_again_and_the_last_counts() {

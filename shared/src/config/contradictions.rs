@@ -16,7 +16,7 @@ pub(super) fn problems(settings: &Settings) -> Vec<Problem> {
         settings.backups.iter().flat_map(|(name, backup)| of_backup(name, backup, settings.writer.memory_bytes_max));
     let together =
         backups.chain(of_listeners(&settings.listen)).chain(of_topics(settings)).chain(of_locations(settings));
-    together.chain(of_credentials(settings)).collect()
+    together.chain(of_credentials(settings)).chain(of_certificate(&settings.listen)).collect()
 }
 
 /// What may surprise.
@@ -113,6 +113,17 @@ fn of_credentials(settings: &Settings) -> Vec<Problem> {
         Some(Problem::missing(&format!("{section}.{missing}"), &remedy))
     });
     halves.collect()
+}
+
+/// A certificate without its key, or the other way round.
+fn of_certificate(listen: &ListenSettings) -> Option<Problem> {
+    let (set, missing) = match (&listen.tls_certificate_file, &listen.tls_key_file) {
+        (Some(_), None) => ("tls_certificate_file", "tls_key_file"),
+        (None, Some(_)) => ("tls_key_file", "tls_certificate_file"),
+        _ => return None,
+    };
+    let remedy = format!("listen.{set} is, and one means nothing without the other: set both, or neither");
+    Some(Problem::missing(&format!("listen.{missing}"), &remedy))
 }
 
 /// A location that is the backup's own place.

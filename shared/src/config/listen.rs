@@ -1,6 +1,6 @@
 //! `[listen]`: where the runner's HTTP ports are.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,13 @@ pub struct ListenSettings {
     /// answered on the loopback only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
+    /// A file with the certificate chain (PEM), the server's own certificate first. With it other machines must speak TLS;
+    /// this machine may also do without. It is read again every minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate_file: Option<PathBuf>,
+    /// A file with the certificate's private key (PEM).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key_file: Option<PathBuf>,
 }
 
 impl Default for ListenSettings {
@@ -120,6 +127,8 @@ impl Default for ListenSettings {
             allow_addresses: vec![],
             allowed_hosts: vec![],
             token: None,
+            tls_certificate_file: None,
+            tls_key_file: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each has a real adapter and an in-memory one, and both pass the port's one conformance suite.
 
+pub mod acls;
 pub mod clock;
 pub mod event_gateway;
 pub mod invoker;

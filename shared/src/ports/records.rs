@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::acls::Acls;
 use crate::record::{Offset, Partition, Record, TopicId, TopicPartition};
 
 /// What the logs are and hold.
@@ -114,8 +115,8 @@ pub trait Publisher: Send + Sync {
 }
 
 /// Everything of Kafka in one.
-pub trait Kafka: Log + Groups + Publisher {}
-impl<T: Log + Groups + Publisher> Kafka for T {}
+pub trait Kafka: Log + Groups + Publisher + Acls {}
+impl<T: Log + Groups + Publisher + Acls> Kafka for T {}
 
 /// A running read of some partitions.
 #[async_trait]

@@ -54,6 +54,8 @@ pub struct Plan {
     pub settings: BTreeMap<String, String>,
     /// Gives targets that are created the settings that were the source's own.
     pub source_settings: bool,
+    /// Gives targets the rules (ACLs) that held for the source, each for the target's name alone.
+    pub acls: bool,
     /// What becomes of a setting that the target cluster refuses.
     pub refused_settings: RefusedSettings,
     /// Raises settings of targets that would refuse or delete what is restored, and puts them back when the run ends.
@@ -107,6 +109,7 @@ impl Default for Plan {
             create: true,
             settings: BTreeMap::new(),
             source_settings: true,
+            acls: false,
             refused_settings: RefusedSettings::default(),
             raise_settings: false,
             workers: 4,

@@ -66,6 +66,8 @@ pub enum Kind {
     Timestamps,
     /// Settings that the target cluster does not take.
     Settings,
+    /// Rules about topics (ACLs).
+    Acls,
     /// The target would soon delete what is restored.
     Retention,
     /// The target compacts.

@@ -12,6 +12,7 @@ use shared::{
     archive,
     metrics::{health, registers::Epoch, runs},
     ports::{
+        acls::{Acl, AclAnswer, Acls},
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{
             Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
@@ -252,6 +253,17 @@ impl Groups for Leaderless {
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.0.commit(group, offsets).await
+    }
+}
+
+#[async_trait]
+impl Acls for Leaderless {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        self.0.acls().await
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        self.0.add_acls(acls).await
     }
 }
 

@@ -81,6 +81,9 @@ pub struct RestoreArgs {
     /// A setting of targets that are created, instead of the source's: name=value. Several times for several.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub setting: Vec<(String, String)>,
+    /// Gives the targets the access rules (ACLs) that held for the topics.
+    #[arg(long)]
+    pub acls: bool,
     /// Raises settings of targets that would refuse or delete what is restored, and puts them back when the run ends.
     #[arg(long)]
     pub raise_settings: bool,

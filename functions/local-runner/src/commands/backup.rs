@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use cluster_archiver::{Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport, TopicReport};
+use cluster_archiver::{
+    AclOutcome, AclReport, Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport, TopicReport,
+};
 use segment_writer::{Backup, Context, Drain, DrainReport, Input, Output, PartitionReport, Waiting, WriteError};
 use serde::Serialize;
 use shared::{
@@ -208,6 +210,7 @@ impl Report for Backups {
         let heads = ["BACKUP", "TOPIC", "PARTITION", "RECORDS", "SEGMENTS", "NEXT", ""];
         let table = table::layout(heads, &all.map(row).chain(missing).collect::<Vec<_>>());
         let groups: String = self.beside.groups.iter().filter_map(group).collect();
+        let acls: String = self.beside.acls.iter().filter_map(acls).collect();
         let topic =
             |topic: &TopicReport| Some(format!("setup of {}: not kept: {}\n", topic.topic, topic.error.as_ref()?));
         let topics: String = self.beside.topics.iter().filter_map(topic).collect();
@@ -215,7 +218,18 @@ impl Report for Backups {
             .beside_error
             .as_ref()
             .map(|error| format!("consumer groups and the setup of topics are not kept: {error}\n"));
-        format!("{table}{topics}{groups}{}", error.unwrap_or_default())
+        format!("{table}{topics}{acls}{groups}{}", error.unwrap_or_default())
+    }
+}
+
+/// Why the rules about topics are not kept, unless there is nothing to keep.
+fn acls(report: &AclReport) -> Option<String> {
+    let AclReport { backup, outcome, error } = report;
+    match outcome {
+        AclOutcome::Kept | AclOutcome::Nothing => None,
+        AclOutcome::NotAllowed | AclOutcome::Failed => {
+            Some(format!("access rules (ACLs) in {backup}: not kept: {}\n", error.as_deref().unwrap_or_default()))
+        }
     }
 }
 

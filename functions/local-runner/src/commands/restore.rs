@@ -65,6 +65,7 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     plan.rewind |= args.rewind;
     plan.may_repeat |= args.may_repeat;
     plan.skip_damaged |= args.skip_damaged;
+    plan.acls |= args.acls;
     plan.raise_settings |= args.raise_settings;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;

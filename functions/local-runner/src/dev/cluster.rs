@@ -13,6 +13,7 @@ use shared::{
         mock::{MockError, MockKafka},
     },
     config::{KafkaSettings, units::Span},
+    ports::acls::{Acl, AclAnswer, Acls},
     ports::records::{
         Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
         TopicSettings,
@@ -126,6 +127,19 @@ impl Groups for DevKafka {
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.client.commit(group, offsets).await
+    }
+}
+
+#[async_trait]
+impl Acls for DevKafka {
+    /// The mock lets everybody in.
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        Ok(AclAnswer::default())
+    }
+
+    async fn add_acls(&self, _: &[Acl]) -> Result<(), RecordsError> {
+        let message = "the cluster of `highwater dev` has no access rules".to_owned();
+        Err(RecordsError::Refused { operation: "add access rules", message })
     }
 }
 

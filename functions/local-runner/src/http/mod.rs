@@ -7,3 +7,4 @@ pub mod events;
 pub mod invoke;
 pub mod routes;
 pub mod server;
+pub mod tls;

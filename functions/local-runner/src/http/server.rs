@@ -24,12 +24,16 @@ use shared::{
     web::guard::{Guard, Sender},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::answer;
+use super::{
+    answer,
+    tls::{Connection, Tls, TlsError},
+};
 
 /// How many connections a listener has at a time; more wait in the machine's queue.
 const CONNECTIONS_MAX: usize = 256;
@@ -47,6 +51,7 @@ pub struct Listening {
     socket: TcpListener,
     address: SocketAddr,
     guard: Guard,
+    tls: Option<Tls>,
 }
 
 /// Who sent a request.
@@ -84,6 +89,9 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Opens the port of the listener `name` at its address, unless that is off.
@@ -103,7 +111,8 @@ pub async fn bind(
     let socket = TcpListener::bind(address).await.map_err(failed)?;
     let address = socket.local_addr().map_err(failed)?;
     let guard = Guard::of_listener(settings, at, address);
-    Ok(Some(Listening { socket, address, guard }))
+    let tls = Tls::load(settings).await?;
+    Ok(Some(Listening { socket, address, guard, tls }))
 }
 
 impl Listening {
@@ -118,9 +127,20 @@ impl Listening {
         let connections = TaskTracker::new();
         let router = router.layer(from_fn_with_state(Arc::new(self.guard), guarded));
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tls = self.tls.map(Arc::new);
         while let Some((stream, peer, permit)) = accept(&self.socket, &permits, &stop).await {
             let router = router.clone().layer(Extension(Peer(peer)));
-            connections.spawn(serve(stream, router, stop.clone(), permit));
+            let (tls, stop) = (tls.clone(), stop.clone());
+            connections.spawn(async move {
+                let _permit = permit;
+                match connected(stream, peer, tls).await {
+                    Ok(Connection::Plain(stream)) => serve(stream, router, stop).await,
+                    Ok(Connection::Secured(stream)) => serve(*stream, router, stop).await,
+                    Err(error) => {
+                        tracing::debug!(%peer, error = &error as &dyn std::error::Error, "a connection is not taken: {error}");
+                    }
+                }
+            });
         }
         drop(self.socket);
         connections.close();
@@ -177,8 +197,22 @@ async fn accept(
     }
 }
 
+/// The connection, secured where its client asks for that or has to.
+async fn connected(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Tls>>) -> io::Result<Connection> {
+    match tls {
+        Some(tls) => {
+            let is_own = stream.local_addr().is_ok_and(|own| own.ip() == peer.ip());
+            tls.accept(stream, is_own || peer.ip().to_canonical().is_loopback(), HEADER_READ_TIMEOUT).await
+        }
+        None => Ok(Connection::Plain(stream)),
+    }
+}
+
 /// One connection. A client that breaks it off is no concern of the server's.
-async fn serve(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+async fn serve<S>(stream: S, router: Router, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::{
     adapters::memory::kafka::MemoryKafka,
+    ports::acls::{Acl, AclAnswer, Acls},
     ports::records::{
         Committed, Fetch, Fetched, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
         TopicLayout, TopicSettings,
@@ -133,6 +134,17 @@ impl Groups for ReadingKafka {
 
     async fn commit(&self, group: &str, offsets: &[(TopicPartition, Committed)]) -> Result<(), RecordsError> {
         self.kafka.commit(group, offsets).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Acls for ReadingKafka {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        self.kafka.acls().await
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        self.kafka.add_acls(acls).await
     }
 }
 

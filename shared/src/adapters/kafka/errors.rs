@@ -65,7 +65,10 @@ fn remedy(code: Code) -> &'static str {
             "let the principal Describe, Read or Write the topic, or DescribeConfigs where its settings are asked for"
         }
         Code::GroupAuthorizationFailed => "let the principal Read and Describe the group",
-        Code::ClusterAuthorizationFailed => "let the principal Describe, Create or IdempotentWrite on the cluster",
+        Code::ClusterAuthorizationFailed => {
+            "let the principal Describe, Create, Alter or IdempotentWrite on the cluster"
+        }
+        Code::SecurityDisabled => "the cluster has no authorizer: leave `acls` out",
         Code::InconsistentGroupProtocol => "stop the members that use another assignment strategy, or change the group",
         Code::UnknownMemberId | Code::NonEmptyGroup => {
             "the group has members in another process, and only they commit for it: stop them, or wait for them to leave"
@@ -112,6 +115,7 @@ pub(super) fn is_refusal(code: Code) -> bool {
             | Code::TopicAuthorizationFailed
             | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
+            | Code::SecurityDisabled
             | Code::InconsistentGroupProtocol
             | Code::InvalidSessionTimeout
             | Code::InvalidGroupId

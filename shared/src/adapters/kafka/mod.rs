@@ -2,6 +2,7 @@
 //! reading in `fetch`, publishing in `publish`. Its C interface is used where the safe one has no topic ids, panics on
 //! header names that are not UTF-8, or costs an allocation for each record.
 
+mod acls;
 mod admin;
 mod bounds;
 mod client;
@@ -37,6 +38,7 @@ use self::{
 use crate::{
     blocking,
     config::kafka::KafkaSettings,
+    ports::acls::{Acl, AclAnswer, Acls},
     ports::records::{
         Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
         TopicSettings,
@@ -293,6 +295,18 @@ impl Publisher for KafkaCluster {
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         let name = name.to_owned();
         self.admin.ask(move |admin| topic_deletion::delete(admin, &name)).await
+    }
+}
+
+#[async_trait]
+impl Acls for KafkaCluster {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        self.admin.ask(acls::list).await
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        let acls = acls.to_vec();
+        self.admin.ask(move |admin| acls::add(admin, &acls)).await
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{Faults, Injected};
 use crate::{
+    ports::acls::{Acl, AclAnswer, Acls},
     ports::records::{
         Committed, Fetch, Fetched, Groups, Kafka, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
         TopicLayout, TopicSettings,
@@ -146,6 +147,17 @@ impl<K: Kafka + ?Sized> Publisher for FaultyKafka<K> {
 
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         faulty!(self, "delete a topic", self.inner.delete_topic(name))
+    }
+}
+
+#[async_trait]
+impl<K: Kafka + ?Sized> Acls for FaultyKafka<K> {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        faulty!(self, "list access rules", self.inner.acls())
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        faulty!(self, "add access rules", self.inner.add_acls(acls))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     ports::{
+        acls::AclAnswer,
         clock::Clock,
         records::{Message, RecordsError, TopicSettings},
     },
@@ -32,6 +33,8 @@ pub(super) struct Cluster {
     last_number: u64,
     /// Partitions without a leader: what is sent to them waits.
     pub(super) leaderless: BTreeSet<TopicPartition>,
+    /// What it says of its rules about topics.
+    pub(super) acls: AclAnswer,
     /// How often readers lost their connections.
     pub(super) interruptions: u64,
 }

@@ -26,7 +26,7 @@ use self::{
     partition_log::{PartitionLog, TransactionId},
 };
 use crate::{
-    ports::clock::Clock,
+    ports::{acls::AclAnswer, clock::Clock},
     record::{Offset, Record, TopicPartition},
 };
 
@@ -89,6 +89,11 @@ impl MemoryKafka {
     /// Refuses to create topics with this setting.
     pub fn refuse_setting(&self, name: &str) {
         self.shared.lock().refused_settings.insert(name.to_owned());
+    }
+
+    /// Says this of its rules about topics from now on; without it there is no authorizer.
+    pub fn set_acls(&self, acls: AclAnswer) {
+        self.shared.lock().acls = acls;
     }
 
     /// Deletes a topic. Created again it has another id and its offsets begin at 0.

@@ -10,6 +10,7 @@ use super::{
     fetch::{Membership, MemoryFetch},
 };
 use crate::{
+    ports::acls::{Acl, AclAnswer, Acls},
     ports::records::{
         Committed, Fetch, GroupState, Groups, ListedGroup, Log, LogBounds, Message, PartitionLayout, Publisher,
         RecordsError, Topic, TopicLayout, TopicSettings,
@@ -181,5 +182,29 @@ impl Publisher for MemoryKafka {
     async fn delete_topic(&self, name: &str) -> Result<(), RecordsError> {
         self.delete(name);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Acls for MemoryKafka {
+    async fn acls(&self) -> Result<AclAnswer, RecordsError> {
+        Ok(self.shared.lock().acls.clone())
+    }
+
+    async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
+        if acls.is_empty() {
+            return Ok(());
+        }
+        match &mut self.shared.lock().acls {
+            AclAnswer::Listed(known) => {
+                let new: Vec<_> = acls.iter().filter(|acl| !known.contains(acl)).cloned().collect();
+                known.extend(new);
+                Ok(())
+            }
+            other => {
+                let message = format!("rules cannot be added here: {other:?}");
+                Err(RecordsError::Refused { operation: "add access rules", message })
+            }
+        }
     }
 }
