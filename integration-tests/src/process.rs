@@ -50,6 +50,11 @@ impl Process {
         eventually(&format!("{} to print {text:?}", self.name), deadline, line).await
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The most memory that it held at any moment (VmHWM).
     pub fn memory_bytes_peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a Linux machine");

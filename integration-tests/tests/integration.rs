@@ -26,6 +26,7 @@ mod http_limits;
 mod kafka_faults;
 mod kafka_login;
 mod kills;
+mod lambda_emulated;
 mod lambda_frozen;
 mod lambda_metrics;
 mod lambda_runtime;

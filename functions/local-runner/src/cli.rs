@@ -151,6 +151,9 @@ pub struct ServeArgs {
     /// Hosts only these functions: only their ports open and only their sections of the configuration are needed.
     #[arg(long, value_name = "FUNCTION", value_delimiter = ',', value_parser = function_name())]
     pub only: Vec<String>,
+    /// Runs the functions as AWS Lambda does: packages from this folder, a process each, invoked on schedules and by requests.
+    #[arg(long, value_name = "FOLDER")]
+    pub emulate: Option<PathBuf>,
 }
 
 /// `highwater backup`

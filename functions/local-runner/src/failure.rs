@@ -18,7 +18,7 @@ use shared::{
     segment::decoder::DecodeError,
 };
 
-use crate::http::server::ListenError;
+use crate::{emulation::PackageError, http::server::ListenError};
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,9 @@ pub enum Failure {
     /// A port of this process cannot be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// A packaged function cannot be started.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// The backup cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -2,12 +2,13 @@
 //!
 //! [`cli`] is what can be asked, [`commands`] answers it, one file a command. [`host`] makes contexts of settings and runs
 //! the functions behind one table, [`http`] gives them ports. [`storage`] opens what is read, [`output`] prints.
-//! [`dev`] is what `highwater dev` embeds and makes up.
+//! [`emulation`] runs packaged functions in processes of their own. [`dev`] is what `highwater dev` embeds and makes up.
 
 pub mod cli;
 pub mod commands;
 pub mod connect;
 pub mod dev;
+pub mod emulation;
 mod examples;
 pub mod failure;
 pub mod host;

@@ -235,7 +235,10 @@ async fn answers_are_json_without_charset_and_tell_their_length() {
     let (_, context) = watched(false);
     let response = ask(&context, "GET", "/_/metrics/crr/site1/pending").await;
     let length = response.body.len().to_string();
-    assert_eq!(response.headers, [("content-type", "application/json".to_owned()), ("content-length", length)]);
+    assert_eq!(
+        response.headers,
+        [("content-type".into(), "application/json".to_owned()), ("content-length".into(), length)]
+    );
 }
 
 #[tokio::test]

@@ -73,10 +73,10 @@ pub fn handle(request: &HttpRequest) -> HttpResponse {
     };
     let mut response = HttpResponse::to(request, status, content_type, content.to_owned());
     response.headers.extend([
-        ("content-security-policy", CONTENT_SECURITY_POLICY.to_owned()),
-        ("x-content-type-options", "nosniff".to_owned()),
-        ("referrer-policy", "no-referrer".to_owned()),
-        ("cache-control", "no-cache".to_owned()),
+        ("content-security-policy".into(), CONTENT_SECURITY_POLICY.to_owned()),
+        ("x-content-type-options".into(), "nosniff".to_owned()),
+        ("referrer-policy".into(), "no-referrer".to_owned()),
+        ("cache-control".into(), "no-cache".to_owned()),
     ]);
     response
 }

@@ -19,7 +19,7 @@ use shared::{
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{Committed, Groups as _, Log as _},
     },
-    record::{Offset, TopicId, TopicPartition},
+    record::{Millis, Offset, TopicId, TopicPartition},
 };
 use tokio::{sync::Notify, task::JoinSet};
 
@@ -48,6 +48,8 @@ pub struct Accidents {
     persons: Mutex<JoinSet<()>>,
     /// Topics of which the figures may be those of before.
     shaken: Mutex<BTreeSet<&'static str>>,
+    /// When segments that were brought back had been written first, by key. Who had seen them then may go by that.
+    first_written: Mutex<BTreeMap<String, Millis>>,
 }
 
 /// Whether those may store who opened the chain before.
@@ -81,6 +83,15 @@ impl Accidents {
         self.shaken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn first_written(&self) -> MutexGuard<'_, BTreeMap<String, Millis>> {
+        self.first_written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When a segment was written that its store dates `modified`: earlier, where it was gone and brought back.
+    pub fn written_at(&self, key: &str, modified: Millis) -> Millis {
+        self.first_written().get(key).map_or(modified, |first| modified.min(*first))
+    }
+
     /// Whether nobody has noted that the end of the chain in this folder is missing.
     pub fn is_closed(&self, folder: &str) -> bool {
         self.gate(folder) == Gate::Closed
@@ -105,7 +116,7 @@ struct Accident {
     /// What was committed.
     witness: Offset,
     /// What is missing.
-    gone: Vec<(String, Bytes)>,
+    gone: Vec<(String, Bytes, Millis)>,
 }
 
 /// The last segments of some chain go missing, if so much was committed; somebody is going to accept that.
@@ -134,7 +145,9 @@ pub async fn happen(world: &Arc<World>, rng: &mut StdRng) {
     let mut gone = vec![];
     for entry in &segments[first..] {
         let object = world.stored.get(&entry.key, GetRange::Whole).await.expect("memory does not fail");
-        gone.push((entry.key.clone(), object.expect("it was listed").body));
+        let object = object.expect("it was listed");
+        let written_at = world.accidents.written_at(&entry.key, object.modified);
+        gone.push((entry.key.clone(), object.body, written_at));
         world.stored.delete(&entry.key).await.expect("memory does not fail");
     }
     world.accidents.set(&folder, Gate::Closed);
@@ -198,7 +211,8 @@ async fn is_proposed(world: &World, folder: &str) -> bool {
 }
 
 async fn bring_back(world: &World, accident: Accident) {
-    for (key, body) in accident.gone {
+    for (key, body, written_at) in accident.gone {
+        world.accidents.first_written().insert(key.clone(), written_at);
         world.stored.put(&key, body, PutCondition::IfAbsent).await.expect("nobody stores there meanwhile");
     }
     world.accidents.set(&accident.folder, Gate::Open);

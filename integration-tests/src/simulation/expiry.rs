@@ -292,6 +292,7 @@ impl Watched {
     async fn was_old(&self, entry: &SegmentEntry, modified: Millis) -> Result<(), String> {
         let reader = archive::read_segment(&*self.inner, &entry.key).await.map_err(|e| e.to_string())?;
         let records = reader.row_groups().flat_map(|group| group.expect("a row group is readable"));
+        let modified = self.accidents.written_at(&entry.key, modified);
         let latest = records.map(|record| record.timestamp).filter(|timestamp| timestamp.0 >= 0).max();
         let time = latest.map_or(modified, |latest| latest.min(modified));
         let age_ms = u128::try_from(self.clock.now().0 - time.0).unwrap_or(0);

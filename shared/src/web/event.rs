@@ -10,6 +10,7 @@
 //! | load balancer | `path` | maps that nothing decoded |
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
@@ -63,9 +64,9 @@ pub enum HttpEventError {
 pub struct HttpAnswer {
     status_code: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<BTreeMap<&'static str, String>>,
+    headers: Option<BTreeMap<Cow<'static, str>, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    multi_value_headers: Option<BTreeMap<&'static str, Vec<String>>>,
+    multi_value_headers: Option<BTreeMap<Cow<'static, str>, Vec<String>>>,
     body: String,
     is_base64_encoded: bool,
 }
@@ -304,8 +305,11 @@ mod tests {
             HttpEvent::try_from(json!({"httpMethod": "GET", "path": "/", headers: {}, "requestContext": {"elb": {}}}))
                 .unwrap()
         };
-        let response =
-            || HttpResponse { status: 503, headers: vec![("content-type", "text/plain".into())], body: "down".into() };
+        let response = || HttpResponse {
+            status: 503,
+            headers: vec![("content-type".into(), "text/plain".into())],
+            body: "down".into(),
+        };
         let written = |event: HttpEvent, response| serde_json::to_value(event.answer(response)).unwrap();
         assert_eq!(
             written(event("headers"), response()),

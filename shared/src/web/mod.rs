@@ -1,9 +1,12 @@
 //! HTTP requests and answers, free of any server's types, and the events in which Lambda gets and gives them.
 
 mod event;
+pub mod gateway;
 pub mod guard;
 
 pub use event::{HttpAnswer, HttpEvent, HttpEventError};
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -24,7 +27,7 @@ pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// The headers, names in lower case.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Bytes,
 }
@@ -42,7 +45,8 @@ impl HttpResponse {
     #[must_use]
     pub fn to(request: &HttpRequest, status: u16, content_type: &str, body: String) -> Self {
         let body = if request.method == "HEAD" { Bytes::new() } else { Bytes::from(body) };
-        let headers = vec![("content-type", content_type.to_owned()), ("content-length", body.len().to_string())];
+        let headers =
+            vec![("content-type".into(), content_type.to_owned()), ("content-length".into(), body.len().to_string())];
         HttpResponse { status, headers, body }
     }
 }

@@ -1,14 +1,22 @@
 //! `highwater serve`: hosts functions until stopped.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use shared::adapters::{otlp::Otlp, settings};
+use shared::{
+    adapters::{otlp::Otlp, settings},
+    config::{
+        Settings,
+        listen::{Listen, ListenSettings},
+    },
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cli::ServeArgs,
+    emulation::Emulator,
     failure::{Failure, Verdict},
     host::{Host, listeners::Listeners, selection::Selection, signals},
+    http::{invoke, server::bind},
     telemetry,
 };
 
@@ -21,7 +29,10 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
     let selection = Selection::only(&args.only);
     let stop = stop_signal()?;
     let listeners = Listeners::open(&settings.listen, &selection).await?;
-    let host = Host::connect(&settings, &selection, listeners.gateway()).await?;
+    let host = match &args.emulate {
+        None => Host::connect(&settings, &selection, listeners.gateway()).await?,
+        Some(folder) => emulate(folder, config, &settings, &selection, listeners.gateway(), &stop).await?,
+    };
     for (name, address) in listeners.addresses() {
         tracing::info!("{name}: http://{address}");
     }
@@ -29,6 +40,24 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
     let otlp = telemetry::export(&settings.otlp, &host.instance);
     host_until(&host, listeners, otlp, &stop).await;
     Ok(Verdict::Good)
+}
+
+/// Packaged functions, and the Invoke API at which they find each other: nobody else's, so that it asks for no token.
+async fn emulate(
+    folder: &Path,
+    config: Option<&str>,
+    settings: &Settings,
+    selection: &Selection,
+    gateway: Option<SocketAddr>,
+    stop: &CancellationToken,
+) -> Result<Host, Failure> {
+    let at = Listen::At("127.0.0.1:0".to_owned());
+    let listening = bind("invoke", &at, &ListenSettings::default()).await?.expect("it is not off");
+    let emulator = Emulator::open(folder, config, settings, listening.address(), gateway)?;
+    let host = Host::emulate(settings, selection, &emulator).await?;
+    let router = invoke::router(Arc::clone(&host.functions), TaskTracker::new());
+    tokio::spawn(listening.serve(router, stop.clone()));
+    Ok(host)
 }
 
 /// Runs a host until `stop`, and then until everything unfinished is written.

@@ -16,6 +16,7 @@ use super::{
     port::Port,
     ports::{Need, Ports},
 };
+use crate::emulation::Emulated;
 
 /// One row: everything that hosting a function takes. `C` is its context.
 pub struct Function<C: 'static> {
@@ -41,8 +42,9 @@ pub struct Function<C: 'static> {
 pub enum Trigger<C> {
     /// It is invoked again and again, the first time at once.
     Schedule(fn(&Settings) -> Vec<Schedule>),
-    /// It polls Kafka until it is told to stop, and ends some time after that.
-    Poller(fn(Arc<C>, CancellationToken) -> BoxFuture<'static, ()>),
+    /// It polls Kafka until it is told to stop, and ends some time after that. Where it runs in a process that answers
+    /// invocations and nothing else, these schedules stand for that, as on Lambda.
+    Poller(fn(Arc<C>, CancellationToken) -> BoxFuture<'static, ()>, fn(&Settings) -> Vec<Schedule>),
     /// It answers the requests of a listener whose target begins like this; where several do, the longest counts.
     Http(Port, &'static str, fn(HttpRequest, Arc<C>) -> BoxFuture<'static, HttpResponse>),
 }
@@ -101,6 +103,7 @@ impl World<'_> {
 }
 
 type Host = Box<dyn Fn(&World<'_>) -> Option<Hosted> + Send + Sync>;
+type Emulate = Box<dyn Fn(&Settings, Arc<Emulated>) -> Hosted + Send + Sync>;
 
 /// A row whose context's type is hidden, so that rows stand in one table.
 pub struct Row {
@@ -119,6 +122,7 @@ pub struct Row {
     /// Whether it has a schedule.
     pub is_scheduled: bool,
     host: Host,
+    emulate: Emulate,
 }
 
 /// Polls until it is told to stop.
@@ -153,6 +157,12 @@ impl Row {
     pub fn host(&self, world: &World<'_>) -> Option<Hosted> {
         (self.host)(world)
     }
+
+    /// The function in a process of its own.
+    #[must_use]
+    pub fn emulate(&self, settings: &Settings, function: Arc<Emulated>) -> Hosted {
+        (self.emulate)(settings, function)
+    }
 }
 
 impl<C: Send + Sync + 'static> From<Function<C>> for Row {
@@ -162,7 +172,9 @@ impl<C: Send + Sync + 'static> From<Function<C>> for Row {
         let listens = triggers.iter().filter_map(port).collect();
         let is_scheduled = triggers.iter().any(|trigger| matches!(trigger, Trigger::Schedule(_)));
         let host = move |world: &World<'_>| Some(hosted(context(world)?, world.settings, triggers, handler));
-        Row { name, about, needs, asks, invokes, listens, is_scheduled, host: Box::new(host) }
+        let emulate = move |settings: &Settings, function| emulated(function, settings, triggers);
+        let (host, emulate) = (Box::new(host), Box::new(emulate));
+        Row { name, about, needs, asks, invokes, listens, is_scheduled, host, emulate }
     }
 }
 
@@ -179,10 +191,39 @@ fn hosted<C: Send + Sync + 'static>(
         let context = Arc::clone(&context);
         match *trigger {
             Trigger::Schedule(schedules) => hosted.schedules.extend(schedules(settings)),
-            Trigger::Poller(poll) => hosted.pollers.push(Box::new(move |stop| poll(Arc::clone(&context), stop))),
+            Trigger::Poller(poll, _) => hosted.pollers.push(Box::new(move |stop| poll(Arc::clone(&context), stop))),
             Trigger::Http(port, prefix, answer) => {
                 let answer = Arc::new(move |request| answer(request, Arc::clone(&context)));
                 hosted.mounts.push(Mount { port, prefix, answer });
+            }
+        }
+    }
+    hosted
+}
+
+/// A function in a process of its own: invoked for all that starts it.
+fn emulated<C>(function: Arc<Emulated>, settings: &Settings, triggers: &'static [Trigger<C>]) -> Hosted {
+    let own = Arc::clone(&function);
+    let invoke = move |payload| {
+        let function = Arc::clone(&own);
+        let answer: BoxFuture<'static, Answer> = Box::pin(async move { function.invoke(payload).await });
+        answer
+    };
+    let mut hosted = Hosted { handler: Arc::new(invoke), schedules: vec![], pollers: vec![], mounts: vec![] };
+    for trigger in triggers {
+        match *trigger {
+            Trigger::Schedule(schedules) | Trigger::Poller(_, schedules) => {
+                hosted.schedules.extend(schedules(settings))
+            }
+            Trigger::Http(port, prefix, _) => {
+                let function = Arc::clone(&function);
+                let answer = move |request| {
+                    let function = Arc::clone(&function);
+                    let response: BoxFuture<'static, HttpResponse> =
+                        Box::pin(async move { function.request(request).await });
+                    response
+                };
+                hosted.mounts.push(Mount { port, prefix, answer: Arc::new(answer) });
             }
         }
     }

@@ -11,7 +11,7 @@ pub mod signals;
 pub mod table;
 pub mod triggers;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use shared::{
     adapters::{connect, instance},
@@ -19,13 +19,13 @@ use shared::{
 };
 
 use self::{
-    function::{Hosted, Mount, World},
+    function::{Hosted, Mount, Row, World},
     functions::{Functions, LateInvoker},
     ports::{Need, Ports},
     selection::Selection,
     triggers::Triggers,
 };
-use crate::failure::Failure;
+use crate::{emulation::Emulator, failure::Failure};
 
 /// The hosted functions.
 pub struct Host {
@@ -66,15 +66,42 @@ impl Host {
         Ok(Host::new(settings, selection, ports))
     }
 
+    /// Hosts the selected functions in processes of their own. Those that need no service at all have no package, and are
+    /// hosted here.
+    ///
+    /// # Errors
+    /// When a package is not there, or a process cannot be started.
+    pub async fn emulate(settings: &Settings, selection: &Selection, emulator: &Emulator) -> Result<Self, Failure> {
+        let ports = Ports::connect(settings, &[], None).await?;
+        let mut started = BTreeMap::new();
+        for row in selection.rows().filter(|row| !row.needs.is_empty()) {
+            started.insert(row.name, emulator.start(row.name).await?);
+        }
+        let host = |row: &'static Row, world: &World<'_>| match started.remove(row.name) {
+            Some(function) => Some(row.emulate(settings, function)),
+            None => row.host(world),
+        };
+        Ok(Host::of(settings, selection, ports, host))
+    }
+
     /// Hosts the selected functions, but for those that lack a service they need.
     #[must_use]
     pub fn new(settings: &Settings, selection: &Selection, ports: Ports) -> Self {
+        Host::of(settings, selection, ports, |row, world| row.host(world))
+    }
+
+    fn of(
+        settings: &Settings,
+        selection: &Selection,
+        ports: Ports,
+        mut host: impl FnMut(&'static Row, &World<'_>) -> Option<Hosted>,
+    ) -> Self {
         let instance = instance::name(&*ports.clock);
         let invoker = LateInvoker::default();
         let world = World { settings, ports: &ports, invoker: Arc::new(invoker.clone()), instance: &instance };
         let (mut functions, mut triggers, mut mounts) = (Functions::default(), Triggers::default(), vec![]);
         for row in selection.rows() {
-            let Some(hosted) = row.host(&world) else { continue };
+            let Some(hosted) = host(row, &world) else { continue };
             let Hosted { handler, schedules, pollers, mounts: more } = hosted;
             functions = functions.with(row.name, move |payload| handler(payload));
             triggers.schedules.extend(schedules.into_iter().map(|schedule| (row.name, schedule)));

@@ -43,7 +43,10 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                     segment_writer::Context::of(world.settings, kafka, objects, world.clock(), world.instance);
                 Some(context.pushing(world.ports.pushing.clone()).counted_in(world.store()))
             },
-            triggers: &[Poller(|context, stop| Box::pin(async move { segment_writer::follow(&context, &stop).await }))],
+            triggers: &[Poller(
+                |context, stop| Box::pin(async move { segment_writer::follow(&context, &stop).await }),
+                drains,
+            )],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |input| segment_writer::handle(input, &context).await))
             },
@@ -80,7 +83,10 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 context.ok().filter(|_| settings.replicates()).map(Arc::new)
             },
             triggers: &[
-                Poller(|context, stop| Box::pin(async move { object_replicator::follow(&context, &stop).await })),
+                Poller(
+                    |context, stop| Box::pin(async move { object_replicator::follow(&context, &stop).await }),
+                    |settings| if settings.replicates() { often(settings) } else { vec![] },
+                ),
                 Trigger::Schedule(|settings| {
                     let every = settings.replication.reconcile_every.0;
                     vec![Schedule { payload: json!({ "reconcile": true }), every }]
@@ -189,9 +195,10 @@ pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
                 let (kafka, invoker, store) = (world.kafka()?, world.invoker.clone(), world.store());
                 Some(Arc::new(metrics_consumer::Context::of(world.settings, kafka, invoker, store, world.clock())))
             },
-            triggers: &[Poller(|context, stop| {
-                Box::pin(async move { metrics_consumer::follow(&context, &stop).await })
-            })],
+            triggers: &[Poller(
+                |context, stop| Box::pin(async move { metrics_consumer::follow(&context, &stop).await }),
+                often,
+            )],
             handler: |payload, context| {
                 Box::pin(answer(payload, async move |input| metrics_consumer::handle(input, &context).await))
             },
@@ -341,6 +348,17 @@ fn drills(settings: &Settings) -> Vec<Schedule> {
         Schedule { payload: json!({ "drill": drill }), every }
     };
     scheduled.map(schedule).collect()
+}
+
+/// Every backup, to the end of its topics' logs.
+fn drains(settings: &Settings) -> Vec<Schedule> {
+    let drain = |name: &BackupName| Schedule { payload: json!({ "backup": name.as_str() }), every: refresh(settings) };
+    settings.backups.keys().map(drain).collect()
+}
+
+/// What has come since the last refresh.
+fn often(settings: &Settings) -> Vec<Schedule> {
+    vec![Schedule { payload: json!({}), every: refresh(settings) }]
 }
 
 fn refresh(settings: &Settings) -> Duration {

@@ -169,7 +169,7 @@ async fn the_page_says_what_kind_of_text_it_is() {
     let request = HttpRequest { method: "GET".into(), target: "/metrics".into(), ..HttpRequest::default() };
     let response = handle_exposition(request, &context).await;
     let length = response.body.len().to_string();
-    let expected = [("content-type", "text/plain; version=0.0.4".to_owned()), ("content-length", length)];
+    let expected = [("content-type".into(), "text/plain; version=0.0.4".to_owned()), ("content-length".into(), length)];
     assert_eq!(response.headers, expected);
 }
 

@@ -166,10 +166,12 @@ impl Refusal {
             _ => ErrorAnswer::access_denied(self.to_string()),
         };
         let body = if method == "HEAD" { Bytes::new() } else { Bytes::from(error.body()) };
-        let mut headers =
-            vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())];
+        let mut headers = vec![
+            ("content-type".into(), "application/json".to_owned()),
+            ("content-length".into(), body.len().to_string()),
+        ];
         if error.status == 401 {
-            headers.push(("www-authenticate", "Bearer".to_owned()));
+            headers.push(("www-authenticate".into(), "Bearer".to_owned()));
         }
         HttpResponse { status: error.status, headers, body }
     }

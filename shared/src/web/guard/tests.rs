@@ -117,7 +117,7 @@ fn a_refusal_says_what_to_do_and_shows_no_token() {
     assert!(body(Refusal::Host("evil".into())).contains("listen.allowed_hosts"));
     let answer = Refusal::WrongToken.answer("POST");
     assert_eq!(answer.status, 401);
-    assert!(answer.headers.contains(&("www-authenticate", "Bearer".to_owned())));
+    assert!(answer.headers.contains(&("www-authenticate".into(), "Bearer".to_owned())));
     assert!(Refusal::WrongToken.answer("HEAD").body.is_empty());
     assert!(
         !format!("{:?} {:?}", with_token(TOKEN), guard("0.0.0.0:1", &format!("token = \"{TOKEN}\""))).contains(TOKEN)
