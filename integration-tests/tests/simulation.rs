@@ -12,6 +12,8 @@ use segment_writer::Protections;
 
 /// Seeds for which a missing protection must show, at least one of them.
 const BITES_WITHIN: u64 = 1_000;
+/// Who runs many seeds sees how far that is.
+const TELL_EVERY: u64 = 2_000;
 
 fn seeds() -> std::ops::Range<u64> {
     match number("HIGHWATER_TEST_SEED") {
@@ -22,6 +24,9 @@ fn seeds() -> std::ops::Range<u64> {
 
 /// Runs a history; one that fails or panics is told at once, and not only when the last of many is over.
 fn run_and_tell(seed: u64) -> Result<Expired, String> {
+    if seed % TELL_EVERY == TELL_EVERY - 1 {
+        writeln!(std::io::stderr(), "seed {seed}").expect("standard error can be written");
+    }
     let ran = std::panic::catch_unwind(|| run(seed, Guards::ALL)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
         let said = said.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

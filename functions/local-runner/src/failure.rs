@@ -137,6 +137,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Archive(ArchiveError::Hole { .. } | ArchiveError::Overlap { .. }) => 1,
+            Failure::Archive(error) if error.is_damage() => 1,
             _ => 2,
         }
     }

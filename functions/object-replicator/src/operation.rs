@@ -32,13 +32,17 @@ pub(crate) enum Outcome {
 
 /// Does what an entry asks. What was done before is said once more, since nobody may have been told.
 pub(crate) async fn run(context: &Context, location: &Location, entry: Entry) -> Result<Outcome, ReplicateError> {
-    let status = begin(context, entry).await?;
+    let is_by_others = entry.queued_at.is_none();
+    let (status, is_new) = begin(context, entry).await?;
     match status.state {
         State::Pending => {}
         State::Completed => return said_again(context, &status, Outcome::Completed).await,
         State::Failed => return said_again(context, &status, Outcome::Failed { is_of_location: false }).await,
     }
-    context.queue().tell(vec![event::started(&status, context.clock.now())]).await?;
+    // Of what another program asked for nobody else says that it is queued; and who noted it may have died before saying so.
+    let queued = (is_new || is_by_others).then(|| event::of_status(&status));
+    let started = event::started(&status, context.clock.now());
+    context.queue().tell(queued.into_iter().chain([started]).collect()).await?;
     let copied = copy(location, &Watch { context, status: &status }).await;
     crash::point("after-copy");
     let now = context.clock.now();
@@ -67,8 +71,8 @@ async fn said_again(context: &Context, status: &Status, outcome: Outcome) -> Res
     Ok(outcome)
 }
 
-/// The status of what is asked for. Where there is none, another program asked, and it is queued now.
-async fn begin(context: &Context, entry: Entry) -> Result<Status, ReplicateError> {
+/// The status of what is asked for, and whether it is new: where there is none, another program asked, and it is noted now.
+async fn begin(context: &Context, entry: Entry) -> Result<(Status, bool), ReplicateError> {
     let now = context.clock.now();
     let (version, size) = match (entry.version, entry.size) {
         (Some(version), Some(size)) => (version, size),
@@ -81,14 +85,11 @@ async fn begin(context: &Context, entry: Entry) -> Result<Status, ReplicateError
     let subject = Subject { location: entry.location, bucket: entry.bucket, key: entry.key, version };
     let known = shared::archive::read_status(&*context.objects, &subject.location, &subject.id()).await?;
     if let Some(known) = known {
-        return Ok(known);
+        return Ok((known, false));
     }
     let queued = Status::queued(subject, size, entry.queued_at.unwrap_or(now).min(now));
-    if let Some(known) = shared::archive::put_status(&*context.objects, &queued).await? {
-        return Ok(known);
-    }
-    context.queue().tell(vec![event::of_status(&queued)]).await?;
-    Ok(queued)
+    let known = shared::archive::put_status(&*context.objects, &queued).await?;
+    Ok(known.map_or((queued, true), |known| (known, false)))
 }
 
 async fn head(context: &Context, bucket: &str, key: &str) -> Result<Option<(String, u64)>, ReplicateError> {

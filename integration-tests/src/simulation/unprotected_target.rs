@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::{
     ports::{
-        acls::{Acl, AclAnswer, Acls},
+        acls::{Acl, AclAnswer, AclOperation, Acls},
         records::{
             Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
             TopicLayout, TopicSettings,
@@ -168,6 +168,10 @@ impl Groups for Lacking {
 impl Acls for Lacking {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         self.target.acls().await
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        self.target.allowed(topic).await
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {

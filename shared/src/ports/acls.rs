@@ -13,6 +13,9 @@ pub trait Acls: Send + Sync {
     /// All rules about topics.
     async fn acls(&self) -> Result<AclAnswer, RecordsError>;
 
+    /// What this client may do with a topic; `None` where the cluster does not say, or has no such topic.
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError>;
+
     /// Adds rules. One that is there already stays as it is.
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError>;
 }

@@ -12,7 +12,7 @@ use shared::{
     archive,
     metrics::{health, registers::Epoch, runs},
     ports::{
-        acls::{Acl, AclAnswer, Acls},
+        acls::{Acl, AclAnswer, AclOperation, Acls},
         objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
         records::{
             Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
@@ -260,6 +260,10 @@ impl Groups for Leaderless {
 impl Acls for Leaderless {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         self.0.acls().await
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        self.0.allowed(topic).await
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {

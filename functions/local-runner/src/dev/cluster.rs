@@ -13,7 +13,7 @@ use shared::{
         mock::{MockError, MockKafka},
     },
     config::{KafkaSettings, units::Span},
-    ports::acls::{Acl, AclAnswer, Acls},
+    ports::acls::{Acl, AclAnswer, AclOperation, Acls},
     ports::records::{
         Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
         TopicSettings,
@@ -135,6 +135,10 @@ impl Acls for DevKafka {
     /// The mock lets everybody in.
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         Ok(AclAnswer::default())
+    }
+
+    async fn allowed(&self, _: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        Ok(None)
     }
 
     async fn add_acls(&self, _: &[Acl]) -> Result<(), RecordsError> {

@@ -1,11 +1,13 @@
 //! Objects of any bucket, asked for by any program.
 
 use shared::{
+    adapters::memory::kafka::PublishFault,
     ports::objects::{GetRange, Objects as _, PutCondition},
     replication::State,
 };
 
-use super::world::World;
+use super::world::{METRICS, World};
+use crate::{Input, handle};
 
 #[tokio::test(start_paused = true)]
 async fn any_object_of_any_bucket_is_copied_as_it_is_when_it_is_read() {
@@ -21,6 +23,20 @@ async fn any_object_of_any_bucket_is_copied_as_it_is_when_it_is_read() {
     let there = world.there.inner.get("=objects/other/a//b", GetRange::Whole).await.unwrap().unwrap();
     assert_eq!(there.body, "two");
     assert_eq!(world.states().await, [((State::Completed, 1), 2)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_program_asked_for_is_told_as_queued_also_where_the_first_telling_failed() {
+    let world = World::new();
+    world.others.put("key", "body".into(), PutCondition::IfAbsent).await.unwrap();
+    world.kafka.fail_publishing(METRICS, Some(PublishFault::Denied));
+    world.publish(r#"{"location":"there","bucket":"other","key":"key"}"#).await;
+    let report = handle(Input::Drain { location: None }, &world.context).await;
+    assert_eq!(world.states().await, [((State::Pending, 1), 1)].into(), "{report:?}");
+    world.kafka.fail_publishing(METRICS, None);
+    world.drain().await;
+    let events = world.events().await;
+    assert_eq!((events["queued"], events["completed"]), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::{
     adapters::memory::kafka::MemoryKafka,
-    ports::acls::{Acl, AclAnswer, Acls},
+    ports::acls::{Acl, AclAnswer, AclOperation, Acls},
     ports::records::{
         Committed, Fetch, Fetched, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
         TopicLayout, TopicSettings,
@@ -141,6 +141,10 @@ impl Groups for ReadingKafka {
 impl Acls for ReadingKafka {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         self.kafka.acls().await
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        self.kafka.allowed(topic).await
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {

@@ -12,6 +12,7 @@ use sys::{
 use super::{
     admin::{Admin, Failed},
     native::{self, Event, Owned},
+    topics,
 };
 use crate::ports::{
     acls::{Acl, AclAnswer, AclOperation, AclPattern, AclPermission},
@@ -151,6 +152,12 @@ fn read(admin: &Admin, binding: *const sys::rd_kafka_AclBinding_t) -> Result<Acl
         principal,
         host,
     })
+}
+
+/// What this client may do with a topic, of the operations that are known here.
+pub(super) fn allowed(admin: &Admin, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+    let allowed = topics::allowed(admin, topic)?;
+    Ok(allowed.map(|all| all.iter().filter_map(|operation| ours(&OPERATIONS, operation)).collect()))
 }
 
 /// Adds rules; those that are there already stay.

@@ -38,7 +38,7 @@ use self::{
 use crate::{
     blocking,
     config::kafka::KafkaSettings,
-    ports::acls::{Acl, AclAnswer, Acls},
+    ports::acls::{Acl, AclAnswer, AclOperation, Acls},
     ports::records::{
         Committed, Fetch, Groups, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic, TopicLayout,
         TopicSettings,
@@ -302,6 +302,11 @@ impl Publisher for KafkaCluster {
 impl Acls for KafkaCluster {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         self.admin.ask(acls::list).await
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        let topic = topic.to_owned();
+        self.admin.ask(move |admin| acls::allowed(admin, &topic)).await
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {

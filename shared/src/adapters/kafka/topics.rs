@@ -20,6 +20,7 @@ use crate::{
     record::TopicId,
 };
 
+const DESCRIBE_TOPICS: sys::rd_kafka_admin_op_t = sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
 const DESCRIBE: &str = "describe topics";
 const CREATE: &str = "create topic";
 /// librdkafka's mock cluster names a controller that it does not have, so its first broker is asked instead.
@@ -76,12 +77,34 @@ pub(super) fn describe(admin: &Admin, names: &[Arc<str>]) -> Result<Vec<Topic>, 
     if names.is_empty() {
         return Ok(vec![]);
     }
-    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+    let options = admin.options(DESCRIBE_TOPICS);
     if cluster_id(admin)?.starts_with(MOCK_CLUSTER) {
         // SAFETY: the options are valid; no error text is asked for, and any broker's id is taken.
         unsafe { sys::rd_kafka_AdminOptions_set_broker(options.ptr(), MOCK_BROKER, ptr::null_mut(), 0) };
     }
+    let event = ask(admin, &names, &options)?;
+    descriptions(&event).iter().filter_map(|topic| description(admin, *topic).transpose()).collect()
+}
+
+/// What this client may do with a topic; `None` where the cluster does not say, or has no such topic.
+pub(super) fn allowed(admin: &Admin, name: &str) -> Result<Option<Vec<sys::rd_kafka_AclOperation_t>>, RecordsError> {
+    let Ok(name) = CString::new(name) else { return Ok(None) };
+    let options = admin.options(DESCRIBE_TOPICS);
+    // SAFETY: the options are valid; a request of this kind takes this one, so there is no error to destroy.
+    let error = unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1) };
+    debug_assert!(error.is_null());
+    let event = ask(admin, &[name], &options)?;
+    let [topic] = *descriptions(&event) else { return Ok(None) };
+    let mut count = 0;
+    // SAFETY: the description and its array live as long as the event.
+    unsafe {
+        let operations = sys::rd_kafka_TopicDescription_authorized_operations(topic, &raw mut count);
+        Ok((!operations.is_null()).then(|| native::array(operations, count).to_vec()))
+    }
+}
+
+fn ask(admin: &Admin, names: &[CString], options: &Options) -> Result<Event, RecordsError> {
+    let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let event = admin.request(DESCRIBE, "topics", |client, queue| {
         // SAFETY: all pointers are valid during the call, which copies the names.
         unsafe {
@@ -90,7 +113,7 @@ pub(super) fn describe(admin: &Admin, names: &[Arc<str>]) -> Result<Vec<Topic>, 
             sys::rd_kafka_TopicCollection_destroy(collection);
         }
     })?;
-    descriptions(&event).iter().filter_map(|topic| description(admin, *topic).transpose()).collect()
+    Ok(event)
 }
 
 fn descriptions(event: &Event) -> &[*const sys::rd_kafka_TopicDescription_t] {

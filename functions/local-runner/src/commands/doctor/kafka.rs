@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use shared::{
     config::Settings,
+    ports::acls::AclOperation,
     ports::records::{Fetched, Kafka, RecordsError, Topic},
     record::TopicPartition,
 };
@@ -19,6 +20,7 @@ pub(super) async fn examine(settings: &Settings, kafka: &dyn Kafka, examined: &m
     };
     selected(settings, &topics, examined);
     metrics_topic(settings, kafka, &topics, examined).await;
+    writable(settings, kafka, &topics, examined).await;
     for (name, backup) in &settings.backups {
         let selected = |topic: &&Topic| backup.topics.selects(&topic.name, &settings.own_topics());
         if let Some(topic) = topics.iter().find(selected) {
@@ -75,6 +77,30 @@ async fn metrics_topic(settings: &Settings, kafka: &dyn Kafka, topics: &[Topic],
             }
             Err(error) => examined.wrong("metrics topic", &error, "allow DescribeConfigs on the topic"),
         },
+    }
+}
+
+/// Whether what Highwater says on topics of its own can be said. Backups go on where it cannot.
+async fn writable(settings: &Settings, kafka: &dyn Kafka, topics: &[Topic], examined: &mut Examined) {
+    let own = [
+        ("metrics topic", &settings.metrics.topic, Outcome::Warning, "then figures come from lag-monitor alone"),
+        ("replication topic", &settings.replication.topic, Outcome::Wrong, "then nothing is replicated"),
+    ];
+    for (what, name, outcome, then) in own {
+        if topics.iter().all(|topic| *topic.name != **name) || (outcome == Outcome::Wrong && !settings.replicates()) {
+            continue;
+        }
+        match kafka.allowed(name).await {
+            Ok(Some(allowed)) if allowed.contains(&AclOperation::Write) => {
+                examined.good(what, format!("{name} may be written"));
+            }
+            Ok(Some(_)) => {
+                let detail = format!("{name} may not be written: {then}");
+                examined.add(what, outcome, detail, Some("allow Write on the topic"));
+            }
+            Ok(None) => {}
+            Err(error) => examined.wrong(what, &error, "allow Describe on the topic"),
+        }
     }
 }
 

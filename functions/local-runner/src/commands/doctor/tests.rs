@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
 use shared::{
-    adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects},
+    adapters::memory::{
+        clock::ManualClock,
+        kafka::{MemoryKafka, PublishFault},
+        objects::MemoryObjects,
+    },
     archive,
     config::{Draft, Settings},
     ports::objects::{ListRequest, Objects as _},
@@ -36,11 +40,23 @@ async fn topics_that_are_missing_and_a_metrics_topic_of_another_size_are_told() 
             "Good topics: backup main selects 1 of 2 topics",
             "Warning topics: backup main asks for topic \"missing\", which is not there",
             "Warning metrics topic: backbeat-metrics has 7 partitions, and the settings say 4",
+            "Good metrics topic: backbeat-metrics may be written",
             "Good topics: backup main may read orders",
             "Good consumer group: highwater.main can be read",
         ]
     );
     assert!(examined.is_good() && examined.text().contains("set metrics.partitions to that"));
+}
+
+#[tokio::test]
+async fn a_metrics_topic_that_may_not_be_written_is_warned_of() {
+    let (settings, kafka, _) = world();
+    kafka.fail_publishing("backbeat-metrics", Some(PublishFault::Denied));
+    let mut examined = Examined::default();
+    kafka::examine(&settings, &kafka, &mut examined).await;
+    let wanted = "Warning metrics topic: backbeat-metrics may not be written: then figures come from lag-monitor alone";
+    assert!(told(&examined).iter().any(|it| it == wanted), "{:?}", told(&examined));
+    assert!(examined.is_good() && examined.text().contains("allow Write on the topic"));
 }
 
 #[tokio::test]

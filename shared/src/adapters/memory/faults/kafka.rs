@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Faults, Injected};
 use crate::{
-    ports::acls::{Acl, AclAnswer, Acls},
+    ports::acls::{Acl, AclAnswer, AclOperation, Acls},
     ports::records::{
         Committed, Fetch, Fetched, Groups, Kafka, ListedGroup, Log, LogBounds, Message, Publisher, RecordsError, Topic,
         TopicLayout, TopicSettings,
@@ -154,6 +154,10 @@ impl<K: Kafka + ?Sized> Publisher for FaultyKafka<K> {
 impl<K: Kafka + ?Sized> Acls for FaultyKafka<K> {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         faulty!(self, "list access rules", self.inner.acls())
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        faulty!(self, "describe a topic", self.inner.allowed(topic))
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {

@@ -10,7 +10,7 @@ use super::{
     fetch::{Membership, MemoryFetch},
 };
 use crate::{
-    ports::acls::{Acl, AclAnswer, Acls},
+    ports::acls::{Acl, AclAnswer, AclOperation, Acls},
     ports::records::{
         Committed, Fetch, GroupState, Groups, ListedGroup, Log, LogBounds, Message, PartitionLayout, Publisher,
         RecordsError, Topic, TopicLayout, TopicSettings,
@@ -189,6 +189,14 @@ impl Publisher for MemoryKafka {
 impl Acls for MemoryKafka {
     async fn acls(&self) -> Result<AclAnswer, RecordsError> {
         Ok(self.shared.lock().acls.clone())
+    }
+
+    async fn allowed(&self, topic: &str) -> Result<Option<Vec<AclOperation>>, RecordsError> {
+        let cluster = self.shared.lock();
+        let may_write = !cluster.publish_faults.contains_key(topic);
+        let write = may_write.then_some(AclOperation::Write);
+        let allowed = [AclOperation::Read, AclOperation::Describe].into_iter().chain(write).collect();
+        Ok(cluster.topics.contains_key(topic).then_some(allowed))
     }
 
     async fn add_acls(&self, acls: &[Acl]) -> Result<(), RecordsError> {
