@@ -73,6 +73,7 @@ pub(crate) fn found(plan: &Plan, job: &TopicJob, source: SourceTopic, target: Op
         rehash: plan.rehash,
         origin_headers: plan.origin_headers.clone(),
         schema_ids: None,
+        clamp_timestamps: plan.clamp_timestamps.clone(),
     };
     PreparedTopic {
         fixed,

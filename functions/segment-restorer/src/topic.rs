@@ -7,9 +7,9 @@ use shared::{
     archive::Owner,
     crash,
     function::with_sources,
-    ports::transactions::TransactionalProducer,
+    ports::{records::TopicSettings, transactions::TransactionalProducer},
     record::Millis,
-    restore::{Finding, Plan, RestoreId, Selection, SourcePartition, preflight::TargetTopic},
+    restore::{Clamp, Finding, Plan, RestoreId, Selection, SourcePartition, preflight::TargetTopic, raising::over},
 };
 
 use crate::{
@@ -87,24 +87,10 @@ impl<'a> Run<'a> {
         let taken = TakeOver::new(self.topic, self.backup, self.plan, &restore, &target, self.context).run().await?;
         *self.reached = Reached::of(&taken.progress);
         self.expect();
-        let margin = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
-        // A transaction is no larger than what is allowed in a second, so that the writing is even.
-        let asked = [self.plan.transaction_bytes_max, self.plan.bytes_per_s].into_iter().flatten().map(|max| max.0);
-        let transaction_bytes_max = asked.min();
-        let aim = Aim {
-            restore,
-            transaction_bytes_max: transaction_bytes_max.unwrap_or(self.context.limits.transaction_bytes_max),
-            source: self.topic.fixed.source.clone(),
-            target: self.topic.target_name.clone(),
-            target_id: target.id.clone(),
-            target_partitions: target.partitions,
-            rehash: self.plan.rehash,
-            origin_headers: self.plan.origin_headers.clone(),
-            limiter: self.limiter.clone(),
-            stop_at: self.deadline.map(|deadline| Millis(deadline.0.saturating_sub(margin))),
-        };
-        let known = PreparedTopic { target: Some(target), ..self.topic.clone() };
+        let known = PreparedTopic { target: Some(target.clone()), ..self.topic.clone() };
         let now = self.context.clock.now();
+        let raised = known.raised(self.plan, now);
+        let aim = self.aim(restore, &target, &raised);
         let mut raising = Raising {
             kafka: &*self.context.target,
             name: &self.topic.target_name,
@@ -114,7 +100,7 @@ impl<'a> Run<'a> {
             raised: taken.progress.raised.unwrap_or_default(),
             now,
         };
-        let ended = match raising.raise(&known.raised(self.plan, now)).await {
+        let ended = match raising.raise(&raised).await {
             Ok(()) => self.work(&aim, taken.producers).await,
             Err(error) => Err(error),
         };
@@ -132,6 +118,27 @@ impl<'a> Run<'a> {
                 );
                 Err(ended)
             }
+        }
+    }
+
+    /// What the workers are told.
+    fn aim(&self, restore: RestoreId, target: &TargetTopic, raised: &TopicSettings) -> Aim {
+        let margin = i64::try_from(self.context.limits.deadline_margin.as_millis()).unwrap_or(i64::MAX);
+        // A transaction is no larger than what is allowed in a second, so that the writing is even.
+        let asked = [self.plan.transaction_bytes_max, self.plan.bytes_per_s].into_iter().flatten().map(|max| max.0);
+        let header = self.plan.clamp_timestamps.as_deref();
+        Aim {
+            restore,
+            transaction_bytes_max: asked.min().unwrap_or(self.context.limits.transaction_bytes_max),
+            source: self.topic.fixed.source.clone(),
+            target: self.topic.target_name.clone(),
+            target_id: target.id.clone(),
+            target_partitions: target.partitions,
+            rehash: self.plan.rehash,
+            origin_headers: self.plan.origin_headers.clone(),
+            clamp: header.map(|header| Clamp::new(header, &over(&target.settings, raised))),
+            limiter: self.limiter.clone(),
+            stop_at: self.deadline.map(|deadline| Millis(deadline.0.saturating_sub(margin))),
         }
     }
 

@@ -7,7 +7,7 @@ use shared::{
     ports::transactions::{Acknowledged, TransactionError, TransactionalProducer},
     record::{Millis, Offset, Partition, Record, TopicId, TopicPartition},
     restore::{
-        Missing, OriginHeaders, PROGRESS_TOPIC, RestoreId,
+        Clamp, Missing, OriginHeaders, PROGRESS_TOPIC, RestoreId,
         mapping::{Origin, lay_side_by_side},
         progress::{Counts, MappedRuns, Position, progress_records},
         rehash,
@@ -40,6 +40,8 @@ pub(crate) struct Aim {
     pub(crate) rehash: bool,
     /// The headers that tell where they came from.
     pub(crate) origin_headers: OriginHeaders,
+    /// Dates anew what the target would refuse.
+    pub(crate) clamp: Option<Clamp>,
     /// How much may be written in a second.
     pub(crate) limiter: Arc<Limiter>,
     /// Nothing is begun from then on.
@@ -199,6 +201,10 @@ impl Worker<'_> {
     fn by_target(&self, source: Partition, mut records: Vec<Record>) -> BTreeMap<Partition, Vec<Record>> {
         if !self.aim.origin_headers.is_none() {
             records.iter_mut().for_each(|record| self.aim.origin_headers.put(record, source));
+        }
+        if let Some(clamp) = &self.aim.clamp {
+            let now = self.context.clock.now();
+            records.iter_mut().for_each(|record| clamp.put(record, now));
         }
         match (records.is_empty(), self.aim.rehash) {
             (true, _) => BTreeMap::new(),

@@ -9,6 +9,7 @@
 //! A restore belongs to the pair of a backup and a target topic's id ([`RestoreId`]). All that is known of it lies in the
 //! compacted topic [`PROGRESS_TOPIC`] of the target cluster, written in the same transactions as the records.
 
+pub mod clamp;
 pub mod mapping;
 pub mod origin;
 pub mod plan;
@@ -20,6 +21,7 @@ pub mod selection;
 pub mod source;
 pub mod translation;
 
+pub use clamp::Clamp;
 pub use mapping::MappingRun;
 pub use origin::OriginHeaders;
 pub use plan::{Moment, Plan, RefusedSettings, TopicJob, TopicRule, resolve};

@@ -67,6 +67,10 @@ pub struct Plan {
     /// Headers that tell where a record came from; absent: records are as they were.
     #[serde(skip_serializing_if = "OriginHeaders::is_none")]
     pub origin_headers: OriginHeaders,
+    /// Dates records whose timestamps the target does not take by the nearest that it takes, and puts the one they had into a
+    /// header of this name; absent: such records are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clamp_timestamps: Option<String>,
     /// Puts the ids into records that their schemas have in another registry; absent: records are as they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema_ids: Option<SchemaIds>,
@@ -120,6 +124,7 @@ impl Default for Plan {
             may_repeat: false,
             rehash: false,
             origin_headers: OriginHeaders::default(),
+            clamp_timestamps: None,
             schema_ids: None,
             records_per_s: None,
             bytes_per_s: None,

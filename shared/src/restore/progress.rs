@@ -132,6 +132,9 @@ pub struct Fixed {
     /// The SHA-256 of the ids that are put into records, and where; absent: none are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_ids: Option<String>,
+    /// The header with the timestamp of records that were dated anew; absent: none are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamp_timestamps: Option<String>,
 }
 
 /// The first record of a restore.

@@ -87,6 +87,9 @@ pub struct RestoreArgs {
     /// Raises settings of targets that would refuse or delete what is restored, and puts them back when the run ends.
     #[arg(long)]
     pub raise_settings: bool,
+    /// Dates records whose timestamps the targets do not take by the nearest that they take; this header tells the one they had.
+    #[arg(long, value_name = "HEADER")]
+    pub clamp_timestamps: Option<String>,
     /// Goes on over segments that are damaged or gone, and lists what is missing.
     #[arg(long)]
     pub skip_damaged: bool,

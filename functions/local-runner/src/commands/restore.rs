@@ -66,6 +66,7 @@ async fn plan(args: &RestoreArgs) -> Result<Plan, Failure> {
     plan.may_repeat |= args.may_repeat;
     plan.skip_damaged |= args.skip_damaged;
     plan.acls |= args.acls;
+    plan.clamp_timestamps = args.clamp_timestamps.clone().or(plan.clamp_timestamps);
     plan.raise_settings |= args.raise_settings;
     plan.append |= args.append;
     plan.accept_missing |= args.accept_missing;

@@ -306,6 +306,7 @@ fn meaningless(plan: &Plan) -> Option<Finding> {
         ("rehash", plan.rehash),
         ("append", plan.append),
         ("acls", plan.acls),
+        ("clamp_timestamps", plan.clamp_timestamps.is_some()),
         ("records_per_s or bytes_per_s", plan.records_per_s.is_some() || plan.bytes_per_s.is_some()),
     ];
     let names: Vec<_> = asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(name, _)| name).collect();

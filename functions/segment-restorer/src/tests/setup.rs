@@ -103,3 +103,18 @@ async fn access_rules_that_cannot_be_restored_are_refused_before_anything_is_wri
     assert_eq!(kinds(&report), [Kind::Acls], "{report:?}");
     assert_eq!(world.target.topics(Some(&["orders".into()])).await.unwrap(), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn records_that_the_target_would_refuse_by_their_dates_are_dated_anew_where_the_plan_says_so() {
+    let world = World::with(5).await;
+    world.target.create("orders", PARTITIONS, &[("message.timestamp.before.max.ms", "500".to_owned())]);
+    let report = world.restore(&format!("clamp_timestamps = \"was\"\n{ORDERS}")).await;
+    assert_eq!(report.outcome, Outcome::Done, "{report:?}");
+    let was = |timestamp: Millis| Header { name: "was".into(), value: Some(timestamp.to_string().into()) };
+    let mut expected = world.contents(&world.source, "orders").await;
+    for (timestamp, _, _, headers) in expected.values_mut().flatten().filter(|(timestamp, ..)| timestamp.0 >= 0) {
+        headers.push(was(*timestamp));
+        *timestamp = Millis(NOW.0 - 250);
+    }
+    assert_eq!(world.contents(&world.target, "orders").await, expected);
+}

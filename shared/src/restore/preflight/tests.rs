@@ -6,7 +6,7 @@ use crate::{
     restore::{OffsetRange, TimeRange},
     segment::{
         ChainPoint, Gap, SegmentMetadata,
-        metadata::{FORMAT_VERSION, SEGMENT_VERSION},
+        metadata::{FORMAT_VERSION, SEGMENT_VERSION, TimestampRange},
     },
 };
 
@@ -68,6 +68,7 @@ fn fixed() -> Fixed {
         rehash: false,
         origin_headers: crate::restore::OriginHeaders::default(),
         schema_ids: None,
+        clamp_timestamps: None,
     }
 }
 
@@ -275,6 +276,20 @@ fn timestamps_that_the_target_refuses_are_told_before() {
     let day = DAY_MS.to_string();
     assert_eq!(old().setting("message.timestamp.before.max.ms", &day).kinds(), refused(Kind::Timestamps));
     assert_eq!(Case::new().setting("message.timestamp.type", "LogAppendTime").kinds(), refused(Kind::Timestamps));
+}
+
+#[test]
+fn timestamps_that_are_moved_to_what_the_target_takes_are_a_note() {
+    let fixed = || Fixed { clamp_timestamps: Some("was".to_owned()), ..fixed() };
+    for (range, setting) in [((-2 * 3_600_000, 0), None), ((0, 2 * DAY_MS), Some(DAY_MS.to_string())), ((0, NOW), None)]
+    {
+        let case = Case { fixed: fixed(), source: source(&[0, 10], range.0, range.1), ..Case::new() };
+        let case = match &setting {
+            Some(day) => case.setting("message.timestamp.before.max.ms", day),
+            None => case,
+        };
+        assert_eq!(case.kinds(), noted(Kind::Timestamps));
+    }
 }
 
 #[test]

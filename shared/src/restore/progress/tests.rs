@@ -18,6 +18,7 @@ fn started() -> Started {
             rehash: true,
             origin_headers: OriginHeaders { offset: Some("o".to_owned()), ..OriginHeaders::default() },
             schema_ids: None,
+            clamp_timestamps: None,
         },
     }
 }
