@@ -8,7 +8,9 @@ use shared::{
         backbeat::error::ErrorAnswer,
         drills,
         effects::REASONS,
-        exposition::{CONTENT_TYPE, of_drills, of_processes, of_restores, of_runs, of_verifications, page, skipped},
+        exposition::{
+            CONTENT_TYPE, of_drills, of_processes, of_restores, of_runs, of_schemas, of_verifications, page, skipped,
+        },
         keys, processes, push,
         registers::{
             Epoch, Scope, Seen,
@@ -59,7 +61,7 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
     queries.extend(
-        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY]
+        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY, push::KEY]
             .map(|key| Query::Registers(key.to_owned())),
     );
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
@@ -82,6 +84,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
         text.push_str(&of_restores(&push::runs(&registers), context.partition_series_max));
+    }
+    if let Some(Value::Registers(registers)) = of_changes.next() {
+        text.push_str(&of_schemas(&push::runs(&registers)));
     }
     let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
     let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();

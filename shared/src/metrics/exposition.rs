@@ -7,11 +7,13 @@ mod backups;
 mod operation;
 mod reading;
 mod restores;
+mod schemas;
 
 pub use backups::{BackupView, page};
 pub use operation::{of_drills, of_processes, of_runs, of_verifications, skipped};
 pub use reading::{Shown, read};
 pub use restores::of_restores;
+pub use schemas::of_schemas;
 
 use prometheus::{
     TextEncoder,

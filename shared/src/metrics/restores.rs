@@ -77,8 +77,14 @@ pub struct RestoredTopic<'a> {
 /// The topics that are or were restored, each once.
 #[must_use]
 pub fn restored(runs: &BTreeMap<RunId, BTreeMap<String, Run>>) -> Vec<RestoredTopic<'_>> {
-    let of_restores = runs.iter().filter(|(id, _)| id.kind == Kind::Restores);
-    let all = of_restores.flat_map(|(id, topics)| topics.iter().map(move |(topic, run)| (id, topic, run)));
+    latest(runs, Kind::Restores)
+}
+
+/// What each job of a kind said last of each of its topics.
+#[must_use]
+pub fn latest(runs: &BTreeMap<RunId, BTreeMap<String, Run>>, kind: Kind) -> Vec<RestoredTopic<'_>> {
+    let of_kind = runs.iter().filter(|(id, _)| id.kind == kind);
+    let all = of_kind.flat_map(|(id, topics)| topics.iter().map(move |(topic, run)| (id, topic, run)));
     let latest = all.filter(|(id, topic, run)| !is_superseded(runs, id, topic, run));
     latest
         .map(|(RunId { namespace, name: job, .. }, topic, run)| RestoredTopic { namespace, job, topic, run })
