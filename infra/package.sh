@@ -32,6 +32,7 @@ END
     printf '%s' "$compiler"
 }
 
+# What cargo-lambda has built it moves to lambda-<target>/<name>/bootstrap.
 build() {
     local target=$1 packages=(-p local-runner) name
     for name in $(functions); do packages+=(-p "$name"); done
@@ -40,7 +41,7 @@ build() {
     # So would today's date, which OpenSSL writes down.
     SOURCE_DATE_EPOCH=315532800 CC=$(c_compiler "$target") HOST_CC=cc CARGO_TARGET_DIR=$target_dir \
         RUSTFLAGS="--remap-path-prefix=$root=highwater --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" \
-        cargo lambda build --locked --profile packaged --target "$target.$glibc" \
+        cargo lambda build --locked --profile packaged --target "$target.$glibc" --lambda-dir "$target_dir/lambda-$target" \
         --features shared/vendored-openssl "${packages[@]}"
 }
 
@@ -55,7 +56,7 @@ main() {
         rustup target add "$target" 2>/dev/null || :
         build "$target"
         # shellcheck disable=SC2046 # names have no blanks
-        "$tools/deploy/bin/python3" "$here/deploy/archive.py" "$target" "$target_dir/$target/packaged" "dist" "$processor" "$zipped_bytes_max" $(functions)
+        "$tools/deploy/bin/python3" "$here/deploy/archive.py" "$target" "$target_dir/lambda-$target" "dist" "$processor" "$zipped_bytes_max" $(functions)
     done
 }
 

@@ -47,13 +47,13 @@ def main(target, binaries, output, processor, bytes_max, *functions):
     print(f"{processor:22} {'binary':>12} {'package':>12}")
     too_large = []
     for function in functions:
-        binary = (binaries / function).read_bytes()
+        binary = (binaries / function / "bootstrap").read_bytes()
         package = function_package(binary)
         (packages / f"{function}.zip").write_bytes(package)
         print(f"{function:22} {len(binary):12} {len(package):12}")
         if len(package) > int(bytes_max):
             too_large.append(function)
-    highwater = (binaries / "highwater").read_bytes()
+    highwater = (binaries / "highwater" / "bootstrap").read_bytes()
     bill = json.dumps(sbom.bill("local-runner", target), indent=1).encode()
     files = [("highwater", EXECUTABLE, highwater), ("README.md", 0o644, Path("README.md").read_bytes()), ("sbom.cdx.json", 0o644, bill)]
     release = release_archive(f"highwater-{processor}", files)

@@ -266,6 +266,7 @@ macro_rules! conformance {
             topics_are_told_with_their_ids
             a_topic_created_again_has_another_id
             bounds_are_told_in_the_order_asked_for
+            the_end_of_a_log_tells_its_leader_epoch
             retention_is_told_as_the_topic_has_it
             a_peek_brings_the_first_record_of_each_partition
             the_cluster_has_an_id

@@ -11,6 +11,7 @@ mod conformance_records;
 mod conformance_store;
 mod console;
 mod container_image;
+mod cost;
 mod counting;
 mod dev;
 mod documentation;

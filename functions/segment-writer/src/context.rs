@@ -31,7 +31,7 @@ use shared::{
 
 use crate::{
     NAME, WriteError, error::Remedy, memory::Memory, offsets::Offsets, opened::OpenChain, outbox::Outbox,
-    permits::Permits, progress::Said, topics::Topics,
+    permits::Permits, progress::Said, resting::Resting, topics::Topics,
 };
 
 /// The wait before the second attempt; it doubles.
@@ -69,6 +69,7 @@ pub struct Context {
     pub(crate) started_at: Millis,
     pub(crate) permits: Permits,
     pub(crate) outbox: Arc<Outbox>,
+    pub(crate) resting: Resting,
     topics: Topics,
     offsets: Offsets,
     hints: Mutex<HashMap<(String, TopicPartition), Remembered>>,
@@ -245,6 +246,7 @@ impl Context {
             outbox: Arc::default(),
             topics: Topics::default(),
             offsets: Offsets::default(),
+            resting: Resting::default(),
             hints: Mutex::default(),
             incarnations: Mutex::default(),
             work: Mutex::default(),

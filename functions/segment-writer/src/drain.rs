@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use shared::{
     function::BadField,
     ports::records::{LogBounds, RecordsError, Topic},
-    record::{Millis, Offset, Partition, TopicPartition, topic_name},
+    record::{Millis, Offset, Partition, TopicId, TopicPartition, topic_name},
     runs::{Failed, FailureKind},
 };
 
 use crate::{
     Backup, Context, WriteError,
     lane::Until,
+    resting::LogEnd,
     session::{LaneEnd, Session},
 };
 
@@ -232,11 +233,20 @@ pub(crate) async fn pull(
     close_at: Option<Millis>,
 ) -> Result<DrainReport, WriteError> {
     let pauses = shared::archive::read_pauses(&*context.objects, &backup.name).await?;
+    let paused = pauses.clone();
     let mut session = Session::new(context, backup, pauses);
     let mut report = DrainReport::default();
     let mut waiting = HashMap::new();
-    for Target { partition, end, waiting: held_back } in targets {
+    let mut ends = vec![];
+    for Target { partition, log_end, end, waiting: held_back } in targets {
         waiting.extend(held_back.map(|held_back| (partition.clone(), held_back)));
+        if let Some(log_end) = log_end.filter(|_| !finished && paused.since(&partition.topic).is_none()) {
+            if let Some(summary) = context.resting.rest(context, &backup.name, &partition, &log_end) {
+                report.add(LaneEnd::rested(partition, summary));
+                continue;
+            }
+            ends.push((partition.clone(), log_end));
+        }
         match end {
             Ok(target) => session.add(partition, Until::End { target, finished }),
             Err(error) => report.add(LaneEnd::of(partition, error.into())),
@@ -250,6 +260,7 @@ pub(crate) async fn pull(
         }
     }
     session.finish().await.into_iter().for_each(|end| report.add(end));
+    ends.into_iter().for_each(|(partition, end)| context.resting.at(&backup.name, &partition, end));
     for partition in &mut report.partitions {
         partition.waiting = waiting.get(&TopicPartition::new(partition.topic.clone(), partition.partition)).copied();
     }
@@ -259,6 +270,8 @@ pub(crate) async fn pull(
 /// A partition and how far to pull it, or why it cannot be.
 pub(crate) struct Target {
     pub partition: TopicPartition,
+    /// Where the whole log ends, where that is the target: then a chain may be left alone that is there already.
+    pub log_end: Option<LogEnd>,
     pub end: Result<Offset, RecordsError>,
     /// What lies behind it and cannot be read yet.
     pub waiting: Option<Waiting>,
@@ -275,11 +288,17 @@ async fn targets(
         drain.topics.as_ref().is_none_or(|names| names.iter().any(|name| **name == *topic.name))
             && context.selects(backup, &topic.name)
     };
-    let all = topics.iter().filter(wanted).flat_map(Topic::each_partition);
+    let wanted: Vec<&Topic> = topics.iter().filter(wanted).collect();
+    let all = wanted.iter().flat_map(|topic| topic.each_partition());
     let partitions: Vec<TopicPartition> =
         all.filter(|partition| drain.shard.is_none_or(|shard| shard.takes(partition))).collect();
+    let ids: HashMap<&Arc<str>, &TopicId> = wanted.iter().map(|topic| (&topic.name, &topic.id)).collect();
     let bounds = context.kafka.bounds(&partitions).await?;
     let target = |(partition, bounds): (TopicPartition, Result<LogBounds, _>)| Target {
+        log_end: bounds.as_ref().ok().and_then(|bounds| {
+            let topic_id = (*ids.get(&partition.topic)?).clone();
+            Some(LogEnd { topic_id, offset: bounds.stable_end, leader_epoch: bounds.leader_epoch })
+        }),
         partition,
         waiting: bounds.as_ref().ok().copied().and_then(Waiting::of),
         end: bounds.map(|bounds| bounds.stable_end),

@@ -116,7 +116,7 @@ async fn take_all(
             Ok(taken) => {
                 wanted.push((*arrived, taken.acknowledged_at));
                 let partition = arrived.partition.clone();
-                pulls.push(Target { partition, end: Ok(taken.pull_to), waiting: None });
+                pulls.push(Target { partition, log_end: None, end: Ok(taken.pull_to), waiting: None });
             }
             Err(error) => report.fail(arrived, error),
         }

@@ -12,7 +12,7 @@ use shared::{
     config::units::ByteSize,
     job::State,
     ports::records::RecordsError,
-    record::{Offset, Record, TopicPartition},
+    record::{Millis, Offset, Record, TopicPartition},
 };
 use tokio::{
     sync::{
@@ -29,6 +29,7 @@ use crate::{
     open::open,
     opened::OpenOutcome,
     report::{Reporter, Voice},
+    resting::Rest,
     unanswered::Unanswered,
     writer::PartitionWriter,
 };
@@ -71,6 +72,8 @@ pub(crate) struct Lane {
 
 impl Lane {
     async fn attempt(&mut self) -> Result<(), WriteError> {
+        self.context.resting.forget(&self.backup.name, &self.partition);
+        let looked_at = self.context.clock.now();
         let permit = self.context.permits.to_store().await;
         let OpenOutcome { open, missing } = open(&self.context, &self.backup, &self.partition).await?;
         drop(permit);
@@ -97,8 +100,27 @@ impl Lane {
         self.summary.segments += segments;
         self.summary.next = writer.open_chain().frontier.next;
         self.summary.position = writer.position();
-        self.voice = Some(Voice::new(writer.open_chain().clone(), reporter));
+        let voice = Voice::new(writer.open_chain().clone(), reporter);
+        match result.is_ok() && self.may_rest() {
+            true => self.rest(voice, looked_at),
+            false => self.voice = Some(voice),
+        }
         result
+    }
+
+    /// Whether nothing is to be done while the log ends where it does. Who backs up once wants everything looked at.
+    fn may_rest(&self) -> bool {
+        let is_drain = matches!(self.until, Until::End { finished: false, .. });
+        is_drain && self.unverified.is_none() && !self.summary.paused && self.reached(self.summary.position)
+    }
+
+    fn rest(&self, voice: Voice, looked_at: Millis) {
+        let LaneSummary { next, position, .. } = self.summary;
+        self.context.resting.put(
+            &self.backup.name,
+            &self.partition,
+            Rest { voice, next, position, looked_at, end: None },
+        );
     }
 
     async fn work(&mut self, writer: &mut PartitionWriter, reporter: &mut Reporter) -> Result<(), WriteError> {

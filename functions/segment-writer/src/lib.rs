@@ -28,6 +28,7 @@ mod permits;
 mod progress;
 mod replicate;
 mod report;
+mod resting;
 mod seal;
 mod session;
 mod settings;

@@ -143,7 +143,12 @@ impl Voice {
 
     /// Says it. The position is the frontier: what was read and not stored is read again.
     pub fn say(&mut self, context: &Context) {
-        self.reporter.standing(context, &self.open, self.open.frontier.next);
+        self.say_at(context, self.open.frontier.next);
+    }
+
+    /// Says it of a chain whose log was read up to there.
+    pub fn say_at(&mut self, context: &Context, position: Offset) {
+        self.reporter.standing(context, &self.open, position);
     }
 }
 

@@ -89,6 +89,11 @@ impl LaneEnd {
     pub fn of(partition: TopicPartition, error: WriteError) -> Self {
         LaneEnd { id: 0, partition, summary: LaneSummary::default(), error: Some(error) }
     }
+
+    /// A partition where nothing was to be done.
+    pub fn rested(partition: TopicPartition, summary: LaneSummary) -> Self {
+        LaneEnd { id: 0, partition, summary, error: None }
+    }
 }
 
 /// What a round waited for.

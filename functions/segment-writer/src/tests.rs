@@ -27,6 +27,7 @@ mod pausing;
 mod publishing;
 mod reading;
 mod reading_kafka;
+mod resting;
 mod selecting;
 mod states;
 mod storage;

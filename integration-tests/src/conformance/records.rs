@@ -173,11 +173,13 @@ async fn for_a_while(fetch: &mut dyn Fetch) -> Vec<Fetched> {
 async fn bounds(kafka: &dyn Kafka, partition: &TopicPartition) -> Result<LogBounds, RecordsError> {
     let mut bounds = kafka.bounds(std::slice::from_ref(partition)).await.expect("the cluster answers");
     assert_eq!(bounds.len(), 1);
-    bounds.remove(0)
+    // Who leads is no concern of most cases.
+    bounds.remove(0).map(|bounds| LogBounds { leader_epoch: None, ..bounds })
 }
 
 fn bounds_of(start: i64, stable_end: i64, high_watermark: i64) -> LogBounds {
-    LogBounds { start: Offset(start), stable_end: Offset(stable_end), high_watermark: Offset(high_watermark) }
+    let (start, stable_end, high_watermark) = (Offset(start), Offset(stable_end), Offset(high_watermark));
+    LogBounds { start, stable_end, high_watermark, leader_epoch: None }
 }
 
 async fn topic(kafka: &dyn Kafka, name: &Arc<str>) -> Option<Topic> {

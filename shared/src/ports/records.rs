@@ -299,6 +299,8 @@ pub struct LogBounds {
     pub stable_end: Offset,
     /// The high watermark: the end of what is replicated.
     pub high_watermark: Offset,
+    /// Under which leader epoch the log goes on: with every change of the leader it grows. Absent where Kafka does not tell.
+    pub leader_epoch: Option<i32>,
 }
 
 /// A topic's settings by their names.

@@ -51,9 +51,10 @@ pub async fn bounds_are_told_in_the_order_asked_for(cluster: &dyn Cluster) {
     let asked = [p9, p1, never, p0];
     let told = cluster.kafka().bounds(&asked).await.expect("the cluster answers");
     assert!(matches!(told[0], Err(RecordsError::Unknown { .. })), "{:?}", told[0]);
-    assert_eq!(told[1], Ok(bounds_of(2, 7, 7)));
+    let of = |at: usize| told[at].clone().map(|bounds| LogBounds { leader_epoch: None, ..bounds });
+    assert_eq!(of(1), Ok(bounds_of(2, 7, 7)));
     assert!(matches!(told[2], Err(RecordsError::Unknown { .. })), "{:?}", told[2]);
-    assert_eq!(told[3], Ok(bounds_of(0, 0, 0)));
+    assert_eq!(of(3), Ok(bounds_of(0, 0, 0)));
     assert_eq!(cluster.kafka().bounds(&[]).await.expect("the cluster answers"), []);
     let told = cluster.kafka().bounds(&asked[..1]).await.expect("the cluster answers where no partition is there");
     assert!(matches!(told[..], [Err(RecordsError::Unknown { .. })]), "{told:?}");
@@ -114,4 +115,18 @@ pub async fn a_peek_brings_the_first_record_of_each_partition(cluster: &dyn Clus
         }
     }
     assert!(first.values().all(|it| *it == (Offset(1), 300_000)), "{first:?}");
+}
+
+/// The end of a log tells under which leader epoch it goes on, and the same one as long as the leader stays.
+pub async fn the_end_of_a_log_tells_its_leader_epoch(cluster: &dyn Cluster) {
+    let partition = TopicPartition::new(cluster.new_topic(1, &[]).await, 0);
+    let epoch = async || {
+        let told = cluster.kafka().bounds(std::slice::from_ref(&partition)).await.expect("the cluster answers");
+        told.into_iter().next().expect("one answer").expect("the bounds").leader_epoch
+    };
+    cluster.append(&partition, &[record("first")]).await;
+    let first = epoch().await;
+    assert!(first.is_some(), "this cluster tells epochs");
+    cluster.append(&partition, &[record("second")]).await;
+    assert_eq!(epoch().await, first);
 }

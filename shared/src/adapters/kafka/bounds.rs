@@ -69,7 +69,8 @@ fn known_bounds(
     };
     let bounds = |partition| {
         let (start, stable_end) = (of(&start, partition)?, of(&stable, partition)?);
-        Ok(ordered(start, stable_end, of(&high, partition)?))
+        let leader_epoch = stable.get(partition).and_then(|said| said.as_ref().ok()?.leader_epoch);
+        Ok(LogBounds { leader_epoch, ..ordered(start, stable_end, of(&high, partition)?) })
     };
     Ok(partitions.iter().map(bounds).collect())
 }
@@ -77,7 +78,7 @@ fn known_bounds(
 /// The three were read one after the other while the log went on; a later one tells about an earlier one as well.
 fn ordered(start: Offset, stable_end: Offset, high_watermark: Offset) -> LogBounds {
     let stable_end = stable_end.max(start);
-    LogBounds { start, stable_end, high_watermark: high_watermark.max(stable_end) }
+    LogBounds { start, stable_end, high_watermark: high_watermark.max(stable_end), leader_epoch: None }
 }
 
 fn offsets(
@@ -119,6 +120,7 @@ mod tests {
     #[test]
     fn bounds_that_were_read_while_the_log_moved_are_still_in_order() {
         let moved = ordered(Offset(7), Offset(5), Offset(6));
-        assert_eq!(moved, LogBounds { start: Offset(7), stable_end: Offset(7), high_watermark: Offset(7) });
+        let (start, stable_end, high_watermark) = (Offset(7), Offset(7), Offset(7));
+        assert_eq!(moved, LogBounds { start, stable_end, high_watermark, leader_epoch: None });
     }
 }

@@ -94,7 +94,7 @@ fn said_of(committed: &Committed) -> Said {
     let topic_id = committed.topic_id.as_ref().map(|id| format!("{TOPIC_ID}{id}"));
     let stored = committed.stored.map(|stored| format!("{STORED}{stored}"));
     let parts: Vec<String> = topic_id.into_iter().chain(stored).collect();
-    Said { offset: committed.offset.0, note: parts.join(BETWEEN) }
+    Said { offset: committed.offset.0, note: parts.join(BETWEEN), leader_epoch: None }
 }
 
 /// The question does not return before it is answered or its time is up. So it is asked with more and more time, and

@@ -19,6 +19,8 @@ pub(super) type Answers = HashMap<TopicPartition, Result<Said, Code>>;
 pub(super) struct Said {
     pub offset: i64,
     pub note: String,
+    /// The leader epoch that was told with it.
+    pub leader_epoch: Option<i32>,
 }
 
 /// A list for the C client. A name that holds a zero byte is no topic's and left out.
@@ -26,7 +28,7 @@ pub(super) fn list<'a>(partitions: impl IntoIterator<Item = (&'a TopicPartition,
     // SAFETY: the list is ours until it is wrapped; it copies the names; an added element is valid until the next one.
     unsafe {
         let list = sys::rd_kafka_topic_partition_list_new(16);
-        for (partition, Said { offset, note }) in partitions {
+        for (partition, Said { offset, note, .. }) in partitions {
             let Ok(topic) = CString::new(&*partition.topic) else { continue };
             let added = sys::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), partition.partition.0);
             (*added).offset = offset;
@@ -63,7 +65,10 @@ pub(super) unsafe fn answer(element: &sys::rd_kafka_topic_partition_t) -> (Topic
     let (topic, note) =
         unsafe { (native::text(element.topic), native::array(element.metadata.cast::<u8>(), element.metadata_size)) };
     let code = Code::from(element.err);
-    let said = || Said { offset: element.offset, note: String::from_utf8_lossy(note).into_owned() };
+    // SAFETY: the element is valid; -1 stands for none.
+    let epoch = unsafe { sys::rd_kafka_topic_partition_get_leader_epoch(element) };
+    let leader_epoch = (epoch >= 0).then_some(epoch);
+    let said = || Said { offset: element.offset, note: String::from_utf8_lossy(note).into_owned(), leader_epoch };
     let said = if code == Code::NoError { Ok(said()) } else { Err(code) };
     (TopicPartition::new(topic, element.partition), said)
 }

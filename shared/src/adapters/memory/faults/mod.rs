@@ -16,7 +16,10 @@ pub use objects::FaultyObjects;
 pub use store::FaultyStore;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -48,6 +51,7 @@ pub struct Faults {
     odds: Odds,
     dice: Mutex<Dice>,
     crashed: Notify,
+    calls: AtomicU64,
 }
 
 struct Dice {
@@ -73,12 +77,18 @@ impl Faults {
     #[must_use]
     pub fn new(seed: u64, odds: Odds, calls_before_crash: Option<u32>) -> Self {
         let dice = Dice { rng: StdRng::seed_from_u64(seed), calls_before_crash };
-        Faults { odds, dice: Mutex::new(dice), crashed: Notify::new() }
+        Faults { odds, dice: Mutex::new(dice), crashed: Notify::new(), calls: AtomicU64::default() }
     }
 
     /// Returns when the process is killed; at once when it was.
     pub async fn crashed(&self) {
         self.crashed.notified().await;
+    }
+
+    /// How many calls there were.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     fn dice(&self) -> MutexGuard<'_, Dice> {
@@ -115,6 +125,7 @@ impl Faults {
 
     /// Before a call.
     async fn before(&self) -> Result<(), Injected> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.meet(self.odds.fail_before).await
     }
 

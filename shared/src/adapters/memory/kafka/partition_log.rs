@@ -119,7 +119,12 @@ impl PartitionLog {
     }
 
     pub(super) fn bounds(&self) -> LogBounds {
-        LogBounds { start: Offset(self.start), stable_end: Offset(self.stable_end()), high_watermark: Offset(self.end) }
+        LogBounds {
+            start: Offset(self.start),
+            stable_end: Offset(self.stable_end()),
+            high_watermark: Offset(self.end),
+            leader_epoch: Some(self.leader_epoch),
+        }
     }
 
     /// Reads at most `records_max` committed records from `from` on.
