@@ -185,6 +185,7 @@ async fn the_documented_acls_are_enough_for_a_backup_and_a_restore_and_without_t
     assert!(!said(&stored).contains("WARN"), "{}", said(&stored));
     assert!(said(&stored).contains("access rules (ACLs) in main: not kept"), "{}", said(&stored));
     broker.allow("keeper", &["Describe", "Alter"], &["--cluster"]).await;
+    broker.allow("keeper", &["Describe"], &["--group", "*"]).await;
     broker.allow("bob", &["Read"], &["--topic", "guard", "--resource-pattern-type", "prefixed"]).await;
     let stored = as_keeper(broker, &bucket, &["backup", "--topic", "guarded"]).await;
     assert_eq!(stored.status.code(), Some(0), "{}", said(&stored));

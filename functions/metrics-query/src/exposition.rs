@@ -61,7 +61,7 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
     queries.extend(
-        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY, push::KEY]
+        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY]
             .map(|key| Query::Registers(key.to_owned())),
     );
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
@@ -83,10 +83,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
         text.push_str(&of_drills(&drills::read(&registers)));
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
-        text.push_str(&of_restores(&push::runs(&registers), context.partition_series_max));
-    }
-    if let Some(Value::Registers(registers)) = of_changes.next() {
-        text.push_str(&of_schemas(&push::runs(&registers)));
+        let runs = push::runs(&registers);
+        text.push_str(&of_restores(&runs, context.partition_series_max));
+        text.push_str(&of_schemas(&runs));
     }
     let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
     let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();

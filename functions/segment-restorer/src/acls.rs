@@ -40,8 +40,8 @@ fn found(topic: &PreparedTopic) -> Finding {
     let (severity, message) = match &topic.acls {
         None => (
             Severity::Refused,
-            "the backup holds no access rules of this topic: cluster-archiver was not allowed to see them, or its \
-             cluster had no authorizer; leave `acls` out"
+            "the backup holds no access rules of this topic: its cluster had none, cluster-archiver was not allowed \
+             to see them, or it never ran; leave `acls` out"
                 .to_owned(),
         ),
         Some(acls) if acls.is_empty() => (Severity::Note, "no access rule held for it, so none is added".to_owned()),

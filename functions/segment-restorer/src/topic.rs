@@ -9,7 +9,11 @@ use shared::{
     function::with_sources,
     ports::{records::TopicSettings, transactions::TransactionalProducer},
     record::Millis,
-    restore::{Clamp, Finding, Plan, RestoreId, Selection, SourcePartition, preflight::TargetTopic, raising::over},
+    restore::{
+        Clamp, Finding, Plan, RestoreId, Selection, SourcePartition,
+        preflight::{Kind, TargetTopic},
+        raising::over,
+    },
 };
 
 use crate::{
@@ -174,6 +178,9 @@ impl<'a> Run<'a> {
         let target = described.remove(&topic.target_name).ok_or_else(none)?;
         let known = PreparedTopic { target: Some(target.clone()), ..topic.clone() };
         let refusals = known.findings(self.plan, context.clock.now());
+        for note in refusals.iter().filter(|it| it.kind == Kind::Timestamps && !it.is_refusal()) {
+            tracing::warn!(topic = &*topic.target_name, "{note}");
+        }
         let refusals: Vec<_> = refusals.iter().filter(|it| it.is_refusal()).map(Finding::to_string).collect();
         match refusals.is_empty() {
             true => Ok(target),

@@ -242,6 +242,7 @@ pub(crate) async fn pull(
         waiting.extend(held_back.map(|held_back| (partition.clone(), held_back)));
         if let Some(log_end) = log_end.filter(|_| !finished && paused.since(&partition.topic).is_none()) {
             if let Some(summary) = context.resting.rest(context, &backup.name, &partition, &log_end) {
+                session.rests(&partition);
                 report.add(LaneEnd::rested(partition, summary));
                 continue;
             }
@@ -260,7 +261,9 @@ pub(crate) async fn pull(
         }
     }
     session.finish().await.into_iter().for_each(|end| report.add(end));
-    ends.into_iter().for_each(|(partition, end)| context.resting.at(&backup.name, &partition, end));
+    for (partition, end) in ends.into_iter().filter(|(partition, _)| report.is_done(partition)) {
+        context.resting.at(&backup.name, &partition, end);
+    }
     for partition in &mut report.partitions {
         partition.waiting = waiting.get(&TopicPartition::new(partition.topic.clone(), partition.partition)).copied();
     }
@@ -307,6 +310,12 @@ async fn targets(
 }
 
 impl DrainReport {
+    /// Whether a partition came to its end.
+    fn is_done(&self, partition: &TopicPartition) -> bool {
+        let is_it = |it: &&PartitionReport| it.topic == partition.topic && it.partition == partition.partition.0;
+        self.partitions.iter().find(is_it).is_some_and(|it| it.error.is_none())
+    }
+
     fn add(&mut self, LaneEnd { partition, summary, error, .. }: LaneEnd) {
         if let Some(error) = &error {
             tracing::warn!(%partition, error = error as &dyn std::error::Error, "not drained to the end: {error}");

@@ -143,11 +143,12 @@ impl Voice {
 
     /// Says it. The position is the frontier: what was read and not stored is read again.
     pub fn say(&mut self, context: &Context) {
-        self.say_at(context, self.open.frontier.next);
+        self.reporter.standing(context, &self.open, self.open.frontier.next);
     }
 
-    /// Says it of a chain whose log was read up to there.
-    pub fn say_at(&mut self, context: &Context, position: Offset) {
+    /// Says it of a chain whose log was read up to there, as whoever opened it last.
+    pub fn say_anew(&mut self, context: &Context, position: Offset) {
+        self.open.owner_epoch = context.owner_epoch(context.clock.now());
         self.reporter.standing(context, &self.open, position);
     }
 }

@@ -1,8 +1,8 @@
 //! Chains that a drain left at the ends of their logs. While a log's end is where it was, the same process has nothing to do
 //! there, and asks the storage nothing: a function that drains a thousand idle partitions every minute would else pay for two
-//! requests each. Once an hour a chain is looked at all the same. Nothing is stored because of what is remembered here, so
-//! being wrong it costs no record: what is missing from the storage is found at the next look, by lag-monitor's, or before
-//! anything is stored.
+//! requests each. Four times an hour a chain is looked at all the same. Nothing is stored because of what is remembered here,
+//! so being wrong it costs no record: what is missing from the storage is found at the next look, by lag-monitor's, or before
+//! anything is stored. Until that look this process may say that all is well where another has just found that it is not.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use shared::record::{Millis, Offset, TopicId, TopicPartition};
 use crate::{Context, lane::LaneSummary, report::Voice};
 
 /// A chain is looked at again after so long.
-const LOOK_AFTER: Duration = Duration::from_secs(3_600);
+const LOOK_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// What a drain left behind.
 pub(crate) struct Rest {
@@ -81,7 +81,8 @@ impl Resting {
         if !is_recent || rest.end.as_ref() != Some(end) || rest.position != end.offset {
             return None;
         }
-        rest.voice.say_at(context, rest.position);
+        // Others may have spoken for the chain since, and the last one counts.
+        rest.voice.say_anew(context, rest.position);
         let (next, position) = (rest.next, rest.position);
         Some(LaneSummary { records: 0, segments: 0, next, position, paused: false })
     }

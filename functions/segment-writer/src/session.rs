@@ -184,6 +184,11 @@ impl Session {
         }
     }
 
+    /// A partition is where it should be; it counts with the others of its topic.
+    pub fn rests(&mut self, partition: &TopicPartition) {
+        self.progress.begin(partition);
+    }
+
     /// Whether nothing is worked on.
     pub fn is_idle(&self) -> bool {
         self.tasks.is_empty()

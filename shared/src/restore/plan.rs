@@ -317,6 +317,12 @@ impl Resolving<'_> {
         if origin_headers.is_ambiguous() {
             self.refuse(Kind::Plan, None, "two origin_headers have the same name: give each its own".to_owned());
         }
+        if let Some(name) = &self.plan.clamp_timestamps
+            && (name.is_empty() || [&origin_headers.offset, &origin_headers.partition].contains(&&Some(name.clone())))
+        {
+            let message = format!("clamp_timestamps = {name:?}: name a header that no origin header has");
+            self.refuse(Kind::Plan, None, message);
+        }
     }
 
     fn rule(&mut self, rule: &TopicRule, held: &[Arc<str>]) {

@@ -1,6 +1,6 @@
 //! `highwater backup`: one drain of every backup, with progress bars, and an end.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 
 use cluster_archiver::{
     AclOutcome, AclReport, Archive, ArchiveReport, ClusterError, GroupOutcome, GroupReport, TopicReport,
@@ -10,11 +10,7 @@ use serde::Serialize;
 use shared::{
     adapters::settings,
     config::{BackupSettings, Settings, selection::TopicPattern},
-    ports::{
-        clock::Clock,
-        records::{Kafka, Topic},
-    },
-    record::{Offset, TopicPartition},
+    ports::{clock::Clock, records::Topic},
 };
 
 use super::{
@@ -25,12 +21,14 @@ use super::{
 use crate::{
     cli::BackupArgs,
     failure::{Failure, Verdict},
-    output::{self, Report, progress, table},
+    output::{
+        self, Report,
+        progress::{self, Reading},
+        table,
+    },
 };
 
 const MISSING: &str = "no such topic in kafka: create it, or correct the name";
-/// How often the progress bar looks at what is committed.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What the backup is called where none is configured.
 const DEFAULT_BACKUP: &str = "main";
 
@@ -74,7 +72,11 @@ pub(super) async fn run(config: Option<&str>, args: BackupArgs) -> Result<Verdic
             false => vec![],
         };
         let names = names(&backup, &topics, args.topic.as_ref());
-        let drained = with_progress(kafka, &backup, &topics, drain(context, &backup, names)).await;
+        // What is committed is behind durable segments only.
+        let bar = progress::records(format!("backup {}", backup.name));
+        let partitions = topics.iter().flat_map(Topic::each_partition).collect();
+        let reading = [Reading { group: backup.group(), partitions }];
+        let drained = progress::of_groups(bar, &**kafka, &reading, drain(context, &backup, names)).await;
         // What cannot be drained at all takes nothing from the other backups.
         let (report, error) = drained.map_or_else(|error| (DrainReport::default(), Some(error)), |it| (it, None));
         backups.push(Done { backup: backup.name, error, accepted_losses, report });
@@ -145,44 +147,6 @@ async fn drain(context: &Arc<Context>, backup: &Backup, names: Vec<String>) -> R
         Output::Drain(report) => Ok(report),
         Output::Event(_) => Ok(DrainReport::default()),
     }
-}
-
-/// Runs a drain, and shows meanwhile how much of it is committed, which is behind durable segments only.
-async fn with_progress(
-    kafka: &Arc<dyn Kafka>,
-    backup: &Backup,
-    topics: &[Topic],
-    drain: impl Future<Output = Result<DrainReport, WriteError>>,
-) -> Result<DrainReport, WriteError> {
-    let bar = progress::records(format!("backup {}", backup.name));
-    if bar.is_hidden() {
-        return drain.await;
-    }
-    let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
-    // A bar that cannot be drawn stops nothing.
-    let ends = kafka.bounds(&partitions).await.unwrap_or_default();
-    let sum_of_ends: i64 = ends.iter().flatten().map(|bounds| bounds.stable_end.0).sum();
-    let begun_at = committed(&**kafka, backup, &partitions).await.unwrap_or(0);
-    bar.set_length((sum_of_ends - begun_at).max(0).unsigned_abs());
-    let mut drain = std::pin::pin!(drain);
-    loop {
-        tokio::select! {
-            result = &mut drain => {
-                bar.finish_and_clear();
-                return result;
-            }
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                let now = committed(&**kafka, backup, &partitions).await.unwrap_or(begun_at);
-                bar.set_position((now - begun_at).max(0).unsigned_abs());
-            }
-        }
-    }
-}
-
-/// The sum of the offsets that the backup's group committed.
-async fn committed(kafka: &dyn Kafka, backup: &Backup, partitions: &[TopicPartition]) -> Result<i64, WriteError> {
-    let offsets = kafka.committed_offsets(&backup.group(), partitions).await?;
-    Ok(offsets.into_iter().flatten().map(|Offset(offset)| offset).sum())
 }
 
 impl Report for Backups {

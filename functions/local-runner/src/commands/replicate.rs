@@ -1,15 +1,26 @@
 //! `highwater replicate`: what is asked for comes to the locations, once.
 
+use std::sync::Arc;
+
 use object_replicator::{LocationReport, NAME, Report as Done};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::adapters::settings;
+use shared::{
+    adapters::settings,
+    config::{LocationName, Settings},
+    ports::records::Topic,
+    replication::{SourcePlace, group},
+};
 
 use crate::{
     cli::ReplicateArgs,
     failure::{Failure, Verdict},
     host::{Host, selection::Selection},
-    output::{self, Report, table},
+    output::{
+        self, Report,
+        progress::{self, Reading},
+        table,
+    },
 };
 
 /// What was done.
@@ -21,10 +32,28 @@ struct Replicated {
 pub(super) async fn run(config: Option<&str>, args: ReplicateArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
     let host = Host::connect(&settings, &Selection::only(&[NAME]), None).await?;
-    let locations = replicate(&host, &args).await?;
+    let (bar, readings) = (progress::messages("replicate".to_owned()), readings(&settings, &host, &args).await);
+    let replicating = replicate(&host, &args);
+    let locations = match &host.ports.kafka {
+        Some(kafka) => progress::of_groups(bar, &**kafka, &readings, replicating).await?,
+        None => replicating.await?,
+    };
     let all_came = locations.iter().all(|it| it.replicated.is_none_or(|replicated| replicated.failed == 0));
     output::print(&Replicated { locations }, args.output.json)?;
     Ok(if all_came { Verdict::Good } else { Verdict::Wrong })
+}
+
+/// What the groups of the locations read. Where it is not known there is no progress to show.
+async fn readings(settings: &Settings, host: &Host, args: &ReplicateArgs) -> Vec<Reading> {
+    let (Ok(storage), Some(kafka)) = (settings.storage(), &host.ports.kafka) else { return vec![] };
+    let storage = SourcePlace::of(storage).name();
+    let topic = Arc::from(settings.replication.topic.as_str());
+    let topics = kafka.topics(Some(&[topic])).await.unwrap_or_default();
+    let partitions: Vec<_> = topics.iter().flat_map(Topic::each_partition).collect();
+    let asked = settings.locations.keys().filter(|name| args.location.as_deref().is_none_or(|it| it == name.as_str()));
+    let reading =
+        |name: &LocationName| Reading { group: group(&storage, name.as_str()), partitions: partitions.clone() };
+    asked.map(reading).collect()
 }
 
 async fn replicate(host: &Host, args: &ReplicateArgs) -> Result<Vec<LocationReport>, Failure> {

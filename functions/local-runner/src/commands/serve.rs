@@ -33,8 +33,9 @@ pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict
         None => Host::connect(&settings, &selection, listeners.gateway()).await?,
         Some(folder) => emulate(folder, config, &settings, &selection, listeners.gateway(), &stop).await?,
     };
+    let scheme = if settings.listen.tls_certificate_file.is_some() { "https" } else { "http" };
     for (name, address) in listeners.addresses() {
-        tracing::info!("{name}: http://{address}");
+        tracing::info!("{name}: {scheme}://{address}");
     }
     tracing::info!(instance = host.instance, "highwater serves");
     let otlp = telemetry::export(&settings.otlp, &host.instance);

@@ -78,7 +78,9 @@ impl Emulator {
         let launch =
             Launch { function, program: program.to_owned(), api: address, environment: self.environment.clone() };
         let server = tokio::spawn(runtime_api::serve(listener, Arc::clone(&api))).abort_handle();
-        let process = tokio::spawn(process::keep(launch, Arc::clone(&api))).abort_handle();
+        let started = launch.start();
+        let first = started.map_err(|source| PackageError::NotStarted { program: launch.program.clone(), source })?;
+        let process = tokio::spawn(process::keep(launch, first, Arc::clone(&api))).abort_handle();
         Ok(Arc::new(Emulated { api, authorization: self.authorization.clone(), tasks: [server, process] }))
     }
 }

@@ -47,6 +47,15 @@ pub enum PackageError {
     /// There is no folder to unpack into.
     #[error("there is no temporary folder to unpack packages into: set TMPDIR to one that can be written")]
     NoFolder(#[source] io::Error),
+    /// It cannot be run.
+    #[error("{} cannot be started: is it built for this machine's processor?", program.display())]
+    NotStarted {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// There is no port for it.
     #[error("there is no port on the loopback for the runtime api of {function}")]
     NoPort {

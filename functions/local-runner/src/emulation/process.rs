@@ -19,7 +19,7 @@ pub(super) struct Launch {
 
 impl Launch {
     /// Starts it. It is killed when its handle is dropped.
-    fn start(&self) -> std::io::Result<Child> {
+    pub(super) fn start(&self) -> std::io::Result<Child> {
         Command::new(&self.program)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("AWS_LAMBDA_RUNTIME_API", self.api.to_string())
@@ -32,11 +32,11 @@ impl Launch {
     }
 }
 
-/// Keeps the process running until it is aborted.
-pub(super) async fn keep(launch: Launch, api: Arc<RuntimeApi>) {
-    let function = launch.function;
+/// Keeps the process running until it is aborted; the first is started already.
+pub(super) async fn keep(launch: Launch, first: Child, api: Arc<RuntimeApi>) {
+    let (function, mut first) = (launch.function, Some(first));
     loop {
-        match launch.start() {
+        match first.take().map_or_else(|| launch.start(), Ok) {
             Ok(mut child) => {
                 let why = tokio::select! {
                     ended = child.wait() => match ended {
@@ -53,7 +53,7 @@ pub(super) async fn keep(launch: Launch, api: Arc<RuntimeApi>) {
             Err(error) => {
                 let why = format!("{} cannot be started: {error}", launch.program.display());
                 tracing::warn!(function, error = &error as &dyn std::error::Error, "{why}");
-                api.ended(&why);
+                api.refuse_all(&why).await;
             }
         }
         tokio::time::sleep(START_AGAIN_AFTER).await;

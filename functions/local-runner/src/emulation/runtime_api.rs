@@ -25,7 +25,6 @@ use shared::function::{Answer, FunctionError};
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, oneshot},
-    time::timeout,
 };
 
 /// Lambda's limit of a synchronous answer.
@@ -49,7 +48,8 @@ pub(super) struct RuntimeApi {
 struct Invocation {
     id: String,
     payload: Value,
-    deadline_ms: u128,
+    /// How long it may take.
+    within: Duration,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -73,31 +73,43 @@ impl RuntimeApi {
         RuntimeApi { function, ask, asked, current, number: AtomicU64::default(), late: Notify::new() }
     }
 
-    /// Asks the function, and waits for its answer so long at most. Others that ask meanwhile wait for their turn first.
+    /// Asks the function, whose answer must come so long after it has the invocation. Others that asked before have their turn
+    /// first.
     pub(super) async fn invoke(&self, payload: Value, within: Duration) -> Answer {
         let (answer, answered) = oneshot::channel();
         let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let deadline_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| (now + within).as_millis());
-        let id = format!("{number:08x}-0000-4000-8000-000000000000");
-        let invocation = Invocation { id: id.clone(), payload, deadline_ms, answer };
-        let asked = async {
-            self.ask.send(invocation).await.ok()?;
-            answered.await.ok()
-        };
-        match timeout(within, asked).await {
-            Ok(answer) => answer.unwrap_or_else(|| Err(exited("the host ends"))),
-            Err(_) => {
-                if self.current().take_if(|current| current.id == id).is_some() {
-                    self.late.notify_one();
-                }
-                Err(exited(&format!("Task timed out after {}.00 seconds", within.as_secs())))
-            }
+        let invocation =
+            Invocation { id: format!("{number:08x}-0000-4000-8000-000000000000"), payload, within, answer };
+        if self.ask.send(invocation).await.is_err() {
+            return Err(exited("the host ends"));
         }
+        answered.await.unwrap_or_else(|_| Err(exited("the host ends")))
     }
 
     /// Waits until an invocation has taken too long.
     pub(super) async fn is_late(&self) {
         self.late.notified().await;
+    }
+
+    /// Ends the invocation that the process has when its time is over, whether or not anybody still waits for its answer.
+    async fn watch(&self, id: String, within: Duration) {
+        tokio::time::sleep(within).await;
+        if let Some(current) = self.current().take_if(|current| current.id == id) {
+            // Who asked may be gone.
+            let _ = current.answer.send(Err(exited(&format!("Task timed out after {}.00 seconds", within.as_secs()))));
+            // A process that is being started again meanwhile is another one.
+            self.late.notify_waiters();
+        }
+    }
+
+    /// The process cannot be started: whoever waits for their turn is told, too.
+    pub(super) async fn refuse_all(&self, why: &str) {
+        self.ended(why);
+        let mut asked = self.asked.lock().await;
+        while let Ok(invocation) = asked.try_recv() {
+            // Who asked may be gone.
+            let _ = invocation.answer.send(Err(exited(why)));
+        }
     }
 
     /// The process has ended: whoever waits for its answer gets none.
@@ -148,9 +160,10 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     api.ended("the process asked for the next invocation before it answered");
     loop {
         let invocation = api.asked.lock().await.recv().await;
-        let Some(Invocation { id, payload, deadline_ms, answer }) = invocation else {
+        let Some(Invocation { id, payload, within, answer }) = invocation else {
             return StatusCode::GONE.into_response();
         };
+        let deadline_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| (now + within).as_millis());
         if answer.is_closed() {
             continue;
         }
@@ -160,7 +173,9 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
             ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:local:0:function:{}", api.function)),
             ("lambda-runtime-trace-id", format!("Root=1-00000000-{};Sampled=0", id.replace('-', ""))),
         ];
-        *api.current() = Some(Current { id, answer });
+        *api.current() = Some(Current { id: id.clone(), answer });
+        let watched = Arc::clone(&api);
+        tokio::spawn(async move { watched.watch(id, within).await });
         return (headers, Json(payload)).into_response();
     }
 }

@@ -133,10 +133,11 @@ impl Listening {
             let (tls, stop) = (tls.clone(), stop.clone());
             connections.spawn(async move {
                 let _permit = permit;
-                match connected(stream, peer, tls).await {
-                    Ok(Connection::Plain(stream)) => serve(stream, router, stop).await,
-                    Ok(Connection::Secured(stream)) => serve(*stream, router, stop).await,
-                    Err(error) => {
+                match stop.run_until_cancelled(connected(stream, peer, tls)).await {
+                    None => {}
+                    Some(Ok(Connection::Plain(stream))) => serve(stream, router, stop).await,
+                    Some(Ok(Connection::Secured(stream))) => serve(*stream, router, stop).await,
+                    Some(Err(error)) => {
                         tracing::debug!(%peer, error = &error as &dyn std::error::Error, "a connection is not taken: {error}");
                     }
                 }
@@ -202,7 +203,8 @@ async fn connected(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Tls>>) -
     match tls {
         Some(tls) => {
             let is_own = stream.local_addr().is_ok_and(|own| own.ip() == peer.ip());
-            tls.accept(stream, is_own || peer.ip().to_canonical().is_loopback(), HEADER_READ_TIMEOUT).await
+            let accepting = tls.accept(stream, is_own || peer.ip().to_canonical().is_loopback());
+            tokio::time::timeout(HEADER_READ_TIMEOUT, accepting).await?
         }
         None => Ok(Connection::Plain(stream)),
     }

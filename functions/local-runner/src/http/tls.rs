@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::Mutex,
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -81,17 +81,17 @@ impl Tls {
     ///
     /// # Errors
     /// When the connection cannot be secured, or must be.
-    pub async fn accept(&self, stream: TcpStream, is_local: bool, within: Duration) -> io::Result<Connection> {
+    pub async fn accept(&self, stream: TcpStream, is_local: bool) -> io::Result<Connection> {
         let mut first = [0];
-        timeout(within, stream.peek(&mut first)).await??;
+        stream.peek(&mut first).await?;
         if first[0] == HANDSHAKE {
             let acceptor = self.acceptor().await;
-            return Ok(Connection::Secured(Box::new(timeout(within, acceptor.accept(stream)).await??)));
+            return Ok(Connection::Secured(Box::new(acceptor.accept(stream).await?)));
         }
         if is_local {
             return Ok(Connection::Plain(stream));
         }
-        timeout(within, refuse(stream)).await??;
+        refuse(stream).await?;
         Err(io::Error::other("a plain request from another machine"))
     }
 
@@ -166,8 +166,6 @@ mod tests {
 
     use super::*;
 
-    const WITHIN: Duration = Duration::from_secs(10);
-
     struct Files {
         folder: tempfile::TempDir,
         settings: ListenSettings,
@@ -216,7 +214,7 @@ mod tests {
         };
         let server = async {
             let (stream, _) = listener.accept().await.unwrap();
-            if let Ok(Connection::Secured(mut stream)) = tls.accept(stream, false, WITHIN).await {
+            if let Ok(Connection::Secured(mut stream)) = tls.accept(stream, false).await {
                 stream.write_all(b"well").await.unwrap();
                 stream.shutdown().await.unwrap();
             }
@@ -248,7 +246,7 @@ mod tests {
         client.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let server = async {
-            let mut accepted = tls.accept(stream, is_local, WITHIN).await;
+            let mut accepted = tls.accept(stream, is_local).await;
             if let Ok(Connection::Plain(stream)) = &mut accepted {
                 let mut begin = [0; 5];
                 stream.read_exact(&mut begin).await.unwrap();

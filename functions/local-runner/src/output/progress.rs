@@ -1,6 +1,23 @@
 //! Progress bars, on a terminal only.
 
+use std::{future::Future, time::Duration};
+
 use indicatif::{ProgressBar, ProgressStyle};
+use shared::{
+    ports::records::{Kafka, RecordsError},
+    record::{Offset, TopicPartition},
+};
+
+/// How often a bar looks at what is committed.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What a consumer group reads.
+pub struct Reading {
+    /// The group.
+    pub group: String,
+    /// The partitions that it reads to their ends.
+    pub partitions: Vec<TopicPartition>,
+}
 
 /// A count of objects looked at, whose total is not known.
 #[must_use]
@@ -24,4 +41,61 @@ pub fn records(what: String) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+/// A count of messages on the way to a known total.
+#[must_use]
+pub fn messages(what: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos}/{human_len}, {per_sec}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0).with_style(style).with_message(what)
+}
+
+/// Does some work, and shows meanwhile how much of what groups read they have committed. A bar that cannot be drawn stops
+/// nothing.
+pub async fn of_groups<T>(
+    bar: ProgressBar,
+    kafka: &dyn Kafka,
+    readings: &[Reading],
+    work: impl Future<Output = T>,
+) -> T {
+    if bar.is_hidden() {
+        return work.await;
+    }
+    let ends = ends(kafka, readings).await.unwrap_or(0);
+    let begun_at = committed(kafka, readings).await.unwrap_or(0);
+    bar.set_length((ends - begun_at).max(0).unsigned_abs());
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                bar.finish_and_clear();
+                return done;
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                let now = committed(kafka, readings).await.unwrap_or(begun_at);
+                bar.set_position((now - begun_at).max(0).unsigned_abs());
+            }
+        }
+    }
+}
+
+/// The sum of the ends of what is read.
+async fn ends(kafka: &dyn Kafka, readings: &[Reading]) -> Result<i64, RecordsError> {
+    let mut sum = 0;
+    for reading in readings {
+        let ends = kafka.bounds(&reading.partitions).await?;
+        sum += ends.iter().flatten().map(|bounds| bounds.stable_end.0).sum::<i64>();
+    }
+    Ok(sum)
+}
+
+/// The sum of what the groups have committed.
+async fn committed(kafka: &dyn Kafka, readings: &[Reading]) -> Result<i64, RecordsError> {
+    let mut sum = 0;
+    for Reading { group, partitions } in readings {
+        let offsets = kafka.committed_offsets(group, partitions).await?;
+        sum += offsets.into_iter().flatten().map(|Offset(offset)| offset).sum::<i64>();
+    }
+    Ok(sum)
 }

@@ -19,17 +19,28 @@ impl World {
 
     /// The states that the standings of a topic tell, in their order.
     pub(super) async fn states(&self, topic: &str) -> Vec<(State, Millis)> {
+        let state = |job: serde_json::Value| {
+            (serde_json::from_value(job["state"].clone()).unwrap(), Millis(job["since"].as_i64().unwrap()))
+        };
+        self.jobs(topic).await.into_iter().map(state).collect()
+    }
+
+    /// The owner epochs that they tell.
+    pub(super) async fn owner_epochs(&self, topic: &str) -> Vec<u64> {
+        self.jobs(topic).await.into_iter().map(|job| job["ownerEpoch"].as_u64().unwrap()).collect()
+    }
+
+    async fn jobs(&self, topic: &str) -> Vec<serde_json::Value> {
         let starts = [(TopicPartition::new("metrics", 0), Offset(0))];
         let mut fetch = self.kafka.fetch(&starts).await.unwrap();
-        let mut states = vec![];
+        let mut jobs = vec![];
         loop {
             for fetched in fetch.next(Duration::from_secs(1)).await.unwrap() {
-                let Fetched::Records { records, .. } = fetched else { return states };
+                let Fetched::Records { records, .. } = fetched else { return jobs };
                 for record in records {
                     let message: serde_json::Value = serde_json::from_slice(&record.value.unwrap()).unwrap();
                     if message["type"] == "standing" && message["topic"] == topic {
-                        let (code, since) = (&message["job"]["state"], &message["job"]["since"]);
-                        states.push((serde_json::from_value(code.clone()).unwrap(), Millis(since.as_i64().unwrap())));
+                        jobs.push(message["job"].clone());
                     }
                 }
             }

@@ -48,14 +48,14 @@ async fn while_nothing_is_appended_a_drain_asks_nothing_of_a_chain_and_says_how_
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_an_hour_the_chain_is_looked_at_and_a_lost_segment_is_told() {
+async fn four_times_an_hour_the_chain_is_looked_at_and_a_lost_segment_is_told() {
     let (world, context, objects) = drained().await;
     world.clock.advance(Millis(60_000));
     world.asked(&context, &objects).await;
     for object in world.objects.list(ListRequest::prefix("main/orders/1/0/")).await.unwrap().objects {
         world.objects.delete(&object.key).await.unwrap();
     }
-    world.clock.advance(Millis(3_600_000));
+    world.clock.advance(Millis(900_000));
     let report = world.drain_in(&context).await;
     assert!(matches!(report.partitions[0].error, Some(WriteError::TailMissing { .. })), "{report:?}");
 }
@@ -78,4 +78,17 @@ async fn a_backup_that_ends_looks_at_everything() {
     let before = objects.counts().unwrap().requests.values().sum::<u64>();
     handle(Input::Drain(once), &context).await.unwrap();
     assert!(objects.counts().unwrap().requests.values().sum::<u64>() > before + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_two_processes_drain_in_turn_whoever_spoke_last_counts() {
+    let (world, context, objects) = drained().await;
+    let other = world.context_with_topics("orders");
+    world.clock.advance(Millis(60_000));
+    assert!(world.drain_in(&other).await.complete());
+    let epochs = async || world.owner_epochs("orders").await;
+    let before = *epochs().await.last().unwrap();
+    world.clock.advance(Millis(60_000));
+    assert_eq!(world.asked(&context, &objects).await, 2, "it rests");
+    assert!(*epochs().await.last().unwrap() > before, "{:?}", epochs().await);
 }

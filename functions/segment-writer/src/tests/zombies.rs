@@ -208,7 +208,7 @@ async fn segments_that_somebody_without_the_key_cut_off_are_not_touched() {
     let chain = open(&context, &context.backups[0], &orders()).await.unwrap().open.chain;
     let loss = AcceptedLoss { cut: Some(Cut::Made), ..AcceptedLoss::new(Offset(10), Offset(15), Millis(1)) };
     archive::note_loss(&*world.objects, &chain, AcceptedLosses::default(), loss, None).await.unwrap();
-    world.clock.advance(Millis(3_600_000));
+    world.clock.advance(Millis(900_000));
     let report = world.drain_in(&context).await;
     let error = report.partitions[0].error.as_ref().unwrap();
     assert!(matches!(error, WriteError::CutWithoutKey { .. } | WriteError::TailMissing { .. }), "{error}");

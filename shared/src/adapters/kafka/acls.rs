@@ -95,11 +95,12 @@ fn may_describe(admin: &Admin) -> Result<bool, RecordsError> {
     };
     let mut count = 0;
     // SAFETY: the event answers DescribeCluster, and the array lives as long as it.
-    let allowed = unsafe {
+    let (is_told, allowed) = unsafe {
         let result = sys::rd_kafka_event_DescribeCluster_result(event.ptr());
-        native::array(sys::rd_kafka_DescribeCluster_result_authorized_operations(result, &raw mut count), count)
+        let operations = sys::rd_kafka_DescribeCluster_result_authorized_operations(result, &raw mut count);
+        (!operations.is_null(), native::array(operations, count))
     };
-    Ok(allowed.contains(&Operation::RD_KAFKA_ACL_OPERATION_DESCRIBE))
+    Ok(!is_told || allowed.contains(&Operation::RD_KAFKA_ACL_OPERATION_DESCRIBE))
 }
 
 fn every_rule() -> Option<Binding> {

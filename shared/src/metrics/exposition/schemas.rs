@@ -90,9 +90,8 @@ mod tests {
             push(Kind::SchemaRegistryBackups, "b", Event::Stopped, 20_000, done),
             push(Kind::SchemaRegistryRestores, "c", Event::Stopped, 30_000, json!({"state": 903})),
         ];
-        let hashes = hashes(pushes.iter().map(operation));
-        let registers: Vec<_> =
-            hashes.into_iter().filter(|(key, _)| key != RESTORES_KEY).flat_map(|(_, it)| it.into_values()).collect();
+        let mut hashes = hashes(pushes.iter().map(operation));
+        let registers: Vec<_> = hashes.remove(RESTORES_KEY).unwrap_or_default().into_values().collect();
         let page = of_schemas(&runs(&registers));
         for line in [
             r#"highwater_schema_registry_job_state{namespace="prod",job="registry",kind="backup"} 800"#,

@@ -17,9 +17,9 @@ use crate::{
     record::Millis,
 };
 
-/// The hash that holds them, but for those of restores.
+/// The hash that holds the others, which are many.
 pub const KEY: &str = "hw1:pushes";
-/// The hash that holds those of restores. They are on `:9000/metrics`, which reads no others.
+/// The hash that holds those of restores, and of jobs of schema registries. They are on `:9000/metrics`, which reads no others.
 pub const RESTORES_KEY: &str = "hw1:pushes:restores";
 /// All of them.
 pub const KEYS: [&str; 2] = [KEY, RESTORES_KEY];
@@ -36,7 +36,10 @@ pub fn operation(push: &Push) -> Operation {
     let order = vec![u64::try_from(push.timestamp.0).unwrap_or(0), push.sequence];
     let body = Body { timestamp: None, sequence: 0, ..body.clone() };
     let value = serde_json::to_string(&body).expect("a struct of numbers and texts is valid JSON");
-    let key = if *kind == Kind::Restores { RESTORES_KEY } else { KEY };
+    let key = match kind {
+        Kind::Restores | Kind::SchemaRegistryBackups | Kind::SchemaRegistryRestores => RESTORES_KEY,
+        Kind::Backups | Kind::Drills | Kind::Replications | Kind::Verifications => KEY,
+    };
     Operation::Max { key: key.to_owned(), field, order, value }
 }
 

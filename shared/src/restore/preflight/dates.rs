@@ -43,7 +43,7 @@ impl Check<'_> {
             );
             self.found(of_date, Kind::Timestamps, partition, message);
         }
-        let behind = self.number("message.timestamp.before.max.ms").unwrap_or(i64::MAX);
+        let behind = self.behind_max();
         if range.min.0 >= 0 && range.min.0 < now.saturating_sub(behind) {
             let message = format!(
                 "records {may}have timestamps from {} on, which the target refuses (message.timestamp.before.max.ms={behind}): {}",
@@ -53,6 +53,11 @@ impl Check<'_> {
             self.found(of_date, Kind::Timestamps, partition, message);
         }
         self.retention(partition, range, selection, source, severity);
+    }
+
+    /// How far back the target takes a date, in milliseconds.
+    fn behind_max(&self) -> i64 {
+        self.number("message.timestamp.before.max.ms").unwrap_or(i64::MAX)
     }
 
     /// What becomes of records that the target does not take by their dates, where the plan says so.
@@ -77,6 +82,10 @@ impl Check<'_> {
         }
         // Kafka keeps a record without a timestamp by when it was written. Where there are such, the others may be of any age.
         let oldest_known = if range.min.0 < 0 { range.max } else { range.min };
+        let oldest_known = match self.dated_anew() {
+            Some(_) => oldest_known.max(Millis(self.facts.now.0.saturating_sub(self.behind_max()))),
+            None => oldest_known,
+        };
         if oldest_kept.is_some_and(|oldest| (0..oldest).contains(&oldest_known.0)) {
             let message = format!(
                 "records from {} on are older than the target keeps them (retention.ms={}), and would soon be deleted: raise it",
