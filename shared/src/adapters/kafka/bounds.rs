@@ -16,6 +16,9 @@ use crate::{
     record::{Offset, TopicPartition},
 };
 
+/// How often, and after how long, a partition is asked for again whose leader has moved.
+const MOVED_ATTEMPTS_MAX: u32 = 20;
+const MOVED_WAIT: Duration = Duration::from_millis(100);
 const OPERATION: &str = "read log bounds";
 /// So long it may take to hear of the topics, once bounds were not answered: a broker that is there answers at once, and
 /// whoever asked has waited for a time-out already.
@@ -81,7 +84,27 @@ fn ordered(start: Offset, stable_end: Offset, high_watermark: Offset) -> LogBoun
     LogBounds { start, stable_end, high_watermark: high_watermark.max(stable_end), leader_epoch: None }
 }
 
+/// The answers. Where a leader has just changed, as it does when a topic is created, the client asks the one before, learns of
+/// the new one by that, and is asked again.
 fn offsets(
+    admin: &Admin,
+    partitions: &[TopicPartition],
+    spec: Spec,
+    isolation: Option<Isolation>,
+) -> Result<Answers, RecordsError> {
+    let mut attempts = 0;
+    loop {
+        let answers = ask(admin, partitions, spec, isolation)?;
+        let has_moved = answers.values().any(|answer| matches!(answer, Err(Code::NotLeaderForPartition)));
+        attempts += 1;
+        if !has_moved || attempts == MOVED_ATTEMPTS_MAX {
+            return Ok(answers);
+        }
+        std::thread::sleep(MOVED_WAIT);
+    }
+}
+
+fn ask(
     admin: &Admin,
     partitions: &[TopicPartition],
     spec: Spec,
