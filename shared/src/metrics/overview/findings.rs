@@ -315,14 +315,14 @@ fn silent_observer(backup: &Backup<'_>, known: &Known<'_>) -> Option<Finding> {
 
 /// What is wrong with jobs that pushed.
 pub(super) fn of_runs(known: &Known<'_>) -> Vec<Finding> {
-    let mut failed = vec![];
-    let mut silent = vec![];
+    let (mut failed, mut refused, mut silent) = (vec![], vec![], vec![]);
     for (id, topics) in known.runs.iter().filter(|(id, _)| !known.shows_elsewhere(id)) {
         let subject = |detail: String| Subject { name: format!("{} {}", id.kind, id.name), detail };
         let is_latest = |topic: &str, run: &Run| !push::is_superseded(known.runs, id, topic, run);
         if let Some((topic, run)) = topics.iter().find(|(topic, run)| has_failed(run) && is_latest(topic, run)) {
             let why = run.figures.message.clone().unwrap_or_default();
-            failed.push(subject(format!("{topic} {why}").trim().to_owned()));
+            let subject = subject(format!("{topic} {why}").trim().to_owned());
+            if is_refused(run) { refused.push(subject) } else { failed.push(subject) }
         } else if let Some((topic, _)) =
             topics.iter().find(|(topic, run)| is_silent(run, known.now) && is_latest(topic, run))
         {
@@ -338,17 +338,28 @@ pub(super) fn of_runs(known: &Known<'_>) -> Vec<Finding> {
         "Its log says why. A restore that is started again goes on where it stopped.",
         failed,
     );
+    let refused = of(
+        Severity::Attention,
+        "A job was refused, and has written nothing.",
+        "Mend what it says, and start it again.",
+        refused,
+    );
     let silent = of(
         Severity::Attention,
         "A job is under way, and has said nothing for minutes.",
         "See whether it still runs. One that died can be started again.",
         silent,
     );
-    failed.into_iter().chain(silent).collect()
+    failed.into_iter().chain(refused).chain(silent).collect()
 }
 
 pub(super) fn has_failed(run: &Run) -> bool {
     run.figures.state.is_some_and(|state| state.word() == Word::Failed)
+}
+
+/// It has written nothing, so nothing is the worse for it.
+pub(super) fn is_refused(run: &Run) -> bool {
+    run.figures.state == Some(State::REFUSED)
 }
 
 pub(super) fn is_silent(run: &Run, now: Millis) -> bool {

@@ -91,15 +91,15 @@ pub(super) fn rows(known: &Known<'_>) -> Vec<JobRow> {
 fn row<'a>(id: &RunId, topics: impl Iterator<Item = (&'a String, &'a Run)> + Clone, now: Millis) -> JobRow {
     let runs = || topics.clone().map(|(_, run)| run);
     let running = runs().any(|run| run.event != Event::Stopped);
-    let failed = runs().any(findings::has_failed);
-    let silent = runs().any(|run| findings::is_silent(run, now));
+    let failed = runs().any(|run| findings::has_failed(run) && !findings::is_refused(run));
+    let needs_a_look = runs().any(|run| findings::is_silent(run, now) || findings::is_refused(run));
     let worst = runs().max_by_key(|run| run.figures.state.map(|state| (state.word(), state.code())));
     JobRow {
         kind: id.kind.name(),
         namespace: id.namespace.to_string(),
         name: id.name.to_string(),
         uuid: id.uuid.to_string(),
-        level: match (failed, silent) {
+        level: match (failed, needs_a_look) {
             (true, _) => Severity::Danger,
             (false, true) => Severity::Attention,
             (false, false) => Severity::Safe,

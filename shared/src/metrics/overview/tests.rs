@@ -237,9 +237,12 @@ fn a_restore_under_way_has_its_progress_its_rate_and_the_time_that_is_left() {
 }
 
 #[test]
-fn a_job_that_failed_is_danger_and_one_that_fell_silent_needs_a_look() {
+fn a_job_that_failed_is_danger_and_one_that_was_refused_or_fell_silent_needs_a_look() {
     let failed = pushed("restores", "stopped", 10, json!({"state": 900, "message": "the target is full"}));
     begins(&seen(&[failed], &[]), Severity::Danger, "A job has failed", "orders the target is full");
+    let refused = pushed("restores", "stopped", 10, json!({"state": 903, "message": "the target is not empty"}));
+    let told = "orders the target is not empty";
+    begins(&seen(&[refused], &[]), Severity::Attention, "A job was refused, and has written nothing", told);
     let silent = |kind, ago_s| seen(&[pushed(kind, "progress", ago_s, json!({"state": 100}))], &[]);
     begins(&silent("drills", 200), Severity::Attention, "A job is under way, and has said nothing", "orders");
     assert_eq!(silent("drills", 170).findings, []);
