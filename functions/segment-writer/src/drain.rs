@@ -1,6 +1,9 @@
 //! The drain: every selected partition from its frontier to the end of the log, then an answer.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use shared::{
@@ -261,7 +264,8 @@ pub(crate) async fn pull(
         }
     }
     session.finish().await.into_iter().for_each(|end| report.add(end));
-    for (partition, end) in ends.into_iter().filter(|(partition, _)| report.is_done(partition)) {
+    let done = report.done();
+    for (partition, end) in ends.into_iter().filter(|(partition, _)| done.contains(partition)) {
         context.resting.at(&backup.name, &partition, end);
     }
     for partition in &mut report.partitions {
@@ -310,10 +314,10 @@ async fn targets(
 }
 
 impl DrainReport {
-    /// Whether a partition came to its end.
-    fn is_done(&self, partition: &TopicPartition) -> bool {
-        let is_it = |it: &&PartitionReport| it.topic == partition.topic && it.partition == partition.partition.0;
-        self.partitions.iter().find(is_it).is_some_and(|it| it.error.is_none())
+    /// The partitions that came to their ends.
+    fn done(&self) -> HashSet<TopicPartition> {
+        let done = self.partitions.iter().filter(|it| it.error.is_none());
+        done.map(|it| TopicPartition::new(it.topic.clone(), it.partition)).collect()
     }
 
     fn add(&mut self, LaneEnd { partition, summary, error, .. }: LaneEnd) {

@@ -104,26 +104,27 @@ fn of_credentials(settings: &Settings) -> Vec<Problem> {
     let storage = settings.storage.iter().map(|storage| ("storage".to_owned(), storage));
     let locations = settings.locations.iter().map(|(name, location)| (format!("locations.{name}"), location));
     let halves = storage.chain(locations).filter_map(|(section, place)| {
-        let (set, missing) = match (&place.access_key_id, &place.secret_access_key) {
-            (Some(_), None) => ("access_key_id", "secret_access_key"),
-            (None, Some(_)) => ("secret_access_key", "access_key_id"),
-            _ => return None,
-        };
-        let remedy = format!("{section}.{set} is, and one means nothing without the other: set both, or neither");
-        Some(Problem::missing(&format!("{section}.{missing}"), &remedy))
+        let (id, secret) = (place.access_key_id.is_some(), place.secret_access_key.is_some());
+        of_pair(&section, ("access_key_id", id), ("secret_access_key", secret))
     });
     halves.collect()
 }
 
 /// A certificate without its key, or the other way round.
 fn of_certificate(listen: &ListenSettings) -> Option<Problem> {
-    let (set, missing) = match (&listen.tls_certificate_file, &listen.tls_key_file) {
-        (Some(_), None) => ("tls_certificate_file", "tls_key_file"),
-        (None, Some(_)) => ("tls_key_file", "tls_certificate_file"),
+    let (certificate, key) = (listen.tls_certificate_file.is_some(), listen.tls_key_file.is_some());
+    of_pair("listen", ("tls_certificate_file", certificate), ("tls_key_file", key))
+}
+
+/// One of two settings that belong together, each with whether it is set.
+fn of_pair(section: &str, one: (&str, bool), other: (&str, bool)) -> Option<Problem> {
+    let (set, missing) = match (one, other) {
+        ((one, true), (other, false)) => (one, other),
+        ((one, false), (other, true)) => (other, one),
         _ => return None,
     };
-    let remedy = format!("listen.{set} is, and one means nothing without the other: set both, or neither");
-    Some(Problem::missing(&format!("listen.{missing}"), &remedy))
+    let remedy = format!("{section}.{set} is, and one means nothing without the other: set both, or neither");
+    Some(Problem::missing(&format!("{section}.{missing}"), &remedy))
 }
 
 /// A location that is the backup's own place.

@@ -32,7 +32,8 @@ struct Replicated {
 pub(super) async fn run(config: Option<&str>, args: ReplicateArgs) -> Result<Verdict, Failure> {
     let settings = settings::load(config).await?;
     let host = Host::connect(&settings, &Selection::only(&[NAME]), None).await?;
-    let (bar, readings) = (progress::messages("replicate".to_owned()), readings(&settings, &host, &args).await);
+    let bar = progress::messages("replicate".to_owned());
+    let readings = if bar.is_hidden() { vec![] } else { readings(&settings, &host, &args).await };
     let replicating = replicate(&host, &args);
     let locations = match &host.ports.kafka {
         Some(kafka) => progress::of_groups(bar, &**kafka, &readings, replicating).await?,

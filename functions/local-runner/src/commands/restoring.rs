@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use indicatif::ProgressBar;
 use segment_restorer::{Context, Meter, Outcome, RestoreError};
 use shared::{
     adapters::{connect, instance, settings, system_clock::SystemClock},
@@ -46,21 +47,12 @@ pub(super) async fn with_progress<T>(
     meter: &Meter,
     restore: impl Future<Output = Result<T, RestoreError>>,
 ) -> Result<T, RestoreError> {
-    let bar = progress::records(what.to_owned());
-    let mut restore = std::pin::pin!(restore);
-    loop {
-        tokio::select! {
-            report = &mut restore => {
-                bar.finish_and_clear();
-                return report;
-            }
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                let (done, all) = meter.records();
-                bar.set_length(all);
-                bar.set_position(done);
-            }
-        }
-    }
+    let look = async |bar: &ProgressBar| {
+        let (done, all) = meter.records();
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    progress::during(progress::records(what.to_owned()), LOOK_EVERY, restore, look).await
 }
 
 /// What was found, a line each.

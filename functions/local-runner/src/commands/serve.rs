@@ -54,7 +54,8 @@ async fn emulate(
 ) -> Result<Host, Failure> {
     let at = Listen::At("127.0.0.1:0".to_owned());
     let listening = bind("invoke", &at, &ListenSettings::default()).await?.expect("it is not off");
-    let emulator = Emulator::open(folder, config, settings, listening.address(), gateway)?;
+    let functions = selection.rows().map(|row| row.name);
+    let emulator = Emulator::open(folder, functions, config, settings, listening.address(), gateway)?;
     let host = Host::emulate(settings, selection, &emulator).await?;
     let router = invoke::router(Arc::clone(&host.functions), TaskTracker::new());
     tokio::spawn(listening.serve(router, stop.clone()));

@@ -40,12 +40,13 @@ pub struct Emulated {
 }
 
 impl Emulator {
-    /// The packages in `folder`. Functions find each other at `invoke`, an Invoke API, and push progress to `gateway`.
+    /// The packages of these functions in `folder`. Functions find each other at `invoke`, an Invoke API, and push progress to `gateway`.
     ///
     /// # Errors
     /// When the folder or a package in it cannot be read.
     pub fn open(
         folder: &Path,
+        functions: impl IntoIterator<Item = &'static str>,
         config: Option<&str>,
         settings: &Settings,
         invoke: SocketAddr,
@@ -62,7 +63,7 @@ impl Emulator {
         let pushes_go_to = settings.event_gateway.address(gateway);
         environment.extend(pushes_go_to.map(|url| of("HIGHWATER_EVENT_GATEWAY_URL", url)));
         let authorization = settings.listen.token.as_ref().map(|token| format!("Bearer {}", token.reveal()));
-        Ok(Emulator { packages: Packages::open(folder)?, environment, authorization })
+        Ok(Emulator { packages: Packages::open(folder, functions)?, environment, authorization })
     }
 
     /// Starts the packaged function of that name.

@@ -11,8 +11,6 @@ use std::{
 use tempfile::TempDir;
 use zip::{ZipArchive, result::ZipError};
 
-use crate::host::table::TABLE;
-
 /// What a package's program is called.
 const PROGRAM: &str = "bootstrap";
 
@@ -68,18 +66,21 @@ pub enum PackageError {
 }
 
 impl Packages {
-    /// Finds and unpacks what is in a folder.
-    pub(super) fn open(folder: &Path) -> Result<Packages, PackageError> {
+    /// Finds and unpacks what is in a folder of these functions.
+    pub(super) fn open(
+        folder: &Path,
+        functions: impl IntoIterator<Item = &'static str>,
+    ) -> Result<Packages, PackageError> {
         let unpacked = TempDir::new().map_err(PackageError::NoFolder)?;
         let mut programs = BTreeMap::new();
-        for row in TABLE.iter() {
-            let (package, program) = (folder.join(format!("{}.zip", row.name)), folder.join(row.name));
+        for name in functions {
+            let (package, program) = (folder.join(format!("{name}.zip")), folder.join(name));
             if package.is_file() {
-                let to = unpacked.path().join(row.name);
+                let to = unpacked.path().join(name);
                 unpack(&package, &to).map_err(|source| PackageError::Unreadable { file: package, source })?;
-                programs.insert(row.name, to);
+                programs.insert(name, to);
             } else if program.is_file() {
-                programs.insert(row.name, program);
+                programs.insert(name, program);
             }
         }
         Ok(Packages { folder: folder.to_owned(), programs, _unpacked: unpacked })
@@ -110,6 +111,8 @@ mod tests {
 
     use super::*;
 
+    const FUNCTIONS: [&str; 3] = ["lag-monitor", "metrics-query", "segment-writer"];
+
     #[test]
     fn programs_come_out_of_packages_or_lie_beside_them() {
         let folder = TempDir::new().unwrap();
@@ -119,11 +122,12 @@ mod tests {
         archive.finish().unwrap();
         fs::write(folder.path().join("lag-monitor"), "#!/bin/sh\n").unwrap();
         fs::write(folder.path().join("metrics-query.zip"), "no package").unwrap();
-        let Err(PackageError::Unreadable { file, .. }) = Packages::open(folder.path()) else { panic!("it is no zip") };
+        let opened = Packages::open(folder.path(), FUNCTIONS);
+        let Err(PackageError::Unreadable { file, .. }) = opened else { panic!("it is no zip") };
         assert!(file.ends_with("metrics-query.zip"));
 
         fs::remove_file(file).unwrap();
-        let packages = Packages::open(folder.path()).unwrap();
+        let packages = Packages::open(folder.path(), FUNCTIONS).unwrap();
         let program = packages.program("segment-writer").unwrap();
         assert_eq!(fs::read(program).unwrap(), b"#!/bin/sh\n");
         assert!(std::process::Command::new(program).status().unwrap().success(), "it can be run");

@@ -65,6 +65,20 @@ pub async fn of_groups<T>(
     let ends = ends(kafka, readings).await.unwrap_or(0);
     let begun_at = committed(kafka, readings).await.unwrap_or(0);
     bar.set_length((ends - begun_at).max(0).unsigned_abs());
+    let look = async |bar: &ProgressBar| {
+        let now = committed(kafka, readings).await.unwrap_or(begun_at);
+        bar.set_position((now - begun_at).max(0).unsigned_abs());
+    };
+    during(bar, LOOK_EVERY, work, look).await
+}
+
+/// Does some work, and lets `look` bring the bar up to date meanwhile, so often.
+pub async fn during<T>(
+    bar: ProgressBar,
+    every: Duration,
+    work: impl Future<Output = T>,
+    look: impl AsyncFn(&ProgressBar),
+) -> T {
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
@@ -72,10 +86,7 @@ pub async fn of_groups<T>(
                 bar.finish_and_clear();
                 return done;
             }
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                let now = committed(kafka, readings).await.unwrap_or(begun_at);
-                bar.set_position((now - begun_at).max(0).unsigned_abs());
-            }
+            () = tokio::time::sleep(every) => look(&bar).await,
         }
     }
 }

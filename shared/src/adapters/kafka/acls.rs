@@ -80,10 +80,7 @@ pub(super) fn list(admin: &Admin) -> Result<AclAnswer, RecordsError> {
 
 /// Whether this client may see what concerns the whole cluster. Where the cluster cannot say, it may.
 fn may_describe(admin: &Admin) -> Result<bool, RecordsError> {
-    let options = admin.options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER);
-    // SAFETY: the options are valid; a request of this kind takes this one, so there is no error to destroy.
-    let error = unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1) };
-    debug_assert!(error.is_null());
+    let options = admin.options_with_rights(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER);
     let event = admin.request(RIGHTS, "the cluster", |client, queue| {
         // SAFETY: all pointers are valid during the call.
         unsafe { sys::rd_kafka_DescribeCluster(client, options.ptr(), queue) }

@@ -89,6 +89,15 @@ impl Admin {
         }
     }
 
+    /// The same for a request that describes, and has the cluster tell what this client may do with each.
+    pub(super) fn options_with_rights(&self, kind: sys::rd_kafka_admin_op_t) -> Options {
+        let options = self.options(kind);
+        // SAFETY: the options are valid; a request that describes takes this one, so there is no error to destroy.
+        let error = unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1) };
+        debug_assert!(error.is_null());
+        options
+    }
+
     /// Sends a request and waits for the event that answers it. `name` says whom it concerns, for errors.
     pub(super) fn request(
         &self,

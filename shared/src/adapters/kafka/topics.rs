@@ -89,10 +89,7 @@ pub(super) fn describe(admin: &Admin, names: &[Arc<str>]) -> Result<Vec<Topic>, 
 /// What this client may do with a topic; `None` where the cluster does not say, or has no such topic.
 pub(super) fn allowed(admin: &Admin, name: &str) -> Result<Option<Vec<sys::rd_kafka_AclOperation_t>>, RecordsError> {
     let Ok(name) = CString::new(name) else { return Ok(None) };
-    let options = admin.options(DESCRIBE_TOPICS);
-    // SAFETY: the options are valid; a request of this kind takes this one, so there is no error to destroy.
-    let error = unsafe { sys::rd_kafka_AdminOptions_set_include_authorized_operations(options.ptr(), 1) };
-    debug_assert!(error.is_null());
+    let options = admin.options_with_rights(DESCRIBE_TOPICS);
     let event = ask(admin, &[name], &options)?;
     let [topic] = *descriptions(&event) else { return Ok(None) };
     let mut count = 0;
