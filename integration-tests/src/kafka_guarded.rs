@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use shared::config::{
     kafka::{KafkaSettings, SaslMechanism, SecurityProtocol},
     secret::Secret,
@@ -13,7 +12,10 @@ use testcontainers::{
     core::{ContainerPort, WaitFor},
 };
 
-use crate::backend::{self, Shared};
+use crate::{
+    backend::{self, Shared},
+    certificates::Certificates,
+};
 
 /// Who is let in everywhere: what PLAIN and SCRAM ask for.
 pub const PASSWORD: &str = "correct horse";
@@ -40,15 +42,15 @@ impl GuardedKafka {
     }
 
     async fn start() -> GuardedKafka {
-        let (folder, server_pem, authority_pem) = certificates();
+        let Certificates { folder, server, server_key, authority } = Certificates::new();
         let (login_port, certificate_port) = (backend::lasting_port(), backend::lasting_port());
         let (name, tag) = backend::image("kafka");
         let mut request = GenericImage::new(name, tag)
             .with_wait_for(WaitFor::message_on_stdout("Kafka Server started"))
             .with_mapped_port(login_port, BY_LOGIN)
             .with_mapped_port(certificate_port, BY_CERTIFICATE)
-            .with_copy_to(SERVER_PEM, server_pem.into_bytes())
-            .with_copy_to(AUTHORITY_PEM, authority_pem.into_bytes());
+            .with_copy_to(SERVER_PEM, format!("{server_key}{server}").into_bytes())
+            .with_copy_to(AUTHORITY_PEM, authority.into_bytes());
         for (name, value) in environment(login_port, certificate_port) {
             request = request.with_env_var(name, value);
         }
@@ -107,32 +109,6 @@ impl GuardedKafka {
         tokio::task::block_in_place(|| backend::docker(&all))
             .unwrap_or_else(|error| panic!("{class} {arguments:?}: {error}"));
     }
-}
-
-/// A server's and a client's certificate from an authority of this run's own: the folder for clients, and what the broker needs.
-fn certificates() -> (TempDir, String, String) {
-    let mut params = params("authority", &[]);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-    let signed = |name: &str, hosts: &[&str]| {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = self::params(name, hosts).signed_by(&key, &authority).expect("a certificate");
-        (certificate.pem(), key.serialize_pem())
-    };
-    let (server, server_key) = signed("server", &["127.0.0.1", "localhost"]);
-    let (client, client_key) = signed("client", &[]);
-    let folder = tempfile::tempdir().expect("a folder");
-    for (name, text) in [("authority.pem", authority.pem()), ("client.pem", client), ("client.key", client_key)] {
-        std::fs::write(folder.path().join(name), text).expect("a file");
-    }
-    (folder, format!("{server_key}{server}"), authority.pem())
-}
-
-fn params(name: &str, hosts: &[&str]) -> CertificateParams {
-    let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
-    let mut params = CertificateParams::new(hosts).expect("names of hosts");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
 }
 
 fn environment(login_port: u16, certificate_port: u16) -> Vec<(String, String)> {

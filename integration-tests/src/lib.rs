@@ -7,6 +7,7 @@
 pub mod agreement;
 pub mod backend;
 pub mod backup;
+pub mod certificates;
 pub mod conformance;
 pub mod counting;
 pub mod eventually;

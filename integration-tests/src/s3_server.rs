@@ -2,6 +2,7 @@
 //! process writes a key; races need the embedded server.
 
 use std::{
+    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -9,8 +10,9 @@ use std::{
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Region, retry::RetryConfig},
+    config::{BehaviorVersion, Region, SharedHttpClient, retry::RetryConfig},
 };
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use shared::config::{secret::Secret, storage::StorageSettings};
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt as _,
@@ -19,6 +21,7 @@ use testcontainers::{
 
 use crate::{
     backend::{self, Shared},
+    certificates::Certificates,
     eventually::eventually,
 };
 
@@ -31,10 +34,14 @@ pub const ACCESS_KEY: &str = "highwater";
 /// The secret that belongs to it.
 pub const SECRET_KEY: &str = "highwater-secret";
 
+const SERVER_PEM: &str = "/tmp/server.pem";
+const SERVER_KEY: &str = "/tmp/server.key";
+
 /// An S3 server in a container.
 pub struct S3Server {
     container: ContainerAsync<GenericImage>,
     endpoint_url: String,
+    certificates: Option<Certificates>,
 }
 
 impl S3Server {
@@ -46,17 +53,31 @@ impl S3Server {
 
     /// A server of one's own, for a test that pauses it; it goes when dropped.
     pub async fn start() -> S3Server {
+        Self::start_with(None).await
+    }
+
+    /// A server that speaks TLS, with a certificate from an authority that no platform knows.
+    pub async fn secured() -> &'static S3Server {
+        static SHARED: Shared<S3Server> = Shared::const_new();
+        SHARED.get_or_init(|| S3Server::start_with(Some(Certificates::new()))).await
+    }
+
+    async fn start_with(certificates: Option<Certificates>) -> S3Server {
         let (name, tag) = backend::image("versitygw");
         let image = GenericImage::new(name, tag)
             .with_exposed_port(7070.tcp())
             .with_wait_for(WaitFor::message_on_stdout("http"));
-        let request = image
-            .with_env_var("ROOT_ACCESS_KEY", ACCESS_KEY)
-            .with_env_var("ROOT_SECRET_KEY", SECRET_KEY)
-            .with_cmd(["--port", ":7070", "--keep-alive", "posix", "/tmp"]);
-        let container = backend::start(request).await;
+        let mut request = image.with_env_var("ROOT_ACCESS_KEY", ACCESS_KEY).with_env_var("ROOT_SECRET_KEY", SECRET_KEY);
+        let (mut scheme, mut arguments) = ("http", vec!["--port", ":7070", "--keep-alive"]);
+        if let Some(Certificates { server, server_key, .. }) = &certificates {
+            request = request
+                .with_copy_to(SERVER_PEM, server.clone().into_bytes())
+                .with_copy_to(SERVER_KEY, server_key.clone().into_bytes());
+            (scheme, arguments) = ("https", [&arguments[..], &["--cert", SERVER_PEM, "--key", SERVER_KEY]].concat());
+        }
+        let container = backend::start(request.with_cmd([&arguments[..], &["posix", "/tmp"]].concat())).await;
         let port = container.get_host_port_ipv4(7070.tcp()).await.expect("the S3 server's port is published");
-        let server = S3Server { container, endpoint_url: format!("http://127.0.0.1:{port}") };
+        let server = S3Server { container, endpoint_url: format!("{scheme}://127.0.0.1:{port}"), certificates };
         // It says where it listens before it does.
         eventually("the S3 server to answer", READY_WITHIN, || async {
             server.client().list_buckets().send().await.map(drop).map_err(|error| format!("{error:?}"))
@@ -82,15 +103,28 @@ impl S3Server {
             region: Some(REGION.to_owned()),
             access_key_id: Some(ACCESS_KEY.to_owned()),
             secret_access_key: Some(Secret::new(SECRET_KEY)),
+            ca_file: self.ca_file(),
             ..StorageSettings::new(url.parse().expect("a url"))
         }
+    }
+
+    fn ca_file(&self) -> Option<PathBuf> {
+        self.certificates.as_ref().map(|certificates| certificates.folder.path().join("authority.pem"))
+    }
+
+    fn http_client(&self) -> SharedHttpClient {
+        let builder = aws_smithy_http_client::Builder::new();
+        let Some(Certificates { authority, .. }) = &self.certificates else { return builder.build_http() };
+        let store = TrustStore::empty().with_pem_certificate(authority.as_str());
+        let context = TlsContext::builder().with_trust_store(store).build().expect("a context");
+        builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https()
     }
 
     /// A client that tries once.
     pub fn client(&self) -> Client {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(self.http_client())
             .endpoint_url(&self.endpoint_url)
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "integration tests"))

@@ -4,7 +4,7 @@ use std::{any::Any, sync::Arc};
 
 use integration_tests::{
     conformance::objects::{self, Store},
-    s3_server::{self, S3Server},
+    s3_server::S3Server,
 };
 use shared::{
     adapters::{
@@ -12,10 +12,7 @@ use shared::{
         s3::{S3Objects, embedded::EmbeddedS3},
         system_clock::SystemClock,
     },
-    config::{
-        secret::Secret,
-        storage::{StorageSettings, StorageUrl},
-    },
+    config::storage::{StorageSettings, StorageUrl},
 };
 
 /// A store, and what must live as long as it.
@@ -36,13 +33,14 @@ async fn embedded() -> Held {
 async fn versitygw() -> Held {
     let server = S3Server::shared().await;
     let bucket = server.new_bucket("conformance").await;
-    let settings = StorageSettings {
-        endpoint_url: Some(server.endpoint_url().parse().expect("an endpoint")),
-        region: Some(s3_server::REGION.to_owned()),
-        access_key_id: Some(s3_server::ACCESS_KEY.to_owned()),
-        secret_access_key: Some(Secret::new(s3_server::SECRET_KEY)),
-        ..StorageSettings::new(url(&format!("s3://{bucket}/some/prefix")))
-    };
+    (connect(&server.storage(&format!("s3://{bucket}/some/prefix"))).await, Box::new(()))
+}
+
+/// The same over TLS, with a certificate of an own authority and without the newer checksum headers.
+async fn secured() -> Held {
+    let server = S3Server::secured().await;
+    let bucket = server.new_bucket("conformance").await;
+    let settings = StorageSettings { checksum_headers: false, ..server.storage(&format!("s3://{bucket}/some/prefix")) };
     (connect(&settings).await, Box::new(()))
 }
 
@@ -84,7 +82,7 @@ macro_rules! conformance {
         })+
     };
 }
-conformance! { memory embedded versitygw }
+conformance! { memory embedded versitygw secured }
 
 /// versitygw is not here: it checks a condition and then renames, so two racing writers can both succeed.
 mod races {

@@ -1,8 +1,17 @@
 //! What an object store that is wrong, broken or unsafe is told as.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use axum::{Router, http::StatusCode};
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode},
+};
 use integration_tests::s3_server::{self, S3Server};
 use shared::{
     adapters::{
@@ -353,4 +362,78 @@ async fn a_store_whose_clock_is_another_is_noticed_by_its_answers() {
     let right = connect(&server.storage(&format!("s3://{}/x", server.new_bucket("clock").await))).await;
     assert!(right.get("k", GetRange::Whole).await.expect("an answer").is_none());
     assert_eq!(clock_warning(right.clock_ahead_ms()), None);
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_authority_is_not_spoken_to() {
+    let server = S3Server::secured().await;
+    let settings = StorageSettings { ca_file: None, ..server.storage("s3://backups/kafka") };
+    let refused = connect(&settings).await.get("k", GetRange::Whole).await.expect_err("no certificate that is trusted");
+    let said = format!("{refused} {:?}", refused.source());
+    assert!(said.contains("UnknownIssuer"), "{said}");
+}
+
+/// A store that takes what it is sent, and the headers of each request.
+async fn recording() -> (SocketAddr, Arc<Mutex<Vec<(String, HeaderMap)>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let recorded = seen.clone();
+    let answer = move |request: axum::extract::Request| {
+        let recorded = recorded.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+            recorded.lock().expect("no panic").push((format!("{} {}", head.method, head.uri), head.headers));
+            let upload = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+            let deletes = head.uri.query().is_some_and(|query| query.starts_with("delete"));
+            ([("etag", "\"tag\"")], if deletes { "<DeleteResult/>" } else { upload })
+        }
+    };
+    let listener = TcpListener::bind(loopback()).await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    (address, seen)
+}
+
+async fn write_everything(settings: &StorageSettings) {
+    let store = connect(settings).await;
+    store.put("k", "body".into(), PutCondition::IfAbsent).await.expect("a tag");
+    let multipart = store.multipart().expect("S3 has it");
+    let upload = multipart.begin("k").await.expect("an upload");
+    multipart.part("k", &upload, 1, "body".into()).await.expect("a tag");
+    store.delete_all(&["a".to_owned(), "b".to_owned()]).await.expect("they are gone");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_newer_checksum_headers_gets_none_and_signatures_cover_what_is_sent() {
+    for checksum_headers in [true, false] {
+        let (address, seen) = recording().await;
+        write_everything(&StorageSettings { checksum_headers, ..settings_at(address) }).await;
+        let seen = seen.lock().expect("no panic");
+        let newer = |headers: &HeaderMap| {
+            headers.keys().any(|name| name.as_str().contains("checksum") || name == "x-amz-trailer")
+        };
+        let with: Vec<_> = seen.iter().filter(|(_, headers)| newer(headers)).map(|(request, _)| request).collect();
+        assert_eq!(!with.is_empty(), checksum_headers, "{with:?}");
+        let hash = |(_, headers): &(String, HeaderMap)| headers["x-amz-content-sha256"].to_str().expect("text").len();
+        let signed = seen.iter().filter(|request| request.0.starts_with("PUT")).all(|request| hash(request) == 64);
+        assert_eq!(signed, !checksum_headers, "a SHA-256 has 64 digits: {seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_is_encrypted_with_the_key_that_is_set_and_else_as_the_bucket_says() {
+    for key in [None, Some("arn:aws:kms:eu-west-1:1:key/k".to_owned())] {
+        let (address, seen) = recording().await;
+        write_everything(&StorageSettings { kms_key_id: key.clone(), ..settings_at(address) }).await;
+        let seen = seen.lock().expect("no panic");
+        let of = |begins: &str, ends: &str| {
+            let request = seen.iter().find(|(request, _)| request.starts_with(begins) && request.ends_with(ends));
+            let headers = &request.expect("it was sent").1;
+            let told = |name: &str| headers.get(name).map(|value| value.to_str().expect("text").to_owned());
+            (told("x-amz-server-side-encryption"), told("x-amz-server-side-encryption-aws-kms-key-id"))
+        };
+        let expected = (key.as_ref().map(|_| "aws:kms".to_owned()), key);
+        assert_eq!(of("PUT", "x-id=PutObject"), expected);
+        assert_eq!(of("POST", "uploads"), expected);
+    }
 }

@@ -23,6 +23,10 @@ async fn registry() -> DevRegistry {
     DevRegistry::start(Arc::new(MemoryRegistry::default())).await.expect("a free port")
 }
 
+fn client(url: &str) -> HttpRegistry {
+    HttpRegistry::new("schema_registry", &RegistrySettings::at(url)).expect("a client")
+}
+
 /// `highwater schemas` with these arguments.
 async fn schemas(config: &str, args: &[&str]) -> (Output, String) {
     let mut command = highwater(["schemas"].iter().chain(args).copied());
@@ -40,7 +44,7 @@ async fn the_registry_in_memory_does_what_every_registry_does() {
 #[tokio::test]
 async fn the_http_adapter_does_what_every_registry_does_against_the_embedded_one() {
     let embedded = registry().await;
-    run(&HttpRegistry::new(&RegistrySettings::at(embedded.url()))).await;
+    run(&client(&embedded.url())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -162,8 +166,7 @@ fn framed(id: u32, text: &str) -> Bytes {
 async fn real_registries_are_backed_up_and_restored_with_a_map() {
     let urls = std::env::var("HIGHWATER_TEST_REGISTRIES").expect("the addresses of two empty registries");
     let urls: Vec<_> = urls.split(' ').collect();
-    let at = |url: &str| HttpRegistry::new(&RegistrySettings::at(url));
-    let (source, target) = (at(urls[0]), at(urls[1]));
+    let (source, target) = (client(urls[0]), client(urls[1]));
     let record = |fields: &str| format!(r#"{{"type":"record","name":"O","fields":[{fields}]}}"#);
     let field = r#"{"name":"a","type":"int"}"#;
     let more = format!(r#"{field},{{"name":"b","type":"string","default":"x"}}"#);

@@ -19,9 +19,9 @@ async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let objects = connect::storage(&settings).await?;
     let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
-    let registries = connect::registries(&settings);
+    let registries = connect::registries(&settings)?;
     let (clock, name) = (Arc::new(SystemClock), &registries.name);
     let mut context = Context::new(objects, registries.source, registries.target, name, store, clock);
-    context.pushing = connect::event_gateway(&settings, None);
+    context.pushing = connect::event_gateway(&settings, None)?;
     Ok(context)
 }

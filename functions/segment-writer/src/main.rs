@@ -24,5 +24,5 @@ async fn context() -> Result<Arc<Context>, StartError> {
     let (kafka, objects) = connect::backups(&settings).await?;
     let context = Context::of(&settings, kafka, objects, Arc::new(SystemClock), &instance::name(&SystemClock));
     let store = connect::redis_at_need_if_configured(&settings)?;
-    Ok(context.pushing(connect::event_gateway(&settings, None)).counted_in(store))
+    Ok(context.pushing(connect::event_gateway(&settings, None)?).counted_in(store))
 }

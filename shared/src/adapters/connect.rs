@@ -22,6 +22,7 @@ use super::{
     s3::{S3Objects, probe},
     settings::SettingsError,
     system_clock::SystemClock,
+    trust::TrustError,
 };
 use crate::{
     archive::{self, ArchiveError},
@@ -84,6 +85,9 @@ pub enum StartError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A server's authority cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Several things are wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<StartError>),
@@ -226,14 +230,14 @@ pub async fn invoker(settings: &Settings) -> Result<Arc<dyn Invoker>, StartError
 
 /// Where jobs push their progress; nowhere where that is off, or there is no gateway. `own` is the gateway of this process,
 /// where it has one.
-#[must_use]
-pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Option<Pushing> {
+///
+/// # Errors
+/// When the file of its authority cannot be used.
+pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Result<Option<Pushing>, StartError> {
     let gateway = &settings.event_gateway;
-    let url = gateway.address(own.map(reachable))?;
-    Some(Pushing {
-        gateway: Arc::new(HttpGateway::new(url, settings.listen.token.clone())),
-        namespace: gateway.namespace().into(),
-    })
+    let Some(url) = gateway.address(own.map(reachable)) else { return Ok(None) };
+    let client = HttpGateway::new(url, gateway.ca_file.as_deref(), settings.listen.token.clone())?;
+    Ok(Some(Pushing { gateway: Arc::new(client), namespace: gateway.namespace().into() }))
 }
 
 /// The schema registries of the settings.
@@ -248,12 +252,20 @@ pub struct Registries {
 }
 
 /// The schema registries; no request is made yet.
-#[must_use]
-pub fn registries(settings: &Settings) -> Registries {
-    let client = |settings: &RegistrySettings| Arc::new(HttpRegistry::new(settings)) as Arc<dyn Registry>;
+///
+/// # Errors
+/// When the file of an authority cannot be used.
+pub fn registries(settings: &Settings) -> Result<Registries, StartError> {
+    let client = |section: &str, settings: &RegistrySettings| -> Result<Arc<dyn Registry>, StartError> {
+        Ok(Arc::new(HttpRegistry::new(section, settings)?))
+    };
+    let source = settings.schema_registry.as_ref();
     let target = settings.target_schema_registry().ok();
-    let name = settings.schema_registry.as_ref().or(target).map_or("default", |it| &it.name).to_owned();
-    Registries { source: settings.schema_registry.as_ref().map(client), target: target.map(client), name }
+    Ok(Registries {
+        name: source.or(target).map_or("default", |it| &it.name).to_owned(),
+        source: source.map(|it| client("schema_registry", it)).transpose()?,
+        target: target.map(|it| client("target_schema_registry", it)).transpose()?,
+    })
 }
 
 /// The event gateway that a `serve` or `dev` of these settings has on this machine, where one listens there.

@@ -1,10 +1,13 @@
 //! The event gateway over HTTP: one POST a push.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
 
-use super::http_client::{HttpClient, part};
+use super::{
+    http_client::{HttpClient, part},
+    trust::{TrustError, trusting},
+};
 use crate::{
     config::secret::Secret,
     metrics::push::{Body, Push},
@@ -24,10 +27,14 @@ pub struct HttpGateway {
 }
 
 impl HttpGateway {
-    /// A gateway at this address, and the token that it wants (`listen.token`). No request is made yet.
-    #[must_use]
-    pub fn new(url: String, token: Option<Secret>) -> Self {
-        HttpGateway { client: HttpClient::new(CONNECT_TIMEOUT, ANSWER_TIMEOUT), url, token }
+    /// A gateway at this address, the authority of its certificate, and the token that it wants (`listen.token`). No request
+    /// is made yet.
+    ///
+    /// # Errors
+    /// When the file of the authority cannot be used.
+    pub fn new(url: String, ca_file: Option<&Path>, token: Option<Secret>) -> Result<Self, TrustError> {
+        let trust = trusting("event_gateway.ca_file", ca_file)?;
+        Ok(HttpGateway { client: HttpClient::trusting(trust, CONNECT_TIMEOUT, ANSWER_TIMEOUT), url, token })
     }
 
     fn request(&self, push: &Push) -> http::request::Builder {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_smithy_http_client::{
     Connector,
-    tls::{self, rustls_provider::CryptoMode},
+    tls::{self, TlsContext, rustls_provider::CryptoMode},
 };
 use aws_smithy_runtime_api::{
     client::{
@@ -38,9 +38,15 @@ pub(super) struct Answer {
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl HttpClient {
+    /// A client that trusts the platform's authorities.
     pub(super) fn new(connect_timeout: Duration, answer_timeout: Duration) -> Self {
+        Self::trusting(TlsContext::default(), connect_timeout, answer_timeout)
+    }
+
+    pub(super) fn trusting(trust: TlsContext, connect_timeout: Duration, answer_timeout: Duration) -> Self {
         let connector = Connector::builder()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+            .tls_context(trust)
             .connector_settings(HttpConnectorSettings::builder().connect_timeout(connect_timeout).build())
             .build();
         HttpClient { connector, answer_timeout }

@@ -18,3 +18,4 @@ pub mod s3;
 mod secrets_manager;
 pub mod settings;
 pub mod system_clock;
+mod trust;

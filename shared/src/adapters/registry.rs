@@ -7,7 +7,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::http_client::{Answer, HttpClient, part};
+use super::{
+    http_client::{Answer, HttpClient, part},
+    trust::{TrustError, trusting},
+};
 use crate::{
     config::RegistrySettings,
     ports::registry::{Place, Registry, RegistryError, Schema, Setting, Version},
@@ -43,20 +46,23 @@ struct Registered {
 }
 
 impl HttpRegistry {
-    /// The registry of these settings. No request is made yet.
-    #[must_use]
-    pub fn new(settings: &RegistrySettings) -> Self {
+    /// The registry of these settings, which are the section's of this name. No request is made yet.
+    ///
+    /// # Errors
+    /// When the file of its authority cannot be used.
+    pub fn new(section: &str, settings: &RegistrySettings) -> Result<Self, TrustError> {
+        let trust = trusting(&format!("{section}.ca_file"), settings.ca_file.as_deref())?;
         let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
         let authorization = match (&settings.token, &settings.username, &settings.password) {
             (Some(token), ..) => Some(format!("Bearer {}", token.reveal())),
             (None, Some(user), password) => Some(basic(user, password.as_ref().map_or("", |it| it.reveal()))),
             (None, None, _) => None,
         };
-        HttpRegistry {
-            client: HttpClient::new(CONNECT_TIMEOUT, ANSWER_TIMEOUT),
+        Ok(HttpRegistry {
+            client: HttpClient::trusting(trust, CONNECT_TIMEOUT, ANSWER_TIMEOUT),
             url: settings.url.trim_end_matches('/').to_owned(),
             authorization,
-        }
+        })
     }
 
     fn request(&self, method: &str, path: &str) -> http::request::Builder {

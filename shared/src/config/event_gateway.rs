@@ -1,5 +1,7 @@
 //! `[event_gateway]`: where jobs push their progress.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub struct EventGatewaySettings {
     /// The gateway's address, `http://host:port`; with it, `name`, `namespace` and `port` mean nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<EndpointUrl>,
+    /// A PEM file with the authority that signed the certificate of an `https://` gateway, where the platform does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The host name of the gateway, which is its service's name on Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -29,7 +34,14 @@ const NAMESPACE: &str = "default";
 
 impl Default for EventGatewaySettings {
     fn default() -> Self {
-        EventGatewaySettings { enabled: true, url: None, name: None, namespace: String::new(), port: 8082 }
+        EventGatewaySettings {
+            enabled: true,
+            url: None,
+            ca_file: None,
+            name: None,
+            namespace: String::new(),
+            port: 8082,
+        }
     }
 }
 
@@ -37,7 +49,7 @@ impl EventGatewaySettings {
     /// Where to push; `None`: nowhere. `own` is the gateway of this process.
     #[must_use]
     pub fn address(&self, own: Option<std::net::SocketAddr>) -> Option<String> {
-        let EventGatewaySettings { enabled: true, url, name, namespace, port } = self else { return None };
+        let EventGatewaySettings { enabled: true, url, name, namespace, port, ca_file: _ } = self else { return None };
         match (url, name, namespace.as_str()) {
             (Some(url), ..) => Some(url.to_string()),
             (None, Some(name), "") => Some(format!("http://{name}:{port}")),

@@ -1,6 +1,6 @@
 //! `[schema_registry]` and `[target_schema_registry]`: where schemas are.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct RegistrySettings {
     /// A token that is sent instead of a name and a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
+    /// A PEM file with the authority that signed the registry's certificate, where the platform does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The name under which the storage keeps its schemas.
     #[serde(default = "name")]
     pub name: String,
@@ -34,7 +37,15 @@ impl RegistrySettings {
     /// The registry at `url`, everything else as by default.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        RegistrySettings { url: url.into(), username: None, password: None, token: None, name: name(), every: every() }
+        RegistrySettings {
+            url: url.into(),
+            username: None,
+            password: None,
+            token: None,
+            ca_file: None,
+            name: name(),
+            every: every(),
+        }
     }
 }
 

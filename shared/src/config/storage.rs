@@ -1,6 +1,6 @@
 //! `[storage]`, and the place of a location: an object store.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, path::PathBuf, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,19 @@ pub struct StorageSettings {
     /// The secret access key that goes with `access_key_id`.
     #[serde(default)]
     pub secret_access_key: Option<Secret>,
+    /// A PEM file with the authority that signed the server's certificate, where the platform does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The key of AWS KMS that objects are encrypted with (SSE-KMS): its ARN, id or alias. Absent: as the bucket says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+    /// Whether requests carry S3's newer checksum headers. Some servers refuse them; then the signature covers the body.
+    #[serde(default = "yes")]
+    pub checksum_headers: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl StorageSettings {
@@ -41,6 +54,9 @@ impl StorageSettings {
             path_style: None,
             access_key_id: None,
             secret_access_key: None,
+            ca_file: None,
+            kms_key_id: None,
+            checksum_headers: true,
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) async fn run(config: Option<&str>, args: DevArgs) -> Result<Verdict, 
     let registry = registry().await?;
     settings.schema_registry = Some(RegistrySettings::at(registry.url()));
     print_banner(&args.data_dir, &kafka, &s3, &registry, &listeners)?;
-    let pushing = event_gateway(&settings, listeners.gateway());
+    let pushing = event_gateway(&settings, listeners.gateway())?;
     let ports = ports(&settings, kafka, &s3, pushing).await?;
     let host = Host::new(&settings, &all, ports);
     let otlp = telemetry::export(&settings.otlp, &host.instance);
@@ -114,7 +114,7 @@ async fn ports(
         locations: locations.into_iter().map(|(name, objects)| (name, unreliable(objects))).collect(),
         buckets: Some(Arc::new(S3Buckets::beside(&place))),
         store: Some(Arc::new(MemoryStore::new(clock.clone()))),
-        registries: shared::adapters::connect::registries(settings),
+        registries: shared::adapters::connect::registries(settings)?,
         pushing,
         // The mock's logs know no transactions.
         target: None,

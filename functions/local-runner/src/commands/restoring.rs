@@ -29,7 +29,7 @@ pub(super) async fn context(config: Option<&str>, storage: &Storage) -> Result<(
     let target = connect::target(&settings).await?;
     let clock = Arc::new(SystemClock);
     let mut context = Context::new(storage.objects.clone(), target, clock, &instance::name(&SystemClock));
-    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
+    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await)?;
     Ok((context, settings))
 }
 

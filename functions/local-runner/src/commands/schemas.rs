@@ -35,9 +35,9 @@ pub(super) async fn run(config: Option<&str>, command: SchemasCommand) -> Result
 async fn context(config: Option<&str>) -> Result<Context, Failure> {
     let settings = settings::load(config).await?;
     let objects = connect::storage(&settings).await?;
-    let connect::Registries { source, target, name } = connect::registries(&settings);
+    let connect::Registries { source, target, name } = connect::registries(&settings)?;
     let mut context = Context::new(objects, source, target, &name, None, Arc::new(SystemClock));
-    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await);
+    context.pushing = connect::event_gateway(&settings, connect::neighbour_gateway(&settings).await)?;
     Ok(context)
 }
 

@@ -29,7 +29,7 @@ impl Writer {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let instance = instance::name(&*clock);
         let context = Context::of(settings, kafka.clone(), objects.clone(), clock.clone(), &instance)
-            .pushing(connect::event_gateway(settings, connect::neighbour_gateway(settings).await));
+            .pushing(connect::event_gateway(settings, connect::neighbour_gateway(settings).await)?);
         Ok(Writer { context, kafka, objects, clock })
     }
 

@@ -75,11 +75,11 @@ impl Ports {
         let target = when(needs.contains(&Need::Target), connect::target(settings));
         let ((kafka, objects), (store, target)) =
             connect::both(connect::both(kafka, storage), connect::both(redis, target)).await?;
-        let pushing = connect::event_gateway(settings, gateway);
+        let pushing = connect::event_gateway(settings, gateway)?;
         let locations = when(needs.contains(&Need::Locations), connect::locations(settings)).await?;
         let buckets = settings.storage.as_ref().map(|storage| Arc::new(S3Buckets::beside(storage)) as Arc<dyn Buckets>);
         let locations = locations.unwrap_or_default();
-        let registries = connect::registries(settings);
+        let registries = connect::registries(settings)?;
         Ok(Ports {
             kafka,
             objects,

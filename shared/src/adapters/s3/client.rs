@@ -6,12 +6,15 @@ use aws_config::{
     BehaviorVersion, ConfigLoader, Region, environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain, retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_sdk_s3::{Client, config::Credentials};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_sdk_s3::{
+    Client,
+    config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation},
+};
+use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{clock::StoreClock, fault::Place};
-use crate::{config::storage::StorageSettings, ports::objects::ObjectsError};
+use crate::{adapters::trust::trusting, config::storage::StorageSettings, ports::objects::ObjectsError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(3_500);
@@ -33,9 +36,14 @@ pub(super) fn timeouts(body_bytes: u64) -> TimeoutConfig {
         .build()
 }
 
-/// An HTTP client with rustls and ring; the platform's certificates.
+/// An HTTP client with rustls and ring, that trusts the platform's authorities.
 pub(crate) fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+    http_client_trusting(TlsContext::default())
+}
+
+fn http_client_trusting(trust: TlsContext) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    builder.tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).tls_context(trust).build_https()
 }
 
 /// The client, the place that its errors speak of, and what its answers tell of the store's clock. `section` is the settings' name, as in `storage`.
@@ -44,8 +52,10 @@ pub(super) async fn connect(
     settings: &StorageSettings,
 ) -> Result<(Client, Place, StoreClock), ObjectsError> {
     let credentials = static_credentials(section, settings)?;
+    let trust = trusting(&format!("{section}.ca_file"), settings.ca_file.as_deref());
+    let trust = trust.map_err(|error| refused(settings, error.to_string()))?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client())
+        .http_client(http_client_trusting(trust))
         .retry_config(
             RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(200)),
         )
@@ -62,6 +72,11 @@ pub(super) async fn connect(
     let mut config = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(settings.is_path_style())
         .interceptor(clock.clone());
+    if !settings.checksum_headers {
+        config = config
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    }
     if let Some(endpoint_url) = &settings.endpoint_url {
         config = config.endpoint_url(endpoint_url.to_string());
     }

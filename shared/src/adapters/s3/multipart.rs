@@ -6,7 +6,7 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    types::{CompletedMultipartUpload, CompletedPart},
 };
 use bytes::Bytes;
 
@@ -22,6 +22,8 @@ impl Multipart for S3Objects {
     async fn begin(&self, key: &str) -> Result<String, ObjectsError> {
         let call = self.call("begin the upload of", key);
         let request = self.client.create_multipart_upload().bucket(self.place.url.bucket()).key(self.full(key));
+        let (encryption, key_id) = self.writing.encryption();
+        let request = request.set_server_side_encryption(encryption).set_ssekms_key_id(key_id);
         let output = request.send().await.map_err(|error| call.error(error))?;
         output.upload_id.ok_or_else(|| call.refused("the store gives the upload no id".into(), None))
     }
@@ -31,8 +33,8 @@ impl Multipart for S3Objects {
         let timeouts = client::timeouts(body.len() as u64);
         let request = self.client.upload_part().bucket(self.place.url.bucket()).key(self.full(key)).upload_id(upload);
         let request = request.part_number(number.try_into().unwrap_or(i32::MAX)).body(ByteStream::from(body));
-        // As for a whole object: the checksum covers the body.
-        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32C).customize().disable_payload_signing();
+        let request = request.set_checksum_algorithm(self.writing.checksum()).customize();
+        let request = if self.writing.checksum_headers { request.disable_payload_signing() } else { request };
         let sent = request.config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts)).send().await;
         let output = sent.map_err(|error| of_upload(&call, error))?;
         etag(&call, output.e_tag)

@@ -5,9 +5,10 @@ use aws_sdk_s3::{
     Client,
     operation::{get_object::GetObjectOutput, list_objects_v2::ListObjectsV2Output},
     primitives::{ByteStream, DateTime},
-    types::{ChecksumAlgorithm, Delete, ObjectIdentifier},
+    types::{ChecksumAlgorithm, Delete, ObjectIdentifier, ServerSideEncryption},
 };
 use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     client,
@@ -24,6 +25,8 @@ use crate::{
 
 /// S3 takes no more keys than this in one request to delete.
 const DELETES_MAX: usize = 1_000;
+/// So many are under way where each object is deleted by a request of its own.
+const DELETES_AT_ONCE: usize = 16;
 
 /// An object store that speaks S3, below the prefix of its url.
 #[derive(Debug, Clone)]
@@ -31,6 +34,31 @@ pub struct S3Objects {
     pub(super) client: Client,
     pub(super) place: Place,
     clock: StoreClock,
+    pub(super) writing: Writing,
+}
+
+/// How objects are written.
+#[derive(Debug, Clone)]
+pub(super) struct Writing {
+    kms_key_id: Option<String>,
+    pub(super) checksum_headers: bool,
+}
+
+impl Writing {
+    fn of(settings: &StorageSettings) -> Self {
+        Writing { kms_key_id: settings.kms_key_id.clone(), checksum_headers: settings.checksum_headers }
+    }
+
+    /// What an object is encrypted with, other than the bucket's own encryption.
+    pub(super) fn encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
+        (self.kms_key_id.as_ref().map(|_| ServerSideEncryption::AwsKms), self.kms_key_id.clone())
+    }
+
+    /// The checksum that covers a body. With it the body's SHA-256 needs not be in the signature, which would cost both sides
+    /// more than all else.
+    pub(super) fn checksum(&self) -> Option<ChecksumAlgorithm> {
+        self.checksum_headers.then_some(ChecksumAlgorithm::Crc32C)
+    }
 }
 
 impl S3Objects {
@@ -40,7 +68,7 @@ impl S3Objects {
     /// Refused when half a pair of keys is set, or no region is found.
     pub async fn connect(section: &str, settings: &StorageSettings) -> Result<Self, ObjectsError> {
         let (client, place, clock) = client::connect(section, settings).await?;
-        Ok(S3Objects { client, place, clock })
+        Ok(S3Objects { client, place, clock, writing: Writing::of(settings) })
     }
 
     /// The store as messages call it: its url and where that is.
@@ -134,8 +162,10 @@ impl Objects for S3Objects {
             PutCondition::IfAbsent => request.if_none_match("*"),
             PutCondition::IfMatch(etag) => request.if_match(etag.0),
         };
-        // The checksum covers the body; a SHA-256 of it for the signature would cost both sides more than all else.
-        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32C).customize().disable_payload_signing();
+        let (encryption, key_id) = self.writing.encryption();
+        let request = request.set_server_side_encryption(encryption).set_ssekms_key_id(key_id);
+        let request = request.set_checksum_algorithm(self.writing.checksum()).customize();
+        let request = if self.writing.checksum_headers { request.disable_payload_signing() } else { request };
         let sent = request.config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts)).send().await;
         match sent {
             Ok(output) => etag(&call, output.e_tag),
@@ -181,6 +211,10 @@ impl Objects for S3Objects {
     }
 
     async fn delete_all(&self, keys: &[String]) -> Result<(), ObjectsError> {
+        if self.writing.checksum().is_none() {
+            // A request to delete many is nothing without its checksum.
+            return stream::iter(keys).map(Ok).try_for_each_concurrent(DELETES_AT_ONCE, |key| self.delete(key)).await;
+        }
         for part in keys.chunks(DELETES_MAX) {
             self.delete_part(part).await?;
         }
