@@ -82,8 +82,7 @@ class EveryFunction(unittest.TestCase):
         self.assertEqual(wrong_permissions(TRANSLATED), [])
 
     def test_has_a_log_group_that_is_emptied_and_an_alarm(self):
-        alarms = {alarm["Properties"]["Dimensions"][0]["Value"].get("Ref") for alarm in resources("AWS::CloudWatch::Alarm").values()
-                  if "Dimensions" in alarm["Properties"] and alarm["Properties"]["MetricName"] == "Errors"}
+        alarms = error_alarms()
         for crate, (name, properties) in lambdas().items():
             group = TRANSLATED["Resources"][properties["LoggingConfig"]["LogGroup"]["Ref"]]["Properties"]
             self.assertEqual(group["LogGroupName"], {"Fn::Sub": f"/aws/lambda/${{Prefix}}{crate}"})
@@ -100,6 +99,32 @@ class EveryFunction(unittest.TestCase):
         # By metrics-consumer, and by people.
         started |= {"MetricsAggregator", "SegmentRestorer"}
         self.assertEqual(started, {name for name, _ in lambdas().values()})
+
+
+def error_alarms(template=TRANSLATED):
+    """The alarms on failed runs, by the logical names of their functions."""
+    alarms = [alarm["Properties"] for alarm in resources("AWS::CloudWatch::Alarm", template).values()]
+    return {alarm["Dimensions"][0]["Value"]["Ref"]: alarm for alarm in alarms if alarm["MetricName"] == "Errors"}
+
+
+def schedules(template=TRANSLATED):
+    """Each function that a schedule starts: (its logical name, how many seconds lie between two runs). A rate that is a parameter may be any."""
+    for rule in resources("AWS::Events::Rule", template).values():
+        rate = rule["Properties"]["ScheduleExpression"]
+        number, unit = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", rate if isinstance(rate, str) else "rate(365 days)").groups()
+        for target in rule["Properties"]["Targets"]:
+            name = target.get("Fn::If", [None, target])[1]["Arn"]["Fn::GetAtt"][0]
+            yield name, int(number) * {"minute": 60, "hour": 3600, "day": 86400}[unit]
+
+
+def silent_alarms(template):
+    """Functions of which a schedule's runs may fail, each of them, without an alarm: too few fall into the time that it looks at."""
+    alarms = error_alarms(template)
+    for name, between_s in schedules(template):
+        alarm = alarms[name]
+        periods, failed_periods_min = alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+        if failed_periods_min > 1 and max(between_s, alarm["Period"]) * failed_periods_min > alarm["Period"] * periods:
+            yield f"{name} each {between_s} s"
 
 
 def schedule_targets():
@@ -140,6 +165,13 @@ class Schedules(unittest.TestCase):
         rules = {(target["Arn"]["Fn::GetAtt"][0], name) for name, rule in resources("AWS::Events::Rule").items()
                  for target in [rule["Properties"]["Targets"][0].get("Fn::If", [None, rule["Properties"]["Targets"][0]])[1]]}
         self.assertEqual(permitted, rules)
+
+    def test_whose_runs_all_fail_raise_the_alarm_of_their_function(self):
+        self.assertEqual(list(silent_alarms(TRANSLATED)), [])
+        text = {True: "failed. Its log group", False: "failed in three of five minutes. Its log group"}
+        for alarm in error_alarms().values():
+            self.assertLessEqual(alarm["Period"] * alarm["EvaluationPeriods"], 86400, "CloudWatch looks no further back")
+            self.assertIn(text[alarm["EvaluationPeriods"] == 1], alarm["AlarmDescription"]["Fn::Sub"])
 
     def test_tell_where_they_cannot(self):
         for target in schedule_targets():
@@ -270,6 +302,12 @@ class PlantedMistakes(unittest.TestCase):
     def test_a_name_that_stands_twice_is_found(self):
         with self.assertRaisesRegex(yaml.YAMLError, "LagMonitor stands twice"):
             self.planted(("\n  MetricsQuery:\n", "\n  LagMonitor:\n"))
+
+    def test_an_alarm_that_can_never_be_raised_is_found(self):
+        rare = self.planted(("ScheduleExpression: rate(1 minute)", "ScheduleExpression: rate(2 minutes)"))
+        self.assertIn("SegmentWriter each 120 s", list(silent_alarms(rare)))
+        patient = self.planted(("Period: 3600\n      EvaluationPeriods: 1", "Period: 60\n      EvaluationPeriods: 5\n      DatapointsToAlarm: 3"))
+        self.assertEqual(sorted(silent_alarms(patient)), ["BackupVerifier each 86400 s", "ObjectReplicator each 3600 s", "SchemaArchiver each 3600 s", "SegmentExpirer each 3600 s"])
 
     def test_a_star_for_a_resource_is_found(self):
         wrong = wrong_permissions(self.planted(("Resource: !GetAtt SegmentWriterLog.Arn", 'Resource: "*"')))
