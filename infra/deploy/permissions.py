@@ -1,10 +1,7 @@
 """Which operation needs which permission. The template's roles are checked against this table in both directions."""
 
-import json
-
-# By operation: the SDK's name of it where the adapters call it through one, and the (action, resource)s that it needs.
+# By operation: as the SDK names it where the adapters call it through one; and the (action, resource)s that it needs.
 LOG = {("logs:CreateLogStream", "log"), ("logs:PutLogEvents", "log")}
-SETTINGS = {("kms:Decrypt", "key"), ("s3:GetObject", "configuration")}
 STORAGE = {
     "get_object": {("s3:GetObject", "backups"), ("kms:Decrypt", "key")},
     "head_object": {("s3:GetObject", "backups")},
@@ -13,84 +10,134 @@ STORAGE = {
     "list_objects_v2": {("s3:ListBucket", "bucket")},
     "delete_object": {("s3:DeleteObject", "backups")},
     "delete_objects": {("s3:DeleteObject", "backups")},
-    # In parts only objects of locations are written, whose permissions are not the template's.
+    # In parts only objects of locations are written.
     "create_multipart_upload": set(),
     "upload_part": set(),
     "complete_multipart_upload": set(),
 }
-KAFKA = {"get_bootstrap_brokers": {("kafka:GetBootstrapBrokers", "cluster")}}
-# What a function does in a cluster that lets it in by its role: actions of kafka-cluster.
+# The settings: in the environment, which Lambda decrypts, in an object, and in secrets.
+CONFIGURATION = {("s3:GetObject", "configuration")}
+SECRETS = {"get_secret_value": {("secretsmanager:GetSecretValue", "settings' secrets")}}
+SECRETS_KEY = {("kms:Decrypt", "secrets' key")}
+MSK = {"get_bootstrap_brokers": {("kafka:GetBootstrapBrokers", "cluster")}}
+INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
+OPERATIONS = STORAGE | SECRETS | MSK | INVOKER
+# Redis and schema registries are reached by the network alone.
+BY_PORT = {"storage": STORAGE, "invoker": INVOKER}
+
+# What a function does in a cluster that lets it in by its role: actions of kafka-cluster, each on every one of the resources.
 LOOKS = {"Connect", "DescribeCluster", "DescribeTopic"}
 READS = {"ReadData", "DescribeGroup", "AlterGroup"}
 WRITES = {"WriteData", "WriteDataIdempotently"}
+OURS = {"cluster", "topics", "our groups"}
 BY_ROLE = {
-    "segment-writer": LOOKS | READS | WRITES | {"CreateTopic", "DescribeClusterDynamicConfiguration"},
-    "backup-verifier": LOOKS | {"ReadData", "DescribeGroup"},
-    "cluster-archiver": LOOKS | {"DescribeTopicDynamicConfiguration", "DescribeGroup"},
-    "lag-monitor": LOOKS | {"ReadData", "DescribeTopicDynamicConfiguration", "DescribeGroup", "CreateTopic"},
-    "object-replicator": LOOKS | READS | WRITES | {"CreateTopic"},
-    "metrics-consumer": LOOKS | READS | {"CreateTopic", "DescribeClusterDynamicConfiguration"},
-    "metrics-gateway": LOOKS | WRITES | {"CreateTopic"},
-    "segment-restorer": LOOKS
-    | READS
-    | WRITES
-    | {"CreateTopic", "DeleteTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
-    | {"DescribeTransactionalId", "AlterTransactionalId"},
+    "segment-writer": (LOOKS | READS | WRITES | {"CreateTopic"}, OURS),
+    "backup-verifier": (LOOKS | {"ReadData", "DescribeGroup"}, OURS),
+    "cluster-archiver": (LOOKS | {"DescribeTopicDynamicConfiguration", "DescribeGroup"}, {"cluster", "topics", "groups"}),
+    "lag-monitor": (LOOKS | {"ReadData", "DescribeTopicDynamicConfiguration", "DescribeGroup", "CreateTopic"}, OURS),
+    "object-replicator": (LOOKS | READS | WRITES | {"CreateTopic"}, OURS),
+    "metrics-consumer": (LOOKS | READS | {"CreateTopic"}, {"cluster", "metrics topic", "metrics group"}),
+    "metrics-gateway": (LOOKS | WRITES, {"cluster", "metrics topic"}),
+    "segment-restorer": (
+        LOOKS
+        | READS
+        | WRITES
+        | {"CreateTopic", "DeleteTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
+        | {"DescribeTransactionalId", "AlterTransactionalId"},
+        {"cluster", "topics", "groups", "transactional ids"},
+    ),
 }
-INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
-# Redis is reached by the network alone.
-BY_PORT = {"storage": STORAGE, "kafka": KAFKA, "invoker": INVOKER, "redis": {}}
-# What Lambda itself does in a function's name where a Kafka mapping starts it.
-MAPPING = {
-    ("kafka:DescribeClusterV2", "cluster"),
-    ("ec2:DescribeVpcs", "*"),
-    ("ec2:DescribeSubnets", "*"),
-    ("ec2:DescribeSecurityGroups", "*"),
-    ("secretsmanager:GetSecretValue", "kafka secret"),
-    ("kms:Decrypt", "kafka secret's key"),
-    ("sqs:SendMessage", "failures"),
-}
+# A mapping is polled by Lambda in the function's name.
+NETWORK = {("ec2:DescribeVpcs", "*"), ("ec2:DescribeSubnets", "*"), ("ec2:DescribeSecurityGroups", "*")}
+POLLS = READS | {"Connect", "DescribeTopic", "DescribeClusterDynamicConfiguration"}
+POLLED = {"segment-writer": {"cluster", "topics", "event groups"}, "metrics-consumer": {"cluster", "metrics topic", "metrics-consumer's mapping"}}
 # Actions that AWS cannot narrow down to a resource.
-WITHOUT_RESOURCE = {action for action, resource in MAPPING if resource == "*"}
+WITHOUT_RESOURCE = {action for action, _ in NETWORK}
 
 
-def needed(function, ports, is_mapped):
-    """The permissions of a function that connects to `ports`."""
-    by_role = {(f"kafka-cluster:{action}", "cluster") for action in BY_ROLE[function]} if "kafka" in ports else set()
-    of_ports = [permissions for port in ports for permissions in BY_PORT[port].values()]
-    return LOG.union(SETTINGS, by_role, MAPPING if is_mapped else set(), *of_ports)
+def in_cluster(actions, resources):
+    return {(f"kafka-cluster:{action}", resource) for action in actions for resource in resources}
 
 
-def granted(role):
-    """The permissions that a role of the translated template has."""
-    pairs = set()
-    for policy in role["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            # A statement under a condition: [condition, statement, nothing].
-            statement = statement["Fn::If"][1] if "Fn::If" in statement else statement
-            actions = statement["Action"]
-            for action in [actions] if isinstance(actions, str) else actions:
-                pairs.add((action, resource_name(statement["Resource"])))
-    return pairs
+def needed(function, ports, is_mapped, values):
+    """The permissions of a function that connects to `ports`, in a deployment with these parameters."""
+    is_msk, logs_in = values["MskClusterArn"] != "", values["KafkaSecurityProtocol"].startswith("sasl")
+    by_role = logs_in and values["KafkaSaslMechanism"] == "AWS_MSK_IAM"
+    needs = LOG | {("kms:Decrypt", "key")}
+    if values["ConfigKey"]:
+        needs |= CONFIGURATION
+    for port, operations in BY_PORT.items():
+        if port in ports:
+            needs = needs.union(*operations.values())
+    if "kafka" in ports and is_msk:
+        needs |= MSK["get_bootstrap_brokers"]
+    if "kafka" in ports and by_role:
+        needs |= in_cluster(*BY_ROLE[function])
+    return needs | (of_mapping(function, is_msk, by_role, logs_in and not by_role, values) if is_mapped else set())
 
 
+def of_mapping(function, is_msk, by_role, by_password, values):
+    """What Lambda itself does in a function's name where a Kafka mapping starts it."""
+    needs = {("sqs:SendMessage", "failures")}
+    if is_msk:
+        needs |= {("kafka:DescribeClusterV2", "cluster")}
+    if values["VpcId"]:
+        needs |= NETWORK
+    if by_role:
+        needs |= in_cluster(POLLS, POLLED[function])
+    if by_password:
+        needs |= {("secretsmanager:GetSecretValue", "kafka secret")}
+    if by_password and values["KafkaSecretKmsKeyArn"]:
+        needs |= SECRETS_KEY
+    return needs
+
+
+def granted(role, resources):
+    """The permissions of a role, by its logical name, among the resources that a deployment makes."""
+    policies = list(resources[role]["Properties"]["Policies"])
+    for resource in resources.values():
+        if resource["Type"] == "AWS::IAM::Policy" and {"Ref": role} in resource["Properties"]["Roles"]:
+            policies.append(resource["Properties"])
+    names = NAMES | {f"{role.removesuffix('Role')}Log.Arn": "log"}
+    statements = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    return {(action, names.get(text(resource), text(resource)))
+            for statement in statements for action in listed(statement["Action"]) for resource in listed(statement["Resource"])}
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def text(resource):
+    """A policy's resource as the template writes it."""
+    match resource:
+        case {"Ref": name}:
+            return name
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"{name}.{attribute}"
+        case {"Fn::Sub": [written, _]} | {"Fn::Sub": written}:
+            return written
+    return str(resource)
+
+
+# What the table calls the resources that policies name. All others stay as they are written, and no operation needs them.
 NAMES = {
-    "${BucketPrefix}/*": "backups",
-    "${ConfigKey}": "configuration",
-    ":s3:::${Name}": "bucket",
-    "MskClusterArn": "cluster",
-    "KafkaSecretArn": "kafka secret",
-    "KafkaSecretKmsKeyArn": "kafka secret's key",
-    "function:${Prefix}metrics-aggregator": "metrics-aggregator",
-    "Failures": "failures",
+    "Key.Arn": "key",
     "KmsKeyArn": "key",
-    'Log", "Arn"': "log",
+    "arn:${AWS::Partition}:s3:::${Name}": "bucket",
+    "arn:${AWS::Partition}:s3:::${Name}/${BucketPrefix}/*": "backups",
+    "arn:${AWS::Partition}:s3:::${Name}/${ConfigKey}": "configuration",
+    "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Prefix}metrics-aggregator": "metrics-aggregator",
+    "MskClusterArn": "cluster",
+    "${Topics}/*": "topics",
+    "${Topics}/${MetricsTopic}": "metrics topic",
+    "${Groups}/*": "groups",
+    "${Groups}/highwater.*": "our groups",
+    "${Groups}/backbeat-metrics-group": "metrics group",
+    "${Groups}/${Prefix}segment-writer.mapping.*": "event groups",
+    "${Groups}/${Prefix}metrics-consumer.mapping": "metrics-consumer's mapping",
+    "${Ids}/*": "transactional ids",
+    "KafkaSecretArn": "kafka secret",
+    "KafkaSecretKmsKeyArn": "secrets' key",
+    "Failures.Arn": "failures",
 }
-
-
-def resource_name(resource):
-    """What a policy's resource is called in the table; the text itself where it is nothing known."""
-    if resource == "*":
-        return "*"
-    text = json.dumps(resource)
-    return next((name for mark, name in NAMES.items() if mark in text), text)

@@ -1,4 +1,4 @@
-"""Two deployments as somebody would make them: parameters of the template."""
+"""Deployments as somebody would make them: parameters of the template."""
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 ARN = f"arn:aws:{{}}:{REGION}:{ACCOUNT}:{{}}".format
@@ -40,5 +40,6 @@ FULL = {
     "KafkaSecurityGroupId": "sg-0a1b2c3d",
     "AlarmTopicArn": ARN("sns", "alarms"),
 }
+ALL = {"SMALLEST": SMALLEST, "FULL": FULL}
 # What the linter takes for the parameters that have no default, of both deployments together: it looks at every branch.
 EVERY_BRANCH = FULL | SMALLEST | {"KmsKeyArn": ARN("kms", "key/6a1d7c1e-1111-2222-3333-444455556666")}

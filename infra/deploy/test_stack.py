@@ -15,6 +15,7 @@ import moto
 
 import samples
 import workspace
+from deployment import Deployment
 from translate import CODE_BUCKET, sam_template, translate
 
 HIGHWATER = os.environ.get("HIGHWATER_BINARY", str(workspace.ROOT / "target/debug/highwater"))
@@ -37,45 +38,10 @@ LEFT_OUT = {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Url"}
 
 
 def for_moto(template, parameters):
-    kept = {name: resource for name, resource in template["Resources"].items() if resource["Type"] not in LEFT_OUT}
+    """What moto makes of a template: with the conditions' choices made, because it keeps those for nothing as null."""
+    made = {name: resource for name, resource in Deployment(template, parameters).resources() if resource["Type"] not in LEFT_OUT}
     outputs = {name: output for name, output in template["Outputs"].items() if "FunctionUrl" not in json.dumps(output)}
-    values = {name: parameter["Default"] for name, parameter in template["Parameters"].items()} | parameters
-    return template | {"Resources": without_nothing(kept, template["Conditions"], values), "Outputs": outputs}
-
-
-def without_nothing(part, conditions, values):
-    """The part of a template without those items of lists that its conditions leave out: moto keeps them as null."""
-    if isinstance(part, dict):
-        return {key: without_nothing(value, conditions, values) for key, value in part.items()}
-    if not isinstance(part, list):
-        return part
-    chosen = [item for item in part if not is_nothing(item, conditions, values)]
-    return [without_nothing(item, conditions, values) for item in chosen]
-
-
-def is_nothing(item, conditions, values):
-    match item:
-        case {"Fn::If": [condition, _, {"Ref": "AWS::NoValue"}]}:
-            return not holds({"Condition": condition}, conditions, values)
-    return False
-
-
-def holds(condition, conditions, values):
-    def value(of):
-        return str(values[of["Ref"]] if isinstance(of, dict) else of)
-
-    match condition:
-        case {"Condition": name}:
-            return holds(conditions[name], conditions, values)
-        case {"Fn::Equals": [one, other]}:
-            return value(one) == value(other)
-        case {"Fn::Not": [negated]}:
-            return not holds(negated, conditions, values)
-        case {"Fn::And": parts}:
-            return all(holds(part, conditions, values) for part in parts)
-        case {"Fn::Or": parts}:
-            return any(holds(part, conditions, values) for part in parts)
-    raise ValueError(f"no condition: {condition}")
+    return template | {"Resources": made, "Outputs": outputs}
 
 
 def prepare_account():

@@ -1,6 +1,7 @@
 """What the template deploys: every function, with what it needs and no more, and only what AWS takes."""
 
 import copy
+import itertools
 import json
 import re
 import subprocess
@@ -16,6 +17,7 @@ from cfnlint.runner import Runner
 import permissions
 import samples
 import workspace
+from deployment import Deployment
 from translate import TEMPLATE, sam_template, translate
 
 HERE = Path(__file__).resolve().parent
@@ -58,15 +60,42 @@ def mapped(template=TRANSLATED):
     return {mapping["Properties"]["FunctionName"]["Ref"] for mapping in mappings}
 
 
+# Parameters that decide on permissions; of each list one choice.
+CHOICES = [
+    [samples.SMALLEST],
+    [{}, {"KafkaBootstrapServers": "", "MskClusterArn": samples.FULL["MskClusterArn"]}],
+    [{}, {name: samples.FULL[name] for name in ("VpcId", "SubnetIds")}],
+    [{}, {"ConfigKey": samples.FULL["ConfigKey"]}],
+    [{}, {"EventTopic1": "orders", "MetricsBy": "mapping"}],
+    [
+        {},
+        {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSecretArn": samples.KAFKA_SECRET},
+        {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSecretArn": samples.KAFKA_SECRET, "KafkaSecretKmsKeyArn": samples.FULL["KafkaSecretKmsKeyArn"]},
+        {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSaslMechanism": "AWS_MSK_IAM"},
+    ],
+]
+
+
+def deployments(template=TRANSLATED):
+    """Every combination of these that the template's rules allow."""
+    for choice in itertools.product(*CHOICES):
+        deployment = Deployment(template, dict(itertools.chain.from_iterable(part.items() for part in choice)))
+        if not list(deployment.broken_rules()):
+            yield deployment
+
+
 def wrong_permissions(template):
-    """What a role may not that its function does, and what it may and does not."""
-    wrong = []
-    for crate, (name, properties) in lambdas(template).items():
-        role = template["Resources"][properties["Role"]["Fn::GetAtt"][0]]
-        has, needs = permissions.granted(role), permissions.needed(crate, workspace.ports(crate), name in mapped(template))
-        wrong += [f"{crate} needs {action} on {resource}" for action, resource in sorted(needs - has)]
-        wrong += [f"{crate} has {action} on {resource}" for action, resource in sorted(has - needs)]
-    return wrong
+    """What a role may not that its function does, and what it may and does not, in any deployment."""
+    wrong = set()
+    functions = {crate: (name, properties["Role"]["Fn::GetAtt"][0], workspace.ports(crate)) for crate, (name, properties) in lambdas(template).items()}
+    for deployment in deployments(template):
+        made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::Lambda::EventSourceMapping"))
+        starts = mapped({"Resources": made})
+        for crate, (name, role, ports) in functions.items():
+            has, needs = permissions.granted(role, made), permissions.needed(crate, ports, name in starts, deployment.values)
+            wrong |= {f"{crate} needs {action} on {resource}" for action, resource in needs - has}
+            wrong |= {f"{crate} has {action} on {resource}" for action, resource in has - needs}
+    return sorted(wrong)
 
 
 class EveryFunction(unittest.TestCase):
@@ -135,14 +164,15 @@ def schedule_targets():
 
 class Permissions(unittest.TestCase):
     def test_every_operation_of_the_adapters_is_in_the_table_and_no_other(self):
-        table = {name for port in ("storage", "kafka") for name in permissions.BY_PORT[port]}
-        self.assertEqual(workspace.sdk_operations(), table, "infra/deploy/permissions.py says what each operation needs")
+        self.assertEqual(workspace.aws_operations(), permissions.OPERATIONS.keys(), "infra/deploy/permissions.py says what each operation needs")
 
     def test_no_role_may_do_everything_or_touch_everything(self):
-        for role in resources("AWS::IAM::Role").values():
-            for action, resource in permissions.granted(role):
-                self.assertNotIn("*", action)
-                self.assertTrue(resource != "*" or action in permissions.WITHOUT_RESOURCE, f"{action} on {resource}")
+        for deployment in deployments():
+            made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy"))
+            for role in resources("AWS::IAM::Role"):
+                for action, resource in permissions.granted(role, made):
+                    self.assertNotIn("*", action)
+                    self.assertTrue(resource != "*" or action in permissions.WITHOUT_RESOURCE, f"{action} on {resource}")
 
     def test_who_may_read_objects_is_told_of_one_that_is_not_there(self):
         """Without s3:ListBucket S3 answers 403 where there is no object, and a GET says no prefix."""
@@ -208,10 +238,13 @@ class Mappings(unittest.TestCase):
             for given_up in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "FilterCriteria"):
                 self.assertNotIn(given_up, properties)
 
-    def test_expect_partial_answers_where_segment_writer_gives_them(self):
+    def test_expect_partial_answers_where_the_function_gives_them(self):
         expected = {"Fn::If": ["IsProvisioned", ["ReportBatchItemFailures"], {"Ref": "AWS::NoValue"}]}
-        for mapping in self.MAPPINGS.values():
-            self.assertEqual(mapping["Properties"]["FunctionResponseTypes"], expected)
+        gives = {name: workspace.answers_partially(crate) for crate, (name, _) in lambdas().items()}
+        for name, mapping in self.MAPPINGS.items():
+            function = mapping["Properties"]["FunctionName"]["Ref"]
+            self.assertEqual(mapping["Properties"].get("FunctionResponseTypes"), expected if gives[function] else None, name)
+        self.assertEqual([name for name, does in gives.items() if does], ["SegmentWriter"])
         _, writer = lambdas()["segment-writer"]
         setting = writer["Environment"]["Variables"]["HIGHWATER_LAMBDA_REPORT_BATCH_ITEM_FAILURES"]
         self.assertEqual(setting, {"Fn::If": ["IsProvisioned", "true", "false"]})
@@ -246,6 +279,32 @@ class Parameters(unittest.TestCase):
             self.assertTrue(parameter.get("Description") and "Default" in parameter, name)
             if parameter["Type"] == "String" and name not in ("Topics", "ExcludedTopics"):
                 self.assertTrue("AllowedPattern" in parameter or "AllowedValues" in parameter, name)
+
+
+# Parameters that a rule refuses, beside those of a sample, and how the rule says so.
+REFUSED = [
+    (samples.FULL, {"KafkaBootstrapServers": "broker:9092"}, "Give KafkaBootstrapServers or MskClusterArn"),
+    (samples.SMALLEST, {"KafkaBootstrapServers": ""}, "Give KafkaBootstrapServers or MskClusterArn"),
+    (samples.SMALLEST, {"Topics": ""}, "Give Topics, or a ConfigKey"),
+    (samples.SMALLEST, {"Backup": "other"}, "Topics is of backup main"),
+    (samples.FULL, {"KafkaSecretArn": ""}, "A KafkaSecurityProtocol with sasl needs"),
+    (samples.SMALLEST, {"KafkaSaslMechanism": "AWS_MSK_IAM"}, "KafkaSaslMechanism AWS_MSK_IAM needs"),
+    (samples.FULL, {"VpcId": "", "RedisUrlSecretArn": samples.REDIS_SECRET}, "A mapping of an MSK cluster"),
+    (samples.SMALLEST, {"RedisUrlSecretArn": ""}, "Without RedisUrlSecretArn"),
+]
+
+
+class Rules(unittest.TestCase):
+    def test_allow_the_samples(self):
+        for sample in samples.ALL.values():
+            self.assertEqual(list(Deployment(TRANSLATED, sample).broken_rules()), [])
+
+    def test_refuse_what_cannot_work_and_say_why(self):
+        for sample, change, told in REFUSED:
+            broken = list(Deployment(TRANSLATED, sample | change).broken_rules())
+            self.assertTrue(len(broken) == 1 and broken[0].startswith(told), f"{change}: {broken}")
+        every = {it["AssertDescription"] for rule in TRANSLATED["Rules"].values() for it in rule["Assertions"]}
+        self.assertEqual([it for it in every if not any(it.startswith(told) for _, _, told in REFUSED)], [], "no test breaks these")
 
 
 class Linters(unittest.TestCase):
@@ -315,7 +374,25 @@ class PlantedMistakes(unittest.TestCase):
 
     def test_a_star_for_an_action_is_found(self):
         wrong = wrong_permissions(self.planted(("Action: lambda:InvokeFunction\n                Resource", "Action: lambda:*\n                Resource")))
-        self.assertEqual(wrong, ["metrics-consumer needs lambda:InvokeFunction on metrics-aggregator", "metrics-consumer has lambda:* on metrics-aggregator"])
+        self.assertEqual(wrong, ["metrics-consumer has lambda:* on metrics-aggregator", "metrics-consumer needs lambda:InvokeFunction on metrics-aggregator"])
+
+    def test_a_star_beside_a_resource_is_found(self):
+        wrong = wrong_permissions(self.planted(("Resource: !Ref MskClusterArn", 'Resource: ["*", !Ref MskClusterArn]')))
+        self.assertIn("lag-monitor has kafka:GetBootstrapBrokers on *", wrong)
+
+    def test_the_log_of_another_function_is_found(self):
+        wrong = wrong_permissions(self.planted(("Resource: !GetAtt LagMonitorLog.Arn", "Resource: !GetAtt SegmentWriterLog.Arn")))
+        self.assertIn("lag-monitor has logs:PutLogEvents on SegmentWriterLog.Arn", wrong)
+
+    def test_a_permission_that_is_missing_or_left_over_in_some_deployments_only_is_found(self):
+        network = ("- !If\n            - InVpc\n            - Sid: FindNetwork", "- !If\n            - IsMsk\n            - Sid: FindNetwork")
+        self.assertIn("segment-writer needs ec2:DescribeSubnets on *", wrong_permissions(self.planted(network)))
+        login = ("- !If\n            - HasPassword\n            - Sid: LogIn", "- !If\n            - UsesSasl\n            - Sid: LogIn")
+        self.assertIn("metrics-consumer has secretsmanager:GetSecretValue on kafka secret", wrong_permissions(self.planted(login)))
+
+    def test_a_cluster_opened_wider_than_a_function_needs_is_found(self):
+        wrong = wrong_permissions(self.planted(('"${Topics}/${MetricsTopic}"', '"${Topics}/*"')))
+        self.assertIn("metrics-gateway has kafka-cluster:WriteData on topics", wrong)
 
     def test_an_operation_without_its_permission_is_found(self):
         wrong = wrong_permissions(self.planted(("[s3:GetObject, s3:PutObject, s3:DeleteObject]", "[s3:GetObject, s3:PutObject]")))

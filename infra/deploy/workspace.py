@@ -51,11 +51,22 @@ def ports(function):
     return set().union(*(PORTS[name] for name in used))
 
 
-def sdk_operations():
-    """The operations of AWS's APIs that the adapters call through an SDK, as the SDK names them."""
+# The operations that the adapters ask AWS's APIs for without an SDK, by their files.
+WITHOUT_SDK = {"secrets_manager.rs": "get_secret_value", "invoker.rs": "invoke"}
+
+
+def aws_operations():
+    """The operations of AWS's APIs that the adapters call, as the SDKs name them."""
     found = set()
     for path in (ROOT / "shared/src/adapters").rglob("*.rs"):
         source = path.read_text().split("#[cfg(test)]")[0]
         if "aws_sdk_" in source:
             found |= set(re.findall(r"client\s*\.(\w+)\(\)", source))
+        if "AwsApi" in source and path.name != "aws_api.rs":
+            found.add(WITHOUT_SDK.get(path.name, f"what {path.name} asks for: say so in WITHOUT_SDK"))
     return found - {"clone"}
+
+
+def answers_partially(function):
+    """Whether a function tells a mapping which records of an event failed."""
+    return any("PartialAnswer" in path.read_text() for path in (ROOT / "functions" / function / "src").rglob("*.rs"))
