@@ -10,11 +10,13 @@ STORAGE = {
     "list_objects_v2": {("s3:ListBucket", "bucket")},
     "delete_object": {("s3:DeleteObject", "backups")},
     "delete_objects": {("s3:DeleteObject", "backups")},
-    # In parts only objects of locations are written.
+    # In parts only objects of locations are written, see there.
     "create_multipart_upload": set(),
     "upload_part": set(),
     "complete_multipart_upload": set(),
 }
+# The same in somebody else's buckets, of which those without keys of their own are opened to the function's role.
+LOCATIONS = {("s3:ListBucket", "locations' buckets")} | {(f"s3:{action}Object", "locations") for action in ("Get", "Put", "Delete")}
 # The settings: in the environment, which Lambda decrypts, in an object, and in secrets.
 CONFIGURATION = {("s3:GetObject", "configuration")}
 SECRETS = {"get_secret_value": {("secretsmanager:GetSecretValue", "settings' secrets")}}
@@ -51,6 +53,8 @@ BY_ROLE = {
 NETWORK = {("ec2:DescribeVpcs", "*"), ("ec2:DescribeSubnets", "*"), ("ec2:DescribeSecurityGroups", "*")}
 POLLS = READS | {"Connect", "DescribeTopic", "DescribeClusterDynamicConfiguration"}
 POLLED = {"segment-writer": {"cluster", "topics", "event groups"}, "metrics-consumer": {"cluster", "metrics topic", "metrics-consumer's mapping"}}
+# Lambda also says in the function's name what it could not deliver, and which runs failed where that has a destination.
+FAILURES = {("sqs:SendMessage", "failures")}
 # Actions that AWS cannot narrow down to a resource.
 WITHOUT_RESOURCE = {action for action, _ in NETWORK}
 
@@ -59,13 +63,21 @@ def in_cluster(actions, resources):
     return {(f"kafka-cluster:{action}", resource) for action in actions for resource in resources}
 
 
-def needed(function, ports, is_mapped, values):
+def needed(function, ports, is_mapped, tells_failures, values):
     """The permissions of a function that connects to `ports`, in a deployment with these parameters."""
     is_msk, logs_in = values["MskClusterArn"] != "", values["KafkaSecurityProtocol"].startswith("sasl")
     by_role = logs_in and values["KafkaSaslMechanism"] == "AWS_MSK_IAM"
     needs = LOG | {("kms:Decrypt", "key")}
+    if is_mapped or tells_failures:
+        needs |= FAILURES
     if values["ConfigKey"]:
         needs |= CONFIGURATION
+    if values["SettingsSecretArns"]:
+        needs |= SECRETS["get_secret_value"]
+    if values["SettingsSecretArns"] and values["KafkaSecretKmsKeyArn"]:
+        needs |= SECRETS_KEY
+    if "locations" in ports and values["LocationBucketArns"]:
+        needs |= LOCATIONS
     for port, operations in BY_PORT.items():
         if port in ports:
             needs = needs.union(*operations.values())
@@ -78,16 +90,17 @@ def needed(function, ports, is_mapped, values):
 
 def of_mapping(function, is_msk, by_role, by_password, values):
     """What Lambda itself does in a function's name where a Kafka mapping starts it."""
-    needs = {("sqs:SendMessage", "failures")}
+    needs = set()
     if is_msk:
         needs |= {("kafka:DescribeClusterV2", "cluster")}
     if values["VpcId"]:
         needs |= NETWORK
     if by_role:
         needs |= in_cluster(POLLS, POLLED[function])
-    if by_password:
-        needs |= {("secretsmanager:GetSecretValue", "kafka secret")}
-    if by_password and values["KafkaSecretKmsKeyArn"]:
+    secrets = {name for name in ("KafkaSecretArn", "KafkaAuthoritySecretArn", "KafkaCertificateSecretArn") if values[name]}
+    secrets -= set() if by_password else {"KafkaSecretArn"}
+    needs |= {("secretsmanager:GetSecretValue", secret) for secret in secrets}
+    if secrets and values["KafkaSecretKmsKeyArn"]:
         needs |= SECRETS_KEY
     return needs
 
@@ -117,10 +130,12 @@ def text(resource):
             return f"{name}.{attribute}"
         case {"Fn::Sub": [written, _]} | {"Fn::Sub": written}:
             return written
+        case {"Fn::Split": [",", items]}:
+            return text(items)
     return str(resource)
 
 
-# What the table calls the resources that policies name. All others stay as they are written, and no operation needs them.
+# What the table calls the resources that policies name; others it calls as they are written.
 NAMES = {
     "Key.Arn": "key",
     "KmsKeyArn": "key",
@@ -137,7 +152,9 @@ NAMES = {
     "${Groups}/${Prefix}segment-writer.mapping.*": "event groups",
     "${Groups}/${Prefix}metrics-consumer.mapping": "metrics-consumer's mapping",
     "${Ids}/*": "transactional ids",
-    "KafkaSecretArn": "kafka secret",
+    "SettingsSecretArns": "settings' secrets",
     "KafkaSecretKmsKeyArn": "secrets' key",
+    "LocationBucketArns": "locations' buckets",
+    "${LocationBuckets}/*": "locations",
     "Failures.Arn": "failures",
 }

@@ -1,10 +1,11 @@
-"""A stack of the template, made by moto: what its functions are told. moto refuses Kafka mappings and knows neither
-function URLs nor ElastiCache, so without them."""
+"""Stacks of the template, made by moto: what their functions are told. moto refuses Kafka mappings and knows neither
+function URLs nor ElastiCache nor generated secrets, so without them."""
 
 import io
 import json
 import logging
 import os
+import re
 import subprocess
 import unittest
 import warnings
@@ -25,6 +26,8 @@ REQUIRED = {
     "storage": [{"STORAGE_URL"}],
     "redis": [{"REDIS_URL"}],
     "invoker": [{"HIGHWATER_LAMBDA_FUNCTION_PREFIX"}],
+    # In the file, or nowhere.
+    "locations": [set()],
 }
 # Of secrets a function is told those of its ports only.
 SECRETS = {"HIGHWATER_KAFKA_SASL_USERNAME": "kafka", "HIGHWATER_KAFKA_SASL_PASSWORD": "kafka", "REDIS_URL": "redis"}
@@ -35,13 +38,18 @@ def client(service):
 
 
 LEFT_OUT = {"AWS::Lambda::EventSourceMapping", "AWS::Lambda::Url"}
+# What CloudFormation would put in the place of what moto does not make.
+MADE = {"${Redis.PrimaryEndPoint.Address}": "redis.example", "${RedisSecret}": samples.REDIS_SECRET}
 
 
 def for_moto(template, parameters):
     """What moto makes of a template: with the conditions' choices made, because it keeps those for nothing as null."""
     made = {name: resource for name, resource in Deployment(template, parameters).resources() if resource["Type"] not in LEFT_OUT}
     outputs = {name: output for name, output in template["Outputs"].items() if "FunctionUrl" not in json.dumps(output)}
-    return template | {"Resources": made, "Outputs": outputs}
+    text = json.dumps(template | {"Resources": made, "Outputs": outputs})
+    for name, value in MADE.items():
+        text = text.replace(name, value)
+    return text
 
 
 def prepare_account():
@@ -61,17 +69,15 @@ def prepare_account():
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in (1, 2)]
     group = ec2.create_security_group(GroupName="kafka", Description="brokers", VpcId=vpc)["GroupId"]
-    return {
-        "SMALLEST": samples.SMALLEST | {"RedisUrlSecretArn": redis["ARN"]},
-        "FULL": samples.FULL | {"RedisUrlSecretArn": redis["ARN"], "KafkaSecretArn": kafka["ARN"], "VpcId": vpc, "SubnetIds": ",".join(subnets), "KafkaSecurityGroupId": group},
-    }
+    made = {"RedisUrlSecretArn": redis["ARN"], "KafkaSecretArn": kafka["ARN"], "VpcId": vpc, "SubnetIds": ",".join(subnets), "KafkaSecurityGroupId": group}
+    return {name: sample | {key: value for key, value in made.items() if key in sample} for name, sample in samples.ALL.items()}
 
 
 def deploy(name, parameters):
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName=name,
-        TemplateBody=json.dumps(for_moto(translate(sam_template()), parameters)),
+        TemplateBody=for_moto(translate(sam_template()), parameters),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
@@ -86,17 +92,20 @@ def environments(prefix):
 
 
 def config_problems(environment):
-    """What `highwater config check` says of an environment. The configuration's object is checked where it is read."""
-    environment = {key: value for key, value in environment.items() if key != "HIGHWATER_CONFIG"}
-    answer = subprocess.run([HIGHWATER, "config", "check", "--json"], env=environment, capture_output=True, text=True, check=False)
+    """What `highwater config check` says of an environment, with the configuration that its object would have."""
+    answer = subprocess.run([HIGHWATER, "config", "check", "--json"], env=resolved(environment), capture_output=True, text=True, check=False)
     checked = json.loads(answer.stdout)
     return checked["problems"] + checked["warnings"]
 
 
 def resolved(environment):
-    """With the secrets that CloudFormation puts in the place of their names."""
-    secrets = {"REDIS_URL": "rediss://:secret@redis.example:6379"}
-    return environment | {variable: secret for variable, secret in secrets.items() if variable in environment}
+    """With what CloudFormation puts in the place of secrets' names, and the text of the object that is the configuration."""
+    told = {name: re.sub(r"\{\{resolve:secretsmanager:[^{}]*\}\}", "secret", value) for name, value in environment.items()}
+    if told.get("REDIS_URL") == "secret":
+        told["REDIS_URL"] = "rediss://:secret@redis.example:6379"
+    if "HIGHWATER_CONFIG" in told:
+        told["HIGHWATER_CONFIG"] = samples.CONFIGURATIONS[told["HIGHWATER_CONFIG"].split("/", 3)[3]]
+    return told
 
 
 class Stacks(unittest.TestCase):
@@ -139,18 +148,25 @@ class Stacks(unittest.TestCase):
 
     def test_set_known_settings_to_values_that_are_taken(self):
         for function, environment in self.each_function():
-            self.assertEqual(config_problems(resolved(environment)), [], function)
+            self.assertEqual(config_problems(environment), [], function)
 
     def test_a_setting_that_does_not_exist_would_be_found(self):
         _, environment = self.each_function()[0]
-        problems = config_problems(resolved(environment) | {"HIGHWATER_METRICS_TOPIK": "x"})
+        problems = config_problems(environment | {"HIGHWATER_METRICS_TOPIK": "x"})
         self.assertTrue(any("HIGHWATER_METRICS_TOPIK" in problem for problem in problems), problems)
+
+    def test_tell_how_to_log_in(self):
+        logs_in = {name: told["segment-writer"].get("HIGHWATER_KAFKA_SASL_MECHANISM") for name, told in self.environments.items()}
+        self.assertEqual(logs_in, {"SMALLEST": None, "FULL": "SCRAM-SHA-512", "BY_ROLE": "AWS_MSK_IAM", "BY_FILE": "OAUTHBEARER"})
+        self.assertIn("HIGHWATER_KAFKA_SASL_PASSWORD", self.environments["FULL"]["segment-writer"])
+        for name in ("BY_ROLE", "BY_FILE"):
+            self.assertNotIn("HIGHWATER_KAFKA_SASL_PASSWORD", self.environments[name]["segment-writer"])
 
     def test_refer_to_secrets_and_never_hold_them(self):
         secrets = [environment[variable] for _, environment in self.each_function() for variable in SECRETS if variable in environment]
         self.assertTrue(secrets)
         for secret in secrets:
-            self.assertRegex(secret, r"^\{\{resolve:secretsmanager:arn:aws:secretsmanager:[^{}]+\}\}$")
+            self.assertRegex(secret, r"^(rediss://:)?\{\{resolve:secretsmanager:arn:aws:secretsmanager:[^{}]+\}\}(@redis\.example:6379)?$")
 
     def test_say_where_the_backups_are(self):
         outputs = {output["OutputKey"]: output["OutputValue"] for output in self.stacks["SMALLEST"]["Outputs"]}

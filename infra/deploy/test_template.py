@@ -60,6 +60,13 @@ def mapped(template=TRANSLATED):
     return {mapping["Properties"]["FunctionName"]["Ref"] for mapping in mappings}
 
 
+def telling(template=TRANSLATED):
+    """The logical names of the functions whose failed runs are told to the queue of failures."""
+    configurations = [resource["Properties"] for resource in resources("AWS::Lambda::EventInvokeConfig", template).values()]
+    destination = {"OnFailure": {"Destination": {"Fn::GetAtt": ["Failures", "Arn"]}}}
+    return {it["FunctionName"]["Ref"] for it in configurations if it.get("DestinationConfig") == destination}
+
+
 # Parameters that decide on permissions; of each list one choice.
 CHOICES = [
     [samples.SMALLEST],
@@ -72,7 +79,10 @@ CHOICES = [
         {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSecretArn": samples.KAFKA_SECRET},
         {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSecretArn": samples.KAFKA_SECRET, "KafkaSecretKmsKeyArn": samples.FULL["KafkaSecretKmsKeyArn"]},
         {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSaslMechanism": "AWS_MSK_IAM"},
+        {"KafkaSecurityProtocol": "ssl", "KafkaCertificateSecretArn": samples.KAFKA_SECRET, "KafkaSecretKmsKeyArn": samples.FULL["KafkaSecretKmsKeyArn"]},
     ],
+    [{}, {"KafkaAuthoritySecretArn": samples.KAFKA_SECRET}],
+    [{}, {"SettingsSecretArns": samples.REDIS_SECRET, "LocationBucketArns": "arn:aws:s3:::one,arn:aws:s3:::two"}],
 ]
 
 
@@ -89,10 +99,10 @@ def wrong_permissions(template):
     wrong = set()
     functions = {crate: (name, properties["Role"]["Fn::GetAtt"][0], workspace.ports(crate)) for crate, (name, properties) in lambdas(template).items()}
     for deployment in deployments(template):
-        made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::Lambda::EventSourceMapping"))
-        starts = mapped({"Resources": made})
+        made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::EventInvokeConfig"))
+        starts, tell = mapped({"Resources": made}), telling({"Resources": made})
         for crate, (name, role, ports) in functions.items():
-            has, needs = permissions.granted(role, made), permissions.needed(crate, ports, name in starts, deployment.values)
+            has, needs = permissions.granted(role, made), permissions.needed(crate, ports, name in starts, name in tell, deployment.values)
             wrong |= {f"{crate} needs {action} on {resource}" for action, resource in needs - has}
             wrong |= {f"{crate} has {action} on {resource}" for action, resource in has - needs}
     return sorted(wrong)
@@ -121,6 +131,10 @@ class EveryFunction(unittest.TestCase):
     def test_takes_the_package_of_its_own_name(self):
         for crate, (_, properties) in lambdas().items():
             self.assertEqual(properties["Code"]["S3Key"], f"{crate}.zip")
+
+    def test_has_the_files_that_the_configuration_names(self):
+        for _, properties in lambdas().values():
+            self.assertEqual(properties["Layers"], {"Fn::If": ["HasLayers", {"Ref": "LayerArns"}, {"Ref": "AWS::NoValue"}]})
 
     def test_has_a_deployment_with_something_that_starts_it(self):
         started = {name for name, *_ in (target["Arn"]["Fn::GetAtt"] for target in schedule_targets())} | mapped()
@@ -208,6 +222,25 @@ class Schedules(unittest.TestCase):
             self.assertEqual(target["DeadLetterConfig"], {"Arn": {"Fn::GetAtt": ["Failures", "Arn"]}})
 
 
+    def test_whose_runs_are_rare_or_find_room_tell_which_failed(self):
+        """Of the others, which run each minute and alone, events are dropped in good health: while a run is longer than a minute."""
+        limited = {name for name, properties in lambdas().values() if "ReservedConcurrentExecutions" in properties}
+        oftenest_s = {name: min(other_s for other, other_s in schedules() if other == name) for name, _ in schedules()}
+        self.assertEqual(telling(), {name for name, between_s in oftenest_s.items() if between_s > 60 or name not in limited})
+
+    def test_are_not_tried_again_and_a_rarer_one_waits_for_a_long_run(self):
+        waits = {it["Properties"]["FunctionName"]["Ref"]: it["Properties"] for it in resources("AWS::Lambda::EventInvokeConfig").values()}
+        limited = {name for name, properties in lambdas().values() if "ReservedConcurrentExecutions" in properties}
+        for name, between_s in schedules():
+            self.assertEqual(waits[name]["MaximumRetryAttempts"], 0)
+            if name in limited:
+                self.assertGreaterEqual(waits[name]["MaximumEventAgeInSeconds"], min(between_s, 3600), name)
+
+    def test_whose_shards_wait_for_each_other_raise_an_alarm(self):
+        alarm = TRANSLATED["Resources"]["SegmentWriterThrottles"]["Properties"]
+        self.assertEqual((alarm["MetricName"], alarm["Dimensions"][0]["Value"]), ("Throttles", {"Ref": "SegmentWriter"}))
+
+
 class Mappings(unittest.TestCase):
     """See aws/serverless-application-model#2546: a group under another property is ignored, and each mapping starts anew."""
 
@@ -238,6 +271,22 @@ class Mappings(unittest.TestCase):
             for given_up in ("MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "FilterCriteria"):
                 self.assertNotIn(given_up, properties)
 
+    def test_log_in_and_trust_by_the_secrets_that_are_given(self):
+        login = {"KafkaSecurityProtocol": "sasl_ssl", "KafkaSecretArn": samples.KAFKA_SECRET}
+        for given, types in [
+            ({}, None),
+            (login, ["SASL_SCRAM_512_AUTH"]),
+            (login | {"KafkaSaslMechanism": "PLAIN", "KafkaAuthoritySecretArn": samples.KAFKA_SECRET}, ["BASIC_AUTH", "SERVER_ROOT_CA_CERTIFICATE"]),
+            ({"KafkaSecurityProtocol": "ssl", "KafkaCertificateSecretArn": samples.KAFKA_SECRET}, ["CLIENT_CERTIFICATE_TLS_AUTH"]),
+            ({"VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2"}, ["VPC_SUBNET", "VPC_SUBNET", "VPC_SECURITY_GROUP"]),
+        ]:
+            deployment = Deployment(TRANSLATED, samples.SMALLEST | {"EventTopic1": "a", "EventTopic2": "b", "EventTopic3": "c", "MetricsBy": "mapping"} | given)
+            made = dict(deployment.resources("AWS::Lambda::EventSourceMapping"))
+            self.assertEqual(len(made), 4)
+            for mapping in made.values():
+                accesses = mapping["Properties"].get("SourceAccessConfigurations")
+                self.assertEqual([it["Type"] for it in accesses] if accesses else None, types)
+
     def test_expect_partial_answers_where_the_function_gives_them(self):
         expected = {"Fn::If": ["IsProvisioned", ["ReportBatchItemFailures"], {"Ref": "AWS::NoValue"}]}
         gives = {name: workspace.answers_partially(crate) for crate, (name, _) in lambdas().items()}
@@ -254,6 +303,19 @@ class Mappings(unittest.TestCase):
         for name, mapping in self.MAPPINGS.items():
             topics = [parameter for parameter in TRANSLATED["Parameters"] if parameter.startswith("EventTopic") and parameter in json.dumps(mapping)]
             self.assertEqual(topics, [name.replace("Mapping", "Topic")] if name.startswith("EventMapping") else [])
+
+
+class Network(unittest.TestCase):
+    def test_functions_reach_aws_and_the_ports_that_parameters_name(self):
+        rules = TRANSLATED["Resources"]["FunctionsSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+        ports = [tuple(port["Ref"] if isinstance(port, dict) else port for port in (rule["FromPort"], rule["ToPort"])) for rule in rules]
+        self.assertEqual(ports, [(443, 443), ("KafkaPortMin", "KafkaPortMax"), ("RedisPort", "RedisPort"), ("OtherPortMin", "OtherPortMax")])
+
+    def test_redis_has_the_port_that_functions_may_reach(self):
+        redis, group = (TRANSLATED["Resources"][name]["Properties"] for name in ("Redis", "RedisSecurityGroup"))
+        ingress = group["SecurityGroupIngress"][0]
+        self.assertEqual([redis["Port"], ingress["FromPort"], ingress["ToPort"]], [{"Ref": "RedisPort"}] * 3)
+        self.assertNotIn("6379", json.dumps(TRANSLATED["Resources"]))
 
 
 class Figures(unittest.TestCase):
@@ -277,8 +339,23 @@ class Parameters(unittest.TestCase):
     def test_have_a_description_and_a_default(self):
         for name, parameter in TRANSLATED["Parameters"].items():
             self.assertTrue(parameter.get("Description") and "Default" in parameter, name)
-            if parameter["Type"] == "String" and name not in ("Topics", "ExcludedTopics"):
+            if parameter["Type"] != "Number":
                 self.assertTrue("AllowedPattern" in parameter or "AllowedValues" in parameter, name)
+
+    def test_take_the_samples_and_refuse_what_is_misspelt(self):
+        for sample in samples.ALL.values():
+            self.assertEqual([name for name, value in sample.items() if not takes(name, value)], [])
+        for name, value in samples.REFUSED:
+            self.assertFalse(takes(name, value), f"{name}={value}")
+
+
+def takes(name, value):
+    """Whether a parameter takes a value, each item of a list for itself."""
+    parameter = TRANSLATED["Parameters"][name]
+    items = value.split(",") if parameter["Type"] == "CommaDelimitedList" else [value]
+    if "AllowedValues" in parameter:
+        return value in map(str, parameter["AllowedValues"])
+    return all(re.fullmatch(parameter.get("AllowedPattern", r"\d+"), item) for item in items)
 
 
 # Parameters that a rule refuses, beside those of a sample, and how the rule says so.
@@ -287,16 +364,22 @@ REFUSED = [
     (samples.SMALLEST, {"KafkaBootstrapServers": ""}, "Give KafkaBootstrapServers or MskClusterArn"),
     (samples.SMALLEST, {"Topics": ""}, "Give Topics, or a ConfigKey"),
     (samples.SMALLEST, {"Backup": "other"}, "Topics is of backup main"),
-    (samples.FULL, {"KafkaSecretArn": ""}, "A KafkaSecurityProtocol with sasl needs"),
+    (samples.SMALLEST, {"KafkaSecurityProtocol": "sasl_ssl"}, "A KafkaSecurityProtocol with sasl needs"),
+    (samples.SMALLEST, {"KafkaSaslMechanism": "OAUTHBEARER"}, "KafkaSaslMechanism OAUTHBEARER needs"),
+    (samples.FULL, {"KafkaSaslMechanism": "OAUTHBEARER"}, "Lambda's mappings log in with the KafkaSecretArn"),
+    (samples.FULL, {"KafkaSecretArn": "", "MetricsBy": "schedule", "EventTopic1": "", "EventTopic2": ""}, "Lambda's mappings log in with the KafkaSecretArn"),
+    (samples.FULL, {"KafkaAuthoritySecretArn": samples.KAFKA_SECRET}, "KafkaAuthoritySecretArn is for KafkaBootstrapServers"),
+    (samples.FULL, {"KafkaCertificateSecretArn": samples.KAFKA_SECRET}, "KafkaCertificateSecretArn is a login of its own"),
     (samples.SMALLEST, {"KafkaSaslMechanism": "AWS_MSK_IAM"}, "KafkaSaslMechanism AWS_MSK_IAM needs"),
     (samples.FULL, {"VpcId": "", "RedisUrlSecretArn": samples.REDIS_SECRET}, "A mapping of an MSK cluster"),
+    *((samples.FULL, {"Shards": str(n), "WriterConcurrency": str(n - 1)}, "WriterConcurrency is smaller than Shards") for n in range(2, 11)),
     (samples.SMALLEST, {"RedisUrlSecretArn": ""}, "Without RedisUrlSecretArn"),
 ]
 
 
 class Rules(unittest.TestCase):
     def test_allow_the_samples(self):
-        for sample in samples.ALL.values():
+        for sample in [*samples.ALL.values(), samples.FULL | {"WriterConcurrency": samples.FULL["Shards"]}]:
             self.assertEqual(list(Deployment(TRANSLATED, sample).broken_rules()), [])
 
     def test_refuse_what_cannot_work_and_say_why(self):
@@ -387,8 +470,21 @@ class PlantedMistakes(unittest.TestCase):
     def test_a_permission_that_is_missing_or_left_over_in_some_deployments_only_is_found(self):
         network = ("- !If\n            - InVpc\n            - Sid: FindNetwork", "- !If\n            - IsMsk\n            - Sid: FindNetwork")
         self.assertIn("segment-writer needs ec2:DescribeSubnets on *", wrong_permissions(self.planted(network)))
-        login = ("- !If\n            - HasPassword\n            - Sid: LogIn", "- !If\n            - UsesSasl\n            - Sid: LogIn")
-        self.assertIn("metrics-consumer has secretsmanager:GetSecretValue on kafka secret", wrong_permissions(self.planted(login)))
+        login = ("- !If\n            - MappingHasSecret\n            - Sid: LogIn", "- !If\n            - HasAuthority\n            - Sid: LogIn")
+        self.assertIn("metrics-consumer needs secretsmanager:GetSecretValue on KafkaSecretArn", wrong_permissions(self.planted(login)))
+        always = wrong_permissions(self.planted(("Condition: HasSettingsSecrets\n", "Condition: HasConfig\n")))
+        self.assertIn("lag-monitor has secretsmanager:GetSecretValue on settings' secrets", always)
+        nobody = wrong_permissions(self.planted(("        - !Ref LagMonitorRole\n", "")))
+        self.assertEqual(nobody, ["lag-monitor needs kms:Decrypt on secrets' key", "lag-monitor needs secretsmanager:GetSecretValue on settings' secrets"])
+
+    def test_the_login_read_without_a_mapping_is_found(self):
+        text = ("    Condition: MapsMetrics\n    Properties:\n      PolicyName: mapping", "    Properties:\n      PolicyName: mapping")
+        self.assertIn("metrics-consumer has secretsmanager:GetSecretValue on KafkaSecretArn", wrong_permissions(self.planted(text)))
+
+    def test_a_destination_without_the_right_to_send_is_found(self):
+        wrong = wrong_permissions(self.planted(("      EventInvokeConfig: {MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60}",
+                                                "      EventInvokeConfig: {DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Failures.Arn}}}")))
+        self.assertIn("lag-monitor needs sqs:SendMessage on failures", wrong)
 
     def test_a_cluster_opened_wider_than_a_function_needs_is_found(self):
         wrong = wrong_permissions(self.planted(('"${Topics}/${MetricsTopic}"', '"${Topics}/*"')))

@@ -17,8 +17,8 @@ PORTS = {
     "kafka_if_configured": {"kafka"},
     "redis_if_configured": {"redis"},
     "invoker": {"invoker"},
-    # Somebody else's buckets, by credentials of their own or by a statement that whoever deploys adds to the role.
-    "locations": set(),
+    # Somebody else's buckets, by credentials of their own or by the function's role.
+    "locations": {"locations"},
     # Reached by the network alone.
     "registries": set(),
 }
