@@ -3,7 +3,9 @@
 import re
 import unittest
 
-from test_template import TRANSLATED, error_alarms, lambdas, resources, telling
+import permissions
+import workspace
+from test_template import TRANSLATED, deployments, error_alarms, lambdas, mapped, resources, telling
 from workspace import ROOT
 
 DEPLOYING = (ROOT / "docs/deploying.md").read_text()
@@ -37,6 +39,43 @@ class Deploying(unittest.TestCase):
         alarms = error_alarms()
         once = {crate for crate, (name, _) in lambdas().items() if alarms[name]["EvaluationPeriods"] == 1}
         self.assertEqual(set(re.split(", | and ", told)), once)
+
+
+def rows(page):
+    """The cells of a page's tables."""
+    return [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in page.splitlines() if line.startswith("| ")]
+
+
+class Permissions(unittest.TestCase):
+    AWS, KAFKA = (ROOT / "docs/permissions.md").read_text().split("## Kafka")
+
+    def told(self):
+        """Each (function, action) of AWS that the page tells of; "the same" are those of the row before."""
+        functions = workspace.functions()
+        for _, actions, _, by in rows(self.AWS)[1:]:
+            if not by.startswith("the same"):
+                crates = functions if by.startswith("all") else re.findall(r"[a-z]+-[a-z]+", by)
+            yield from ((crate, action) for crate in crates for action in re.findall(r"`(\w+:\w+)`", actions))
+
+    def test_of_aws_are_those_that_the_roles_have_in_some_deployment(self):
+        has = set()
+        for deployment in deployments():
+            made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy"))
+            for crate, (_, properties) in lambdas().items():
+                granted = permissions.granted(properties["Role"]["Fn::GetAtt"][0], made)
+                has |= {(crate, action) for action, _ in granted if not action.startswith("kafka-cluster:")}
+        self.assertEqual(set(self.told()), has)
+
+    def test_of_kafka_name_every_function_that_uses_it(self):
+        named = set(re.findall(r"[a-z]+-[a-z]+", " ".join(cell for row in rows(self.KAFKA) for cell in row)))
+        self.assertEqual({crate for crate in workspace.functions() if "kafka" in workspace.ports(crate)} - named, set())
+
+
+class Lambda(unittest.TestCase):
+    def test_names_a_mapping_where_the_template_has_one(self):
+        page = (ROOT / "docs/lambda.md").read_text()
+        told = {crate for crate, by, _ in rows(page.split("A run ends before")[0])[1:] if "mapping" in by}
+        self.assertEqual(told, {crate for crate, (name, _) in lambdas().items() if name in mapped()})
 
 
 if __name__ == "__main__":
