@@ -130,8 +130,9 @@ def text(resource):
             return f"{name}.{attribute}"
         case {"Fn::Sub": [written, _]} | {"Fn::Sub": written}:
             return written
-        case {"Fn::Split": [",", items]}:
-            return text(items)
+        # A list with something behind each item.
+        case {"Fn::Split": [",", {"Fn::Sub": [written, {"Items": {"Fn::Join": [between, {"Ref": name}]}}]}]} if written == "${Items}" + between.removesuffix(","):
+            return f"each {name}{between.removesuffix(',')}"
     return str(resource)
 
 
@@ -155,6 +156,6 @@ NAMES = {
     "SettingsSecretArns": "settings' secrets",
     "KafkaSecretKmsKeyArn": "secrets' key",
     "LocationBucketArns": "locations' buckets",
-    "${LocationBuckets}/*": "locations",
+    "each LocationBucketArns/*": "locations",
     "Failures.Arn": "failures",
 }

@@ -389,8 +389,9 @@ REFUSED = [
 
 
 class Rules(unittest.TestCase):
-    def test_allow_the_samples(self):
-        for sample in [*samples.ALL.values(), samples.FULL | {"WriterConcurrency": samples.FULL["Shards"]}]:
+    def test_allow_what_works(self):
+        public = {"KafkaBootstrapServers": "", "MskClusterArn": samples.FULL["MskClusterArn"]}
+        for sample in [*samples.ALL.values(), samples.FULL | {"WriterConcurrency": samples.FULL["Shards"]}, samples.SMALLEST | public]:
             self.assertEqual(list(Deployment(TRANSLATED, sample).broken_rules()), [])
 
     def test_refuse_what_cannot_work_and_say_why(self):
