@@ -4,10 +4,15 @@ sizes. The same binaries give the same bytes."""
 import gzip
 import io
 import json
+import multiprocessing
+import struct
 import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
+
+import zopfli.zlib
 
 import sbom
 
@@ -17,15 +22,19 @@ EXECUTABLE = 0o755
 
 
 def function_package(binary):
-    """A zip file as Lambda takes it: the binary by the name `bootstrap`."""
+    """A zip file as Lambda takes it: the binary by the name `bootstrap`. Zopfli makes it a thirtieth smaller than zlib does;
+    zipfile writes nothing that was compressed before, so the directory is written here."""
+    # A zlib stream is two bytes, what zip files hold, and a checksum of four.
+    content = zopfli.zlib.compress(binary, numiterations=1)[2:-4]
     entry = zipfile.ZipInfo("bootstrap", DATE)
     entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.create_system = 3
-    entry.external_attr = (0o100000 | EXECUTABLE) << 16
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", compresslevel=9) as archive:
-        archive.writestr(entry, binary)
-    return packed.getvalue()
+    entry.CRC, entry.compress_size, entry.file_size = zlib.crc32(binary), len(content), len(binary)
+    begin = entry.FileHeader(zip64=False) + content
+    mode = (0o100000 | EXECUTABLE) << 16
+    # The fields of the local header from the version that is needed to the length of the name.
+    common = begin[4:28]
+    directory = b"PK\x01\x02" + struct.pack("<H", 3 << 8 | 20) + common + struct.pack("<4H2L", 0, 0, 0, 0, mode, 0) + b"bootstrap"
+    return begin + directory + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(directory), len(begin), 0)
 
 
 def release_archive(folder, files):
@@ -46,9 +55,10 @@ def main(target, binaries, output, processor, bytes_max, *functions):
     packages.mkdir(parents=True, exist_ok=True)
     print(f"{processor:22} {'binary':>12} {'package':>12}")
     too_large = []
-    for function in functions:
-        binary = (binaries / function / "bootstrap").read_bytes()
-        package = function_package(binary)
+    contents = [(binaries / function / "bootstrap").read_bytes() for function in functions]
+    with multiprocessing.Pool() as pool:
+        packed = pool.map(function_package, contents, chunksize=1)
+    for function, binary, package in zip(functions, contents, packed, strict=True):
         (packages / f"{function}.zip").write_bytes(package)
         print(f"{function:22} {len(binary):12} {len(package):12}")
         if len(package) > int(bytes_max):

@@ -28,6 +28,7 @@ mod kafka_faults;
 mod kafka_login;
 mod kills;
 mod lambda_emulated;
+mod lambda_every_function;
 mod lambda_frozen;
 mod lambda_metrics;
 mod lambda_runtime;

@@ -104,9 +104,11 @@ impl RunLog {
         let counts = FailureKind::ALL.into_iter().map(|kind| (kind, u32::try_from(count(kind)).unwrap_or(u32::MAX)));
         let counts = counts.filter(|(_, count)| *count > 0);
         let mut operations: Vec<_> = counts.map(|(kind, count)| runs::failed(self.function, kind, count)).collect();
-        if operations.is_empty() {
-            operations.push(runs::succeeded(self.function, backup.map_or("", |backup| backup), now));
-        }
+        let backup = backup.map_or("", |backup| backup);
+        operations.push(match failed.first() {
+            Some(first) => runs::last_failed(self.function, backup, first.kind, now),
+            None => runs::succeeded(self.function, backup, now),
+        });
         let function = self.function;
         match tokio::time::timeout(COUNT_TIMEOUT, store.apply(&[], &operations)).await {
             Ok(Ok(_)) => {}
@@ -178,9 +180,15 @@ mod tests {
             log.note(Millis(7), Some(backup), failures).await;
             assert_eq!(troubles(), remembered);
         }
+        log.note(Millis(8), None, &both).await;
+        log.note(Millis(9), None, &[]).await;
         let told = runs::read(&store.read(&runs::queries()).await.unwrap());
-        assert_eq!(told.failures, [("lag-monitor", FailureKind::Damaged, 1), ("lag-monitor", FailureKind::Storage, 3)]);
-        let [success] = &told.successes[..] else { panic!("{told:?}") };
-        assert_eq!((&*success.function, &*success.backup, success.at), ("lag-monitor", "main", Millis(7)));
+        assert_eq!(told.failures, [("lag-monitor", FailureKind::Damaged, 2), ("lag-monitor", FailureKind::Storage, 4)]);
+        let [of_none, of_main] = &told.successes[..] else { panic!("{told:?}") };
+        assert_eq!((&*of_none.backup, of_none.at), ("", Millis(9)));
+        assert_eq!((&*of_main.function, &*of_main.backup, of_main.at), ("lag-monitor", "main", Millis(7)));
+        // What succeeded within the same millisecond as it failed may have failed last.
+        let failing: Vec<_> = told.failing().map(|(end, kind)| (&*end.backup, end.at, &**kind)).collect();
+        assert_eq!(failing, [("main", Millis(7), "storage"), ("other", Millis(7), "storage")]);
     }
 }

@@ -155,6 +155,12 @@ struct Version {
     storage_class: String,
     size: u64,
     last_modified: String,
+    /// Why the last attempt failed; Backbeat's answer has no such field, nor the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When it is tried again by itself; absent where it waits for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replication_status: Option<&'static str>,
 }
@@ -169,6 +175,8 @@ impl Version {
             storage_class: location,
             size: status.size_bytes,
             last_modified: iso(status.changed_at),
+            reason: status.reason.clone(),
+            retry_at: status.retry_at.map(iso),
             replication_status: None,
         }
     }

@@ -112,7 +112,9 @@ async fn failed_operations_are_listed_by_pages_and_tried_again_when_it_is_asked(
     let (_, rest) = ask(&context, "GET", "/_/crr/failed?marker=100").await;
     assert!(rest.starts_with(r#"{"IsTruncated":false,"Versions":[{"Bucket":"b","Key":"a/k","VersionId":"v"#), "{rest}");
     assert!(
-        rest.ends_with(r#","StorageClass":"paris","Size":7,"LastModified":"2023-11-14T22:13:20.000Z"}]}"#),
+        rest.ends_with(
+            r#","StorageClass":"paris","Size":7,"LastModified":"2023-11-14T22:13:20.000Z","Reason":"no","RetryAt":"2027-01-15T08:00:00.000Z"}]}"#
+        ),
         "{rest}"
     );
     assert_eq!(ask(&context, "GET", "/_/crr/failed?sitename=rome").await, (200, none.into()));

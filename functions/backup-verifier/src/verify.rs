@@ -70,7 +70,7 @@ async fn keep(store: &dyn Store, verified: &Verified, at: Millis) -> Result<(), 
         findings: checked.all_findings().count() as u64,
     };
     let operations: Vec<_> =
-        verified.backups.iter().map(result).map(|result| verifications::operation(&result)).collect();
+        verified.backups.iter().map(result).flat_map(|result| verifications::operations(&result)).collect();
     if !operations.is_empty() {
         store.apply(&[], &operations).await?;
     }

@@ -31,7 +31,7 @@ pub struct Watch {
     pub failed_topics: usize,
     /// Partitions whose last segment cannot be read.
     pub unreadable_partitions: usize,
-    /// What the last verification found wrong; `None` where there was none.
+    /// What the last verifications found wrong; `None` where there was none.
     pub verify_findings: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Watch {
         let live = || topics.values().filter(|topic| topic.live);
         let times = live().flat_map(|topic| topic.partitions.values()).filter_map(|it| it.lag?.seconds_to_loss);
         Watch {
-            verify_findings: verified.iter().find(|it| it.backup == backup).map(|it| it.findings),
+            verify_findings: verified.iter().filter(|it| it.backup == backup).map(|it| it.findings).max(),
             backup,
             seconds_to_loss: times.filter(|time| time.is_finite()).reduce(f64::min),
             stale_topics: live().filter(|topic| topic.stale).count(),

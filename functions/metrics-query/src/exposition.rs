@@ -77,10 +77,14 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
         text.push_str(&of_processes(&processes::live(&registers, now)));
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
-        text.push_str(&of_verifications(&verifications::read(&registers)));
+        let mut verifications = verifications::read(&registers);
+        verifications.retain(|it| backups.contains(&it.backup));
+        text.push_str(&of_verifications(&verifications));
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
-        text.push_str(&of_drills(&drills::read(&registers)));
+        let mut drills = drills::read(&registers);
+        drills.retain(|it| backups.contains(&it.last.backup));
+        text.push_str(&of_drills(&drills));
     }
     if let Some(Value::Registers(registers)) = of_changes.next() {
         let runs = push::runs(&registers);
@@ -89,7 +93,9 @@ pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
     }
     let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
     let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();
-    text.push_str(&of_runs(&runs::read(&of_schedules)));
+    let mut of_functions = runs::read(&of_schedules);
+    of_functions.retain(|backup| backups.iter().any(|it| **it == *backup));
+    text.push_str(&of_runs(&of_functions));
     // While they are counted again they would be too low: no series is right, and zeros never are.
     if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
         text.push_str(&skipped(&passed_over(&reasons)));

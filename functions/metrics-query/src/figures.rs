@@ -8,7 +8,7 @@
 //! | `GET .../backups/<backup>/topics/<topic>/partitions/<number>/history/<5m or 1h>` | [`History`] |
 //! | `GET .../locations/<location>/history/<5m or 1h>` | [`History`] of a location |
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -16,16 +16,18 @@ use serde_json::{Map, Value as Json, json};
 use shared::{
     metrics::{
         backbeat::{error::ErrorAnswer, figures::SiteQuestion, route::SiteMetric},
+        drills,
         history::{Point, Series, Span},
-        overview::{self, Backup, Known, Location, Overview, TopicDetail},
-        push::{self, runs},
+        overview::{self, Backup, Checks, Known, Location, Overview, TopicDetail},
+        push,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries},
         },
         replication::{exposition::LocationView, figures::Question},
+        runs, verifications,
     },
-    ports::store::{Query, Value},
+    ports::store::{Query, Register, Value},
     record::Partition,
 };
 
@@ -83,6 +85,9 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let of_backups = asked.len();
     asked.extend(push::KEYS.map(|key| Query::Registers(key.to_owned())));
     asked.extend(Scope::Changes.queries());
+    asked.extend([verifications::KEY, drills::KEY].map(|key| Query::Registers(key.to_owned())));
+    let of_runs = runs::queries();
+    asked.extend(of_runs.iter().cloned());
     asked.extend(question.queries(&context.locations));
     let of_locations = asked.len();
     let replication = Question { windows: context.windows, now };
@@ -91,16 +96,27 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let mut of_replication = answers.split_off(of_locations).into_iter();
     let mut others = answers.split_off(of_backups).into_iter();
     let snapshots = exposition::whole(&context.backups, answers)?;
-    let pushes = others.by_ref().take(push::KEYS.len()).flat_map(|answer| match answer {
-        Value::Registers(registers) => registers,
-        Value::Text(_) => vec![],
-    });
-    let runs = runs(&pushes.collect::<Vec<_>>());
+    let pushes = others.by_ref().take(push::KEYS.len()).flat_map(|answer| registers(Some(answer)));
+    let pushed = push::runs(&pushes.collect::<Vec<_>>());
     let is_counted = matches!(Seen::read(&mut others).epoch, Epoch::Complete(_)) || !context.counts_changes;
+    let (verified, drilled) = (registers(others.next()), registers(others.next()));
+    let told: Vec<_> = others.by_ref().take(of_runs.len()).collect();
+    let mut of_functions = runs::read(&told);
+    of_functions.retain(|backup| context.backups.iter().any(|it| **it == *backup));
+    let checks = Checks::of(&verified, &drilled, of_functions);
     let seen = replication::views(&replication, &context.locations, &mut of_replication);
     let locations = is_counted.then(|| locations(&question, seen, others.as_slice()));
     let backups = backups(&snapshots, context);
-    Ok(overview::overview(&Known { backups: &backups, runs: &runs, locations, refresh: context.expected.refresh, now }))
+    let known =
+        Known { backups: &backups, runs: &pushed, checks: &checks, locations, refresh: context.expected.refresh, now };
+    Ok(overview::overview(&known))
+}
+
+fn registers(answer: Option<Value>) -> Vec<Register> {
+    match answer {
+        Some(Value::Registers(registers)) => registers,
+        Some(Value::Text(_)) | None => vec![],
+    }
 }
 
 /// How far a topic, a partition or a location was. Counts are texts, as everywhere where a page reads them.
@@ -144,8 +160,14 @@ async fn of_topic(backup: &str, topic: &str, context: &Context) -> Result<TopicD
     let wanted = [Arc::clone(name)];
     let snapshots = exposition::whole(&wanted, exposition::read(&*context.store, &queries(&wanted)).await?)?;
     let backups = backups(&snapshots, context);
-    let known =
-        Known { backups: &backups, runs: &Default::default(), locations: None, refresh: context.expected.refresh, now };
+    let known = Known {
+        backups: &backups,
+        runs: &BTreeMap::new(),
+        checks: &Checks::default(),
+        locations: None,
+        refresh: context.expected.refresh,
+        now,
+    };
     let unknown = || ErrorAnswer::no_such_route(format!("nothing is known of topic {topic:?} in backup {backup:?}"));
     backups.first().and_then(|backup| overview::topic(backup, topic, &known)).ok_or_else(unknown)
 }

@@ -1,20 +1,22 @@
-// What a view asks for by itself: read once for each address, and again when something is newer.
+// What a view asks for by itself: read once for each address, and again when something is newer or did not answer.
 
 import { read } from "./live.js";
 
 const held = new Map();
 const HELD_MAX = 20;
+const AGAIN_AFTER_MS = 5000;
 
 /** What was read from `target`: `{ value, trouble }`, both null until there is an answer. `version` asks again. */
 export function asked(app, target, version = 0) {
   let entry = held.get(target);
   if (!entry) {
-    entry = { value: null, trouble: null, version: null };
+    entry = { value: null, trouble: null, version: null, at: 0 };
     held.set(target, entry);
     if (held.size > HELD_MAX) held.delete(held.keys().next().value);
   }
-  if (entry.version !== version) {
-    entry.version = version;
+  const isDue = entry.trouble && Date.now() - entry.at > AGAIN_AFTER_MS;
+  if (entry.version !== version || isDue) {
+    Object.assign(entry, { version, at: Date.now() });
     read(target).then((value) => Object.assign(entry, { value, trouble: null }), (error) => { entry.trouble = error.message; }).then(app.render);
   }
   return entry;

@@ -14,7 +14,7 @@ export function chart(name, values, { from, to, stepMs, show, least = 1 }) {
   const x = (at) => ((at - from) / Math.max(1, to - from)) * WIDTH;
   const y = (value) => HEIGHT - (value / greatest) * (HEIGHT - 6) - 3;
   const last = known[known.length - 1];
-  const text = `${name}: now ${show(last.value)}, at most ${show(Math.max(...known.map((point) => point.value)))}, from ${moment(from)} to ${moment(to)}`;
+  const text = `${name}: last ${show(last.value)}, at most ${show(Math.max(...known.map((point) => point.value)))}, from ${moment(from)} to ${moment(to)}`;
   return figure(name,
     h("svg", { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": text },
       svgTitle(text),
@@ -23,7 +23,7 @@ export function chart(name, values, { from, to, stepMs, show, least = 1 }) {
       runs(values, stepMs).map((run) => run.length === 1
         ? h("circle", { class: "dot-point", cx: x(run[0].at), cy: y(run[0].value), r: 2 })
         : h("polyline", { class: "line", points: run.map((point) => `${x(point.at).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ") }))),
-    h("p", { class: "scale" }, h("span", null, minute(from)), h("span", null, `now ${show(last.value)}, highest ${show(Math.max(...known.map((point) => point.value)))}`), h("span", null, minute(to))));
+    h("p", { class: "scale" }, h("span", null, minute(from)), h("span", null, `last ${show(last.value)}, highest ${show(Math.max(...known.map((point) => point.value)))}`), h("span", null, minute(to))));
 }
 
 function figure(name, ...content) {

@@ -5,6 +5,8 @@ const OVERVIEW = "/_/highwater/figures/overview";
 const ASK_EVERY_MS = 5000;
 /** Events come every few seconds. After so long without any, the connection is dead, whatever it says. */
 const SILENCE_MS = 15000;
+/** A question without an answer for so long is given up, and asked again. */
+const ANSWER_MS = 10000;
 
 /** Calls `onOverview` with each overview, and `onTrouble` with what is wrong while there is none. */
 export function watch(onOverview, onTrouble) {
@@ -37,8 +39,15 @@ export function watch(onOverview, onTrouble) {
     asking = false;
   }
 
+  // A tab that nobody looks at holds no connection: a browser has six for each host.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return source?.close();
+    ask();
+    listen();
+  });
+
   setInterval(() => {
-    if (Date.now() - heard < SILENCE_MS) return;
+    if (document.hidden || Date.now() - heard < SILENCE_MS) return;
     ask();
     if (source.readyState === EventSource.CLOSED || Date.now() - heard > 2 * SILENCE_MS) {
       heard = Date.now() - SILENCE_MS;
@@ -53,7 +62,7 @@ export function watch(onOverview, onTrouble) {
 export async function read(target) {
   let response;
   try {
-    response = await fetch(target, { headers: { accept: "application/json" } });
+    response = await fetch(target, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(ANSWER_MS) });
   } catch {
     throw new Error("Highwater does not answer. It may be starting, or stopped: see whether highwater serve runs.");
   }

@@ -47,7 +47,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_millis(9_500);
 const NEIGHBOUR_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What to look at where Kafka does not answer.
-pub const KAFKA_REMEDY: &str = "start it, or correct kafka.bootstrap_servers or the security settings beside it";
+pub const KAFKA_REMEDY: &str = "start it, or correct kafka.bootstrap_servers (target.bootstrap_servers where another cluster is restored into) or \
+     the security settings beside it";
 /// What to look at where the storage does not answer.
 pub const STORAGE_REMEDY: &str = "start it, or correct storage.url, storage.endpoint_url or storage.region";
 /// What to look at where the store of figures does not answer.

@@ -1,5 +1,5 @@
 //! What runs of the scheduled functions came to, as the store has it: failures by function and kind, and when each last
-//! succeeded.
+//! succeeded and failed.
 
 use super::registers::names::{join, split};
 use crate::{
@@ -9,6 +9,8 @@ use crate::{
 
 /// The hash of the last successes: by function and backup; order the time.
 const SUCCESSES: &str = "hw1:runs";
+/// The hash of the last failures: by function and backup; order the time, value the kind.
+const FAILURES: &str = "hw1:failed_runs";
 /// The functions that run on a schedule, on Lambda at least, and tell of it here.
 pub const FUNCTIONS: [&str; 9] = [
     "backup-verifier",
@@ -70,12 +72,34 @@ pub struct Runs {
     /// Failures, by function and kind; only those that there were.
     pub failures: Vec<(&'static str, FailureKind, u64)>,
     /// The last successes, by function and backup.
-    pub successes: Vec<Success>,
+    pub successes: Vec<RunEnd>,
+    /// The last failures, by function and backup, with what was to blame.
+    pub last_failures: Vec<(RunEnd, String)>,
 }
 
-/// When a function last succeeded.
+impl Runs {
+    /// Leaves out what concerns a backup that is not kept.
+    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        let keeps = |end: &RunEnd| end.backup.is_empty() || keeps(&end.backup);
+        self.successes.retain(keeps);
+        self.last_failures.retain(|(end, _)| keeps(end));
+    }
+
+    /// What failed when it last ran, with what was to blame. A run for all backups is over with one that succeeds for any.
+    pub fn failing(&self) -> impl Iterator<Item = &(RunEnd, String)> {
+        let is_over = |failure: &RunEnd| {
+            self.successes.iter().any(|success| {
+                let of_same = failure.backup.is_empty() || failure.backup == success.backup;
+                of_same && success.function == failure.function && success.at > failure.at
+            })
+        };
+        self.last_failures.iter().filter(move |(failure, _)| !is_over(failure))
+    }
+}
+
+/// When a run of a function ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Success {
+pub struct RunEnd {
     /// The function.
     pub function: String,
     /// The backup; empty for what concerns none.
@@ -90,6 +114,13 @@ pub fn failed(function: &str, kind: FailureKind, count: u32) -> Operation {
     Operation::Add { key: failures_key(function, kind), by: count.into(), expires: None }
 }
 
+/// What a run with a failure changes in the store beside [`failed`]: when it was, and what was to blame.
+#[must_use]
+pub fn last_failed(function: &str, backup: &str, kind: FailureKind, at: Millis) -> Operation {
+    let order = vec![u64::try_from(at.0).unwrap_or(0)];
+    Operation::Max { key: FAILURES.to_owned(), field: join(&[function, backup]), order, value: kind.name().to_owned() }
+}
+
 /// What a run without a failure changes in the store. `backup` is empty for what concerns none.
 #[must_use]
 pub fn succeeded(function: &str, backup: &str, at: Millis) -> Operation {
@@ -101,7 +132,7 @@ pub fn succeeded(function: &str, backup: &str, at: Millis) -> Operation {
 #[must_use]
 pub fn queries() -> Vec<Query> {
     let failures = each().map(|(function, kind)| Query::Text(failures_key(function, kind)));
-    failures.chain([Query::Registers(SUCCESSES.to_owned())]).collect()
+    failures.chain([SUCCESSES, FAILURES].map(|key| Query::Registers(key.to_owned()))).collect()
 }
 
 /// The answers to [`queries`].
@@ -112,19 +143,23 @@ pub fn read(answers: &[Value]) -> Runs {
         Value::Registers(_) => None,
     };
     let failures = each().zip(answers).filter_map(|((function, kind), value)| Some((function, kind, count(value)?)));
-    let registers = answers.iter().flat_map(|answer| match answer {
-        Value::Registers(registers) => registers.as_slice(),
-        Value::Text(_) => &[],
+    let mut registers = answers.iter().filter_map(|answer| match answer {
+        Value::Registers(registers) => Some(registers.as_slice()),
+        Value::Text(_) => None,
     });
-    let mut successes: Vec<_> = registers.filter_map(success).collect();
+    let mut next = || registers.next().unwrap_or_default().iter();
+    let mut successes: Vec<_> = next().filter_map(end).collect();
     successes.sort_unstable();
-    Runs { failures: failures.collect(), successes }
+    let mut last_failures: Vec<_> =
+        next().filter_map(|register| Some((end(register)?, register.value.clone()))).collect();
+    last_failures.sort_unstable();
+    Runs { failures: failures.collect(), successes, last_failures }
 }
 
-fn success(register: &Register) -> Option<Success> {
+fn end(register: &Register) -> Option<RunEnd> {
     let [function, backup] = split::<2>(&register.field)?;
     let at = Millis(i64::try_from(*register.order.first()?).ok()?);
-    Some(Success { function: function.to_owned(), backup: backup.to_owned(), at })
+    Some(RunEnd { function: function.to_owned(), backup: backup.to_owned(), at })
 }
 
 fn each() -> impl Iterator<Item = (&'static str, FailureKind)> {

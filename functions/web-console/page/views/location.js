@@ -38,9 +38,9 @@ function figures(row) {
     tile("Completed bytes", bytes(row.completed_bytes), hint),
     tile("Failed attempts", count(row.failed_ops), hint),
     tile("Oldest pending", Number(row.pending_ops) > 0 ? duration(row.oldest_pending_seconds) : "none pending"),
-    tile("Behind the storage", row.lag_seconds > 0 ? duration(row.lag_seconds) : "nothing missing", `${count(row.lag_records)} records`),
-    tile("Latency, half of them", latency(row.latency_p50_seconds), hint),
-    tile("Latency, 95 and 99 of 100", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, hint),
+    tile("Behind the backup", row.lag_seconds > 0 ? duration(row.lag_seconds) : "nothing missing", `${count(row.lag_records)} records`),
+    tile("Latency, median", latency(row.latency_p50_seconds), hint),
+    tile("Latency, 95th and 99th percentile", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, hint),
     tile("Throughput", `${rate(row.ops_per_second, "objects")}, ${bytes(row.bytes_per_second)}/s`));
 }
 
@@ -48,12 +48,12 @@ function figures(row) {
 function history(app, name, now) {
   const target = `/_/highwater/figures/locations/${encodeURIComponent(name)}`;
   return past(app, { key: `location ${name}`, target, now, lines: (points) => [
-    ["Behind the storage", each(points, (point) => point.l), { show: duration, least: 10 }],
+    ["Behind the backup", each(points, (point) => point.l), { show: duration, least: 10 }],
     ["Pending", each(points, (point) => point.q), { show: (value) => count(Math.round(value)) }],
     ["Completed", rates(points, (point) => point.d), { show: (value) => rate(value, "objects") }],
     ["Bytes completed", rates(points, (point) => point.b), { show: (value) => `${bytes(value)}/s` }],
     ["Failed", rates(points, (point) => point.f), { show: (value) => rate(value, "objects") }],
-    ["Latency, 95 of 100", each(points, (point) => point.t), { show: latency }],
+    ["Latency, 95th percentile", each(points, (point) => point.t), { show: latency }],
   ] });
 }
 
@@ -84,12 +84,14 @@ function failed(app, name, { value, trouble }) {
       value.IsTruncated && h("span", { class: "hint" }, "There are more. They come when these are done.")),
     h("div", { class: "card" }, h("table", null,
       h("caption", null, `Failed operations of ${name}`),
-      h("thead", null, h("tr", null, ["Object", "Bucket", "Size", "Failed at", "Retry"].map((title, index) => h("th", { scope: "col", class: index === 2 || index === 3 ? "n" : null }, title)))),
+      h("thead", null, h("tr", null, ["Object", "Bucket", "Size", "Failed at", "Why", "Next attempt", "Retry"].map((title, index) => h("th", { scope: "col", class: index === 2 || index === 3 ? "n" : null }, title)))),
       h("tbody", null, versions.map((version) => h("tr", { "data-key": `${version.Bucket}/${version.Key}/${version.VersionId}` },
         h("th", { scope: "row" }, version.Key),
         h("td", { "data-name": "Bucket" }, version.Bucket),
         h("td", { "data-name": "Size", class: "n" }, bytes(version.Size)),
         h("td", { "data-name": "Failed at", class: "n" }, new Date(version.LastModified).toLocaleString()),
+        h("td", { "data-name": "Why" }, version.Reason ?? "not known"),
+        h("td", { "data-name": "Next attempt" }, version.RetryAt ? new Date(version.RetryAt).toLocaleString() : "none, it waits for you"),
         h("td", { "data-name": "Retry" }, h("button", { "aria-label": `Retry ${version.Key}`, onclick: () => retry([version], `${version.Key} is tried again.`) }, "Retry"))))))),
   ];
 }

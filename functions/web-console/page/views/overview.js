@@ -19,6 +19,8 @@ export function overview(app) {
     all.backups.length === 0 ? h("p", { class: "empty" }, "No backup is configured.") : all.backups.map((backup) => backupCard(app, backup, all.now)),
     h("h2", null, "Restores and other jobs"),
     jobs(all),
+    h("h2", null, "Verifications and drills"),
+    checks(all),
     all.locations?.length === 0 ? null : [h("h2", null, "Replication"), locations(all.locations)],
     notes(all),
   ];
@@ -126,7 +128,7 @@ function topicRow(app, backup, topic, now) {
   return h("tr", { "data-key": topic.topic },
     h("th", { scope: "row" }, h("a", { href: topicLink(backup.name, topic.topic) }, topic.topic)),
     h("td", { "data-name": "State" }, stateOf(topic)),
-    h("td", { "data-name": "Progress" }, topic.live ? bar(topic.progress, `Progress of ${topic.topic}`) : h("span", { class: "muted" }, "kept")),
+    h("td", { "data-name": "Progress" }, topic.live ? bar(topic.progress, `Progress of ${topic.topic}`) : h("span", { class: "muted" }, "–")),
     h("td", { "data-name": "Behind", class: "n" }, topic.live ? behind(topic) : "–"),
     h("td", { "data-name": "Last stored", class: "n" }, ago(topic.last_segment_at, now)),
     h("td", { "data-name": "Records", class: "n" }, count(topic.records)),
@@ -138,7 +140,7 @@ function topicRow(app, backup, topic, now) {
 /** A topic's state with its level. */
 export function stateOf(topic) {
   if (!topic.live) return badge("note", "Deleted in Kafka");
-  const word = topic.stale && topic.state_word === "Created" ? "Nobody says" : topic.state_word;
+  const word = topic.stale && topic.state_word === "Created" ? "Not known" : topic.state_word;
   return badge(topic.level, word);
 }
 
@@ -150,7 +152,7 @@ export function behind(topic) {
 
 function jobs(all) {
   if (all.jobs.length === 0) {
-    return h("p", { class: "empty" }, "None has run yet. Restores, schema registry jobs, verifications and drills appear here when they start: highwater restore");
+    return h("p", { class: "empty" }, "None has run yet. Restores, schema registry jobs and drills appear here when they start: highwater restore");
   }
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "Jobs that pushed their progress, the latest first"),
@@ -164,6 +166,25 @@ function jobs(all) {
       h("td", { "data-name": "Last heard", class: "n" }, ago(job.said_at, all.now)))))));
 }
 
+const DEPTHS = { footers: "all segments, by listings and footers", deep: "all records", sample: "a sample", full: "everything" };
+
+/** The last of each kind: what proves that a backup is whole, and that it comes back. */
+function checks(all) {
+  if (all.checks.length === 0) {
+    return h("p", { class: "empty" }, "None has run yet. Prove that the backup is whole: highwater verify. Prove that it comes back: highwater drill --sample");
+  }
+  return h("div", { class: "card" }, h("table", null,
+    h("caption", null, "The last verification and drills of each backup"),
+    h("thead", null, h("tr", null, ["Backup", "Check", "Looked at", "Result", "When", "Last good"].map((name, index) => h("th", { scope: "col", class: index >= 4 ? "n" : null }, name)))),
+    h("tbody", null, all.checks.map((check) => h("tr", { "data-key": `${check.backup}/${check.check}/${check.depth}` },
+      h("th", { scope: "row" }, check.backup),
+      h("td", { "data-name": "Check" }, check.check),
+      h("td", { "data-name": "Looked at" }, DEPTHS[check.depth] ?? check.depth),
+      h("td", { "data-name": "Result" }, badge(check.level, check.level === "safe" ? "Good" : check.findings === null ? "Failed" : plural(check.findings, "finding"))),
+      h("td", { "data-name": "When", class: "n" }, ago(check.at, all.now)),
+      h("td", { "data-name": "Last good", class: "n" }, check.last_good_at === null ? "not known" : ago(check.last_good_at, all.now)))))));
+}
+
 /** A job ends with its last topic. */
 export function timeLeft(job) {
   const left = job.topics.filter((topic) => !topic.stopped).map((topic) => topic.seconds_left);
@@ -174,10 +195,11 @@ function locations(all) {
   if (!all) return h("p", { class: "empty" }, "The replication figures are being counted again. They come back by themselves.");
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "Replication by location"),
-    h("thead", null, h("tr", null, ["Location", "State", "Pending", "Pending bytes", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
+    h("thead", null, h("tr", null, ["Location", "State", "Behind", "Pending", "Pending bytes", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
     h("tbody", null, all.map((location) => h("tr", { "data-key": location.name },
       h("th", { scope: "row" }, h("a", { href: locationLink(location.name) }, location.name)),
       h("td", { "data-name": "State" }, locationState(location)),
+      h("td", { "data-name": "Behind", class: "n" }, location.lag_seconds > 0 ? duration(location.lag_seconds) : "nothing"),
       h("td", { "data-name": "Pending", class: "n" }, count(location.pending_ops)),
       h("td", { "data-name": "Pending bytes", class: "n" }, bytes(location.pending_bytes)),
       h("td", { "data-name": "Completed", class: "n", title: `in the last ${duration(location.window_s)}` }, `${count(location.completed_ops)} (${bytes(location.completed_bytes)})`),
@@ -187,8 +209,9 @@ function locations(all) {
 
 /** A location's state. */
 export function locationState(location) {
-  if (location.level === "attention") return badge("attention", "Failing");
-  return badge("safe", location.pending_ops === "0" ? "Up to date" : "Replicating");
+  const isDone = location.pending_ops === "0" && location.lag_seconds === 0;
+  if (location.level === "attention") return badge("attention", Number(location.failed_ops) > 0 ? "Failing" : "Late");
+  return badge("safe", isDone ? "Up to date" : "Replicating");
 }
 
 function notes(all) {

@@ -21,7 +21,7 @@ export function past(app, { key, target, now, lines, choice = null }) {
   const choose = (span) => { app.state.filters.set(filter, span); app.render(); };
   const frame = { from: now - lengthMs, to: now, stepMs };
   return [
-    h("div", { class: "title-line past" }, h("h2", null, "How it was"),
+    h("div", { class: "title-line past" }, h("h2", null, "The past"),
       Object.entries(SPANS).map(([span, { name }]) => h("button", { "aria-pressed": String(span === chosen), onclick: () => choose(span) }, name)),
       choice),
     !value ? h("p", { class: "empty" }, trouble ?? "Reading the figures.") : h("div", { class: "charts" },

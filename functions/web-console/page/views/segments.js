@@ -7,6 +7,7 @@ import { hex, indented, kindOf, textOf } from "../bytes.js";
 import { segmentLink, segmentsLink, tile, topicLink } from "../parts.js";
 
 const WHERE = "/_/highwater/segments";
+const LIST_EVERY_MS = 15000;
 
 function crumbs(backup, topic, ...more) {
   return h("nav", { class: "crumbs", "aria-label": "Where this is" },
@@ -19,18 +20,20 @@ export function segments(app, [backup, topic, incarnation, partition]) {
   const chain = [backup, topic, incarnation, partition].map(encodeURIComponent).join("/");
   const key = `before ${chain}`;
   const before = app.state.filters.get(key) ?? "";
-  const { value, trouble } = asked(app, `${WHERE}/${chain}${before && `?before=${before}`}`);
+  const version = before ? 0 : Math.floor((app.state.overview?.now ?? 0) / LIST_EVERY_MS);
+  const { value, trouble } = asked(app, `${WHERE}/${chain}${before && `?before=${before}`}`, version);
   const go = (to) => { app.state.filters.set(key, to); app.render(); };
   return [
     crumbs(backup, topic, `partition ${partition}`),
     h("div", { class: "title-line" }, h("h1", null, `Segments of ${topic}, partition ${partition}`)),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : [
+    trouble && value && h("p", { class: "message" }, `As it was before: ${trouble}`),
+    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : value.segments.length === 0 ? h("p", { class: "empty" }, "No segment is stored yet. They appear here by themselves.") : [
       h("div", { class: "card" }, h("table", null,
         h("caption", null, "Segments, the latest first"),
-        h("thead", null, h("tr", null, ["First offset", "To before", "Records", "Size", "Written", "Gaps"].map((name, index) => h("th", { scope: "col", class: index >= 1 ? "n" : null }, name)))),
+        h("thead", null, h("tr", null, ["First offset", "Next offset", "Records", "Size", "Written", "Gaps"].map((name, index) => h("th", { scope: "col", class: index >= 1 ? "n" : null }, name)))),
         h("tbody", null, value.segments.map((segment) => h("tr", { "data-key": segment.file },
           h("th", { scope: "row" }, h("a", { href: segmentLink([backup, topic, incarnation, partition, segment.file]) }, segment.base)),
-          h("td", { "data-name": "To before", class: "n" }, segment.next),
+          h("td", { "data-name": "Next offset", class: "n" }, segment.next),
           h("td", { "data-name": "Records", class: "n" }, count(segment.records)),
           h("td", { "data-name": "Size", class: "n" }, bytes(segment.stored_bytes)),
           h("td", { "data-name": "Written", class: "n" }, moment(segment.written_at)),
@@ -57,7 +60,7 @@ function opened(app, { segment, records }) {
   return [
     h("dl", { class: "tiles" },
       tile("First offset", segment.base),
-      tile("To before", segment.next),
+      tile("Next offset", segment.next),
       tile("Records", count(segment.records)),
       tile("Left out by a filter", count(segment.filtered)),
       tile("Size", bytes(segment.stored_bytes)),
@@ -65,7 +68,7 @@ function opened(app, { segment, records }) {
       tile("Written", moment(segment.written_at)),
       tile("Sealed with a key", segment.sealed ? "yes" : "no")),
     segment.gaps.length > 0 && h("p", { class: "message" }, "Lost before they were stored: ", segment.gaps.map((gap) => `${gap.from} to before ${gap.to} (${gap.cause})`).join(", ")),
-    h("p", { class: "hint digest" }, `Chain digest after it: ${segment.digest}`),
+    h("p", { class: "hint digest" }, `Digest of all records of the partition up to here: ${segment.digest}`),
     h("h2", null, records.length < Number(segment.records) ? `Its first ${records.length} records` : "Its records"),
     records.length === 0 ? h("p", { class: "empty" }, "It keeps no record: those of its range do not exist, or a filter left them out.") : records.map((record) => shown(app, record)),
   ];

@@ -33,7 +33,7 @@ function shown(app, backup, detail, trouble) {
     h("dl", { class: "tiles" },
       tile("Progress", percent(topic.progress), "Read so far of what the log holds, the mean of the partitions"),
       tile("Behind", behind(topic), "The age of the oldest record that is not stored"),
-      tile("Time before a loss", duration(topic.seconds_to_loss), "Until Kafka's retention may delete the oldest record that is not stored"),
+      tile("Time until a loss", duration(topic.seconds_to_loss), "Until Kafka's retention may delete the oldest record that is not stored"),
       tile("Records", count(topic.records), "In the storage"),
       tile("Size", bytes(topic.stored_bytes), "In the storage"),
       tile("Segments", count(topic.segments), "In the storage"),
@@ -69,7 +69,7 @@ function history(app, backup, name, partitions, now) {
 function partitionRow(backup, topic, partition, now) {
   return h("tr", { "data-key": String(partition.partition) },
     h("th", { scope: "row" }, topic.incarnation === null ? String(partition.partition) : h("a", { href: segmentsLink([backup, topic.topic, topic.incarnation, partition.partition]), "aria-label": `Segments of partition ${partition.partition}` }, String(partition.partition))),
-    h("td", { "data-name": "State" }, partition.state_word ? badge(levelOf(partition), partition.state_word) : badge("attention", "Nobody says")),
+    h("td", { "data-name": "State" }, partition.state_word ? badge(levelOf(partition), partition.state_word) : badge("attention", "Not known")),
     h("td", { "data-name": "Stored of the log" }, h("div", null, logBar(partition),
       partition.open_transaction_seconds > 60 && h("p", { class: "held" }, `A transaction from offset ${partition.open_transaction_offset} on has been open for ${duration(partition.open_transaction_seconds)}`))),
     h("td", { "data-name": "Last stored offset", class: "n" }, partition.last_offset ?? "none"),

@@ -7,8 +7,8 @@ use crate::{
     metrics::{
         drills::{self, DrillResult, Drills},
         processes::Processes,
-        runs::Runs,
-        verifications::Verification,
+        runs::{RunEnd, Runs},
+        verifications::{self, Verification},
     },
     ports::objects::{ErrorKind, Operation},
 };
@@ -87,8 +87,8 @@ pub fn of_processes(processes: &Processes) -> String {
 pub fn of_verifications(verifications: &[Verification]) -> String {
     let series = |name, help, value: fn(&Verification) -> f64| {
         let metric = |it: &Verification| {
-            let mode = if it.deep { "deep" } else { "footers" };
-            metric(MetricType::GAUGE, vec![label("backup", &it.backup), label("mode", mode)], value(it))
+            let labels = vec![label("backup", &it.backup), label("mode", verifications::mode(it.deep))];
+            metric(MetricType::GAUGE, labels, value(it))
         };
         family(name, MetricType::GAUGE, help, verifications.iter().map(metric).collect())
     };
@@ -148,11 +148,13 @@ pub fn of_runs(runs: &Runs) -> String {
         let labels = vec![label("function", function), label("kind", kind.name())];
         metric(MetricType::COUNTER, labels, *count as f64)
     });
-    let successes = runs.successes.iter().map(|success| {
-        let backup = Some(label("backup", &success.backup)).filter(|_| !success.backup.is_empty());
-        let labels = backup.into_iter().chain([label("function", &success.function)]).collect();
-        metric(MetricType::GAUGE, labels, seconds(success.at))
-    });
+    let of_end = |end: &RunEnd| {
+        let backup = Some(label("backup", &end.backup)).filter(|_| !end.backup.is_empty());
+        backup.into_iter().chain([label("function", &end.function)]).collect()
+    };
+    let successes = runs.successes.iter().map(|end| metric(MetricType::GAUGE, of_end(end), seconds(end.at)));
+    let last_failures =
+        runs.last_failures.iter().map(|(end, _)| metric(MetricType::GAUGE, of_end(end), seconds(end.at)));
     let families = [
         family(
             "highwater_function_failures_total",
@@ -165,6 +167,12 @@ pub fn of_runs(runs: &Runs) -> String {
             MetricType::GAUGE,
             "When a scheduled function last did all it had to",
             successes.collect(),
+        ),
+        family(
+            "highwater_function_last_failure_timestamp_seconds",
+            MetricType::GAUGE,
+            "When a scheduled function last could not do something; it failed last where this is later than its last success",
+            last_failures.collect(),
         ),
     ];
     let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();

@@ -19,6 +19,8 @@ use crate::{
 const SUBJECTS_MAX: usize = 20;
 /// A backup that is further behind needs a look.
 const BEHIND_S: f64 = 300.0;
+/// A location that lacks an object for longer needs a look.
+const LATE_S: f64 = 900.0;
 /// A gap that was declared less long ago is news.
 const GAP_NEWS_MS: i64 = 24 * 3_600 * 1_000;
 /// A job that is under way and says nothing for so long has probably died.
@@ -270,6 +272,12 @@ pub(super) fn of_backup(
     let missing = missing.map(|name| (Trouble::Missing, Subject { name: name.clone(), detail: String::new() }));
     findings.extend(together(backup.name, missing));
     findings.extend(silent_observer(backup, known));
+    if topics.is_empty() && backup.asked.is_empty() {
+        let remedy =
+            "See which topics it would select: highwater doctor. Then correct topics.include, or create a topic.";
+        let title = "No topic is backed up: Kafka has none that this backup selects.";
+        findings.push(finding(Severity::Attention, title, remedy, Some(backup.name), vec![]));
+    }
     findings
 }
 
@@ -284,7 +292,7 @@ fn together(backup: &Arc<str>, troubles: impl Iterator<Item = (Trouble, Subject)
     by_trouble.into_iter().map(finding).collect()
 }
 
-fn finding(
+pub(super) fn finding(
     severity: Severity,
     title: &str,
     remedy: &str,
@@ -367,33 +375,51 @@ pub(super) fn is_silent(run: &Run, now: Millis) -> bool {
     run.event != Event::Stopped && !rests && now.0.saturating_sub(run.said_at.0) > SILENCE_MS
 }
 
-/// What is wrong with replication locations. What fails is tried again by itself, so a failure now and then is no trouble.
+/// What is wrong with replication locations. What fails is tried again by itself, so a failure now and then is no trouble;
+/// what is not there for long is.
 pub(super) fn of_locations(known: &Known<'_>) -> Vec<Finding> {
-    let of = |severity, title, remedy| {
-        let locations = known.locations.iter().flatten();
-        let such = locations.filter(|location| location.failed_ops > 0.0 && of_location(location) == severity);
-        let detail = |it: &Location| format!("{} failed and {} completed of late", it.failed_ops, it.completed_ops);
-        let subject = |it: &Location| Subject { name: it.name.clone(), detail: detail(it) };
-        let subjects: Vec<Subject> = such.map(subject).collect();
+    let of = |severity, title, remedy, detail: &dyn Fn(&Location) -> Option<String>| {
+        let subject = |it: &Location| Some(Subject { name: it.name.clone(), detail: detail(it)? });
+        let subjects: Vec<Subject> = known.locations.iter().flatten().filter_map(subject).collect();
         (!subjects.is_empty()).then(|| finding(severity, title, remedy, None, subjects))
     };
+    let now = known.now;
+    let failed = |it: &Location| format!("{} failed and {} completed of late", it.failed_ops, it.completed_ops);
+    let late = of(
+        Severity::Attention,
+        "Replication is late: a location lacks objects for more than a quarter of an hour.",
+        "The page of the location lists what failed and why, and has a button that tries it again. See also whether object-replicator \
+         runs, and whether the location is paused.",
+        &|it| is_late(it, now).then(|| format!("by {}", duration(it.seen.figures.lag_s(now)))),
+    );
     let failing = of(
         Severity::Attention,
         "Replication fails more often than it succeeds.",
-        "The failed list says why. They are tried again by themselves; see whether the location answers.",
+        "The page of the location lists what failed and why. See whether the location answers.",
+        &|it| fails_mostly(it).then(|| failed(it)),
     );
     let some = of(
         Severity::Note,
         "Some attempts to replicate failed.",
-        "Nothing is to be done: they are tried again by themselves.",
+        "They are tried again by themselves, a few times.",
+        &|it| (of_location(it, now) == Severity::Note).then(|| failed(it)),
     );
-    failing.into_iter().chain(some).collect()
+    [late, failing, some].into_iter().flatten().collect()
+}
+
+/// The same as the alert HighwaterReplicationLate.
+fn is_late(location: &Location, now: Millis) -> bool {
+    location.seen.figures.lag_s(now) > LATE_S
+}
+
+fn fails_mostly(location: &Location) -> bool {
+    location.failed_ops > location.completed_ops
 }
 
 /// How bad it is with a location.
-pub(super) fn of_location(location: &Location) -> Severity {
+pub(super) fn of_location(location: &Location, now: Millis) -> Severity {
     match location.failed_ops {
-        failed if failed > location.completed_ops => Severity::Attention,
+        _ if is_late(location, now) || fails_mostly(location) => Severity::Attention,
         failed if failed > 0.0 => Severity::Note,
         _ => Severity::Safe,
     }

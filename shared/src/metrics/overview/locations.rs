@@ -95,7 +95,7 @@ impl LocationRow {
         let figures = &location.seen.figures;
         LocationRow {
             name: location.name.clone(),
-            level: findings::of_location(location),
+            level: findings::of_location(location, now),
             pending_ops: text(location.pending_ops),
             pending_bytes: text(location.pending_bytes),
             completed_ops: text(location.completed_ops),

@@ -3,11 +3,13 @@
 //! Counts and offsets are texts, since a page reads numbers as doubles, which end at 2^53. What is not known is `null`,
 //! never 0.
 
+mod checks;
 mod findings;
 mod jobs;
 mod locations;
 mod topics;
 
+pub use checks::{CheckRow, Checks};
 pub use findings::{Finding, Severity, Subject};
 pub use jobs::{JobRow, JobTopicRow};
 pub use locations::{Location, LocationRow};
@@ -44,6 +46,8 @@ pub struct Overview {
     pub backups: Vec<BackupRow>,
     /// Runs of jobs that pushed their progress, the latest first; not those of the configured backups, which stand above.
     pub jobs: Vec<JobRow>,
+    /// The last verification and the last drills of each backup.
+    pub checks: Vec<CheckRow>,
     /// The replication locations; `null` while their figures are being counted again.
     pub locations: Option<Vec<LocationRow>>,
 }
@@ -106,6 +110,8 @@ pub struct Known<'a> {
     pub backups: &'a [Backup<'a>],
     /// The runs that pushed.
     pub runs: &'a BTreeMap<RunId, BTreeMap<String, Run>>,
+    /// What verifications, drills and scheduled functions came to.
+    pub checks: &'a Checks,
     /// The locations' figures; `None` while they are being counted again.
     pub locations: Option<Vec<Location>>,
     /// How often log ends are observed.
@@ -128,6 +134,7 @@ pub fn overview(known: &Known<'_>) -> Overview {
     let backups: Vec<_> = known.backups.iter().zip(&views).collect();
     let mut findings: Vec<Finding> =
         backups.iter().flat_map(|(backup, view)| findings::of_backup(backup, view, known)).collect();
+    findings.extend(checks::findings(known));
     findings.extend(findings::of_runs(known));
     findings.extend(findings::of_locations(known));
     if known.backups.is_empty() {
@@ -141,6 +148,7 @@ pub fn overview(known: &Known<'_>) -> Overview {
         findings,
         backups: backups.iter().map(|(backup, view)| backup_row(backup, view, known)).collect(),
         jobs: jobs::rows(known),
+        checks: checks::rows(known),
         locations: known.locations.as_ref().map(|all| {
             let row = |location| {
                 let backups = backups.iter().map(|(backup, view)| (backup.name, *view));

@@ -1,17 +1,24 @@
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::{
     chain::{Marks, Totals},
     job::State,
     metrics::{
+        drills::{self, DrillResult},
         push::{self, Push},
         registers::examples::{digest, hashes, registers_after},
+        replication::{exposition::LocationView, figures::Figures},
+        runs::{self, FailureKind},
         standing::{Earlier, Ends, Job, Message, Oldest, OpenTransaction, Standing},
+        verifications::{self, Verification},
     },
-    ports::{records::Retention, store::Register},
+    ports::{
+        records::Retention,
+        store::{Operation, Query, Register, Value},
+    },
     record::{Offset, Partition},
 };
 
@@ -85,6 +92,7 @@ fn seen(messages: &[Message], asked: &[&str]) -> Overview {
     overview(&Known {
         backups: &backups,
         runs: &runs,
+        checks: &Checks::default(),
         locations: Some(vec![]),
         refresh: Duration::from_secs(15),
         now: NOW,
@@ -179,7 +187,7 @@ fn a_log_that_nobody_observed_has_no_progress_and_no_lag_rather_than_zeros() {
     begins(&overview, Severity::Attention, "It is not known how far the backup is", "");
     let topic = serde_json::to_value(&overview.backups[0].topics[0]).unwrap();
     for field in ["progress", "lag_records", "lag_seconds", "seconds_to_loss"] {
-        assert_eq!(topic[field], Value::Null, "{field}");
+        assert_eq!(topic[field], Json::Null, "{field}");
     }
 }
 
@@ -213,7 +221,7 @@ fn what_is_never_lost_is_told_as_never() {
     assert_eq!(topic["seconds_to_loss"], "never");
 }
 
-fn pushed(kind: &str, event: &str, ago_s: i64, body: Value) -> Message {
+fn pushed(kind: &str, event: &str, ago_s: i64, body: Json) -> Message {
     let push: Push = serde_json::from_value(json!({
         "timestamp": before(ago_s), "kind": kind, "namespace": "prod", "name": "main", "uuid": "1", "topic": "orders",
         "event": event, "body": body,
@@ -236,16 +244,34 @@ fn a_restore_under_way_has_its_progress_its_rate_and_the_time_that_is_left() {
     assert_eq!((over.running, over.state_word.as_str(), over.topics[0].seconds_left), (false, "Done", None));
 }
 
+/// The overview where all is stored and this was pushed.
+fn beside(pushed: Message) -> Overview {
+    seen(&[&well("orders")[..], &[pushed]].concat(), &[])
+}
+
 #[test]
 fn a_job_that_failed_is_danger_and_one_that_was_refused_or_fell_silent_needs_a_look() {
     let failed = pushed("restores", "stopped", 10, json!({"state": 900, "message": "the target is full"}));
-    begins(&seen(&[failed], &[]), Severity::Danger, "A job has failed", "orders the target is full");
+    begins(&beside(failed), Severity::Danger, "A job has failed", "orders the target is full");
     let refused = pushed("restores", "stopped", 10, json!({"state": 903, "message": "the target is not empty"}));
     let told = "orders the target is not empty";
-    begins(&seen(&[refused], &[]), Severity::Attention, "A job was refused, and has written nothing", told);
-    let silent = |kind, ago_s| seen(&[pushed(kind, "progress", ago_s, json!({"state": 100}))], &[]);
+    begins(&beside(refused), Severity::Attention, "A job was refused, and has written nothing", told);
+    let silent = |kind, ago_s| beside(pushed(kind, "progress", ago_s, json!({"state": 100})));
     begins(&silent("drills", 200), Severity::Attention, "A job is under way, and has said nothing", "orders");
     assert_eq!(silent("drills", 170).findings, []);
+}
+
+#[test]
+fn a_job_that_runs_often_leaves_room_for_one_that_ran_long_ago() {
+    let run = |kind, uuid: String, ago_s| {
+        let Message::Push(push) = pushed(kind, "stopped", ago_s, json!({"state": 800})) else { panic!("a push") };
+        Message::Push(Push { uuid: uuid.into(), ..push })
+    };
+    let mut runs: Vec<_> =
+        (0..300).map(|hour| run("schema-registry-backups", hour.to_string(), hour * 3_600)).collect();
+    runs.push(run("restores", "1".to_owned(), 400 * 3_600));
+    let jobs = seen(&runs, &[]).jobs;
+    assert_eq!((jobs.len(), jobs.last().map(|job| job.kind)), (6, Some("restores")));
 }
 
 #[test]
@@ -260,7 +286,7 @@ fn a_location_where_more_fails_than_succeeds_is_told_and_a_failure_now_and_then_
     let backups = [Backup { name: &name, asked: &[], registers: &registers }];
     let with = |locations| {
         let (runs, refresh) = (BTreeMap::new(), Duration::from_secs(15));
-        overview(&Known { backups: &backups, runs: &runs, locations, refresh, now: NOW })
+        overview(&Known { backups: &backups, runs: &runs, checks: &Checks::default(), locations, refresh, now: NOW })
     };
     let failing = |failed_ops, completed_ops| {
         with(Some(vec![Location { name: "paris".into(), failed_ops, completed_ops, ..Location::default() }]))
@@ -268,6 +294,14 @@ fn a_location_where_more_fails_than_succeeds_is_told_and_a_failure_now_and_then_
     begins(&failing(3.0, 2.0), Severity::Attention, "Replication fails more often", "3 failed and 2 completed of late");
     begins(&failing(3.0, 9.0), Severity::Safe, "Some attempts to replicate failed", "3 failed and 9 completed of late");
     assert_eq!((failing(0.0, 9.0).findings, with(None).locations), (vec![], None));
+    let lacking = |for_s| {
+        let figures = Figures { missing_since: Some(before(for_s)), ..Figures::default() };
+        let seen = LocationView { name: "paris".into(), figures, ..LocationView::default() };
+        with(Some(vec![Location { name: "paris".into(), seen, ..Location::default() }]))
+    };
+    begins(&lacking(1_800), Severity::Attention, "Replication is late", "by 30 min");
+    assert_eq!(lacking(1_800).locations.unwrap()[0].level, Severity::Attention);
+    assert_eq!(lacking(600).findings, []);
 }
 
 #[test]
@@ -275,7 +309,14 @@ fn a_topic_has_its_partitions_with_offsets_as_texts() {
     let name: Arc<str> = "main".into();
     let registers = registers_after(&well("orders"));
     let backups = [Backup { name: &name, asked: &[], registers: &registers }];
-    let known = Known { backups: &backups, runs: &BTreeMap::new(), locations: None, refresh: Duration::ZERO, now: NOW };
+    let known = Known {
+        backups: &backups,
+        runs: &BTreeMap::new(),
+        checks: &Checks::default(),
+        locations: None,
+        refresh: Duration::ZERO,
+        now: NOW,
+    };
     let detail = serde_json::to_value(topic(&backups[0], "orders", &known)).unwrap();
     assert_eq!(detail["schema"], TOPIC_SCHEMA);
     let partition = &detail["partitions"][0];
@@ -286,7 +327,14 @@ fn a_topic_has_its_partitions_with_offsets_as_texts() {
 
 #[test]
 fn no_backup_at_all_is_told() {
-    let known = Known { backups: &[], runs: &BTreeMap::new(), locations: None, refresh: Duration::ZERO, now: NOW };
+    let known = Known {
+        backups: &[],
+        runs: &BTreeMap::new(),
+        checks: &Checks::default(),
+        locations: None,
+        refresh: Duration::ZERO,
+        now: NOW,
+    };
     begins(&overview(&known), Severity::Attention, "No backup is configured", "");
 }
 
@@ -309,4 +357,66 @@ fn an_open_transaction_that_holds_a_log_back_is_named_and_not_called_a_slow_back
     let finding = &overview.findings[0];
     assert_eq!(finding.subjects[0].detail, "partition 0 from offset 100 on, for 10 min");
     assert!(finding.remedy.contains("kafka-transactions.sh") && finding.severity == Severity::Attention);
+}
+
+#[test]
+fn a_backup_that_selects_no_topic_is_not_called_safe() {
+    begins(&seen(&[], &[]), Severity::Attention, "No topic is backed up", "");
+    begins(&seen(&[], &["orders"]), Severity::Attention, "A topic was asked for, and Kafka does not have it", "");
+}
+
+/// The overview where all is stored and these operations were applied to the store beside it.
+fn after_checks(operations: Vec<Operation>) -> Overview {
+    let mut held = hashes(operations);
+    let mut of = |key: &str| -> Vec<Register> { held.remove(key).unwrap_or_default().into_values().collect() };
+    let (verified, drilled) = (of(verifications::KEY), of(drills::KEY));
+    let answer = |query: Query| match query {
+        Query::Registers(key) => Value::Registers(of(&key)),
+        _ => Value::Text(None),
+    };
+    let told: Vec<_> = runs::queries().into_iter().map(answer).collect();
+    let checks = Checks::of(&verified, &drilled, runs::read(&told));
+    let (name, registers) = ("main".into(), registers_after(&well("orders")));
+    let backups = [Backup { name: &name, asked: &[], registers: &registers }];
+    let (runs, refresh) = (BTreeMap::new(), Duration::from_secs(15));
+    overview(&Known { backups: &backups, runs: &runs, checks: &checks, locations: Some(vec![]), refresh, now: NOW })
+}
+
+#[test]
+fn what_a_verification_found_and_a_drill_that_failed_are_danger_and_the_last_good_ones_are_shown() {
+    let verified = |ago_s, findings| {
+        let verification = Verification { backup: "main".into(), at: before(ago_s), deep: false, findings };
+        verifications::operations(&verification)
+    };
+    let drilled = |ago_s, good| {
+        let (backup, at) = ("main".into(), before(ago_s));
+        drills::operations(&DrillResult { backup, sample: true, at, good, seconds: 1.0, records: 5 })
+    };
+    let good = after_checks([verified(900, 0), drilled(800, true)].concat());
+    assert_eq!((good.verdict, good.findings.len()), (Severity::Safe, 0));
+    let rows = |overview: &Overview| {
+        let row = |it: &CheckRow| (it.check, it.depth, it.level, it.last_good_at);
+        overview.checks.iter().map(row).collect::<Vec<_>>()
+    };
+    let (drill, verification) = (("drill", "sample"), ("verification", "footers"));
+    let expected = |level| {
+        [(drill.0, drill.1, level, Some(before(800))), (verification.0, verification.1, level, Some(before(900)))]
+    };
+    assert_eq!(rows(&good), expected(Severity::Safe));
+
+    let bad = after_checks([verified(900, 0), drilled(800, true), verified(60, 2), drilled(60, false)].concat());
+    assert_eq!(rows(&bad), expected(Severity::Danger));
+    begins(&bad, Severity::Danger, "The last verification found", "2 found, 60 s ago");
+    assert!(bad.findings[1].title.starts_with("The last drill failed") && bad.findings.len() == 2);
+    let of_another = Verification { backup: "gone".into(), at: before(60), deep: false, findings: 2 };
+    assert_eq!(after_checks(verifications::operations(&of_another)).findings, []);
+}
+
+#[test]
+fn a_function_that_failed_when_it_last_ran_is_named_until_it_succeeds() {
+    let failed = |backup, ago_s| runs::last_failed("schema-archiver", backup, FailureKind::Registry, before(ago_s));
+    let succeeded = |backup, ago_s| runs::succeeded("schema-archiver", backup, before(ago_s));
+    let overview = after_checks(vec![succeeded("main", 9_000), failed("main", 7_200), succeeded("other", 60)]);
+    begins(&overview, Severity::Attention, "A function failed when it last ran", "backup main, registry, 2 h ago");
+    assert_eq!(after_checks(vec![failed("", 60), succeeded("", 30)]).findings, []);
 }
