@@ -21,6 +21,7 @@ use shared::{
     archive,
     config::Draft,
     ports::{
+        clock::Clock as _,
         objects::{Objects, Operation},
         records::{Kafka, Log as _},
     },

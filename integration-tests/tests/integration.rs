@@ -6,6 +6,7 @@ mod backbeat_recorded;
 mod backup;
 mod bad_messages;
 mod binary_sizes;
+mod canaries;
 mod conformance_objects;
 mod conformance_records;
 mod conformance_store;
