@@ -24,12 +24,13 @@ triple() {
 
 # Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target. librdkafka also
 # links a shared library, which nothing uses, and whose list of symbols names one that is not there.
+# What is never called is left out by the linker, and what only a debugger or an exception needs is not made.
 c_compiler() {
     local compiler=$tools/deploy/zig-cc-$1
     cat >"$compiler" <<END
 #!/bin/sh
 case "\$*" in *-shared*) set -- "\$@" -Wl,--undefined-version ;; esac
-exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@"
+exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables
 END
     chmod +x "$compiler"
     printf '%s' "$compiler"

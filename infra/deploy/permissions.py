@@ -25,7 +25,8 @@ MSK = {"get_bootstrap_brokers": {("kafka:GetBootstrapBrokers", "cluster")}}
 INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
 OPERATIONS = STORAGE | SECRETS | MSK | INVOKER
 # Redis and schema registries are reached by the network alone.
-BY_PORT = {"storage": STORAGE, "invoker": INVOKER}
+GATEWAY = {"invoke": {("lambda:InvokeFunction", "metrics-gateway")}}
+BY_PORT = {"storage": STORAGE, "invoker": INVOKER, "function_gateway": GATEWAY}
 
 # What a function does in a cluster that lets it in by its role: actions of kafka-cluster, each on every one of the resources.
 LOOKS = {"Connect", "DescribeCluster", "DescribeTopic"}
@@ -144,6 +145,7 @@ NAMES = {
     "arn:${AWS::Partition}:s3:::${Name}/${BucketPrefix}/*": "backups",
     "arn:${AWS::Partition}:s3:::${Name}/${ConfigKey}": "configuration",
     "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Prefix}metrics-aggregator": "metrics-aggregator",
+    "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${Prefix}metrics-gateway": "metrics-gateway",
     "MskClusterArn": "cluster",
     "${Topics}/*": "topics",
     "${Topics}/${MetricsTopic}": "metrics topic",

@@ -138,6 +138,24 @@ class Chart(unittest.TestCase):
                     self.assertLessEqual({name + end for name in services}, set(allowed))
                 self.assertLessEqual(set(more), set(allowed))
 
+    def test_tls_reaches_listeners_probes_pushes_and_prometheus(self):
+        def schemes(pod):
+            return {pod["containers"][0][f"{probe}Probe"]["httpGet"]["scheme"] for probe in ("startup", "liveness", "readiness")}
+
+        self.assertEqual((schemes(self.serve(self.default)), schemes(self.serve(self.full))), ({"HTTP"}, {"HTTPS"}))
+        for pod in pods(self.full):
+            told, (container,) = environment(pod), pod["containers"]
+            self.assertEqual(told["HIGHWATER_LISTEN_TLS_CERTIFICATE_FILE"], "/etc/highwater/tls/tls.crt")
+            self.assertEqual(told["HIGHWATER_EVENT_GATEWAY_URL"], "https://gateway.other.svc:18082")
+            self.assertEqual(told["HIGHWATER_EVENT_GATEWAY_CA_FILE"], "/etc/highwater/tls/ca.crt")
+            self.assertIn({"name": "tls", "mountPath": "/etc/highwater/tls", "readOnly": True}, container["volumeMounts"])
+            self.assertIn({"name": "tls", "secret": {"secretName": "backup-tls"}}, pod["volumes"])
+        self.assertFalse([name for pod in pods(self.default) for name in environment(pod) if "TLS" in name or "URL" in name])
+        (monitor,) = of_kind(self.full, "PodMonitor").values()
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        self.assertEqual((endpoint["scheme"], endpoint["tlsConfig"]["serverName"]), ("https", "release-highwater-metrics.backups.svc"))
+        self.assertEqual(endpoint["tlsConfig"]["ca"], {"secret": {"name": "backup-tls", "key": "ca.crt"}})
+
     def test_a_changed_file_starts_the_instances_anew(self):
         def mark(parts):
             return list(of_kind(parts, "Deployment").values())[0]["spec"]["template"]["metadata"]["annotations"]["checksum/config"]

@@ -468,7 +468,7 @@ class PlantedMistakes(unittest.TestCase):
         self.assertIn("segment-writer has logs:PutLogEvents on *", wrong)
 
     def test_a_star_for_an_action_is_found(self):
-        wrong = wrong_permissions(self.planted(("Action: lambda:InvokeFunction\n                Resource", "Action: lambda:*\n                Resource")))
+        wrong = wrong_permissions(self.planted(("InvokeAggregator\n                Effect: Allow\n                Action: lambda:InvokeFunction", "InvokeAggregator\n                Effect: Allow\n                Action: lambda:*")))
         self.assertEqual(wrong, ["metrics-consumer has lambda:* on metrics-aggregator", "metrics-consumer needs lambda:InvokeFunction on metrics-aggregator"])
 
     def test_a_star_beside_a_resource_is_found(self):

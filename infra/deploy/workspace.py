@@ -19,6 +19,8 @@ PORTS = {
     "invoker": {"invoker"},
     # Somebody else's buckets, by credentials of their own or by the function's role.
     "locations": {"locations"},
+    # The function that takes pushes.
+    "function_gateway": {"function_gateway"},
     # Reached by the network alone.
     "registries": set(),
 }

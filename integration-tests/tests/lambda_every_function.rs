@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
 use integration_tests::{
+    eventually::eventually,
     kafka::Kafka,
     kafka_producer::NewRecord,
     lambda::{PREFIX, invoke_api},
@@ -18,9 +19,12 @@ use shared::{
     ports::registry::{Registry as _, Schema},
 };
 
+/// Its consumer group is nobody else's: the verifier would miss what others backed up.
+const BACKUP: &str = "every-function";
 const RECORDS: usize = 50;
 /// As the template gives it; a restore begins nothing in the last minute of it.
 const TIMEOUT: Duration = Duration::from_secs(900);
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 const TOKEN: &str = "0123456789abcdef";
 
 /// The servers of a deployment, and the functions that had their turn.
@@ -50,7 +54,7 @@ impl Deployed {
             "[kafka]\nbootstrap_servers = {:?}\n[storage]\nurl = \"s3://{bucket}/prefix\"\n{store}\
              [locations.paris]\nurl = \"s3://{location}\"\n{store}\
              [redis]\nurl = {:?}\n[listen]\ntoken = {TOKEN:?}\n[schema_registry]\nurl = {:?}\n\
-             [backups.main]\ntopics = {{ include = [{topic:?}] }}\nretention = {{ delete_after = \"30d\" }}\n\
+             [backups.{BACKUP}]\ntopics = {{ include = [{topic:?}] }}\nretention = {{ delete_after = \"30d\" }}\n\
              [metrics]\ntopic = {:?}\n[replication]\ntopic = {:?}\n[lambda]\nfunction_prefix = {PREFIX:?}\n",
             kafka.bootstrap_servers(),
             RedisServer::shared().await.new_database().url,
@@ -69,7 +73,11 @@ impl Deployed {
 
     /// The answer of a function in a new environment.
     async fn answer(&mut self, name: &'static str, payload: Value) -> Value {
-        let answer = self.start(name, &[]).await.invoke_within(TIMEOUT, payload.clone()).await;
+        self.answer_beside(&[], name, payload).await
+    }
+
+    async fn answer_beside(&mut self, more: &[(&str, &str)], name: &'static str, payload: Value) -> Value {
+        let answer = self.start(name, more).await.invoke_within(TIMEOUT, payload.clone()).await;
         answer.unwrap_or_else(|error| panic!("{name} {payload}: {error}"))
     }
 
@@ -83,6 +91,25 @@ impl Deployed {
             bodies.push(answer["body"].as_str().expect("a text").to_owned());
         }
         bodies
+    }
+
+    /// The page of metrics has this line, in every form of request, once metrics-consumer has counted what was told. It shares its
+    /// group with those of other tests, so a run of it may find that it has no partition now.
+    async fn shows(&mut self, consumer: &Function, line: &str) {
+        let query = self.start("metrics-query", &[]).await;
+        let event = |form: usize| Request::get("/metrics").events()[form].clone();
+        eventually(line, SHOWN_WITHIN, || async {
+            consumer.invoke(json!({})).await.map_err(|error| error.to_string())?;
+            for form in 0..3 {
+                let page = query.invoke(event(form)).await.map_err(|error| error.to_string())?;
+                let body = page["body"].as_str().unwrap_or_default();
+                if page["statusCode"] != 200 || !body.contains(line) {
+                    return Err(page.to_string());
+                }
+            }
+            Ok(())
+        })
+        .await;
     }
 
     async fn keys(&self, bucket: &str) -> usize {
@@ -134,12 +161,20 @@ fn functions() -> BTreeSet<String> {
     deployed.map(|folder| folder.file_name().expect("a name").to_string_lossy().into_owned()).collect()
 }
 
+/// What a verification found, wherever it says so.
+fn findings(verified: &Value) -> Vec<Value> {
+    let backups = verified["backups"].as_array().into_iter().flatten();
+    let chains = backups.clone().flat_map(|backup| backup["chains"].as_array().into_iter().flatten());
+    let all = backups.chain(chains).flat_map(|it| it["findings"].as_array().into_iter().flatten());
+    all.cloned().collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of_request() {
     let mut deployed = Deployed::new().await;
     let (topic, bucket, location) = (deployed.topic.clone(), deployed.bucket.clone(), deployed.location.clone());
 
-    let stored = deployed.answer("segment-writer", json!({"backup": "main"})).await;
+    let stored = deployed.answer("segment-writer", json!({"backup": BACKUP})).await;
     assert_eq!(deployed.keys(&bucket).await, 2, "{stored}");
     deployed.answer("cluster-archiver", json!({})).await;
     deployed.answer("lag-monitor", json!({})).await;
@@ -147,22 +182,18 @@ async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of
     let aggregator = deployed.start("metrics-aggregator", &[]).await;
     let endpoint = format!("http://{}", invoke_api("metrics-aggregator", aggregator).await);
     let consumer = deployed.start("metrics-consumer", &[("AWS_ENDPOINT_URL_LAMBDA", &endpoint)]).await;
-    consumer.invoke(json!({})).await.expect("what was told is counted");
     // The figures are whole once lag-monitor knows that everything was told.
-    deployed.answer("lag-monitor", json!({})).await;
     consumer.invoke(json!({})).await.expect("what was told is counted");
-    let shown = format!("backup_sink_records_count{{topic=\"{topic}\"}} {RECORDS}");
-    for page in deployed.bodies("metrics-query", &Request::get("/metrics"), 200).await {
-        assert!(page.contains(&shown), "{page}");
-    }
+    deployed.answer("lag-monitor", json!({})).await;
+    deployed.shows(&consumer, &format!("backup_sink_records_count{{topic=\"{topic}\"}} {RECORDS}")).await;
 
-    let browsed = Request::get(format!("/_/highwater/segments/main/{topic}/1/0"));
+    let browsed = Request::get(format!("/_/highwater/segments/{BACKUP}/{topic}/1/0"));
     for body in deployed.bodies("segment-browser", &browsed, 200).await {
         let body: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!(body["segments"].as_array().map(Vec::len), Some(1), "{body}");
     }
     for action in ["pause", "resume"] {
-        let asked = Request::post(format!("/_/highwater/api/{action}/main"), &json!({}));
+        let asked = Request::post(format!("/_/highwater/api/{action}/{BACKUP}"), &json!({}));
         deployed.bodies("backup-control", &asked, 200).await;
     }
     let push = "/namespaces/default/restores/mine/1/topics/orders/started";
@@ -177,15 +208,21 @@ async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of
     let copied = deployed.answer("object-replicator", json!({})).await;
     assert_eq!(deployed.keys(&location).await, 2, "{copied}");
     let verified = deployed.answer("backup-verifier", json!({"deep": true})).await;
+    assert_eq!(findings(&verified), Vec::<Value>::new());
     assert_eq!((&verified["good"], &verified["deep"]), (&json!(true), &json!(true)), "{verified}");
     let copy = format!("{topic}-copy");
     let plan = json!({"plan": {"topics": [{"source": topic, "target": copy}]}});
-    let restored = deployed.answer("segment-restorer", plan).await;
+    let gateway = deployed.start("metrics-gateway", &[]).await;
+    let endpoint = format!("http://{}", invoke_api("metrics-gateway", gateway).await);
+    let beside = [("HIGHWATER_LAMBDA_ENDPOINT_URL", endpoint.as_str())];
+    let restored = deployed.answer_beside(&beside, "segment-restorer", plan).await;
     assert_eq!(restored["outcome"], "done", "{restored}");
     let kafka = Kafka::shared().await;
     let values = |log: &[shared::record::Record]| log.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
     let (source, target) = (kafka.read(&topic).await, kafka.read(&copy).await);
     assert!(source.iter().all(|(partition, log)| values(log) == values(&target[partition])), "{target:?}");
+    // The restore pushed its progress to metrics-gateway.
+    deployed.shows(&consumer, &format!("restore_records_count{{topic=\"{copy}\"}} {RECORDS}")).await;
     let expired = deployed.answer("segment-expirer", json!({})).await;
     assert_eq!(deployed.keys(&bucket).await, 2, "nothing is 30 days old: {expired}");
 

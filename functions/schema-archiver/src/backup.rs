@@ -2,15 +2,15 @@
 
 use shared::schemas::snapshot::sha256;
 
-use crate::{context::Context, error::SchemaError, read, report::BackupReport, store};
+use crate::{context::Context, error::SchemaError, pushed::Tell, read, report::BackupReport, store};
 
 /// Takes a snapshot. Nothing is written where nothing changed, and nothing where the registry does not answer fully: a
 /// snapshot is whole, or it is not there. What the last snapshot holds is not read again, unless `whole` says so.
-pub(crate) async fn run(whole: bool, context: &Context) -> Result<BackupReport, SchemaError> {
+pub(crate) async fn run(whole: bool, context: &Context, tell: Tell<'_>) -> Result<BackupReport, SchemaError> {
     let registry = context.source.as_ref().ok_or(SchemaError::NoRegistry("schema_registry"))?;
     let last = store::latest(&*context.objects, &context.name, None).await?;
     let known = last.as_ref().filter(|_| !whole);
-    let (manifest, objects) = read::manifest(&**registry, known, context.clock.now()).await?;
+    let (manifest, objects) = read::manifest(&**registry, known, context.clock.now(), tell).await?;
     if let Some(last) = last.as_ref().filter(|last| manifest.subjects.is_empty() && !last.subjects.is_empty()) {
         return Err(SchemaError::Emptied { taken_at: last.taken_at, subjects: last.subjects.len() });
     }

@@ -70,16 +70,18 @@ pub async fn handle(input: Input, context: &Context) -> Result<SchemaReport, Sch
     match input {
         Input::Backup { whole } => {
             let pushed = Pushed::start(context, Kind::SchemaRegistryBackups);
-            let report = backup::run(whole, context).await;
+            let report = backup::run(whole, context, &|done, all| pushed.progress(done, all)).await;
             pushed.backed_up(&report).await;
             context.note(report.as_ref().err()).await;
             Ok(SchemaReport::Backup(report?))
         }
         Input::Verify {} => Ok(SchemaReport::Verify(store::verify(&*context.objects, &context.name).await?)),
-        Input::Restore(restore) if restore.dry_run => Ok(SchemaReport::Restore(restore::run(&restore, context).await?)),
+        Input::Restore(restore) if restore.dry_run => {
+            Ok(SchemaReport::Restore(restore::run(&restore, context, &|_, _| ()).await?))
+        }
         Input::Restore(restore) => {
             let pushed = Pushed::start(context, Kind::SchemaRegistryRestores);
-            let report = restore::run(&restore, context).await;
+            let report = restore::run(&restore, context, &|done, all| pushed.progress(done, all)).await;
             pushed.restored(&report).await;
             Ok(SchemaReport::Restore(report?))
         }

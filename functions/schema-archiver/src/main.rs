@@ -22,6 +22,6 @@ async fn context() -> Result<Context, StartError> {
     let registries = connect::registries(&settings)?;
     let (clock, name) = (Arc::new(SystemClock), &registries.name);
     let mut context = Context::new(objects, registries.source, registries.target, name, store, clock);
-    context.pushing = connect::event_gateway(&settings, None)?;
+    context.pushing = connect::function_gateway(&settings).await?;
     Ok(context)
 }

@@ -11,6 +11,9 @@ use crate::{
     report::{BackupReport, RestoreOutcome, RestoreReport},
 };
 
+/// Is told how many steps of a job are done, and how many there are.
+pub(crate) type Tell<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
 /// Says how one job is.
 pub(crate) struct Pushed<'a> {
     pusher: Pusher,
@@ -25,6 +28,12 @@ impl<'a> Pushed<'a> {
         let pusher = Pusher::start(context.pushing.as_ref(), kind, registry, &run, clock);
         pusher.started(registry, Body { state: Some(State::STREAMING), ..Body::default() });
         Pushed { pusher, registry }
+    }
+
+    /// Tells how far it is. Nothing is whole before its end, so this stays below 1.
+    pub(crate) fn progress(&self, done: usize, all: usize) {
+        let progress = Ratio::of(done as f64 / (all + 1) as f64);
+        self.pusher.progress(self.registry, Body { state: Some(State::STREAMING), progress, ..Body::default() });
     }
 
     /// Tells what a backup came to.

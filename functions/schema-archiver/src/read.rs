@@ -14,7 +14,7 @@ use shared::{
     segment::metadata::FORMAT_VERSION,
 };
 
-use crate::error::SchemaError;
+use crate::{error::SchemaError, pushed::Tell};
 
 /// So many subjects are read at the same time.
 const SUBJECTS_AT_ONCE: usize = 8;
@@ -50,14 +50,16 @@ pub(crate) async fn manifest(
     registry: &dyn Registry,
     last: Option<&Manifest>,
     now: Millis,
+    tell: Tell<'_>,
 ) -> Result<(Manifest, Objects), SchemaError> {
-    unchanged(|| manifest_once(registry, last, now)).await
+    unchanged(|| manifest_once(registry, last, now, tell)).await
 }
 
 async fn manifest_once(
     registry: &dyn Registry,
     last: Option<&Manifest>,
     now: Millis,
+    tell: Tell<'_>,
 ) -> Result<(Manifest, Objects), SchemaError> {
     let known: BTreeMap<&str, &SubjectEntry> =
         last.iter().flat_map(|last| &last.subjects).map(|subject| (subject.name.as_str(), subject)).collect();
@@ -65,7 +67,10 @@ async fn manifest_once(
     names.sort();
     let reads: Vec<_> =
         names.iter().map(|name| subject_entry(registry, name, known.get(name.as_str()).copied())).collect();
-    let read: Vec<_> = stream::iter(reads).buffered(SUBJECTS_AT_ONCE).try_collect().await?;
+    let mut done = 0..;
+    let told =
+        stream::iter(reads).buffered(SUBJECTS_AT_ONCE).inspect_ok(|_| tell(done.next().unwrap_or(0), names.len()));
+    let read: Vec<_> = told.try_collect().await?;
     let (mut subjects, mut objects) = (vec![], vec![]);
     // One whose versions went while it was read is not there.
     for (subject, read) in read.into_iter().filter(|(subject, _)| !subject.versions.is_empty()) {

@@ -8,7 +8,7 @@ use shared::{
     },
     archive::control,
     job::State,
-    metrics::push::Kind,
+    metrics::push::{Event, Kind, Push},
     ports::{
         objects::{GetRange, ListRequest, Objects as _, PutCondition},
         registry::{IMPORT, Registry, Schema, Setting},
@@ -309,6 +309,9 @@ async fn jobs_tell_the_event_gateway_that_they_began_and_what_they_came_to() {
     assert!(handle(Input::Backup { whole: false }, &context).await.is_err());
     let pushes = gateway.pushes();
     assert!(pushes.iter().all(|push| (&*push.name, &*push.topic) == ("main", "main")), "{pushes:?}");
+    let (progress, pushes): (Vec<_>, Vec<_>) = pushes.into_iter().partition(|push| push.event == Event::Progress);
+    let under_way = |push: &Push| push.body.progress.is_some_and(|progress| progress.get() < 1.0);
+    assert!(!progress.is_empty() && progress.iter().all(under_way), "{progress:?}");
     let said: Vec<_> = pushes.iter().map(|push| (push.kind, push.body.state, push.body.records_count)).collect();
     let (backups, restores) = (Kind::SchemaRegistryBackups, Kind::SchemaRegistryRestores);
     let expected = [

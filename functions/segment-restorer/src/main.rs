@@ -26,6 +26,6 @@ async fn context() -> Result<Context, StartError> {
     let store = if settings.redis.is_some() { Some(connect::redis_at_need(&settings)?) } else { None };
     let mut context = Context::new(objects, target, Arc::new(SystemClock), &instance::name(&SystemClock));
     context.store = store;
-    context.pushing = connect::event_gateway(&settings, None)?;
+    context.pushing = connect::function_gateway(&settings).await?;
     Ok(context)
 }

@@ -16,7 +16,7 @@ use super::{
     counting::CountingObjects,
     event_gateway::HttpGateway,
     kafka::KafkaCluster,
-    lambda::LambdaInvoker,
+    lambda::{LambdaInvoker, gateway::InvokedGateway},
     redis::RedisStore,
     registry::HttpRegistry,
     s3::{S3Objects, probe},
@@ -239,6 +239,28 @@ pub fn event_gateway(settings: &Settings, own: Option<SocketAddr>) -> Result<Opt
     let Some(url) = gateway.address(own.map(reachable)) else { return Ok(None) };
     let client = HttpGateway::new(url, gateway.ca_file.as_deref(), settings.listen.token.clone())?;
     Ok(Some(Pushing { gateway: Arc::new(client), namespace: gateway.namespace().into() }))
+}
+
+/// The same for a job that runs as a function: where no address is set, it pushes to the function metrics-gateway that is deployed
+/// beside it. That it cannot be invoked stops no job.
+///
+/// # Errors
+/// When the file of the gateway's authority cannot be used.
+pub async fn function_gateway(settings: &Settings) -> Result<Option<Pushing>, StartError> {
+    let gateway = &settings.event_gateway;
+    if !gateway.enabled || gateway.address(None).is_some() {
+        return event_gateway(settings, None);
+    }
+    match invoker(settings).await {
+        Ok(invoker) => Ok(Some(Pushing {
+            gateway: Arc::new(InvokedGateway::new(invoker, settings.listen.token.clone())),
+            namespace: gateway.namespace().into(),
+        })),
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "progress is pushed nowhere: {error}");
+            Ok(None)
+        }
+    }
 }
 
 /// The schema registries of the settings.

@@ -47,8 +47,13 @@ impl HttpGateway {
     }
 }
 
+/// What a push brings.
+pub(super) fn body(push: &Push) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&Body { timestamp: Some(push.timestamp), sequence: push.sequence, ..push.body.clone() })
+}
+
 /// The route of a push.
-fn path(push: &Push) -> String {
+pub(super) fn path(push: &Push) -> String {
     let Push { kind, namespace, name, uuid, topic, event, .. } = push;
     let [namespace, name, uuid, topic] = [namespace, name, uuid, topic].map(|text| part(text));
     format!("/namespaces/{namespace}/{kind}/{name}/{uuid}/topics/{topic}/{event}")
@@ -58,8 +63,7 @@ fn path(push: &Push) -> String {
 impl EventGateway for HttpGateway {
     async fn push(&self, push: &Push) -> Result<(), PushError> {
         let unavailable = |reason: String| PushError::Unavailable { url: self.url.clone(), reason };
-        let body = Body { timestamp: Some(push.timestamp), sequence: push.sequence, ..push.body.clone() };
-        let body = serde_json::to_vec(&body).map_err(|error| unavailable(error.to_string()))?;
+        let body = body(push).map_err(|error| unavailable(error.to_string()))?;
         let answer = self.client.send(self.request(push), Some(body)).await.map_err(unavailable)?;
         match answer.status {
             200..=299 => Ok(()),

@@ -6,9 +6,9 @@ use shared::{
 };
 
 use super::{Came, Work};
-use crate::error::SchemaError;
+use crate::{error::SchemaError, pushed::Tell};
 
-pub(super) async fn run(work: &Work<'_>) -> Result<Came, SchemaError> {
+pub(super) async fn run(work: &Work<'_>, tell: Tell<'_>) -> Result<Came, SchemaError> {
     let plan = plan(&work.source, &work.target, work.input.force);
     let mut came = Came { registered: plan.steps.len(), there: plan.there, ..Came::default() };
     came.findings.clone_from(&plan.findings);
@@ -25,6 +25,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Came, SchemaError> {
     // First: whoever goes on after an interruption finds a registry that is not empty.
     work.of_all(&mut came.notes).await?;
     for (done, step) in plan.steps.iter().enumerate() {
+        tell(done, plan.steps.len());
         import(work, step).await.map_err(|source| SchemaError::Partly {
             done,
             all: plan.steps.len(),

@@ -8,7 +8,7 @@ use shared::{
 };
 
 use super::{Came, Work};
-use crate::error::SchemaError;
+use crate::{error::SchemaError, pushed::Tell};
 
 /// What a registry says of a subject that it does not have.
 const NO_SUBJECT: u32 = 40401;
@@ -23,7 +23,7 @@ struct Mapped {
     opened: BTreeSet<String>,
 }
 
-pub(super) async fn run(work: &Work<'_>) -> Result<Came, SchemaError> {
+pub(super) async fn run(work: &Work<'_>, tell: Tell<'_>) -> Result<Came, SchemaError> {
     let mut came = Came { findings: missing_references(&work.source), ..Came::default() };
     came.findings.extend(read_only(work));
     if !came.findings.is_empty() {
@@ -34,6 +34,7 @@ pub(super) async fn run(work: &Work<'_>) -> Result<Came, SchemaError> {
     }
     let (mut mapped, ordered) = (Mapped::default(), in_order(&work.source));
     for (done, held) in ordered.iter().enumerate() {
+        tell(done, ordered.len());
         let schema = with_references(held, &mapped);
         let found = schema.as_ref().and_then(|schema| found(work, held, schema));
         match (found, schema) {

@@ -15,6 +15,7 @@ use crate::{
     Restore,
     context::Context,
     error::SchemaError,
+    pushed::Tell,
     read,
     report::{RestoreOutcome, RestoreReport},
     store,
@@ -41,7 +42,7 @@ struct Came {
 }
 
 /// Restores.
-pub(crate) async fn run(input: &Restore, context: &Context) -> Result<RestoreReport, SchemaError> {
+pub(crate) async fn run(input: &Restore, context: &Context, tell: Tell<'_>) -> Result<RestoreReport, SchemaError> {
     let registry = context.target.as_ref().ok_or(SchemaError::NoRegistry("target_schema_registry"))?;
     if let Some(bad) = input.map_ids.as_ref().filter(|name| !is_map_name(name)) {
         return Err(SchemaError::BadMapName(bad.clone()));
@@ -54,9 +55,9 @@ pub(crate) async fn run(input: &Restore, context: &Context) -> Result<RestoreRep
     let target = read::snapshot(&**registry, &[]).await?;
     let work = Work { input, registry: &**registry, source, target };
     let came = match &input.map_ids {
-        None => import::run(&work).await?,
+        None => import::run(&work, tell).await?,
         Some(map) => {
-            let came = mapped::run(&work).await?;
+            let came = mapped::run(&work, tell).await?;
             if let Some(ids) = came.ids.as_ref().filter(|_| came.findings.is_empty() && !input.dry_run) {
                 store::put_ids(&*context.objects, &context.name, map, ids.clone()).await?;
             }

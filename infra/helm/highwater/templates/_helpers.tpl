@@ -44,7 +44,17 @@ securityContext:
 - {name: HIGHWATER_EVENT_GATEWAY_NAME, value: {{ .service.name | quote }}}
 - {name: HIGHWATER_EVENT_GATEWAY_NAMESPACE, value: {{ .service.namespace | default $.Release.Namespace | quote }}}
 - {name: HIGHWATER_EVENT_GATEWAY_PORT, value: {{ .service.port | quote }}}
+{{- if $.Values.listen.tls.secret }}
+- {name: HIGHWATER_EVENT_GATEWAY_URL, value: {{ printf "https://%s.%s.svc:%v" .service.name (.service.namespace | default $.Release.Namespace) .service.port | quote }}}
+{{- with $.Values.listen.tls.authority }}
+- {name: HIGHWATER_EVENT_GATEWAY_CA_FILE, value: {{ printf "/etc/highwater/tls/%s" . | quote }}}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.listen.tls.secret }}
+- {name: HIGHWATER_LISTEN_TLS_CERTIFICATE_FILE, value: /etc/highwater/tls/tls.crt}
+- {name: HIGHWATER_LISTEN_TLS_KEY_FILE, value: /etc/highwater/tls/tls.key}
 {{- end }}
 - {name: HIGHWATER_LISTEN_ALLOWED_HOSTS, value: {{ include "highwater.hosts" . | quote }}}
 {{- if not (hasKey .Values.secrets "HIGHWATER_LISTEN_TOKEN") }}
@@ -58,6 +68,10 @@ securityContext:
 - name: {{ $name }}
   valueFrom: {secretKeyRef: {name: {{ $from.name }}, key: {{ $from.key }}}}
 {{- end }}
+{{- end }}
+
+{{- define "highwater.scheme" -}}
+{{ ternary "HTTPS" "HTTP" (not (empty .Values.listen.tls.secret)) }}
 {{- end }}
 
 {{- /* The names by which the listeners are asked: each service's, as far as they are used within a cluster, and the values'. */}}
@@ -76,6 +90,9 @@ securityContext:
 
 {{- define "highwater.mounts" -}}
 - {name: config, mountPath: /etc/highwater/highwater.toml, subPath: highwater.toml, readOnly: true}
+{{- if .Values.listen.tls.secret }}
+- {name: tls, mountPath: /etc/highwater/tls, readOnly: true}
+{{- end }}
 {{- range .Values.secretMounts }}
 - {name: {{ printf "secret-%s" . }}, mountPath: {{ printf "/etc/highwater/secrets/%s" . }}, readOnly: true}
 {{- end }}
@@ -83,6 +100,9 @@ securityContext:
 
 {{- define "highwater.volumes" -}}
 - {name: config, configMap: {name: {{ include "highwater.fullname" . }}}}
+{{- with .Values.listen.tls.secret }}
+- {name: tls, secret: {secretName: {{ . }}}}
+{{- end }}
 {{- range .Values.secretMounts }}
 - {name: {{ printf "secret-%s" . }}, secret: {secretName: {{ . }}}}
 {{- end }}

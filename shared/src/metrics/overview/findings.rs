@@ -19,6 +19,8 @@ use crate::{
 const SUBJECTS_MAX: usize = 20;
 /// A backup that is further behind needs a look.
 const BEHIND_S: f64 = 300.0;
+/// Fewer failures say nothing of a location.
+const FAILURES_MIN: f64 = 3.0;
 /// A location that lacks an object for longer needs a look.
 const LATE_S: f64 = 900.0;
 /// A gap that was declared less long ago is news.
@@ -413,7 +415,7 @@ fn is_late(location: &Location, now: Millis) -> bool {
 }
 
 fn fails_mostly(location: &Location) -> bool {
-    location.failed_ops > location.completed_ops
+    location.failed_ops >= FAILURES_MIN && location.failed_ops > location.completed_ops
 }
 
 /// How bad it is with a location.

@@ -292,6 +292,7 @@ fn a_location_where_more_fails_than_succeeds_is_told_and_a_failure_now_and_then_
         with(Some(vec![Location { name: "paris".into(), failed_ops, completed_ops, ..Location::default() }]))
     };
     begins(&failing(3.0, 2.0), Severity::Attention, "Replication fails more often", "3 failed and 2 completed of late");
+    begins(&failing(2.0, 0.0), Severity::Safe, "Some attempts to replicate failed", "2 failed and 0 completed of late");
     begins(&failing(3.0, 9.0), Severity::Safe, "Some attempts to replicate failed", "3 failed and 9 completed of late");
     assert_eq!((failing(0.0, 9.0).findings, with(None).locations), (vec![], None));
     let lacking = |for_s| {
