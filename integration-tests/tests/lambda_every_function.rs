@@ -222,7 +222,8 @@ async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of
     let (source, target) = (kafka.read(&topic).await, kafka.read(&copy).await);
     assert!(source.iter().all(|(partition, log)| values(log) == values(&target[partition])), "{target:?}");
     // The restore pushed its progress to metrics-gateway.
-    deployed.shows(&consumer, &format!("restore_records_count{{topic=\"{copy}\"}} {RECORDS}")).await;
+    let line = format!("restore_records_count{{namespace=\"default\",job=\"{BACKUP}\",topic=\"{copy}\"}} {RECORDS}");
+    deployed.shows(&consumer, &line).await;
     let expired = deployed.answer("segment-expirer", json!({})).await;
     assert_eq!(deployed.keys(&bucket).await, 2, "nothing is 30 days old: {expired}");
 
