@@ -74,6 +74,11 @@ impl Process {
         self.signal("-INT");
     }
 
+    /// Asks it to end, as AWS Lambda and Kubernetes do (SIGTERM).
+    pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
     /// Holds it where it stands (SIGSTOP).
     pub fn hold(&self) {
         self.signal("-STOP");

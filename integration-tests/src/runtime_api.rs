@@ -149,6 +149,12 @@ impl Function {
         self.process.go_on();
     }
 
+    /// Tells it that the environment ends, as Lambda does, and waits until it is gone.
+    pub async fn terminate(mut self) {
+        self.process.terminate();
+        self.process.ended(GRACE).await;
+    }
+
     /// The lines it has printed so far.
     pub fn output(&self) -> Vec<String> {
         self.process.output()

@@ -216,3 +216,15 @@ async fn the_commands_of_the_documentation_work_beside_highwater_dev() {
         assert!(output.status.success(), "{page}:\n{text}\n{said}");
     }
 }
+
+#[test]
+fn the_page_of_settings_is_what_the_program_prints() {
+    let output = highwater(["config", "reference"]).output().expect("highwater starts");
+    let printed = String::from_utf8(output.stdout).expect("text");
+    let page = std::fs::read_to_string(project("docs/configuration.md")).expect("the page");
+    let shown = page.split_once("<!-- not run -->\n```markdown\n").expect("a marked block").1;
+    assert!(
+        shown.strip_suffix("```\n") == Some(&printed),
+        "docs/configuration.md is old: put what `highwater config reference` prints into its block"
+    );
+}

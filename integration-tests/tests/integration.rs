@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test run has an environment")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
 
+mod aws_cli;
 mod backbeat_recorded;
 mod backup;
 mod bad_messages;
@@ -17,7 +18,6 @@ mod counting;
 mod dev;
 mod documentation;
 mod drills;
-mod embedded_s3_cli;
 mod event_gateway;
 mod exposition;
 mod faults_while_serving;

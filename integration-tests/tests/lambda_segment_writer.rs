@@ -1,17 +1,26 @@
 //! segment-writer's binary under the Runtime API: drains and Kafka events, after which every record is stored once.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use integration_tests::{
     backup::TestBackup,
+    eventually::eventually,
     kafka::Kafka,
     kafka_producer::NewRecord,
     lambda::{Deployment, EventSource, kafka_event},
     runtime_api::Function,
+    s3_server::S3Server,
 };
 use serde_json::{Value, json};
 use shared::record::{Offset, Record};
+
+/// So many records a mapping hands over at once at most; with values of this size they fill an event of 6 MB.
+const RECORDS_OF_EVENT_MAX: usize = 10_000;
+const VALUE_BYTES: usize = 300;
 
 /// What a record tells Lambda to do when all of an event was taken.
 fn taken() -> Value {
@@ -78,6 +87,61 @@ async fn events_of_both_sources_in_any_order_and_boundaries_store_every_record_o
     assert_eq!(function.invoke(unreadable).await, Ok(taken()));
 
     assert_stored(&deployment, &topic).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_as_large_as_lambda_makes_one_is_stored_with_the_times_of_both_types() {
+    let kafka = Kafka::shared().await;
+    for (name, timestamp_type) in [("lambda-created", "CreateTime"), ("lambda-appended", "LogAppendTime")] {
+        let topic = kafka.new_topic(name, 1, &[("message.timestamp.type", timestamp_type)]).await;
+        let value = "x".repeat(VALUE_BYTES);
+        let records = (0..RECORDS_OF_EVENT_MAX).map(|n| NewRecord::new(format!("{value}{n}")).partition(0));
+        kafka.produce(&topic, records.collect()).await;
+        let log = kafka.read(&topic).await;
+        let event = kafka_event(EventSource::Msk, &[(&topic, 0, &log[&0])]);
+        let bytes = event.to_string().len();
+        assert!((5_500_000..=6_291_456).contains(&bytes), "{bytes}");
+        let deployment = Deployment::of(&topic).await;
+        let function = deployment.start("segment-writer").await;
+        assert_eq!(function.invoke(event).await, Ok(taken()));
+        assert_stored(&deployment, &topic).await;
+        eprintln!("{name}: {RECORDS_OF_EVENT_MAX} records, {bytes} bytes, {} MB", function.memory_bytes_peak() >> 20);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_that_ends_in_the_middle_of_a_run_loses_nothing() {
+    let kafka = Kafka::shared().await;
+    let topic = kafka.new_topic("lambda-terminated", 1, &[]).await;
+    kafka.produce(&topic, numbered(5_000, 0)).await;
+    let deployment = Deployment::of(&topic).await;
+    let config = deployment.config(2_000).await;
+    let idle = deployment.start("segment-writer").await;
+    idle.first_asked().await;
+    idle.terminate().await;
+    for _ in 0..3 {
+        let function = Arc::new(Function::start("segment-writer", &[("HIGHWATER_CONFIG", &config)]).await);
+        let invoked = function.clone();
+        let run = tokio::spawn(async move { invoked.invoke(json!({"backup": "main"})).await });
+        let before = segments(&deployment).await;
+        eventually("the run to store something", Duration::from_secs(30), || async {
+            let now = segments(&deployment).await;
+            if now > before || run.is_finished() { Ok(()) } else { Err(format!("{now} segments")) }
+        })
+        .await;
+        run.abort();
+        let _ = run.await;
+        Arc::into_inner(function).expect("nobody else has it").terminate().await;
+    }
+    deployment.start("segment-writer").await.invoke(json!({"backup": "main"})).await.expect("the rest is stored");
+    assert_stored(&deployment, &topic).await;
+}
+
+/// How many segments the bucket holds.
+async fn segments(deployment: &Deployment) -> usize {
+    let client = S3Server::shared().await.client();
+    let listed = client.list_objects_v2().bucket(&deployment.bucket).send().await.expect("a list");
+    listed.contents().iter().filter(|object| object.key().is_some_and(|key| key.ends_with(".kan"))).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

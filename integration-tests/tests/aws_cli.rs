@@ -1,11 +1,15 @@
-//! The aws CLI at the embedded S3, as the banner of `highwater dev` invites to.
+//! The aws CLI at the embedded S3, as the banner of `highwater dev` invites to, and at the Invoke API.
 
 use std::{
     path::Path,
     process::{Command, Output},
 };
 
-use integration_tests::programs;
+use integration_tests::{
+    highwater::{highwater, listener},
+    process::Process,
+    programs,
+};
 use shared::adapters::s3::embedded::{ACCESS_KEY_ID, EmbeddedS3, REGION, SECRET_ACCESS_KEY};
 
 /// The command that a user types, in a folder of the test's own.
@@ -57,4 +61,38 @@ async fn the_aws_cli_can_use_the_embedded_s3() {
     run("s3 mb s3://another");
     assert_eq!(run("s3 ls").lines().count(), 2);
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_aws_cli_invokes_functions_at_the_runners_invoke_api() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let server = Process::start(&mut highwater(["dev", "--data-dir", &data_dir.to_string_lossy()]));
+    let invoke = listener(&server, "invoke").await;
+    let cli = |arguments: &[&str]| {
+        let output = Command::new(programs::python_tool("aws"))
+            .args(["--endpoint-url", &format!("http://{invoke}"), "lambda", "invoke"])
+            .args(arguments)
+            .arg("answer.json")
+            .current_dir(folder.path())
+            .env("AWS_ACCESS_KEY_ID", "any")
+            .env("AWS_SECRET_ACCESS_KEY", "any")
+            .env("AWS_DEFAULT_REGION", REGION)
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .output()
+            .expect("the aws CLI runs");
+        let answer = std::fs::read_to_string(folder.path().join("answer.json")).unwrap_or_default();
+        (
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            answer,
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (told, answer, error) = cli(&["--function-name", "segment-writer", "--payload", r#"{"backup":"main"}"#]);
+    assert!(told.contains("\"StatusCode\": 200") && !told.contains("FunctionError"), "{told} {error}");
+    assert!(answer.contains("\"partitions\""), "{answer}");
+    let (told, answer, _) = cli(&["--function-name", "segment-writer", "--payload", r#"{"backup":"nobody"}"#]);
+    assert!(told.contains("\"FunctionError\"") && answer.contains("errorMessage"), "{told} {answer}");
+    let (_, _, error) = cli(&["--function-name", "nothing", "--payload", "{}"]);
+    assert!(error.contains("ResourceNotFoundException"), "{error}");
 }
