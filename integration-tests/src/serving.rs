@@ -170,6 +170,11 @@ impl Serving {
         Process::start(&mut self.command(args))
     }
 
+    /// Starts `highwater` with these arguments, and one listener at an address of the test's own.
+    pub fn start_at(&self, args: &[&str], listener: &str, address: &str) -> Process {
+        Process::start(self.command(args).env(format!("HIGHWATER_LISTEN_{listener}"), address))
+    }
+
     /// What `highwater verify` says.
     pub async fn verify(&self) -> Output {
         self.run(&["verify"]).await

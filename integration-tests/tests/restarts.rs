@@ -8,6 +8,7 @@ use std::time::Duration;
 use integration_tests::{
     agreement::{assert_exactly_once, assert_nothing_lost_and_the_meter_agrees},
     eventually::eventually,
+    http,
     kafka::Kafka,
     kafka_producer::NewRecord,
     load::{Load, Produced, ProducedRecord},
@@ -166,4 +167,33 @@ async fn a_redis_that_restarts_empty_under_load_is_filled_again() {
     assert_nothing_lost_and_the_meter_agrees(&serving, &served, &produced).await;
     println!("{} records exactly once", produced.records.len());
     served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_is_rotated_while_it_serves_is_taken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    let put = |token: &str| std::fs::write(&file, token).expect("the file is written");
+    put("0123456789abcdef-old");
+    let (kafka, redis) = (Kafka::shared().await, RedisServer::shared().await);
+    let mut serving = Serving::new("rotated", kafka, &redis.new_database().url).await;
+    let query = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+    serving.more = format!("[listen]\ntoken = {{ file = {:?} }}\n", file.to_string_lossy());
+    let mut process = serving.start_at(&["serve"], "QUERY", &query.to_string());
+    let pauses_with = async |token: &str| {
+        let request = format!(
+            "POST /_/highwater/api/pause/{} HTTP/1.1\r\nhost: {query}\r\nauthorization: Bearer {token}\r\n\
+             content-length: 0\r\nconnection: close\r\n\r\n",
+            serving.backup
+        );
+        let answer = http::send(query, &request).await?;
+        if answer.status == 200 { Ok(()) } else { Err(format!("{} {}", answer.status, answer.body)) }
+    };
+    eventually("the first token to be taken", Duration::from_secs(30), || pauses_with("0123456789abcdef-old")).await;
+    put("0123456789abcdef-new");
+    eventually("the new token to be taken", Duration::from_secs(100), || pauses_with("0123456789abcdef-new")).await;
+    assert!(pauses_with("0123456789abcdef-old").await.is_err());
+    process.interrupt();
+    assert!(process.ended(Duration::from_secs(60)).await.success());
+    assert!(process.output().iter().any(|line| line.contains("listen.token was rotated")), "{:?}", process.output());
 }

@@ -21,6 +21,14 @@ use crate::{
 /// # Errors
 /// When there is nothing at that place, or something is wrong with what is there.
 pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
+    Ok(load_with_secrets(given).await?.0)
+}
+
+/// The same, and the secrets that were read from elsewhere, where they are rotated.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_with_secrets(given: Option<&str>) -> Result<(Settings, Secrets), SettingsError> {
     let environment = environment()?;
     let place = given.or(environment.get(CONFIG_VARIABLE).map(String::as_str)).unwrap_or_default();
     let text = match is_stored(place) {
@@ -29,28 +37,58 @@ pub async fn load(given: Option<&str>) -> Result<Settings, SettingsError> {
     };
     let wrong = |problems| SettingsError::Wrong { place: shown(place), problems };
     let mut draft = Draft::new(&text, &environment).map_err(wrong)?;
-    put_secrets(&mut draft).await?;
-    draft.settings().map_err(wrong)
+    let secrets = put_secrets(&mut draft).await?;
+    Ok((draft.settings().map_err(wrong)?, secrets))
 }
 
-async fn put_secrets(draft: &mut Draft) -> Result<(), SettingsError> {
-    for (path, file) in draft.secret_files() {
-        let setting = path.join(".");
-        let secret = match SecretArn::parse(&file) {
-            Some(arn) => secrets_manager::read(arn).await.map_err(|why| SettingsError::Managed {
-                setting,
-                secret: file.clone(),
-                why,
-            })?,
-            None => tokio::fs::read_to_string(&file).await.map_err(|source| SettingsError::Secret {
-                setting,
-                file,
-                source,
-            })?,
-        };
-        draft.set_secret(&path, &secret);
+/// Secrets that were read from files and from AWS Secrets Manager.
+pub struct Secrets(Vec<SecretRead>);
+
+struct SecretRead {
+    setting: String,
+    /// The file, or the secret's ARN.
+    place: String,
+    content: String,
+}
+
+impl Secrets {
+    /// The first setting whose secret is another now. One that cannot be read now is taken for what it was.
+    pub async fn changed(&self) -> Option<&str> {
+        for SecretRead { setting, place, content } in &self.0 {
+            match secret(setting, place).await {
+                Ok(now) if now != *content => return Some(setting),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "{error}"),
+            }
+        }
+        None
     }
-    Ok(())
+}
+
+async fn put_secrets(draft: &mut Draft) -> Result<Secrets, SettingsError> {
+    let mut read = vec![];
+    for (path, place) in draft.secret_files() {
+        let setting = path.join(".");
+        let content = secret(&setting, &place).await?;
+        draft.set_secret(&path, &content);
+        read.push(SecretRead { setting, place, content });
+    }
+    Ok(Secrets(read))
+}
+
+/// What is at a place, which the setting of this name is read from.
+async fn secret(setting: &str, place: &str) -> Result<String, SettingsError> {
+    let setting = setting.to_owned();
+    match SecretArn::parse(place) {
+        Some(arn) => {
+            let managed = |why| SettingsError::Managed { setting, secret: place.to_owned(), why };
+            secrets_manager::read(arn).await.map_err(managed)
+        }
+        None => {
+            let unread = |source| SettingsError::Secret { setting, file: place.to_owned(), source };
+            tokio::fs::read_to_string(place).await.map_err(unread)
+        }
+    }
 }
 
 /// The text of an object. Its store is the one that the environment's settings for `storage` describe, or AWS.

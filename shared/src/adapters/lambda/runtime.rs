@@ -38,8 +38,8 @@ const CONTEXT_AGE_MAX: Duration = Duration::from_secs(3_600);
 /// the deadline in milliseconds since 1970.
 ///
 /// The context is made when the first payload is there: so an environment is ready within milliseconds, asks no server for an
-/// invocation that never comes, and tries again where a server was away. It is made anew after a failed invocation, and
-/// every hour: secrets that were rotated are read again then. A failed invocation's `errorType` is
+/// invocation that never comes, and tries again where a server was away. It is made anew after a failed invocation,
+/// after a request that was answered with 5xx where it is a minute old, and every hour: secrets that were rotated are read again then. A failed invocation's `errorType` is
 /// the error's type name, its `errorMessage` the error and its sources.
 ///
 /// # Errors
@@ -63,8 +63,10 @@ where
         let context = contexts.get().await.map_err(diagnostic)?;
         let deadline = Millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
         let answer = function::answer(event.payload, |input| handler(input, context, deadline)).await;
-        if answer.is_err() {
-            contexts.forget().await;
+        match &answer {
+            Err(_) => contexts.forget(Duration::ZERO).await,
+            Ok(answer) if is_server_error(answer) => contexts.forget(RENEW_AGAIN).await,
+            Ok(_) => {}
         }
         answer.map_err(diagnostic)
     });
@@ -110,9 +112,19 @@ impl<C, M> Contexts<C, M> {
         Ok(context)
     }
 
-    async fn forget(&self) {
-        *self.made.lock().await = None;
+    /// The next invocation gets another, if this one is so old.
+    #[allow(clippy::disallowed_methods, reason = "this adapter measures how old a context is")]
+    async fn forget(&self, age: Duration) {
+        let mut made = self.made.lock().await;
+        if made.as_ref().is_some_and(|(_, at)| at.elapsed() >= age) {
+            *made = None;
+        }
     }
+}
+
+/// Whether a function behind an URL answers that something is wrong on its side.
+fn is_server_error(answer: &Value) -> bool {
+    answer["statusCode"].as_u64().is_some_and(|status| status >= 500)
 }
 
 /// Starts logging: JSON on standard error, a line an event.
