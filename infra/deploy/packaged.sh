@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# packaged.sh PROCESSOR: the integration tests of functions, with the binaries of the packages in dist/ in the place of those
-# that were built for tests. The engine and images must be ready (`./just prepare`).
+# packaged.sh PROCESSOR: the tests of functions and of logins, the container image, and the other emulation of Lambda, with the
+# binaries of the packages in dist/ in the place of those that were built for tests. The engine and images must be ready
+# (`./just prepare`).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../common.sh"
@@ -15,4 +16,7 @@ for package in "$packages"/*.zip; do
     mv "$folder/bootstrap" "$folder/$name"
     chmod +x "$folder/$name"
 done
-HIGHWATER_TEST_BINARIES=$folder HIGHWATER_TEST_TOOLS=$tools cargo test --workspace --test integration lambda_
+tar xzf "dist/highwater-${1:-x86_64}.tar.gz" -C "$folder" --strip-components=1
+export HIGHWATER_TEST_BINARIES=$folder HIGHWATER_TEST_TOOLS=$tools HIGHWATER_BINARY=$folder/highwater
+cargo test --workspace --test integration -- lambda_ kafka_login canaries container_image
+PATH=$tools/deploy/bin:$PATH "$tools/deploy/bin/python3" -m unittest discover --start-directory infra/deploy --pattern test_emulator.py

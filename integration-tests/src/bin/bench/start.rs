@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use integration_tests::{
     kafka::Kafka,
-    lambda::{Deployment, invoke_api},
+    kafka_producer::NewRecord,
+    lambda::{Deployment, EventSource, invoke_api, kafka_event},
     programs::binary,
     runtime_api::Function,
 };
@@ -16,6 +17,9 @@ use shared::{
 };
 
 const STARTS: usize = 50;
+/// So many records a mapping hands over at once at most; with values of this size they fill an event of 6 MB.
+const RECORDS_OF_EVENT_MAX: usize = 10_000;
+const VALUE_BYTES: usize = 300;
 
 /// What one start took.
 struct Start {
@@ -26,7 +30,13 @@ struct Start {
 
 /// Starts every function so often, and prints the median and the worst.
 pub async fn run() {
-    let topic = Kafka::shared().await.new_topic("starts", 4, &[]).await;
+    let kafka = Kafka::shared().await;
+    let topic = kafka.new_topic("starts", 4, &[]).await;
+    let value = "x".repeat(VALUE_BYTES);
+    let records = (0..RECORDS_OF_EVENT_MAX).map(|_| NewRecord::new(value.clone()).partition(0));
+    kafka.produce(&topic, records.collect()).await;
+    let log = kafka.read(&topic).await;
+    let event = kafka_event(EventSource::Msk, &[(&topic, 0, &log[&0])]);
     let deployment = Deployment::of(&topic).await;
     let aggregator = invoke_api("metrics-aggregator", deployment.start("metrics-aggregator").await).await;
     let endpoint = format!("http://{aggregator}");
@@ -37,6 +47,11 @@ pub async fn run() {
     for (name, payload) in payloads() {
         println!("{}", measured(name, &payload, &environment).await);
     }
+    println!(
+        "An event of {RECORDS_OF_EVENT_MAX} records, {:.1} MB; the first start stores them:",
+        event.to_string().len() as f64 / 1e6
+    );
+    println!("{}", measured("segment-writer", &event, &environment).await);
 }
 
 /// The functions, each with a payload that makes it use what it needs.
@@ -45,6 +60,8 @@ fn payloads() -> Vec<(&'static str, Value)> {
     let asking = Part::asking(Place { topic_id: TopicId::from("x"), partition: Partition(0) });
     vec![
         ("segment-writer", json!({"backup": "main"})),
+        ("segment-restorer", json!({"deadline": i64::MAX})),
+        ("object-replicator", json!({})),
         ("segment-expirer", json!({})),
         ("backup-verifier", json!({})),
         ("cluster-archiver", json!({})),
