@@ -10,13 +10,14 @@ use shared::{
     job::State,
     metrics::push::{Body, Kind, PARTITIONS_MAX, PartitionFigures, Ratio, message_of},
     pushing::{FLUSH_TIMEOUT, Pusher},
+    restore::words::in_words,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     context::Context,
     meter::{Meter, PartitionMeter, TopicMeter},
-    prepared::Prepared,
+    prepared::{Prepared, PreparedTopic},
     report::{Outcome, RestoreReport, TopicReport},
 };
 
@@ -34,16 +35,30 @@ pub(crate) struct Pushes {
     pub(crate) job: String,
     /// Which run of it.
     pub(crate) run: String,
-    /// The topics that are written, and the names under which they are shown.
-    pub(crate) names: Vec<(Arc<str>, Arc<str>)>,
+    /// The topics that are written, and how they are shown.
+    pub(crate) topics: Vec<Shown>,
+}
+
+/// How a topic that is written is shown.
+pub(crate) struct Shown {
+    /// The name of the topic that is written.
+    pub(crate) written: Arc<str>,
+    /// The name that it is shown under.
+    pub(crate) name: Arc<str>,
+    /// What is restored into it.
+    pub(crate) plan: Option<String>,
 }
 
 impl Pushes {
     /// About a restore: topics are shown under their own names.
     pub(crate) fn of_restore(context: &Context, prepared: &Prepared) -> Self {
-        let names = prepared.topics.iter().map(|topic| (topic.target_name.clone(), topic.target_name.clone()));
+        let shown = |topic: &PreparedTopic| Shown {
+            written: topic.target_name.clone(),
+            name: topic.target_name.clone(),
+            plan: Some(message_of(&in_words(&topic.fixed, &topic.target_name))),
+        };
         let (job, run) = (prepared.backup.backup.clone(), context.instance.clone());
-        Pushes { kind: Kind::Restores, job, run, names: names.collect() }
+        Pushes { kind: Kind::Restores, job, run, topics: prepared.topics.iter().map(shown).collect() }
     }
 
     fn pusher(&self, context: &Context) -> Pusher {
@@ -55,7 +70,7 @@ impl Pushes {
 struct Says {
     pusher: Pusher,
     meter: Arc<Meter>,
-    names: Vec<(Arc<str>, Arc<str>)>,
+    topics: Vec<Shown>,
     /// The topics whose beginning was told.
     begun: Mutex<BTreeSet<Arc<str>>>,
 }
@@ -66,10 +81,10 @@ impl Pushed {
         let meter = context.meter.clone();
         meter.begin();
         let pusher = pushes.pusher(context);
-        for (_, shown) in &pushes.names {
-            pusher.started(shown, Body { state: Some(State::INITIALIZING), ..Body::default() });
+        for Shown { name, plan, .. } in &pushes.topics {
+            pusher.started(name, Body { state: Some(State::INITIALIZING), plan: plan.clone(), ..Body::default() });
         }
-        let says = Arc::new(Says { pusher, meter, names: pushes.names, begun: Mutex::default() });
+        let says = Arc::new(Says { pusher, meter, topics: pushes.topics, begun: Mutex::default() });
         let saying = || AbortOnDropHandle::new(tokio::spawn(say(says.clone(), context.limits.push_every)));
         let saying = says.pusher.is_on().then(saying);
         Pushed { says, _saying: saying }
@@ -95,15 +110,19 @@ impl Says {
     fn begin(&self, topic: &Arc<str>, shown: &TopicMeter) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if !shown.partitions.is_empty() && begun.insert(topic.clone()) {
-            let body = Body { state: Some(State::STREAMING), ..figures(&shown.as_begun()) };
+            let plan = self.of(topic).and_then(|shown| shown.plan.clone());
+            let body = Body { state: Some(State::STREAMING), plan, ..figures(&shown.as_begun()) };
             self.pusher.started(&self.shown(topic), body);
         }
     }
 
     /// The name under which a topic is shown.
     fn shown(&self, topic: &Arc<str>) -> Arc<str> {
-        let found = self.names.iter().find(|(written, _)| written == topic);
-        found.map_or_else(|| topic.clone(), |(_, shown)| shown.clone())
+        self.of(topic).map_or_else(|| topic.clone(), |shown| shown.name.clone())
+    }
+
+    fn of(&self, topic: &Arc<str>) -> Option<&Shown> {
+        self.topics.iter().find(|shown| shown.written == *topic)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod rehash;
 pub mod selection;
 pub mod source;
 pub mod translation;
+pub mod words;
 
 pub use clamp::Clamp;
 pub use mapping::MappingRun;

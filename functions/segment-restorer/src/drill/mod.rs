@@ -42,7 +42,7 @@ use crate::{
     context::Context,
     error::RestoreError,
     handle,
-    pushed::{Pushed, Pushes},
+    pushed::{Pushed, Pushes, Shown},
     source,
 };
 
@@ -250,7 +250,7 @@ impl Run<'_> {
             kind: Kind::Drills,
             job: self.backup.backup.clone(),
             run: format!("{}-{}", self.context.instance, self.began.0),
-            names: vec![(scratch.clone(), candidate.topic.clone())],
+            topics: vec![Shown { written: scratch.clone(), name: candidate.topic.clone(), plan: None }],
         };
         let pushed = Pushed::start(self.context, pushes);
         let restored = self.restore(candidate, &scratch).await;

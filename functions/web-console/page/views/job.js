@@ -39,7 +39,9 @@ function shown(job, now) {
 
 function row(topic) {
   return h("tr", { "data-key": topic.topic },
-    h("th", { scope: "row" }, topic.topic, topic.message && h("p", { class: "message" }, topic.message)),
+    h("th", { scope: "row" }, topic.topic,
+      topic.plan && h("p", { class: "hint" }, topic.plan),
+      topic.message && h("p", { class: "message" }, topic.message)),
     h("td", { "data-name": "State" }, badge(topic.state_word === "Failed" ? "danger" : topic.state_word === "Silent" ? "attention" : "safe", topic.state_word)),
     h("td", { "data-name": "Progress" }, bar(topic.progress, `Progress of ${topic.topic}`)),
     h("td", { "data-name": "Records", class: "n" }, of(topic.records_count, topic.records_total, count)),

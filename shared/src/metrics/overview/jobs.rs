@@ -79,6 +79,8 @@ pub struct JobTopicRow {
     pub records_per_second: Option<f64>,
     /// About so long it will take still.
     pub seconds_left: Option<f64>,
+    /// What the job is to do.
+    pub plan: Option<String>,
     /// What the job wants known.
     pub message: Option<String>,
 }
@@ -143,6 +145,7 @@ fn topic_row(kind: Kind, topic: &str, run: &Run, now: Millis) -> JobTopicRow {
         errors_count: text(figures.errors_count),
         records_per_second: run.records_per_second(),
         seconds_left: run.seconds_left(),
+        plan: figures.plan.clone(),
         message: figures.message.clone(),
     }
 }

@@ -68,6 +68,10 @@ pub struct Body {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "message")]
     #[schemars(length(max = 1_000))]
     pub message: Option<String>,
+    /// What the job is to do, in a line.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "message")]
+    #[schemars(length(max = 1_000))]
+    pub plan: Option<String>,
     /// The partitions, where the job tells them apart.
     #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "partitions")]
     #[schemars(length(max = 1_000))]
@@ -143,6 +147,7 @@ impl Body {
             segments_total: self.segments_total.or(earlier.segments_total),
             errors_count: self.errors_count.or(earlier.errors_count),
             message: self.message.or_else(|| earlier.message.clone()),
+            plan: self.plan.or_else(|| earlier.plan.clone()),
             partitions: if self.partitions.is_empty() { earlier.partitions.clone() } else { self.partitions },
         }
     }
