@@ -24,13 +24,15 @@ triple() {
 
 # Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target. librdkafka also
 # links a shared library, which nothing uses, and whose list of symbols names one that is not there.
-# What is never called is left out by the linker, and what only a debugger or an exception needs is not made.
+# What is never called is left out by the linker, and what only a debugger or an exception needs is not made. OpenSSL writes down
+# where it was built, as the folders of modules that there are none of: with these the same source gives the same bytes anywhere.
 c_compiler() {
     local compiler=$tools/deploy/zig-cc-$1
     cat >"$compiler" <<END
 #!/bin/sh
 case "\$*" in *-shared*) set -- "\$@" -Wl,--undefined-version ;; esac
-exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables
+exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables \\
+    -UMODULESDIR -UENGINESDIR '-DMODULESDIR="/usr/local/lib/ossl-modules"' '-DENGINESDIR="/usr/local/lib/engines-3"'
 END
     chmod +x "$compiler"
     printf '%s' "$compiler"
