@@ -10,14 +10,17 @@ const AGAIN_AFTER_MS = 5000;
 export function asked(app, target, version = 0) {
   let entry = held.get(target);
   if (!entry) {
-    entry = { value: null, trouble: null, version: null, at: 0 };
+    entry = { value: null, trouble: null, version: null, asking: false, at: 0 };
     held.set(target, entry);
     if (held.size > HELD_MAX) held.delete(held.keys().next().value);
   }
   const isDue = entry.trouble && Date.now() - entry.at > AGAIN_AFTER_MS;
-  if (entry.version !== version || isDue) {
-    Object.assign(entry, { version, at: Date.now() });
-    read(target).then((value) => Object.assign(entry, { value, trouble: null }), (error) => { entry.trouble = error.message; }).then(app.render);
+  if (!entry.asking && (entry.version !== version || isDue)) {
+    Object.assign(entry, { version, asking: true });
+    read(target)
+      .then((value) => Object.assign(entry, { value, trouble: null }), (error) => { entry.trouble = error.message; })
+      .then(() => Object.assign(entry, { asking: false, at: Date.now() }))
+      .then(app.render);
   }
   return entry;
 }

@@ -5,8 +5,8 @@ const OVERVIEW = "/_/highwater/figures/overview";
 const ASK_EVERY_MS = 5000;
 /** Events come every few seconds. After so long without any, the connection is dead, whatever it says. */
 const SILENCE_MS = 15000;
-/** A question without an answer for so long is given up, and asked again. */
-const ANSWER_MS = 10000;
+/** A question without an answer for so long is given up, and asked again. A large segment takes its time. */
+const ANSWER_MS = 30000;
 
 /** Calls `onOverview` with each overview, and `onTrouble` with what is wrong while there is none. */
 export function watch(onOverview, onTrouble) {
@@ -49,13 +49,15 @@ export function watch(onOverview, onTrouble) {
   setInterval(() => {
     if (document.hidden || Date.now() - heard < SILENCE_MS) return;
     ask();
-    if (source.readyState === EventSource.CLOSED || Date.now() - heard > 2 * SILENCE_MS) {
+    if (source?.readyState === EventSource.CLOSED || Date.now() - heard > 2 * SILENCE_MS) {
       heard = Date.now() - SILENCE_MS;
       listen();
     }
   }, ASK_EVERY_MS);
-  ask();
-  listen();
+  if (!document.hidden) {
+    ask();
+    listen();
+  }
 }
 
 /** A document of figures; an error says why there is none. */
@@ -66,7 +68,8 @@ export async function read(target) {
   } catch {
     throw new Error("Highwater does not answer. It may be starting, or stopped: see whether highwater serve runs.");
   }
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.description ?? `Highwater answers ${response.status}.`);
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new Error(body?.description ?? `Highwater answers ${response.status}.`);
+  if (body === null) throw new Error("The answer of Highwater broke off.");
   return body;
 }

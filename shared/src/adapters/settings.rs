@@ -52,11 +52,12 @@ struct SecretRead {
 }
 
 impl Secrets {
-    /// The first setting whose secret is another now. One that cannot be read now is taken for what it was.
+    /// The first setting whose secret is another now. One that cannot be read now, or is empty as a file that is being written, is
+    /// taken for what it was.
     pub async fn changed(&self) -> Option<&str> {
         for SecretRead { setting, place, content } in &self.0 {
             match secret(setting, place).await {
-                Ok(now) if now != *content => return Some(setting),
+                Ok(now) if !now.trim().is_empty() && now.trim_end() != content.trim_end() => return Some(setting),
                 Ok(_) => {}
                 Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "{error}"),
             }

@@ -85,13 +85,14 @@ impl Runs {
         self.last_failures.retain(|(end, _)| keeps(end));
     }
 
-    /// What failed when it last ran, with what was to blame. A run for all backups is over with one that succeeds for any.
+    /// What failed when it last ran, with what was to blame. A failed run for no backup in particular is over with the next success
+    /// of that kind; where the function has none, since it tells successes by backup, with one for any.
     pub fn failing(&self) -> impl Iterator<Item = &(RunEnd, String)> {
         let is_over = |failure: &RunEnd| {
-            self.successes.iter().any(|success| {
-                let of_same = failure.backup.is_empty() || failure.backup == success.backup;
-                of_same && success.function == failure.function && success.at > failure.at
-            })
+            let of_function = || self.successes.iter().filter(|success| success.function == failure.function);
+            let by_backup = !of_function().any(|success| success.backup == failure.backup);
+            let same = |success: &&RunEnd| success.backup == failure.backup || failure.backup.is_empty() && by_backup;
+            of_function().filter(same).any(|success| success.at > failure.at)
         };
         self.last_failures.iter().filter(move |(failure, _)| !is_over(failure))
     }

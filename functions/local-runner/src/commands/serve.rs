@@ -1,9 +1,12 @@
 //! `highwater serve`: hosts functions until stopped.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, os::unix::process::CommandExt as _, path::Path, sync::Arc, time::Duration};
 
 use shared::{
-    adapters::{otlp::Otlp, settings},
+    adapters::{
+        otlp::Otlp,
+        settings::{self, Secrets},
+    },
     config::{
         Settings,
         listen::{Listen, ListenSettings},
@@ -28,48 +31,48 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often secrets that are kept elsewhere are looked at.
 const LOOK_AT_SECRETS_EVERY: Duration = Duration::from_secs(60);
-/// Where everything cannot start again with a new secret, that is tried again after so long.
-const AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// This program, also where its file was replaced since.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// Hosts functions until it is stopped. A secret that was rotated is taken by starting everything anew, as a new process would.
+/// Hosts functions until it is stopped. A secret that was rotated is taken by a new start of the program.
 pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict, Failure> {
-    let stop = stop_signal()?;
-    let mut again = false;
+    let (settings, secrets) = settings::load_with_secrets(config).await?;
+    let stopped = stop_signal()?;
+    let stop = stopped.child_token();
+    let watch = AbortOnDropHandle::new(tokio::spawn(until_rotated(config.map(str::to_owned), secrets, stop.clone())));
+    serve(config, &args, &settings, &stop).await?;
+    drop(watch);
+    if stopped.is_cancelled() { Ok(Verdict::Good) } else { Err(start_again()) }
+}
+
+/// Stops everything when a secret has changed, and the settings are good with the new one.
+async fn until_rotated(config: Option<String>, secrets: Secrets, stop: CancellationToken) {
     loop {
-        match until_a_secret_changes(config, &args, &stop).await {
-            Err(error) if again && !stop.is_cancelled() => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "it cannot start again with the new secret, and tries again: {error}");
-                stop.run_until_cancelled(tokio::time::sleep(AGAIN_AFTER)).await;
+        tokio::time::sleep(LOOK_AT_SECRETS_EVERY).await;
+        let Some(setting) = secrets.changed().await else { continue };
+        match settings::load(config.as_deref()).await {
+            Ok(_) => {
+                tracing::info!("{setting} was rotated: the program starts again with the new one");
+                return stop.cancel();
             }
-            Err(error) => return Err(error),
-            Ok(()) => {}
+            Err(error) => {
+                let cause = &error as &dyn std::error::Error;
+                tracing::error!(error = cause, "{setting} was rotated, and the old one stays in use: {error}");
+            }
         }
-        if stop.is_cancelled() {
-            return Ok(Verdict::Good);
-        }
-        again = true;
     }
 }
 
-async fn until_a_secret_changes(
-    config: Option<&str>,
-    args: &ServeArgs,
-    stopped: &CancellationToken,
-) -> Result<(), Failure> {
-    let (settings, secrets) = settings::load_with_secrets(config).await?;
-    let stop = stopped.child_token();
-    let watching = stop.clone();
-    let _watch = AbortOnDropHandle::new(tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(LOOK_AT_SECRETS_EVERY).await;
-            if let Some(setting) = secrets.changed().await {
-                tracing::info!("{setting} was rotated: everything starts again with the new one");
-                return watching.cancel();
-            }
-        }
-    }));
-    serve(config, args, &settings, &stop).await
+/// Replaces this process by a new one of the same program: nothing that still runs here goes on beside it.
+#[allow(clippy::disallowed_methods, reason = "the new process is started as this one was")]
+fn start_again() -> Failure {
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(THIS_PROGRAM);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    let source = command.args(arguments).exec();
+    Failure::Io { what: "the program cannot start again with the new secret".to_owned(), source }
 }
 
 async fn serve(

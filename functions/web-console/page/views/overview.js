@@ -210,7 +210,7 @@ function locations(all) {
 /** A location's state. */
 export function locationState(location) {
   const isDone = location.pending_ops === "0" && location.lag_seconds === 0;
-  if (location.level === "attention") return badge("attention", Number(location.failed_ops) > 0 ? "Failing" : "Late");
+  if (location.level === "attention") return badge("attention", Number(location.failed_ops) > Number(location.completed_ops) ? "Failing" : "Late");
   return badge("safe", isDone ? "Up to date" : "Replicating");
 }
 

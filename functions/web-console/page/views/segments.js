@@ -27,7 +27,7 @@ export function segments(app, [backup, topic, incarnation, partition]) {
     crumbs(backup, topic, `partition ${partition}`),
     h("div", { class: "title-line" }, h("h1", null, `Segments of ${topic}, partition ${partition}`)),
     trouble && value && h("p", { class: "message" }, `As it was before: ${trouble}`),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : value.segments.length === 0 ? h("p", { class: "empty" }, "No segment is stored yet. They appear here by themselves.") : [
+    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : value.segments.length === 0 && !before ? h("p", { class: "empty" }, "No segment is stored yet. They appear here by themselves.") : [
       h("div", { class: "card" }, h("table", null,
         h("caption", null, "Segments, the latest first"),
         h("thead", null, h("tr", null, ["First offset", "Next offset", "Records", "Size", "Written", "Gaps"].map((name, index) => h("th", { scope: "col", class: index >= 1 ? "n" : null }, name)))),

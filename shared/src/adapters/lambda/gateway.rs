@@ -54,11 +54,11 @@ impl EventGateway for InvokedGateway {
             false => refused(0, error.to_string()),
         })?;
         let answer = response_of(answer).map_err(unavailable)?;
-        let shown = || String::from_utf8_lossy(&answer.body).chars().take(ANSWER_CHARS_MAX).collect();
+        let shown: String = String::from_utf8_lossy(&answer.body).chars().take(ANSWER_CHARS_MAX).collect();
         match answer.status {
             200..=299 => Ok(()),
-            429 | 500..=599 => Err(unavailable(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)))),
-            status => Err(refused(status, shown())),
+            429 | 500..=599 => Err(unavailable(format!("{} {shown}", answer.status))),
+            status => Err(refused(status, shown)),
         }
     }
 }

@@ -92,24 +92,27 @@ pub(super) fn rows(known: &Known<'_>) -> Vec<CheckRow> {
 pub(super) fn findings(known: &Known<'_>) -> Vec<Finding> {
     let ago = |at: Millis| format!("{} ago", duration(known.now.0.saturating_sub(at.0) as f64 / 1_000.0));
     let rows = rows(known);
-    let wrong = |check: &str, title: &str, remedy: &str| {
+    let wrong = |check: &str, title: &str, remedy: &dyn Fn(&str) -> String| {
         let wrong = rows.iter().filter(|row| row.check == check && row.level == Severity::Danger);
         let of_backup = wrong.map(|row| {
             let found = row.findings.as_ref().map(|count| format!("{count} found, ")).unwrap_or_default();
             let subject = Subject { name: row.depth.to_owned(), detail: format!("{found}{}", ago(row.at)) };
-            finding(Severity::Danger, title, remedy, Some(&row.backup), vec![subject])
+            finding(Severity::Danger, title, &remedy(row.depth), Some(&row.backup), vec![subject])
         });
         of_backup.collect::<Vec<_>>()
     };
-    let mut findings = wrong(
-        "verification",
-        "The last verification found that the storage is not as it should be.",
-        "See what is wrong and what to do: highwater verify",
-    );
+    let mut findings =
+        wrong("verification", "The last verification found that the storage is not as it should be.", &|depth| {
+            let all = if depth == verifications::mode(true) { " --deep" } else { "" };
+            format!("See what is wrong and what to do: highwater verify{all}")
+        });
     findings.extend(wrong(
         "drill",
         "The last drill failed: the backup did not come back as it was stored.",
-        "See what differs: highwater drill",
+        &|depth| {
+            let part = if depth == drills::mode(true) { " --sample" } else { "" };
+            format!("See what differs: highwater drill{part}")
+        },
     ));
     let failing = known.checks.runs.failing().map(|(end, kind)| {
         let of_backup = if end.backup.is_empty() { String::new() } else { format!("backup {}, ", end.backup) };

@@ -275,9 +275,9 @@ pub(super) fn of_backup(
     findings.extend(together(backup.name, missing));
     findings.extend(silent_observer(backup, known));
     if topics.is_empty() && backup.asked.is_empty() {
-        let remedy =
-            "See which topics it would select: highwater doctor. Then correct topics.include, or create a topic.";
-        let title = "No topic is backed up: Kafka has none that this backup selects.";
+        let remedy = "If this stays: highwater doctor says which topics of Kafka it selects, and whether figures arrive. \
+                      Correct topics.include, or create a topic.";
+        let title = "No topic of this backup is known.";
         findings.push(finding(Severity::Attention, title, remedy, Some(backup.name), vec![]));
     }
     findings

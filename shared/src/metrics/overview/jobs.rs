@@ -14,7 +14,7 @@ use crate::{
     record::Millis,
 };
 
-/// So many runs are shown, those under way and the latest ones.
+/// So many runs are shown, the latest ones.
 const RUNS_MAX: usize = 100;
 /// So many of one job, so that one that runs every hour leaves room for the others.
 const RUNS_OF_JOB_MAX: usize = 5;
@@ -89,7 +89,7 @@ pub struct JobTopicRow {
 pub(super) fn rows(known: &Known<'_>) -> Vec<JobRow> {
     let shown = known.runs.iter().filter(|(id, _)| !known.shows_elsewhere(id));
     let mut rows: Vec<JobRow> = shown.map(|(id, topics)| row(id, topics.iter(), known.now)).collect();
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.running), std::cmp::Reverse(row.said_at)));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.said_at));
     let mut of_job = BTreeMap::new();
     rows.retain(|row| {
         let seen: &mut usize = of_job.entry((row.kind, row.namespace.clone(), row.name.clone())).or_default();
@@ -97,6 +97,7 @@ pub(super) fn rows(known: &Known<'_>) -> Vec<JobRow> {
         *seen <= RUNS_OF_JOB_MAX
     });
     rows.truncate(RUNS_MAX);
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.running), std::cmp::Reverse(row.said_at)));
     rows
 }
 

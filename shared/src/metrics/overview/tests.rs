@@ -362,7 +362,7 @@ fn an_open_transaction_that_holds_a_log_back_is_named_and_not_called_a_slow_back
 
 #[test]
 fn a_backup_that_selects_no_topic_is_not_called_safe() {
-    begins(&seen(&[], &[]), Severity::Attention, "No topic is backed up", "");
+    begins(&seen(&[], &[]), Severity::Attention, "No topic of this backup is known", "");
     begins(&seen(&[], &["orders"]), Severity::Attention, "A topic was asked for, and Kafka does not have it", "");
 }
 
@@ -420,4 +420,7 @@ fn a_function_that_failed_when_it_last_ran_is_named_until_it_succeeds() {
     let overview = after_checks(vec![succeeded("main", 9_000), failed("main", 7_200), succeeded("other", 60)]);
     begins(&overview, Severity::Attention, "A function failed when it last ran", "backup main, registry, 2 h ago");
     assert_eq!(after_checks(vec![failed("", 60), succeeded("", 30)]).findings, []);
+    assert_eq!(after_checks(vec![failed("", 60), succeeded("main", 30)]).findings, [], "it tells successes by backup");
+    let of_all = after_checks(vec![succeeded("", 90), failed("", 60), succeeded("main", 30)]);
+    begins(&of_all, Severity::Attention, "A function failed when it last ran", "registry, 60 s ago");
 }
