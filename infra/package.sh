@@ -26,12 +26,13 @@ triple() {
 # links a shared library, which nothing uses, and whose list of symbols names one that is not there.
 # What is never called is left out by the linker, and what only a debugger or an exception needs is not made. OpenSSL writes down
 # where it was built, as the folders of modules that there are none of: with these the same source gives the same bytes anywhere.
-c_compiler() {
-    local compiler=$tools/deploy/zig-cc-$1
+# compiler cc|c++ TARGET
+compiler() {
+    local compiler=$tools/deploy/zig-$1-$2
     cat >"$compiler" <<END
 #!/bin/sh
 case "\$*" in *-shared*) set -- "\$@" -Wl,--undefined-version ;; esac
-exec "$tools/deploy/bin/python3" -m ziglang cc -target ${1/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables \\
+exec "$tools/deploy/bin/python3" -m ziglang $1 -target ${2/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables \\
     -UMODULESDIR -UENGINESDIR '-DMODULESDIR="/usr/local/lib/ossl-modules"' '-DENGINESDIR="/usr/local/lib/engines-3"'
 END
     chmod +x "$compiler"
@@ -56,7 +57,8 @@ build() {
     shift 3
     # Paths of this machine would be in the binaries; then the same source would give other bytes elsewhere.
     # So would today's date, which OpenSSL writes down.
-    SOURCE_DATE_EPOCH=315532800 CC=$(c_compiler "$target") HOST_CC=cc CARGO_TARGET_DIR=$target_dir OPENSSL_SRC_PERL=$(openssl_perl) \
+    SOURCE_DATE_EPOCH=315532800 CC=$(compiler cc "$target") CXX=$(compiler c++ "$target") HOST_CC=cc HOST_CXX=c++ \
+        CARGO_TARGET_DIR=$target_dir OPENSSL_SRC_PERL=$(openssl_perl) \
         RUSTFLAGS="--remap-path-prefix=$root=highwater --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo $flags" \
         cargo lambda build --locked --profile "$profile" --target "$target.$glibc" --lambda-dir "$target_dir/lambda-$target" \
         --features shared/vendored-openssl "$@"
