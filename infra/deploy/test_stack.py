@@ -26,6 +26,7 @@ REQUIRED = {
     "storage": [{"STORAGE_URL"}],
     "redis": [{"REDIS_URL"}],
     "invoker": [{"HIGHWATER_LAMBDA_FUNCTION_PREFIX"}],
+    "function_gateway": [{"HIGHWATER_LAMBDA_FUNCTION_PREFIX"}],
     # In the file, or nowhere.
     "locations": [set()],
 }
