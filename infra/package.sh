@@ -24,28 +24,28 @@ triple() {
 
 # Makefiles and configure scripts of C libraries take CC as it is, so it must be the compiler for the target. librdkafka also
 # links a shared library, which nothing uses, and whose list of symbols names one that is not there.
-# What is never called is left out by the linker, and what only a debugger or an exception needs is not made. OpenSSL writes down
-# where it was built, as the folders of modules that there are none of: with these the same source gives the same bytes anywhere.
+# What is never called is left out by the linker, and what only a debugger or an exception needs is not made.
 # compiler cc|c++ TARGET
 compiler() {
     local compiler=$tools/deploy/zig-$1-$2
     cat >"$compiler" <<END
 #!/bin/sh
 case "\$*" in *-shared*) set -- "\$@" -Wl,--undefined-version ;; esac
-exec "$tools/deploy/bin/python3" -m ziglang $1 -target ${2/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables \\
-    -UMODULESDIR -UENGINESDIR '-DMODULESDIR="/usr/local/lib/ossl-modules"' '-DENGINESDIR="/usr/local/lib/engines-3"'
+exec "$tools/deploy/bin/python3" -m ziglang $1 -target ${2/-unknown/}.$glibc "\$@" -ffunction-sections -fdata-sections -fno-unwind-tables
 END
     chmod +x "$compiler"
     printf '%s' "$compiler"
 }
 
-# OpenSSL is configured by a program of Perl; what it may leave out can be told nowhere else.
+# OpenSSL is configured by a program of Perl; what it may leave out can be told nowhere else. It would write down where it was built,
+# as the folders of modules that there are none of: without that the same source gives the same bytes anywhere.
 openssl_perl() {
     local perl=$tools/deploy/openssl-perl
     cat >"$perl" <<END
 #!/bin/sh
-[ "\$1" != ./Configure ] || set -- "\$@" ${openssl_without[*]/#/no-} -Os -fno-unwind-tables
-exec perl "\$@"
+[ "\$1" = ./Configure ] || exec perl "\$@"
+perl "\$@" ${openssl_without[*]/#/no-} -Os -fno-unwind-tables &&
+    sed -i 's,^ENGINESDIR=.*,ENGINESDIR=/usr/local/lib/engines-3,; s,^MODULESDIR=.*,MODULESDIR=/usr/local/lib/ossl-modules,' Makefile
 END
     chmod +x "$perl"
     printf '%s' "$perl"
