@@ -65,11 +65,16 @@ impl EventGateway for HttpGateway {
         let unavailable = |reason: String| PushError::Unavailable { url: self.url.clone(), reason };
         let body = body(push).map_err(|error| unavailable(error.to_string()))?;
         let answer = self.client.send(self.request(push), Some(body)).await.map_err(unavailable)?;
-        match answer.status {
-            200..=299 => Ok(()),
-            408 | 429 | 500..=599 => Err(unavailable(format!("{} {}", answer.status, answer.shown()))),
-            status => Err(PushError::Refused { url: self.url.clone(), status, answer: answer.shown() }),
-        }
+        outcome(self.url.clone(), answer.status, answer.shown())
+    }
+}
+
+/// What a gateway's answer means.
+pub(super) fn outcome(url: String, status: u16, answer: String) -> Result<(), PushError> {
+    match status {
+        200..=299 => Ok(()),
+        408 | 429 | 500..=599 => Err(PushError::Unavailable { url, reason: format!("{status} {answer}") }),
+        status => Err(PushError::Refused { url, status, answer }),
     }
 }
 

@@ -73,8 +73,13 @@ impl HttpClient {
 impl Answer {
     /// The beginning of the body, for an error.
     pub(super) fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.body).chars().take(ANSWER_CHARS_MAX).collect()
+        shown(&self.body)
     }
+}
+
+/// The beginning of an answer's body, for an error.
+pub(super) fn shown(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(ANSWER_CHARS_MAX).collect()
 }
 
 /// A text as one part of a path.

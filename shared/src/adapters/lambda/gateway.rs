@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    adapters::event_gateway::{body, path},
+    adapters::{
+        event_gateway::{body, outcome, path},
+        http_client::shown,
+    },
     config::secret::Secret,
     metrics::push::Push,
     ports::{
@@ -20,8 +23,6 @@ use crate::{
 
 /// The function that takes pushes.
 const FUNCTION: &str = "metrics-gateway";
-/// So much of an answer is shown in an error.
-const ANSWER_CHARS_MAX: usize = 200;
 
 /// The gateway that another function is.
 pub struct InvokedGateway {
@@ -54,11 +55,6 @@ impl EventGateway for InvokedGateway {
             false => refused(0, error.to_string()),
         })?;
         let answer = response_of(answer).map_err(unavailable)?;
-        let shown: String = String::from_utf8_lossy(&answer.body).chars().take(ANSWER_CHARS_MAX).collect();
-        match answer.status {
-            200..=299 => Ok(()),
-            429 | 500..=599 => Err(unavailable(format!("{} {shown}", answer.status))),
-            status => Err(refused(status, shown)),
-        }
+        outcome(url(), answer.status, shown(&answer.body))
     }
 }
