@@ -75,7 +75,9 @@ impl S3Server {
                 .with_copy_to(SERVER_KEY, server_key.clone().into_bytes());
             (scheme, arguments) = ("https", [&arguments[..], &["--cert", SERVER_PEM, "--key", SERVER_KEY]].concat());
         }
-        let container = backend::start(request.with_cmd([&arguments[..], &["posix", "/tmp"]].concat())).await;
+        // Without the option an object that is replaced is listed under another name for a moment, beside its own.
+        let storage = ["posix", "--disableotmp", "/tmp"];
+        let container = backend::start(request.with_cmd([&arguments[..], &storage].concat())).await;
         let port = container.get_host_port_ipv4(7070.tcp()).await.expect("the S3 server's port is published");
         let server = S3Server { container, endpoint_url: format!("{scheme}://127.0.0.1:{port}"), certificates };
         // It says where it listens before it does.
