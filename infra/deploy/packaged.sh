@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# packaged.sh PROCESSOR: the tests of functions and of logins, the container image, and the other emulation of Lambda, with the
-# binaries of the packages in dist/ in the place of those that were built for tests. The engine and images must be ready
+# packaged.sh PROCESSOR: the tests of functions (under both emulations of Lambda), of logins and of the container image, with the
+# binaries of the packages in dist/ in the place of those that were built for tests. Engine, images and tools must be ready
 # (`./just prepare`).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,4 +19,3 @@ done
 tar xzf "dist/highwater-${1:-x86_64}.tar.gz" -C "$folder" --strip-components=1
 export HIGHWATER_TEST_BINARIES=$folder HIGHWATER_TEST_TOOLS=$tools HIGHWATER_BINARY=$folder/highwater
 cargo test --workspace --test integration -- lambda_ kafka_login canaries container_image
-PATH=$tools/deploy/bin:$PATH "$tools/deploy/bin/python3" -m unittest discover --start-directory infra/deploy --pattern test_emulator.py

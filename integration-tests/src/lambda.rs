@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     kafka::Kafka,
     redis_server::{Database, RedisServer},
-    runtime_api::{Function, FunctionError},
+    runtime_api::{Emulation, Function, FunctionError},
     s3_server::{self, S3Server},
 };
 
@@ -75,7 +75,12 @@ impl Deployment {
 
     /// A function of it, in an environment of its own.
     pub async fn start(&self, name: &str) -> Function {
-        Function::start(name, &[("HIGHWATER_CONFIG", &self.config(1 << 20).await)]).await
+        self.start_under(Emulation::Own, name).await
+    }
+
+    /// The same under this emulation.
+    pub async fn start_under(&self, emulation: Emulation, name: &str) -> Function {
+        Function::start_under(emulation, name, &[("HIGHWATER_CONFIG", &self.config(1 << 20).await)]).await
     }
 
     /// metrics-consumer, which finds metrics-aggregator at this Invoke API.

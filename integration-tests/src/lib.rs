@@ -7,6 +7,7 @@
 pub mod agreement;
 pub mod backend;
 pub mod backup;
+pub mod cargo_lambda;
 pub mod certificates;
 pub mod conformance;
 pub mod counting;

@@ -29,6 +29,11 @@ pub fn python_tool(name: &str) -> PathBuf {
     existing(tools().join("venv/bin").join(name), "`./just prepare` makes it ready")
 }
 
+/// A program that checks and emulates deployments: `cargo-lambda`.
+pub fn deploy_tool(name: &str) -> PathBuf {
+    existing(tools().join("deploy/bin").join(name), "`infra/tools/deploy.sh` makes it ready")
+}
+
 fn tools() -> PathBuf {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools");
     std::env::var_os("HIGHWATER_TEST_TOOLS").map_or_else(default, PathBuf::from)

@@ -1,10 +1,10 @@
 //! Lambda's Runtime API, emulated: what a function's binary asks for invocations and answers to.
 //!
-//! As on Lambda, a function has one invocation at a time, is told its deadline, and may fail to start.
+//! As on Lambda, a function has one invocation at a time, is told its deadline, and may fail to start. Functions can be tried
+//! under another emulation, too, so that what this one understands wrongly is seen.
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -20,26 +20,51 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared::ports::invoker::InvokeError;
 use tokio::{
     net::TcpListener,
     sync::{Notify, oneshot},
     task::AbortHandle,
 };
 
-use crate::{highwater::isolated, process::Process};
+use crate::{
+    cargo_lambda::{ANY_FUNCTION, CargoLambda},
+    highwater::isolated,
+    process::Process,
+};
 
 /// How long an invocation may take unless a test says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much longer than its deadline an invocation is waited for.
 const GRACE: Duration = Duration::from_secs(10);
+const NO_ANSWER: &str = "no answer in time";
 /// Lambda's limit of a synchronous answer.
 const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
 
+/// Whose emulation a function runs under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emulation {
+    /// This file's.
+    Own,
+    /// cargo-lambda's.
+    CargoLambda,
+}
+
 /// A running function's binary, and the Runtime API that it asks.
 pub struct Function {
+    runtime: Runtime,
+    process: Process,
+}
+
+enum Runtime {
+    Own(Own),
+    CargoLambda(Box<CargoLambda>),
+}
+
+/// This file's emulation.
+struct Own {
     api: Arc<Api>,
     server: AbortHandle,
-    process: Process,
 }
 
 /// A function's error, as it told the Runtime API.
@@ -84,12 +109,24 @@ struct Invocation {
 impl Function {
     /// Starts the binary `name` of this workspace, with `environment` beside what Lambda sets.
     pub async fn start(name: &str, environment: &[(&str, &str)]) -> Function {
-        let api = Arc::new(Api::default());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
-        let address = listener.local_addr().expect("the port's address");
-        let server = tokio::spawn(serve(listener, Arc::clone(&api))).abort_handle();
-        let process = Process::start(&mut command(name, address, environment));
-        Function { api, server, process }
+        Self::start_under(Emulation::Own, name, environment).await
+    }
+
+    /// The same under this emulation.
+    pub async fn start_under(emulation: Emulation, name: &str, environment: &[(&str, &str)]) -> Function {
+        let (runtime, address, function_name) = match emulation {
+            Emulation::Own => {
+                let (own, address) = Own::start().await;
+                (Runtime::Own(own), address, name)
+            }
+            Emulation::CargoLambda => {
+                let other = CargoLambda::start().await;
+                let address = other.runtime_api();
+                (Runtime::CargoLambda(Box::new(other)), address, ANY_FUNCTION)
+            }
+        };
+        let process = Process::start(&mut command(name, function_name, &address, environment));
+        Function { runtime, process }
     }
 
     /// Invokes the function and waits for its answer.
@@ -97,41 +134,29 @@ impl Function {
         self.invoke_within(TIMEOUT, payload).await
     }
 
-    /// Invokes the function with a deadline so far from now, and waits for its answer.
+    /// Invokes the function with a deadline so far from now, and waits for its answer. cargo-lambda has a deadline of its own.
     ///
     /// # Panics
     /// When it does not answer by then, or did something against the protocol.
     pub async fn invoke_within(&self, timeout: Duration, payload: Value) -> Outcome {
-        let (answer, answered) = oneshot::channel();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is right");
-        {
-            let mut asked = self.asked();
-            asked.invocations += 1;
-            let id = format!("{:08x}-0000-4000-8000-000000000000", asked.invocations);
-            let deadline_ms = (now + timeout).as_millis();
-            asked.waiting.push_back(Invocation { id, payload, deadline_ms, answer });
-        }
-        self.api.changed.notify_waiters();
-        let outcome = tokio::time::timeout(timeout + GRACE, answered).await;
-        let violations = self.asked().violations.clone();
-        assert!(violations.is_empty(), "against the Runtime API: {violations:?}; {}", self.printed());
-        let outcome = outcome.unwrap_or_else(|_| panic!("no answer within {timeout:?}; {}", self.printed()));
-        outcome.unwrap_or_else(|_| panic!("the function was stopped; {}", self.printed()))
+        let outcome = match &self.runtime {
+            Runtime::Own(own) => own.answer(timeout, payload).await,
+            Runtime::CargoLambda(other) => {
+                let answered = tokio::time::timeout(timeout + GRACE, other.invoke(payload)).await;
+                answered.map(|answer| answer.map_err(FunctionError::from)).map_err(|_| NO_ANSWER.to_owned())
+            }
+        };
+        outcome.unwrap_or_else(|wrong| self.panics(&wrong))
     }
 
     /// Waits until the function asks for its first invocation, and gives when it did.
+    ///
+    /// # Panics
+    /// Under cargo-lambda, which does not tell.
     pub async fn first_asked(&self) -> Instant {
-        let asked = async {
-            loop {
-                let changed = self.api.changed.notified();
-                if let Some(at) = self.asked().first_asked {
-                    return at;
-                }
-                changed.await;
-            }
-        };
-        let asked = tokio::time::timeout(TIMEOUT, asked).await;
-        asked.unwrap_or_else(|_| panic!("it asks for no invocation; {}", self.printed()))
+        let Runtime::Own(own) = &self.runtime else { panic!("cargo-lambda does not tell when a function asks") };
+        let asked = tokio::time::timeout(TIMEOUT, own.api.first_asked()).await;
+        asked.unwrap_or_else(|_| self.panics("it asks for no invocation"))
     }
 
     /// The most memory that the process held at any moment.
@@ -160,26 +185,50 @@ impl Function {
         self.process.output()
     }
 
-    fn printed(&self) -> String {
-        format!("it printed:\n{}", self.output().join("\n"))
-    }
-
-    fn asked(&self) -> std::sync::MutexGuard<'_, Asked> {
-        self.api.asked()
+    fn panics(&self, wrong: &str) -> ! {
+        panic!("{wrong}; it printed:\n{}", self.output().join("\n"))
     }
 }
 
-impl Drop for Function {
+impl From<InvokeError> for FunctionError {
+    fn from(error: InvokeError) -> Self {
+        FunctionError { error_type: "InvokeError".to_owned(), error_message: error.to_string() }
+    }
+}
+
+impl Own {
+    /// Serves the API, and gives what a function has as `AWS_LAMBDA_RUNTIME_API`.
+    async fn start() -> (Own, String) {
+        let api = Arc::new(Api::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
+        let address = listener.local_addr().expect("the port's address");
+        let server = tokio::spawn(serve(listener, Arc::clone(&api))).abort_handle();
+        (Own { api, server }, address.to_string())
+    }
+
+    /// The function's answer, or what it did wrong.
+    async fn answer(&self, timeout: Duration, payload: Value) -> Result<Outcome, String> {
+        let answered = tokio::time::timeout(timeout + GRACE, self.api.invoke(timeout, payload)).await;
+        let violations = self.api.asked().violations.clone();
+        if !violations.is_empty() {
+            return Err(format!("against the Runtime API: {violations:?}"));
+        }
+        let answered = answered.map_err(|_| NO_ANSWER.to_owned())?;
+        answered.map_err(|_| "the function was stopped".to_owned())
+    }
+}
+
+impl Drop for Own {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-fn command(name: &str, api: SocketAddr, environment: &[(&str, &str)]) -> Command {
+fn command(name: &str, function_name: &str, api: &str, environment: &[(&str, &str)]) -> Command {
     let mut command = isolated(name);
     command
-        .env("AWS_LAMBDA_RUNTIME_API", api.to_string())
-        .env("AWS_LAMBDA_FUNCTION_NAME", name)
+        .env("AWS_LAMBDA_RUNTIME_API", api)
+        .env("AWS_LAMBDA_FUNCTION_NAME", function_name)
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
         .env("AWS_REGION", "us-east-1")
@@ -201,6 +250,31 @@ async fn serve(listener: TcpListener, api: Arc<Api>) {
 impl Api {
     fn asked(&self) -> std::sync::MutexGuard<'_, Asked> {
         self.state.lock().expect("no holder of the state panicked")
+    }
+
+    /// Has the function invoked with a deadline so far from now.
+    fn invoke(&self, timeout: Duration, payload: Value) -> oneshot::Receiver<Outcome> {
+        let (answer, answered) = oneshot::channel();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is right");
+        {
+            let mut asked = self.asked();
+            asked.invocations += 1;
+            let id = format!("{:08x}-0000-4000-8000-000000000000", asked.invocations);
+            let deadline_ms = (now + timeout).as_millis();
+            asked.waiting.push_back(Invocation { id, payload, deadline_ms, answer });
+        }
+        self.changed.notify_waiters();
+        answered
+    }
+
+    async fn first_asked(&self) -> Instant {
+        loop {
+            let changed = self.changed.notified();
+            if let Some(at) = self.asked().first_asked {
+                return at;
+            }
+            changed.await;
+        }
     }
 
     /// Waits for the next invocation and gives it to the function.

@@ -9,7 +9,7 @@ use integration_tests::{
     kafka_producer::NewRecord,
     lambda::{PREFIX, invoke_api},
     redis_server::RedisServer,
-    runtime_api::Function,
+    runtime_api::{Emulation, Function},
     s3_server::{ACCESS_KEY, REGION, S3Server, SECRET_KEY},
 };
 use local_runner::dev::registry::DevRegistry;
@@ -19,8 +19,6 @@ use shared::{
     ports::registry::{Registry as _, Schema},
 };
 
-/// Its consumer group is nobody else's: the verifier would miss what others backed up.
-const BACKUP: &str = "every-function";
 const RECORDS: usize = 50;
 /// As the template gives it; a restore begins nothing in the last minute of it.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -29,6 +27,9 @@ const TOKEN: &str = "0123456789abcdef";
 
 /// The servers of a deployment, and the functions that had their turn.
 struct Deployed {
+    emulation: Emulation,
+    /// Its consumer group is nobody else's: the verifier would miss what others backed up.
+    backup: &'static str,
     config: String,
     bucket: String,
     location: String,
@@ -38,7 +39,7 @@ struct Deployed {
 }
 
 impl Deployed {
-    async fn new() -> Deployed {
+    async fn new(emulation: Emulation, backup: &'static str) -> Deployed {
         let (kafka, s3) = (Kafka::shared().await, S3Server::shared().await);
         let topic = kafka.new_topic("every-function", 2, &[]).await;
         let records = (0..RECORDS).map(|n| NewRecord::new(format!("{n}")).partition((n % 2) as i32));
@@ -54,7 +55,7 @@ impl Deployed {
             "[kafka]\nbootstrap_servers = {:?}\n[storage]\nurl = \"s3://{bucket}/prefix\"\n{store}\
              [locations.paris]\nurl = \"s3://{location}\"\n{store}\
              [redis]\nurl = {:?}\n[listen]\ntoken = {TOKEN:?}\n[schema_registry]\nurl = {:?}\n\
-             [backups.{BACKUP}]\ntopics = {{ include = [{topic:?}] }}\nretention = {{ delete_after = \"30d\" }}\n\
+             [backups.{backup}]\ntopics = {{ include = [{topic:?}] }}\nretention = {{ delete_after = \"30d\" }}\n\
              [metrics]\ntopic = {:?}\n[replication]\ntopic = {:?}\n[lambda]\nfunction_prefix = {PREFIX:?}\n",
             kafka.bootstrap_servers(),
             RedisServer::shared().await.new_database().url,
@@ -62,13 +63,13 @@ impl Deployed {
             kafka.new_topic("every-function-metrics", 2, &[]).await,
             kafka.new_topic("every-function-replication", 2, &[]).await,
         );
-        Deployed { config, bucket, location, topic, registry, tried: BTreeSet::new() }
+        Deployed { emulation, backup, config, bucket, location, topic, registry, tried: BTreeSet::new() }
     }
 
     async fn start(&mut self, name: &'static str, more: &[(&str, &str)]) -> Function {
         self.tried.insert(name);
         let environment = [&[("HIGHWATER_CONFIG", self.config.as_str())], more].concat();
-        Function::start(name, &environment).await
+        Function::start_under(self.emulation, name, &environment).await
     }
 
     /// The answer of a function in a new environment.
@@ -171,10 +172,19 @@ fn findings(verified: &Value) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of_request() {
-    let mut deployed = Deployed::new().await;
+    every_function_does_its_work(Deployed::new(Emulation::Own, "every-function").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_function_does_its_work_under_cargo_lambda() {
+    every_function_does_its_work(Deployed::new(Emulation::CargoLambda, "under-cargo-lambda").await).await;
+}
+
+async fn every_function_does_its_work(mut deployed: Deployed) {
+    let backup = deployed.backup;
     let (topic, bucket, location) = (deployed.topic.clone(), deployed.bucket.clone(), deployed.location.clone());
 
-    let stored = deployed.answer("segment-writer", json!({"backup": BACKUP})).await;
+    let stored = deployed.answer("segment-writer", json!({"backup": backup})).await;
     assert_eq!(deployed.keys(&bucket).await, 2, "{stored}");
     deployed.answer("cluster-archiver", json!({})).await;
     deployed.answer("lag-monitor", json!({})).await;
@@ -187,13 +197,13 @@ async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of
     deployed.answer("lag-monitor", json!({})).await;
     deployed.shows(&consumer, &format!("backup_sink_records_count{{topic=\"{topic}\"}} {RECORDS}")).await;
 
-    let browsed = Request::get(format!("/_/highwater/segments/{BACKUP}/{topic}/1/0"));
+    let browsed = Request::get(format!("/_/highwater/segments/{backup}/{topic}/1/0"));
     for body in deployed.bodies("segment-browser", &browsed, 200).await {
         let body: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!(body["segments"].as_array().map(Vec::len), Some(1), "{body}");
     }
     for action in ["pause", "resume"] {
-        let asked = Request::post(format!("/_/highwater/api/{action}/{BACKUP}"), &json!({}));
+        let asked = Request::post(format!("/_/highwater/api/{action}/{backup}"), &json!({}));
         deployed.bodies("backup-control", &asked, 200).await;
     }
     let push = "/namespaces/default/restores/mine/1/topics/orders/started";
@@ -222,7 +232,7 @@ async fn every_function_does_its_work_and_those_behind_urls_answer_every_form_of
     let (source, target) = (kafka.read(&topic).await, kafka.read(&copy).await);
     assert!(source.iter().all(|(partition, log)| values(log) == values(&target[partition])), "{target:?}");
     // The restore pushed its progress to metrics-gateway.
-    let line = format!("restore_records_count{{namespace=\"default\",job=\"{BACKUP}\",topic=\"{copy}\"}} {RECORDS}");
+    let line = format!("restore_records_count{{namespace=\"default\",job=\"{backup}\",topic=\"{copy}\"}} {RECORDS}");
     deployed.shows(&consumer, &line).await;
     let expired = deployed.answer("segment-expirer", json!({})).await;
     assert_eq!(deployed.keys(&bucket).await, 2, "nothing is 30 days old: {expired}");

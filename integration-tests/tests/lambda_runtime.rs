@@ -14,7 +14,10 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
-use integration_tests::{eventually::eventually, runtime_api::Function};
+use integration_tests::{
+    eventually::eventually,
+    runtime_api::{Emulation, Function},
+};
 use serde_json::{Value, json};
 use shared::{
     adapters::{lambda::LambdaInvoker, system_clock::SystemClock},
@@ -47,6 +50,16 @@ async fn a_handler_is_told_the_deadline_in_milliseconds_since_1970() {
     let answer = function.invoke_within(Duration::from_secs(30), json!({"echo": "x"})).await.expect("an answer");
     let deadline = answer["deadline"].as_i64().expect("a number");
     assert!((before + 30_000..=SystemClock.now().0 + 30_000).contains(&deadline), "{deadline} after {before}");
+}
+
+#[tokio::test]
+async fn under_cargo_lambda_a_handler_has_ten_minutes_and_a_failed_invocation_harms_no_other() {
+    let function = Function::start_under(Emulation::CargoLambda, "echo_function", &[]).await;
+    let before = SystemClock.now().0;
+    function.invoke(json!({"fail": "no disk"})).await.expect_err("it fails");
+    let answer = function.invoke(json!({"echo": "x"})).await.expect("an answer");
+    let deadline = answer["deadline"].as_i64().expect("a number");
+    assert!((before + 600_000..=SystemClock.now().0 + 600_000).contains(&deadline), "{deadline} after {before}");
 }
 
 #[tokio::test]

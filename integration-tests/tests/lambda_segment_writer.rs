@@ -12,7 +12,7 @@ use integration_tests::{
     kafka::Kafka,
     kafka_producer::NewRecord,
     lambda::{Deployment, EventSource, kafka_event},
-    runtime_api::Function,
+    runtime_api::{Emulation, Function},
     s3_server::S3Server,
 };
 use serde_json::{Value, json};
@@ -49,6 +49,15 @@ async fn assert_stored(deployment: &Deployment, topic: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_of_both_sources_in_any_order_and_boundaries_store_every_record_once() {
+    store_events_of_both_sources(Emulation::Own).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_both_sources_store_every_record_once_under_cargo_lambda() {
+    store_events_of_both_sources(Emulation::CargoLambda).await;
+}
+
+async fn store_events_of_both_sources(emulation: Emulation) {
     let kafka = Kafka::shared().await;
     let topic = kafka.new_topic("lambda-events", 2, &[]).await;
     let mut records = numbered(200, 0);
@@ -58,7 +67,7 @@ async fn events_of_both_sources_in_any_order_and_boundaries_store_every_record_o
     kafka.produce(&topic, records).await;
     let log = kafka.read(&topic).await;
     let deployment = Deployment::of(&topic).await;
-    let function = deployment.start("segment-writer").await;
+    let function = deployment.start_under(emulation, "segment-writer").await;
     let (first, second) = (&log[&0], &log[&1]);
     let (msk, own) = (EventSource::Msk, EventSource::SelfManaged);
     let name = topic.as_str();
@@ -92,7 +101,9 @@ async fn events_of_both_sources_in_any_order_and_boundaries_store_every_record_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_as_large_as_lambda_makes_one_is_stored_with_the_times_of_both_types() {
     let kafka = Kafka::shared().await;
-    for (name, timestamp_type) in [("lambda-created", "CreateTime"), ("lambda-appended", "LogAppendTime")] {
+    for (name, timestamp_type, emulation) in
+        [("lambda-created", "CreateTime", Emulation::Own), ("lambda-appended", "LogAppendTime", Emulation::CargoLambda)]
+    {
         let topic = kafka.new_topic(name, 1, &[("message.timestamp.type", timestamp_type)]).await;
         let value = "x".repeat(VALUE_BYTES);
         let records = (0..RECORDS_OF_EVENT_MAX).map(|n| NewRecord::new(format!("{value}{n}")).partition(0));
@@ -102,7 +113,7 @@ async fn an_event_as_large_as_lambda_makes_one_is_stored_with_the_times_of_both_
         let bytes = event.to_string().len();
         assert!((5_500_000..=6_291_456).contains(&bytes), "{bytes}");
         let deployment = Deployment::of(&topic).await;
-        let function = deployment.start("segment-writer").await;
+        let function = deployment.start_under(emulation, "segment-writer").await;
         assert_eq!(function.invoke(event).await, Ok(taken()));
         assert_stored(&deployment, &topic).await;
         eprintln!("{name}: {RECORDS_OF_EVENT_MAX} records, {bytes} bytes, {} MB", function.memory_bytes_peak() >> 20);

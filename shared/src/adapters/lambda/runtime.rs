@@ -19,7 +19,9 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
+    adapters::system_clock::SystemClock,
     function::{self, FunctionError, HandlerError},
+    ports::clock::Clock as _,
     record::Millis,
 };
 
@@ -33,6 +35,9 @@ const LEVEL_DEFAULT: &str = "info";
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
 /// A context is used for so long.
 const CONTEXT_AGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// A function runs for 15 minutes at most.
+const LAMBDA_TIMEOUT_MAX_MS: u64 = 900_000;
 
 /// Runs a function for as long as Lambda keeps it: logs as JSON, and gives each payload to the handler, one at a time, with
 /// the deadline in milliseconds since 1970.
@@ -61,7 +66,7 @@ where
     let (contexts, handler) = (&contexts, &handler);
     let invoke = service_fn(move |event: LambdaEvent<Value>| async move {
         let context = contexts.get().await.map_err(diagnostic)?;
-        let deadline = Millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
+        let deadline = deadline(event.context.deadline, SystemClock.now());
         let answer = function::answer(event.payload, |input| handler(input, context, deadline)).await;
         match &answer {
             Err(_) => contexts.forget(Duration::ZERO).await,
@@ -71,6 +76,13 @@ where
         answer.map_err(diagnostic)
     });
     lambda_runtime::run(invoke).await
+}
+
+/// When an invocation must have been answered, from what the Runtime API says. Lambda says when, in milliseconds since 1970.
+/// cargo-lambda's emulation says how long from now: its 600,000 would be a time that is over for ever.
+fn deadline(told_ms: u64, now: Millis) -> Millis {
+    let told = Millis(i64::try_from(told_ms).unwrap_or(i64::MAX));
+    if told_ms <= LAMBDA_TIMEOUT_MAX_MS { Millis(now.0 + told.0) } else { told }
 }
 
 /// The context that invocations share.
