@@ -3,10 +3,7 @@
 use std::{net::SocketAddr, os::unix::process::CommandExt as _, path::Path, sync::Arc, time::Duration};
 
 use shared::{
-    adapters::{
-        otlp::Otlp,
-        settings::{self, Secrets},
-    },
+    adapters::{otlp::Otlp, settings},
     config::{
         Settings,
         listen::{Listen, ListenSettings},
@@ -21,46 +18,26 @@ use crate::{
     cli::ServeArgs,
     emulation::Emulator,
     failure::{Failure, Verdict},
-    host::{Host, listeners::Listeners, selection::Selection, signals},
+    host::{Host, listeners::Listeners, renewal, selection::Selection, signals},
     http::{invoke, server::bind},
     telemetry,
 };
 
 /// How long unfinished segments have to be written when it stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How often secrets that are kept elsewhere are looked at.
-const LOOK_AT_SECRETS_EVERY: Duration = Duration::from_secs(60);
 /// This program, also where its file was replaced since.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// Hosts functions until it is stopped. A secret that was rotated is taken by a new start of the program.
+/// Hosts functions until it is stopped. Rotated secrets and other brokers are taken by a new start of the program.
 pub(super) async fn run(config: Option<&str>, args: ServeArgs) -> Result<Verdict, Failure> {
     let (settings, secrets) = settings::load_with_secrets(config).await?;
     let stopped = stop_signal()?;
     let stop = stopped.child_token();
-    let watch = AbortOnDropHandle::new(tokio::spawn(until_rotated(config.map(str::to_owned), secrets, stop.clone())));
+    let renewal = renewal::until_needed(config.map(str::to_owned), secrets, settings.clone(), stop.clone());
+    let watch = AbortOnDropHandle::new(tokio::spawn(renewal));
     serve(config, &args, &settings, &stop).await?;
     drop(watch);
     if stopped.is_cancelled() { Ok(Verdict::Good) } else { Err(start_again()) }
-}
-
-/// Stops everything when a secret has changed, and the settings are good with the new one.
-async fn until_rotated(config: Option<String>, secrets: Secrets, stop: CancellationToken) {
-    loop {
-        tokio::time::sleep(LOOK_AT_SECRETS_EVERY).await;
-        let Some(setting) = secrets.changed().await else { continue };
-        match settings::load(config.as_deref()).await {
-            Ok(_) => {
-                tracing::info!("{setting} was rotated: the program starts again with the new one");
-                return stop.cancel();
-            }
-            Err(error) => {
-                let cause = &error as &dyn std::error::Error;
-                tracing::error!(error = cause, "{setting} was rotated, and the old one stays in use: {error}");
-            }
-        }
-    }
 }
 
 /// Replaces this process by a new one of the same program: nothing that still runs here goes on beside it.
@@ -72,7 +49,7 @@ fn start_again() -> Failure {
         command.arg0(name);
     }
     let source = command.args(arguments).exec();
-    Failure::Io { what: "the program cannot start again with the new secret".to_owned(), source }
+    Failure::Io { what: "the program cannot start again with what has changed".to_owned(), source }
 }
 
 async fn serve(

@@ -6,6 +6,7 @@ pub mod functions;
 pub mod listeners;
 pub mod port;
 pub mod ports;
+pub(crate) mod renewal;
 pub mod selection;
 pub mod signals;
 pub mod table;
