@@ -32,7 +32,8 @@ const VOLUME: &str = "/var/lib/kafka/data";
 
 /// A broker in a container.
 pub struct Kafka {
-    container: ContainerAsync<apache::Kafka>,
+    /// None where its brokers are somebody else's.
+    container: Option<ContainerAsync<apache::Kafka>>,
     bootstrap_servers: String,
     /// Where its data lies, if that can be copied and brought back.
     volume: Option<String>,
@@ -91,7 +92,16 @@ impl Kafka {
         }
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(apache::KAFKA_PORT).await.expect("kafka's port is published");
-        Kafka { container, bootstrap_servers: format!("127.0.0.1:{port}"), volume }
+        Kafka { container: Some(container), bootstrap_servers: format!("127.0.0.1:{port}"), volume }
+    }
+
+    /// Brokers that somebody else starts and stops.
+    pub(crate) fn at(bootstrap_servers: String) -> Kafka {
+        Kafka { container: None, bootstrap_servers, volume: None }
+    }
+
+    fn container(&self) -> &ContainerAsync<apache::Kafka> {
+        self.container.as_ref().expect("brokers of one's own")
     }
 
     /// Where clients connect first.
@@ -177,7 +187,7 @@ impl Kafka {
 
     /// Kills the broker and starts it again; it answers some seconds later.
     pub async fn restart(&self) {
-        backend::restart(&self.container).await;
+        backend::restart(self.container()).await;
     }
 
     /// Stops the broker, copies its data folder, and starts it again.
@@ -192,24 +202,24 @@ impl Kafka {
 
     async fn while_stopped(&self, command: &str) {
         let volume = self.volume.clone().expect("a broker that was started as one that can be restored");
-        self.container.stop_with_timeout(Some(30)).await.expect("kafka can be stopped");
+        self.container().stop_with_timeout(Some(30)).await.expect("kafka can be stopped");
         let command = command.to_owned();
         let done = tokio::task::spawn_blocking(move || backend::with_volume("kafka", &volume, &command)).await;
         done.expect("the data is copied");
-        self.container.start().await.expect("kafka can be started again");
+        self.container().start().await.expect("kafka can be started again");
         self.answers(STARTS_WITHIN).await.unwrap_or_else(|error| panic!("kafka does not answer again: {error}"));
     }
 
     /// The broker answers nothing until [`Kafka::unpause`]. Only for a broker of one's own.
     pub fn pause(&self) {
-        backend::pause(&self.container);
+        backend::pause(self.container());
     }
 
     /// The broker answers again: returns when it has answered a new client.
     pub async fn unpause(&self) {
-        backend::resume(&self.container);
+        backend::resume(self.container());
         if let Err(refusal) = self.answers(ANSWERS_WITHIN).await {
-            let said = self.container.stdout_to_vec().await.expect("kafka's output");
+            let said = self.container().stdout_to_vec().await.expect("kafka's output");
             let said = String::from_utf8_lossy(&said[said.len().saturating_sub(4_000)..]).into_owned();
             panic!("kafka does not answer after its pause: {refusal}; it said at last: {said}");
         }

@@ -41,6 +41,26 @@ impl Kafka {
         committed.elements()[0].offset().to_raw().filter(|offset| *offset >= 0)
     }
 
+    /// Which broker leads each partition of a topic.
+    pub async fn leaders(&self, topic: &str) -> BTreeMap<i32, i32> {
+        let consumer: BaseConsumer = self.client_config().create().expect("a consumer");
+        let topic = topic.to_owned();
+        let work = move || {
+            let metadata = consumer.fetch_metadata(Some(&topic), PATIENCE).expect("the topic's metadata");
+            let partitions = metadata.topics()[0].partitions().iter();
+            partitions.map(|partition| (partition.id(), partition.leader())).collect()
+        };
+        tokio::task::spawn_blocking(work).await.expect("asking did not panic")
+    }
+
+    /// The end of a partition's log.
+    pub async fn end(&self, topic: &str, partition: i32) -> i64 {
+        let consumer: BaseConsumer = self.client_config().create().expect("a consumer");
+        let topic = topic.to_owned();
+        let work = move || consumer.fetch_watermarks(&topic, partition, PATIENCE).expect("the log's end").1;
+        tokio::task::spawn_blocking(work).await.expect("asking did not panic")
+    }
+
     /// The members of a consumer group, each with how many partitions of its first topic it has.
     pub async fn members(&self, group: &str) -> BTreeMap<String, i32> {
         let consumer: BaseConsumer = self.client_config().create().expect("a consumer");

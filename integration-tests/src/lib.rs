@@ -16,6 +16,7 @@ pub mod gate;
 pub mod highwater;
 pub mod http;
 pub mod kafka;
+pub mod kafka_brokers;
 pub mod kafka_consumer;
 pub mod kafka_guarded;
 pub mod kafka_producer;

@@ -7,6 +7,7 @@ mod backbeat_recorded;
 mod backup;
 mod bad_messages;
 mod binary_sizes;
+mod brokers;
 mod canaries;
 mod conformance_objects;
 mod conformance_records;
