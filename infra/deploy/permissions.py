@@ -15,6 +15,7 @@ STORAGE = {
     "upload_part": set(),
     "complete_multipart_upload": set(),
 }
+READS_STORAGE = {name: STORAGE[name] for name in ("get_object", "head_object", "list_objects_v2")}
 # The same in somebody else's buckets, of which those without keys of their own are opened to the function's role.
 LOCATIONS = {("s3:ListBucket", "locations' buckets")} | {(f"s3:{action}Object", "locations") for action in ("Get", "Put", "Delete")}
 # The settings: in the environment, which Lambda decrypts, in an object, and in secrets.
@@ -26,7 +27,7 @@ INVOKER = {"invoke": {("lambda:InvokeFunction", "metrics-aggregator")}}
 OPERATIONS = STORAGE | SECRETS | MSK | INVOKER
 # Redis and schema registries are reached by the network alone.
 GATEWAY = {"invoke": {("lambda:InvokeFunction", "metrics-gateway")}}
-BY_PORT = {"storage": STORAGE, "invoker": INVOKER, "function_gateway": GATEWAY}
+BY_PORT = {"storage": STORAGE, "storage to read": READS_STORAGE, "invoker": INVOKER, "function_gateway": GATEWAY}
 
 # What a function does in a cluster that lets it in by its role: actions of kafka-cluster, each on every one of the resources.
 LOOKS = {"Connect", "DescribeCluster", "DescribeTopic"}

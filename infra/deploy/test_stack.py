@@ -24,6 +24,7 @@ HIGHWATER = os.environ.get("HIGHWATER_BINARY", str(workspace.ROOT / "target/debu
 REQUIRED = {
     "kafka": [{"KAFKA_BOOTSTRAP_SERVERS", "HIGHWATER_KAFKA_SECURITY_PROTOCOL"}, {"HIGHWATER_KAFKA_MSK_CLUSTER_ARN", "HIGHWATER_KAFKA_SECURITY_PROTOCOL"}],
     "storage": [{"STORAGE_URL"}],
+    "storage to read": [{"STORAGE_URL"}],
     "redis": [{"REDIS_URL"}],
     "invoker": [{"HIGHWATER_LAMBDA_FUNCTION_PREFIX"}],
     "function_gateway": [{"HIGHWATER_LAMBDA_FUNCTION_PREFIX"}],

@@ -199,7 +199,7 @@ class Permissions(unittest.TestCase):
         for name, role in resources("AWS::IAM::Role").items():
             statements = [part for policy in role["Properties"]["Policies"] for part in policy["PolicyDocument"]["Statement"]]
             lists = [part for part in statements if part.get("Action") == "s3:ListBucket"]
-            self.assertEqual(len(lists), any("s3:PutObject" in part.get("Action", "") for part in statements), name)
+            self.assertEqual(len(lists), any("Backups" in part.get("Sid", "") and "s3:GetObject" in part["Action"] for part in statements), name)
             for part in lists:
                 self.assertEqual(part["Condition"].keys(), {"StringLikeIfExists"})
 

@@ -10,7 +10,9 @@ PORTS = {
     # The cluster that is restored to: another one than the stack's has its brokers in the file.
     "target": {"kafka"},
     "storage": {"storage"},
+    "storage_to_read": {"storage to read"},
     "backups": {"kafka", "storage"},
+    "backups_to_read": {"kafka", "storage to read"},
     "redis": {"redis"},
     "redis_at_need": {"redis"},
     "redis_at_need_if_configured": {"redis"},

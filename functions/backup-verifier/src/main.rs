@@ -22,7 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let witnesses = connect::both(connect::kafka_if_configured(&settings), connect::redis_if_configured(&settings));
-    let (objects, (kafka, store)) = connect::both(connect::storage(&settings), witnesses).await?;
+    let (objects, (kafka, store)) = connect::both(connect::storage_to_read(&settings), witnesses).await?;
     let instance = instance::name(&SystemClock);
     Ok(Context::new(Some(&settings), objects, kafka, store, Arc::new(SystemClock), &instance))
 }

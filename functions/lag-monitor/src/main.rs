@@ -40,6 +40,7 @@ async fn log_figures(context: &Context) {
 
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
-    let ((kafka, objects), store) = connect::both(connect::backups(&settings), connect::redis(&settings)).await?;
+    let ((kafka, objects), store) =
+        connect::both(connect::backups_to_read(&settings), connect::redis(&settings)).await?;
     Ok(Context::new(&settings, kafka, objects, store, Arc::new(SystemClock)))
 }

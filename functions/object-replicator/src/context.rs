@@ -107,9 +107,9 @@ impl Location {
     }
 
     /// Its store, once it was seen to create an object once only: two replicators would else overwrite each other.
-    pub(crate) async fn objects(&self, nonce: u64) -> Result<&dyn Objects, ObjectsError> {
+    pub(crate) async fn objects(&self) -> Result<&dyn Objects, ObjectsError> {
         let store = format!("location {}", self.name);
-        self.proven.get_or_try_init(|| probe::probe(&*self.objects, &store, nonce)).await?;
+        self.proven.get_or_try_init(|| probe::probe(&*self.objects, &store)).await?;
         Ok(&*self.objects)
     }
 }
@@ -166,10 +166,5 @@ impl Context {
     /// The consumer group of a location.
     pub(crate) fn group(&self, location: &Location) -> String {
         group(&self.queue().storage, &location.name)
-    }
-
-    /// Makes the probe's key unlike any other's.
-    pub(crate) fn nonce(&self) -> u64 {
-        self.clock.now().0.unsigned_abs() ^ u64::from(std::process::id())
     }
 }

@@ -104,7 +104,7 @@ async fn head(context: &Context, bucket: &str, key: &str) -> Result<Option<(Stri
 async fn copy(location: &Location, watch: &Watch<'_>) -> Result<Copied, CopyError> {
     let (context, size_bytes) = (watch.context, watch.status.size_bytes);
     let Subject { bucket, key, .. } = &watch.status.subject;
-    let target = location.objects(context.nonce()).await.map_err(of_location)?;
+    let target = location.objects().await.map_err(of_location)?;
     let Some(own) = context.place().own_key(bucket, key) else {
         let source = context.buckets.bucket(bucket).await.map_err(of_source)?;
         let location_key = context.place().key_at_location(bucket, key);

@@ -54,7 +54,7 @@ pub(crate) async fn run(context: &Context, location: &Location) -> Result<Reconc
     let before = Millis(context.clock.now().0.saturating_sub(COMPLETED_KEPT_MS));
     archive::forget_completed(&*context.objects, &location.name, before).await?;
     let at = |source: CopyError| ReplicateError::Location { location: location.name.clone(), source: Box::new(source) };
-    let target = location.objects(context.nonce()).await.map_err(|error| at(CopyError::Location(error.into())))?;
+    let target = location.objects().await.map_err(|error| at(CopyError::Location(error.into())))?;
     let sides = Sides { source: &*context.objects, target };
     let mut run =
         Run { context, location, known, began, reconciled: Reconciled::default(), wanted: vec![], controls: vec![] };

@@ -16,6 +16,6 @@ async fn main() -> Result<(), runtime::Error> {
 
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
-    let objects = connect::storage(&settings).await?;
+    let objects = connect::storage_to_read(&settings).await?;
     Ok(Context::new(&settings, objects))
 }

@@ -28,9 +28,8 @@ use crate::{
     archive::{self, ArchiveError},
     config::{KafkaSettings, Problem, RegistrySettings, Settings, listen::Listen},
     ports::{
-        clock::Clock as _,
         invoker::{InvokeError, Invoker},
-        objects::{Objects, ObjectsError, clock_warning},
+        objects::{ListRequest, Objects, ObjectsError, clock_warning},
         records::{Kafka, Log as _, RecordsError},
         registry::Registry,
         store::{Store, StoreError},
@@ -160,11 +159,33 @@ async fn cluster(settings: &KafkaSettings, look_every: Duration) -> Result<Arc<K
 /// # Errors
 /// [`StartError`]
 pub async fn storage(settings: &Settings) -> Result<Arc<dyn Objects>, StartError> {
+    storage_for(settings, Access::Write).await
+}
+
+/// The storage of the backups, for who only reads it: nothing is written, not even to see that it can be.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn storage_to_read(settings: &Settings) -> Result<Arc<dyn Objects>, StartError> {
+    storage_for(settings, Access::Read).await
+}
+
+/// What somebody does with the storage.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+}
+
+async fn storage_for(settings: &Settings, access: Access) -> Result<Arc<dyn Objects>, StartError> {
     let settings = settings.storage()?;
-    let nonce = SystemClock.now().0.unsigned_abs() ^ u64::from(std::process::id());
     let connect = async {
         let objects = S3Objects::connect("storage", settings).await.map_err(StartError::Storage)?;
-        probe::probe(&objects, &objects.describe(), nonce).await.map_err(StartError::Storage)?;
+        let proven = match access {
+            Access::Read => objects.list(ListRequest::prefix(probe::FOLDER)).await.map(drop),
+            Access::Write => probe::probe(&objects, &objects.describe()).await,
+        };
+        proven.map_err(StartError::Storage)?;
         if let Some(warning) = clock_warning(objects.clock_ahead_ms()) {
             tracing::warn!("{warning}");
         }
@@ -312,14 +333,27 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// # Errors
 /// [`StartError`]
 pub async fn claim_owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn Objects) -> Result<(), StartError> {
-    let claim = async {
+    owners(settings, kafka, objects, Access::Write).await
+}
+
+/// Looks whose each backup is; whoever writes claims those that are nobody's.
+async fn owners(
+    settings: &Settings,
+    kafka: &dyn Kafka,
+    objects: &dyn Objects,
+    access: Access,
+) -> Result<(), StartError> {
+    let looks = async {
         let cluster_id = kafka.cluster_id().await.map_err(StartError::Kafka)?;
         for name in settings.backups()?.keys() {
-            archive::claim_owner(objects, name.as_str(), &cluster_id).await?;
+            match access {
+                Access::Read => drop(archive::check_owner(objects, name.as_str(), &cluster_id).await?),
+                Access::Write => archive::claim_owner(objects, name.as_str(), &cluster_id).await?,
+            }
         }
         Ok(())
     };
-    in_time("the storage of the backups", STORAGE_REMEDY, Box::pin(claim)).await
+    in_time("the storage of the backups", STORAGE_REMEDY, Box::pin(looks)).await
 }
 
 /// Makes the metrics topic where it is not there. Where that is not possible it is said, and stops nobody: backups need no
@@ -362,18 +396,31 @@ pub async fn locations(settings: &Settings) -> Result<Vec<(String, Arc<dyn Objec
     Ok(stores)
 }
 
-/// Kafka and the storage for whoever writes backups or looks at them: claimed, and with a topic to say so on.
+/// Kafka and the storage for whoever writes backups: claimed, and with a topic to say so on.
 ///
 /// # Errors
 /// [`StartError`]
 pub async fn backups(settings: &Settings) -> Result<(Arc<dyn Kafka>, Arc<dyn Objects>), StartError> {
-    let (kafka, objects) = both(kafka(settings), storage(settings)).await?;
-    claim_owners(settings, &*kafka, &*objects).await?;
-    create_metrics_topic(settings, &*kafka).await;
-    if settings.replicates() {
-        create_replication_topic(settings, &*kafka).await?;
-    }
+    backups_for(settings, Access::Write).await
+}
+
+/// The same for whoever only looks at them: a backup that nobody claimed has not begun.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn backups_to_read(settings: &Settings) -> Result<(Arc<dyn Kafka>, Arc<dyn Objects>), StartError> {
+    backups_for(settings, Access::Read).await
+}
+
+async fn backups_for(settings: &Settings, access: Access) -> Result<(Arc<dyn Kafka>, Arc<dyn Objects>), StartError> {
+    let (kafka, objects) = both(kafka(settings), storage_for(settings, access)).await?;
+    both(owners(settings, &*kafka, &*objects, access), create_topics(settings, &*kafka)).await?;
     Ok((kafka, objects))
+}
+
+async fn create_topics(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+    create_metrics_topic(settings, kafka).await;
+    if settings.replicates() { create_replication_topic(settings, kafka).await } else { Ok(()) }
 }
 
 /// Boxed because the clients' futures are deep: what holds several of them would be too deep to be compiled.

@@ -39,7 +39,7 @@ pub use operations::{
     failed_statuses, forget_completed, location_pause, note_compared, note_failed, pause_location, put_status,
     read_status, resume_location, retry_now, schedule_resume,
 };
-pub use owner::{Owner, claim_owner, read_owner};
+pub use owner::{Owner, check_owner, claim_owner, read_owner};
 pub use pause::{Pauses, pause, read_pauses, resume};
 pub use segments::{SegmentEntry, chain_objects, read_footer, read_metadata, read_segment, read_whole};
 pub use topics::{TopicSnapshot, latest_topic, store_topic};

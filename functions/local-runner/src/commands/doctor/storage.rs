@@ -13,7 +13,6 @@ use shared::{
     archive::{self, reading::holdings},
     config::Settings,
     ports::{
-        clock::Clock as _,
         objects::{GetRange, ListRequest, Objects, ObjectsError, PutCondition, clock_warning},
         records::Kafka,
     },
@@ -94,8 +93,7 @@ pub(super) async fn locations(settings: &Settings, examined: &mut Examined) {
         Err(error) => return examined.wrong("location", &error, "correct its section"),
     };
     for (name, objects) in stores {
-        let nonce = SystemClock.now().0.unsigned_abs() ^ u64::from(std::process::id());
-        match probe::probe(&*objects, &format!("location {name}"), nonce).await {
+        match probe::probe(&*objects, &format!("location {name}")).await {
             Ok(()) => examined.good("location", format!("{name} answers, and creates an object once only")),
             Err(error) => {
                 let remedy =
