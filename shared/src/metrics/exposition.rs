@@ -20,14 +20,17 @@ use prometheus::{
     proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
 };
 
+use super::registry::{self, Kind};
 use crate::record::Millis;
 
 /// The `Content-Type` of the page.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
-pub(super) fn encode(families: &[MetricFamily]) -> String {
+/// The families that have series.
+pub(super) fn encode(families: impl IntoIterator<Item = MetricFamily>) -> String {
+    let families: Vec<_> = families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
     let text = TextEncoder::new()
-        .encode_to_string(families)
+        .encode_to_string(&families)
         .expect("every family has a name and a metric, and a text takes any writing");
     // As Prometheus writes it; a line that ends so is a value, since newlines in labels are escaped.
     text.replace(" inf\n", " +Inf\n")
@@ -43,18 +46,36 @@ fn number(value: u64) -> Option<f64> {
     Some(value as f64)
 }
 
-pub(super) fn family(name: &str, kind: MetricType, help: &str, metrics: Vec<Metric>) -> MetricFamily {
+/// One series: its labels and its value.
+pub(super) type Sample = (Vec<LabelPair>, f64);
+
+/// A counter or gauge of the registry with its series.
+pub(super) fn family(of: registry::Metric, series: impl IntoIterator<Item = Sample>) -> MetricFamily {
+    family_of(of, series.into_iter().map(|(labels, value)| metric(of.kind, labels, value)).collect())
+}
+
+/// A metric of the registry with its series. They have no label that the registry does not list, and theirs in its order.
+pub(super) fn family_of(of: registry::Metric, metrics: Vec<Metric>) -> MetricFamily {
+    for metric in &metrics {
+        let (mut listed, labels) = (of.labels.iter(), metric.get_label());
+        let is_listed = labels.iter().all(|label| listed.any(|name| *name == label.name()));
+        debug_assert!(is_listed, "{} has the labels {labels:?}: the registry lists {:?}", of.name, of.labels);
+    }
     let mut family = MetricFamily::default();
-    family.set_name(name.to_owned());
-    family.set_help(help.to_owned());
-    family.set_field_type(kind);
+    family.set_name(of.name.to_owned());
+    family.set_help(of.help.to_owned());
+    family.set_field_type(match of.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram => MetricType::HISTOGRAM,
+    });
     family.set_metric(metrics);
     family
 }
 
-pub(super) fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
+fn metric(kind: Kind, labels: Vec<LabelPair>, value: f64) -> Metric {
     let mut metric = Metric::from_label(labels);
-    if kind == MetricType::COUNTER {
+    if kind == Kind::Counter {
         let mut counter = Counter::default();
         counter.set_value(value);
         metric.set_counter(counter);
@@ -73,5 +94,7 @@ pub(super) fn label(name: &str, value: &str) -> LabelPair {
     pair
 }
 
+#[cfg(test)]
+mod registered;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ pub mod processes;
 pub mod push;
 pub mod reason;
 pub mod registers;
+pub mod registry;
 pub mod replication;
 pub mod restores;
 pub mod runs;

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{LabelPair, MetricFamily};
 
-use super::{encode, family, label, metric, number, seconds};
+use super::{encode, family, label, number, seconds};
 use crate::metrics::{
-    push::{Body, PartitionFigures, Ratio, Run, RunId},
+    push::{PartitionFigures, Ratio, Run, RunId},
+    registry,
     restores::{RestoreState, RestoredTopic, restored},
 };
 
@@ -23,135 +24,56 @@ pub fn of_restores(runs: &BTreeMap<RunId, BTreeMap<String, Run>>, partition_seri
     }
     let partitions: usize = topics.iter().map(|topic| topic.run.figures.partitions.len()).sum();
     let by_partition = if partitions > partition_series_max { &[] } else { topics.as_slice() };
-    let families = OF_TOPIC.iter().map(|of| of.family(&topics));
-    let families = families.chain(OF_PARTITION.iter().map(|of| of.family(by_partition)));
-    let families = families.chain([states(&topics)]);
-    encode(&families.filter(|family| !family.get_metric().is_empty()).collect::<Vec<_>>())
+    let of_topics = OF_TOPIC.iter().map(|(metric, value)| of_topics(*metric, &topics, *value));
+    let of_partitions = OF_PARTITION.iter().map(|(metric, value)| of_partitions(*metric, by_partition, *value));
+    encode(of_topics.chain(of_partitions).chain([states(&topics)]))
 }
 
-struct OfTopic {
-    name: &'static str,
-    kind: MetricType,
-    help: &'static str,
-    value: Source,
-}
+type OfTopic = fn(&Run) -> Option<f64>;
+type OfPartition = fn(&PartitionFigures) -> Option<f64>;
 
-/// Where a value comes from.
-enum Source {
-    Count(fn(&Body) -> Option<u64>),
-    Run(fn(&Run) -> Option<f64>),
-}
-
-const OF_TOPIC: &[OfTopic] = &[
-    count("restore_bytes_count", "Bytes of records (key, value, headers) that are restored", |it| it.bytes_count),
-    count(
-        "restore_bytes_total",
-        "Bytes of records that there are to restore: at most so many until the restore is done, then exactly",
-        |it| it.bytes_total,
-    ),
-    OfTopic {
-        name: "restore_jobs_errors",
-        kind: MetricType::COUNTER,
-        help: "What failed in this run of the restore, attempts that were repeated included",
-        value: Source::Count(|it| it.errors_count),
-    },
-    count("restore_partitions_count", "Segments that are restored", |it| it.segments_count),
-    count("restore_partitions_total", "Segments that there are to restore", |it| it.segments_total),
-    gauge(
-        "restore_progress",
-        "Progress of a topic's restore as a number between 0 and 1: 1 when, and only when, the last record is committed",
-        |run| run.figures.progress.map(Ratio::get),
-    ),
-    count("restore_records_count", "Records that are restored", |it| it.records_count),
-    count("restore_records_filtered_count", "Records that the restore's filter left out", |it| {
-        it.records_filtered_count
-    }),
-    count(
-        "restore_records_total",
-        "Records that there are to restore: at most so many until the restore is done, then exactly",
-        |it| it.records_total,
-    ),
-    gauge(
-        "restore_state",
-        "State of a topic's restore: 0=Created, 1xx=Restoring (102 Initializing), 2xx=stopped before its end, 8xx=Done, 9xx=Failed (903 Invalid)",
-        |run| Some(run.figures.state?.code().into()),
-    ),
-    gauge("highwater_restore_bytes_per_second", "Bytes of records a second, over this run", Run::bytes_per_second),
-    gauge("highwater_restore_last_report_timestamp_seconds", "When the restore last said how far it is", |run| {
-        Some(seconds(run.said_at))
-    }),
-    gauge("highwater_restore_records_per_second", "Records a second, over this run", Run::records_per_second),
-    gauge(
-        "highwater_restore_seconds_left",
-        "About how long the restore will take still; absent while it does not run",
-        Run::seconds_left,
-    ),
+/// Counts are gauges too: a restore into a topic that was deleted begins at 0 again.
+const OF_TOPIC: &[(registry::Metric, OfTopic)] = &[
+    (registry::RESTORE_BYTES_COUNT, |run| number(run.figures.bytes_count?)),
+    (registry::RESTORE_BYTES_TOTAL, |run| number(run.figures.bytes_total?)),
+    (registry::RESTORE_JOBS_ERRORS, |run| number(run.figures.errors_count?)),
+    (registry::RESTORE_PARTITIONS_COUNT, |run| number(run.figures.segments_count?)),
+    (registry::RESTORE_PARTITIONS_TOTAL, |run| number(run.figures.segments_total?)),
+    (registry::RESTORE_PROGRESS, |run| run.figures.progress.map(Ratio::get)),
+    (registry::RESTORE_RECORDS_COUNT, |run| number(run.figures.records_count?)),
+    (registry::RESTORE_RECORDS_FILTERED_COUNT, |run| number(run.figures.records_filtered_count?)),
+    (registry::RESTORE_RECORDS_TOTAL, |run| number(run.figures.records_total?)),
+    (registry::RESTORE_STATE, |run| Some(run.figures.state?.code().into())),
+    (registry::RESTORE_BYTES_PER_SECOND, Run::bytes_per_second),
+    (registry::RESTORE_LAST_REPORT_TIMESTAMP_SECONDS, |run| Some(seconds(run.said_at))),
+    (registry::RESTORE_RECORDS_PER_SECOND, Run::records_per_second),
+    (registry::RESTORE_SECONDS_LEFT, Run::seconds_left),
 ];
 
-const fn gauge(name: &'static str, help: &'static str, value: fn(&Run) -> Option<f64>) -> OfTopic {
-    OfTopic { name, kind: MetricType::GAUGE, help, value: Source::Run(value) }
-}
-
-/// Gauges too: a restore into a topic that was deleted begins at 0 again.
-const fn count(name: &'static str, help: &'static str, value: fn(&Body) -> Option<u64>) -> OfTopic {
-    OfTopic { name, kind: MetricType::GAUGE, help, value: Source::Count(value) }
-}
-
-impl OfTopic {
-    fn family(&self, topics: &[RestoredTopic<'_>]) -> MetricFamily {
-        let value = |run: &Run| match self.value {
-            Source::Count(count) => number(count(&run.figures)?),
-            Source::Run(value) => value(run),
-        };
-        let series = topics.iter().filter_map(|topic| Some(metric(self.kind, labels(topic), value(topic.run)?)));
-        family(self.name, self.kind, self.help, series.collect())
-    }
-}
-
-struct OfPartition {
-    name: &'static str,
-    help: &'static str,
-    value: fn(&PartitionFigures) -> Option<f64>,
-}
-
-const OF_PARTITION: &[OfPartition] = &[
-    OfPartition {
-        name: "highwater_restore_partition_progress",
-        help: "Progress of a source partition's restore as a number between 0 and 1",
-        value: |it| it.progress.map(Ratio::get),
-    },
-    OfPartition {
-        name: "highwater_restore_partition_records_count",
-        help: "Records of a source partition that are restored",
-        value: |it| number(it.records_count?),
-    },
-    OfPartition {
-        name: "highwater_restore_partition_records_total",
-        help: "Records of a source partition that there are to restore: at most so many until it is done, then exactly",
-        value: |it| number(it.records_total?),
-    },
+const OF_PARTITION: &[(registry::Metric, OfPartition)] = &[
+    (registry::RESTORE_PARTITION_PROGRESS, |it| it.progress.map(Ratio::get)),
+    (registry::RESTORE_PARTITION_RECORDS_COUNT, |it| number(it.records_count?)),
+    (registry::RESTORE_PARTITION_RECORDS_TOTAL, |it| number(it.records_total?)),
 ];
 
-impl OfPartition {
-    fn family(&self, topics: &[RestoredTopic<'_>]) -> MetricFamily {
-        let each = topics.iter().flat_map(|topic| topic.run.figures.partitions.iter().map(move |it| (topic, it)));
-        let series = each.filter_map(|(topic, it)| {
-            let partition = label("partition", &it.partition.to_string());
-            let labels = labels(topic).into_iter().chain([partition]).collect();
-            Some(metric(MetricType::GAUGE, labels, (self.value)(it)?))
-        });
-        family(self.name, MetricType::GAUGE, self.help, series.collect())
-    }
+fn of_topics(metric: registry::Metric, topics: &[RestoredTopic<'_>], value: OfTopic) -> MetricFamily {
+    family(metric, topics.iter().filter_map(|topic| Some((labels(topic), value(topic.run)?))))
+}
+
+fn of_partitions(metric: registry::Metric, topics: &[RestoredTopic<'_>], value: OfPartition) -> MetricFamily {
+    let each = topics.iter().flat_map(|topic| topic.run.figures.partitions.iter().map(move |it| (topic, it)));
+    let sample = |(topic, it): (&RestoredTopic<'_>, &PartitionFigures)| {
+        let partition = label("partition", &it.partition.to_string());
+        Some((labels(topic).into_iter().chain([partition]).collect(), value(it)?))
+    };
+    family(metric, each.filter_map(sample))
 }
 
 /// How many topics are in each state.
 fn states(topics: &[RestoredTopic<'_>]) -> MetricFamily {
     let count = |state| topics.iter().filter(|topic| RestoreState::of(topic.run) == state).count() as f64;
-    let series = |state: RestoreState| -> Metric {
-        metric(MetricType::GAUGE, vec![label("state", &state.to_string())], count(state))
-    };
-    let help = "Topics whose restore is in a state: Draft, Ready, Invalid, Initializing, Restoring, Failed, Done";
-    family("restore_jobs_state", MetricType::GAUGE, help, RestoreState::ALL.map(series).into())
+    let sample = |state: RestoreState| (vec![label("state", &state.to_string())], count(state));
+    family(registry::RESTORE_JOBS_STATE, RestoreState::ALL.map(sample))
 }
 
 fn labels(topic: &RestoredTopic<'_>) -> Vec<LabelPair> {

@@ -2,42 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::proto::{MetricFamily, MetricType};
-
-use super::{encode, family, label, metric, number, seconds};
+use super::{encode, family, label, number, seconds};
 use crate::metrics::{
     push::{Kind, Run, RunId},
-    restores::latest,
+    registry,
+    restores::{RestoredTopic, latest},
 };
 
-struct OfJob {
-    name: &'static str,
-    help: &'static str,
-    value: fn(&Run) -> Option<f64>,
-}
-
-const OF_JOB: [OfJob; 4] = [
-    OfJob {
-        name: "highwater_schema_registry_job_last_report_timestamp_seconds",
-        help: "When a job of a schema registry last said how it is",
-        value: |run| Some(seconds(run.said_at)),
-    },
-    OfJob {
-        name: "highwater_schema_registry_job_state",
-        help: "State of the last backup or restore of a schema registry: 1xx=running, 8xx=Done, 9xx=Failed (903 Invalid)",
-        value: |run| Some(run.figures.state?.code().into()),
-    },
-    OfJob {
-        name: "highwater_schema_registry_job_versions_count",
-        help: "Versions of schemas that the last backup of a registry holds, or that its last restore found or wrote",
-        value: |run| number(run.figures.records_count?),
-    },
-    OfJob {
-        name: "highwater_schema_registry_job_versions_total",
-        help: "Versions of schemas that there are",
-        value: |run| number(run.figures.records_total?),
-    },
-];
 const KINDS: [(Kind, &str); 2] = [(Kind::SchemaRegistryBackups, "backup"), (Kind::SchemaRegistryRestores, "restore")];
 
 /// The lines of the page about schema registries; none where no job was heard of.
@@ -45,14 +16,19 @@ const KINDS: [(Kind, &str); 2] = [(Kind::SchemaRegistryBackups, "backup"), (Kind
 pub fn of_schemas(runs: &BTreeMap<RunId, BTreeMap<String, Run>>) -> String {
     let jobs: Vec<_> =
         KINDS.iter().flat_map(|(kind, word)| latest(runs, *kind).into_iter().map(|it| (it, *word))).collect();
-    let family = |of: &OfJob| -> MetricFamily {
-        let series = jobs.iter().filter_map(|(job, word)| {
+    let of_jobs = |of, value: fn(&Run) -> Option<f64>| {
+        let sample = |(job, word): &(RestoredTopic<'_>, &str)| {
             let labels = vec![label("namespace", job.namespace), label("job", job.job), label("kind", word)];
-            Some(metric(MetricType::GAUGE, labels, (of.value)(job.run)?))
-        });
-        family(of.name, MetricType::GAUGE, of.help, series.collect())
+            Some((labels, value(job.run)?))
+        };
+        family(of, jobs.iter().filter_map(sample))
     };
-    encode(&OF_JOB.iter().map(family).filter(|family| !family.get_metric().is_empty()).collect::<Vec<_>>())
+    encode([
+        of_jobs(registry::SCHEMA_REGISTRY_JOB_LAST_REPORT_TIMESTAMP_SECONDS, |run| Some(seconds(run.said_at))),
+        of_jobs(registry::SCHEMA_REGISTRY_JOB_STATE, |run| Some(run.figures.state?.code().into())),
+        of_jobs(registry::SCHEMA_REGISTRY_JOB_VERSIONS_COUNT, |run| number(run.figures.records_count?)),
+        of_jobs(registry::SCHEMA_REGISTRY_JOB_VERSIONS_TOTAL, |run| number(run.figures.records_total?)),
+    ])
 }
 
 #[cfg(test)]

@@ -217,17 +217,6 @@ fn running_processes_are_a_few_series_together_and_none_without_any() {
     assert_eq!(counted, expected.into());
 }
 
-#[test]
-fn every_figure_of_ours_is_documented() {
-    let docs = include_str!("../../../../docs/metrics.md");
-    let is_named = |name: &str| docs.contains(&format!("`{name}`")) || docs.contains(&format!("`{name}{{"));
-    for name in backups::names().filter(|name| name.starts_with("highwater_")) {
-        // A row may give the first name whole, and of the others what is not the same.
-        let mut ends = name.match_indices('_').map(|(at, _)| &name[at..]);
-        assert!(is_named(name) || ends.any(is_named), "{name} is not in docs/metrics.md");
-    }
-}
-
 proptest! {
     #[test]
     fn the_documents_sample_comes_out_to_the_last_digit_in_whatever_order_the_standings_came(

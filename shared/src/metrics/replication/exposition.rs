@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily};
 
 use super::{
     counters::{LATENCY_BOUNDS_MS, REASONS, SIZES},
@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     metrics::{
-        exposition::{BackupView, encode, family, label, metric},
+        exposition::{BackupView, Sample, encode, family, family_of, label},
+        registry,
         view::TopicView,
     },
     record::{Millis, Offset},
@@ -50,57 +51,31 @@ pub fn of_replication(
     families.push(latency(locations));
     families.extend(together(locations, now));
     families.extend(lags(locations, backups, partition_series_max));
-    families.retain(|family| !family.get_metric().is_empty());
-    encode(&families)
+    encode(families)
 }
 
-/// A family with the series that each location has.
-fn each(
-    name: &str,
-    kind: MetricType,
-    help: &str,
-    locations: &[LocationView],
-    series: impl Fn(&Figures) -> Vec<Labelled>,
-) -> MetricFamily {
-    let of = |location: &LocationView| {
-        let labelled = |(more, value): Labelled| {
+/// A metric with the series that each location has.
+fn each(of: registry::Metric, locations: &[LocationView], series: impl Fn(&Figures) -> Vec<Labelled>) -> MetricFamily {
+    let of_location = |location: &LocationView| {
+        let sample = |(more, value): Labelled| {
             let more = more.map(|(name, text)| label(name, text));
-            metric(kind, [label("location", &location.name)].into_iter().chain(more).collect(), value)
+            ([label("location", &location.name)].into_iter().chain(more).collect(), value)
         };
-        series(&location.figures).into_iter().map(labelled).collect::<Vec<_>>()
+        series(&location.figures).into_iter().map(sample).collect::<Vec<_>>()
     };
-    family(name, kind, help, locations.iter().flat_map(of).collect())
+    family(of, locations.iter().flat_map(of_location))
 }
 
 fn counters(locations: &[LocationView]) -> Vec<MetricFamily> {
-    let counter =
-        |name, help, series: fn(&Figures) -> Vec<Labelled>| each(name, MetricType::COUNTER, help, locations, series);
+    let counter = |of, series: fn(&Figures) -> Vec<Labelled>| each(of, locations, series);
     vec![
-        counter(
-            "highwater_replication_completed_bytes_total",
-            "Bytes of completed replication operations, by the size of the object",
-            |figures| sizes(figures.completed.map(|(_, bytes)| bytes)),
-        ),
-        counter(
-            "highwater_replication_completed_operations_total",
-            "Completed replication operations, by the size of the object",
-            |figures| sizes(figures.completed.map(|(ops, _)| ops)),
-        ),
-        counter(
-            "highwater_replication_failed_bytes_total",
-            "Bytes of failed attempts at replication operations",
-            |figures| vec![(None, figures.failed_bytes)],
-        ),
-        counter(
-            "highwater_replication_failed_operations_total",
-            "Failed attempts at replication operations, by reason",
-            |figures| REASONS.into_iter().zip(figures.failed).map(|(it, ops)| (Some(("reason", it)), ops)).collect(),
-        ),
-        counter(
-            "highwater_replication_queued_operations_total",
-            "Attempts at replication operations that were asked for: each is pending, completed or failed",
-            |figures| vec![(None, figures.queued_ops())],
-        ),
+        counter(registry::REPLICATION_COMPLETED_BYTES_TOTAL, |it| sizes(it.completed.map(|(_, bytes)| bytes))),
+        counter(registry::REPLICATION_COMPLETED_OPERATIONS_TOTAL, |it| sizes(it.completed.map(|(ops, _)| ops))),
+        counter(registry::REPLICATION_FAILED_BYTES_TOTAL, |it| vec![(None, it.failed_bytes)]),
+        counter(registry::REPLICATION_FAILED_OPERATIONS_TOTAL, |it| {
+            REASONS.into_iter().zip(it.failed).map(|(reason, ops)| (Some(("reason", reason)), ops)).collect()
+        }),
+        counter(registry::REPLICATION_QUEUED_OPERATIONS_TOTAL, |it| vec![(None, it.queued_ops())]),
     ]
 }
 
@@ -109,33 +84,13 @@ fn sizes(values: [f64; SIZES.len()]) -> Vec<Labelled> {
 }
 
 fn gauges(locations: &[LocationView], now: Millis) -> Vec<MetricFamily> {
-    let gauge = |name, help, value: &dyn Fn(&Figures) -> f64| {
-        each(name, MetricType::GAUGE, help, locations, |figures| vec![(None, value(figures))])
-    };
+    let gauge = |of, value: &dyn Fn(&Figures) -> f64| each(of, locations, |figures| vec![(None, value(figures))]);
     vec![
-        gauge(
-            "highwater_replication_lag_seconds",
-            "Age of the oldest replication operation whose object is not at the location, pending or failed; 0: it lacks none",
-            &|figures| figures.lag_s(now),
-        ),
-        each(
-            "highwater_replication_latency_recent_seconds",
-            MetricType::GAUGE,
-            "Estimate of how long it took from queued to completed, of operations completed in the last window",
-            locations,
-            percentiles,
-        ),
-        gauge(
-            "highwater_replication_oldest_pending_seconds",
-            "Age of the oldest pending replication operation; 0: none is pending",
-            &|figures| figures.oldest_pending_s(now),
-        ),
-        gauge("highwater_replication_pending_bytes", "Bytes of pending replication operations", &|figures| {
-            figures.pending_bytes
-        }),
-        gauge("highwater_replication_pending_operations", "Pending replication operations", &|figures| {
-            figures.pending_ops
-        }),
+        gauge(registry::REPLICATION_LAG_SECONDS, &|figures| figures.lag_s(now)),
+        each(registry::REPLICATION_LATENCY_RECENT_SECONDS, locations, percentiles),
+        gauge(registry::REPLICATION_OLDEST_PENDING_SECONDS, &|figures| figures.oldest_pending_s(now)),
+        gauge(registry::REPLICATION_PENDING_BYTES, &|figures| figures.pending_bytes),
+        gauge(registry::REPLICATION_PENDING_OPERATIONS, &|figures| figures.pending_ops),
     ]
 }
 
@@ -163,41 +118,22 @@ fn latency(locations: &[LocationView]) -> MetricFamily {
         metric.set_histogram(histogram);
         metric
     };
-    let help = "How long it took from queued to completed";
-    let metrics = locations.iter().map(histogram).collect();
-    family("highwater_replication_latency_seconds", MetricType::HISTOGRAM, help, metrics)
+    family_of(registry::REPLICATION_LATENCY_SECONDS, locations.iter().map(histogram).collect())
 }
 
 /// What cannot be added up by whoever reads the series of the locations: that of all of them together.
 fn together(locations: &[LocationView], now: Millis) -> Vec<MetricFamily> {
     let all = locations.iter().fold(Figures::default(), |all, location| all.plus(&location.figures));
-    let gauge = |name, help, series: Vec<Labelled>| {
-        let labelled = |(more, value): Labelled| {
-            metric(MetricType::GAUGE, more.map(|(name, text)| label(name, text)).into_iter().collect(), value)
-        };
-        family(name, MetricType::GAUGE, help, series.into_iter().map(labelled).collect())
+    let gauge = |of, series: Vec<Labelled>| {
+        let sample =
+            |(more, value): Labelled| (more.map(|(name, text)| label(name, text)).into_iter().collect(), value);
+        family(of, series.into_iter().map(sample))
     };
     vec![
-        gauge(
-            "highwater_replication_all_lag_seconds",
-            "highwater_replication_lag_seconds of all locations together",
-            vec![(None, all.lag_s(now))],
-        ),
-        gauge(
-            "highwater_replication_all_latency_recent_seconds",
-            "highwater_replication_latency_recent_seconds of all locations together",
-            percentiles(&all),
-        ),
-        gauge(
-            "highwater_replication_all_oldest_pending_seconds",
-            "highwater_replication_oldest_pending_seconds of all locations together",
-            vec![(None, all.oldest_pending_s(now))],
-        ),
-        gauge(
-            "highwater_replication_all_pending_operations",
-            "highwater_replication_pending_operations of all locations together",
-            vec![(None, all.pending_ops)],
-        ),
+        gauge(registry::REPLICATION_ALL_LAG_SECONDS, vec![(None, all.lag_s(now))]),
+        gauge(registry::REPLICATION_ALL_LATENCY_RECENT_SECONDS, percentiles(&all)),
+        gauge(registry::REPLICATION_ALL_OLDEST_PENDING_SECONDS, vec![(None, all.oldest_pending_s(now))]),
+        gauge(registry::REPLICATION_ALL_PENDING_OPERATIONS, vec![(None, all.pending_ops)]),
     ]
 }
 
@@ -215,30 +151,17 @@ fn lags(locations: &[LocationView], backups: &[BackupView], partition_series_max
         let fixed = [label("location", lag.location), label("topic", lag.topic)];
         backup.into_iter().chain(fixed).chain(partition).collect::<Vec<LabelPair>>()
     };
-    let gauge = |name, help, metrics| family(name, MetricType::GAUGE, help, metrics);
-    let frontiers =
-        lags.iter().filter(|_| !by_topic).map(|lag| metric(MetricType::GAUGE, labels(lag, true), lag.next.0 as f64));
-    let records: Vec<Metric> = if by_topic {
+    let frontiers = lags.iter().filter(|_| !by_topic).map(|lag| (labels(lag, true), lag.next.0 as f64));
+    let records: Vec<Sample> = if by_topic {
         let mut by_topic: BTreeMap<_, (&Lag<'_>, f64)> = BTreeMap::new();
         for lag in &lags {
             by_topic.entry((lag.location, lag.backup, lag.topic)).or_insert((lag, 0.0)).1 += lag.records;
         }
-        by_topic.into_values().map(|(lag, sum)| metric(MetricType::GAUGE, labels(lag, false), sum)).collect()
+        by_topic.into_values().map(|(lag, sum)| (labels(lag, false), sum)).collect()
     } else {
-        lags.iter().map(|lag| metric(MetricType::GAUGE, labels(lag, true), lag.records)).collect()
+        lags.iter().map(|lag| (labels(lag, true), lag.records)).collect()
     };
-    [
-        gauge(
-            "highwater_replication_frontier_offset",
-            "Up to this offset, excluded, the location holds everything of the partition's backup",
-            frontiers.collect(),
-        ),
-        gauge(
-            "highwater_replication_lag_records",
-            "Offsets of the partition's backup that are stored and not at the location: at most so many records",
-            records,
-        ),
-    ]
+    [family(registry::REPLICATION_FRONTIER_OFFSET, frontiers), family(registry::REPLICATION_LAG_RECORDS, records)]
 }
 
 /// A partition of a live topic at a location.
