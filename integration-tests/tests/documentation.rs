@@ -217,10 +217,24 @@ async fn the_commands_of_the_documentation_work_beside_highwater_dev() {
     }
 }
 
+fn printed(arguments: [&str; 2]) -> String {
+    let output = highwater(arguments).output().expect("highwater starts");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn the_page_of_metrics_ends_with_what_the_program_prints() {
+    let page = std::fs::read_to_string(project("docs/metrics.md")).expect("the page");
+    let shown = page.find("## Every metric\n").map(|at| &page[at..]);
+    assert!(
+        shown == Some(&printed(["metrics", "reference"])),
+        "docs/metrics.md is old: put what `highwater metrics reference` prints at its end"
+    );
+}
+
 #[test]
 fn the_page_of_settings_is_what_the_program_prints() {
-    let output = highwater(["config", "reference"]).output().expect("highwater starts");
-    let printed = String::from_utf8(output.stdout).expect("text");
+    let printed = printed(["config", "reference"]);
     let page = std::fs::read_to_string(project("docs/configuration.md")).expect("the page");
     let shown = page.split_once("<!-- not run -->\n```markdown\n").expect("a marked block").1;
     assert!(

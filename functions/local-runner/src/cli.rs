@@ -96,6 +96,9 @@ pub enum Command {
     /// The settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The metrics.
+    #[command(subcommand)]
+    Metrics(MetricsCommand),
     /// Prints what a shell needs to complete command lines, as in `source <(highwater completions bash)`.
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -340,4 +343,12 @@ pub enum ConfigCommand {
     /// Prints the JSON schema of the settings.
     #[command(after_help = examples::CONFIG_SCHEMA)]
     Schema,
+}
+
+/// `highwater metrics`
+#[derive(Debug, Subcommand)]
+pub enum MetricsCommand {
+    /// Prints every metric of `/metrics` with its type, labels, unit and meaning, as Markdown.
+    #[command(after_help = examples::METRICS_REFERENCE)]
+    Reference,
 }

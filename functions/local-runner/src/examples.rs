@@ -32,6 +32,7 @@ examples! {
     CONFIG_CHECK: "highwater config check" "highwater config check --config highwater.toml";
     CONFIG_REFERENCE: "highwater config reference";
     CONFIG_SCHEMA: "highwater config schema";
+    METRICS_REFERENCE: "highwater metrics reference";
     COMPLETIONS: "highwater completions bash" "highwater completions zsh";
 }
 

@@ -14,6 +14,7 @@ mod find;
 mod groups;
 mod health;
 mod invoke;
+mod metrics;
 mod replicate;
 mod restore;
 mod restore_files;
@@ -29,7 +30,7 @@ mod writer;
 use backup_control::Action;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, MetricsCommand},
     failure::{Failure, Verdict},
 };
 
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Doctor(args) => doctor::run(config, args).await,
         Command::Health(args) => health::run(config, args).await,
         Command::Config(command) => config::run(config, command).await,
+        Command::Metrics(MetricsCommand::Reference) => metrics::run(),
         Command::Completions { shell } => completions::run(shell),
     }
 }
