@@ -6,7 +6,7 @@ use shared::{
     job::Word,
     metrics::{
         backbeat::error::ErrorAnswer,
-        drills,
+        checks::Checks,
         effects::REASONS,
         exposition::{
             CONTENT_TYPE, of_drills, of_processes, of_restores, of_runs, of_schemas, of_verifications, page, skipped,
@@ -17,7 +17,6 @@ use shared::{
             epoch::{Snapshot, queries, snapshots},
         },
         replication::{exposition::of_replication, figures::Question},
-        runs, verifications,
         view::view,
     },
     ports::store::{Query, Store, Value},
@@ -56,51 +55,35 @@ pub async fn handle_exposition(request: HttpRequest, context: &Context) -> HttpR
 /// # Errors
 /// 503 when the store does not answer in time, or does not hold everything.
 pub async fn metrics_page(context: &Context) -> Result<String, ErrorAnswer> {
-    let (backups, now) = (&context.backups, context.clock.now());
+    let (backups, now, series_max) = (&context.backups, context.clock.now(), context.partition_series_max);
     let mut queries = queries(backups);
     let of_backups = queries.len();
     queries.extend(Scope::Changes.queries());
-    queries.extend(
-        [processes::KEY, verifications::KEY, drills::KEY, push::RESTORES_KEY]
-            .map(|key| Query::Registers(key.to_owned())),
-    );
+    queries.extend([processes::KEY, push::RESTORES_KEY].map(|key| Query::Registers(key.to_owned())));
+    queries.extend(Checks::queries());
     queries.extend(REASONS.map(|reason| Query::Text(keys::rejected(reason))));
-    queries.extend(runs::queries());
     let replication = Question { windows: context.windows, now };
     queries.extend(context.locations.iter().flat_map(|location| replication::queries(&replication, location)));
     let mut answers = read(&*context.store, &queries).await?;
-    let mut of_changes = answers.split_off(of_backups).into_iter();
+    let mut others = answers.split_off(of_backups).into_iter();
     let views: Vec<_> = whole(backups, answers)?.into_iter().map(|it| (it.backup, view(&it.registers, now))).collect();
-    let epoch = Seen::read(&mut of_changes).epoch;
-    let mut text = page(&views, context.partition_series_max);
-    if let Some(Value::Registers(registers)) = of_changes.next() {
-        text.push_str(&of_processes(&processes::live(&registers, now)));
-    }
-    if let Some(Value::Registers(registers)) = of_changes.next() {
-        let mut verifications = verifications::read(&registers);
-        verifications.retain(|it| backups.contains(&it.backup));
-        text.push_str(&of_verifications(&verifications));
-    }
-    if let Some(Value::Registers(registers)) = of_changes.next() {
-        let mut drills = drills::read(&registers);
-        drills.retain(|it| backups.contains(&it.last.backup));
-        text.push_str(&of_drills(&drills));
-    }
-    if let Some(Value::Registers(registers)) = of_changes.next() {
-        let runs = push::runs(&registers);
-        text.push_str(&of_restores(&runs, context.partition_series_max));
-        text.push_str(&of_schemas(&runs));
-    }
-    let reasons: Vec<_> = of_changes.by_ref().take(REASONS.len()).collect();
-    let of_schedules: Vec<_> = of_changes.by_ref().take(runs::queries().len()).collect();
-    let mut of_functions = runs::read(&of_schedules);
-    of_functions.retain(|backup| backups.iter().any(|it| **it == *backup));
-    text.push_str(&of_runs(&of_functions));
+    let epoch = Seen::read(&mut others).epoch;
+    let mut registers = || others.next().map(Value::into_registers).unwrap_or_default();
+    let (processes, runs) = (processes::live(&registers(), now), push::runs(&registers()));
+    let checks = Checks::read(&mut others, backups, now);
+    let reasons: Vec<_> = others.by_ref().take(REASONS.len()).collect();
+    let mut text = page(&views, series_max);
+    text.push_str(&of_processes(&processes));
+    text.push_str(&of_verifications(checks.verifications.iter().map(|(last, _)| last)));
+    text.push_str(&of_drills(&checks.drills));
+    text.push_str(&of_restores(&runs, series_max));
+    text.push_str(&of_schemas(&runs));
+    text.push_str(&of_runs(&checks.runs));
     // While they are counted again they would be too low: no series is right, and zeros never are.
     if !context.counts_changes || matches!(epoch, Epoch::Complete(_)) {
         text.push_str(&skipped(&passed_over(&reasons)));
-        let locations = replication::views(&replication, &context.locations, &mut of_changes);
-        text.push_str(&of_replication(&locations, &views, context.partition_series_max, now));
+        let locations = replication::views(&replication, &context.locations, &mut others);
+        text.push_str(&of_replication(&locations, &views, series_max, now));
     }
     Ok(text)
 }

@@ -16,18 +16,17 @@ use serde_json::{Map, Value as Json, json};
 use shared::{
     metrics::{
         backbeat::{error::ErrorAnswer, figures::SiteQuestion, route::SiteMetric},
-        drills,
+        checks::Checks,
         history::{Point, Series, Span},
-        overview::{self, Backup, Checks, Known, Location, Overview, TopicDetail},
+        overview::{self, Backup, Known, Location, Overview, TopicDetail},
         push,
         registers::{
             Epoch, Scope, Seen,
             epoch::{Snapshot, queries},
         },
         replication::{exposition::LocationView, figures::Question},
-        runs, verifications,
     },
-    ports::store::{Query, Register, Value},
+    ports::store::{Query, Value},
     record::Partition,
 };
 
@@ -85,9 +84,7 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let of_backups = asked.len();
     asked.extend(push::KEYS.map(|key| Query::Registers(key.to_owned())));
     asked.extend(Scope::Changes.queries());
-    asked.extend([verifications::KEY, drills::KEY].map(|key| Query::Registers(key.to_owned())));
-    let of_runs = runs::queries();
-    asked.extend(of_runs.iter().cloned());
+    asked.extend(Checks::queries());
     asked.extend(question.queries(&context.locations));
     let of_locations = asked.len();
     let replication = Question { windows: context.windows, now };
@@ -96,27 +93,16 @@ pub async fn overview(context: &Context) -> Result<Overview, ErrorAnswer> {
     let mut of_replication = answers.split_off(of_locations).into_iter();
     let mut others = answers.split_off(of_backups).into_iter();
     let snapshots = exposition::whole(&context.backups, answers)?;
-    let pushes = others.by_ref().take(push::KEYS.len()).flat_map(|answer| registers(Some(answer)));
+    let pushes = others.by_ref().take(push::KEYS.len()).flat_map(Value::into_registers);
     let pushed = push::runs(&pushes.collect::<Vec<_>>());
     let is_counted = matches!(Seen::read(&mut others).epoch, Epoch::Complete(_)) || !context.counts_changes;
-    let (verified, drilled) = (registers(others.next()), registers(others.next()));
-    let told: Vec<_> = others.by_ref().take(of_runs.len()).collect();
-    let mut of_functions = runs::read(&told);
-    of_functions.retain(|backup| context.backups.iter().any(|it| **it == *backup));
-    let checks = Checks::of(&verified, &drilled, of_functions);
+    let checks = Checks::read(&mut others, &context.backups, now);
     let seen = replication::views(&replication, &context.locations, &mut of_replication);
     let locations = is_counted.then(|| locations(&question, seen, others.as_slice()));
     let backups = backups(&snapshots, context);
     let known =
         Known { backups: &backups, runs: &pushed, checks: &checks, locations, refresh: context.expected.refresh, now };
     Ok(overview::overview(&known))
-}
-
-fn registers(answer: Option<Value>) -> Vec<Register> {
-    match answer {
-        Some(Value::Registers(registers)) => registers,
-        Some(Value::Text(_)) | None => vec![],
-    }
 }
 
 /// How far a topic, a partition or a location was. Counts are texts, as everywhere where a page reads them.

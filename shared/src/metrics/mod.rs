@@ -1,6 +1,7 @@
 //! Figures: standings, changes, Backbeat's keys and formulas, the Prometheus text.
 
 pub mod backbeat;
+pub mod checks;
 pub mod drills;
 pub mod effects;
 pub mod exposition;

@@ -11,6 +11,9 @@ use crate::{
 const SUCCESSES: &str = "hw1:runs";
 /// The hash of the last failures: by function and backup; order the time, value the kind.
 const FAILURES: &str = "hw1:failed_runs";
+/// A failure of longer ago is not told any more: its function may be gone from the settings, and nothing takes a failure back
+/// but the next run. The alert rule HighwaterRunsFail has the same limit of eight days.
+const FAILURE_AGE_MAX_MS: i64 = 8 * 86_400_000;
 /// The functions that run on a schedule, on Lambda at least, and tell of it here.
 pub const FUNCTIONS: [&str; 9] = [
     "backup-verifier",
@@ -78,11 +81,11 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Leaves out what concerns a backup that is not kept.
-    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+    /// Leaves out what concerns a backup that is not kept, and failures that are too old at `now`.
+    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool, now: Millis) {
         let keeps = |end: &RunEnd| end.backup.is_empty() || keeps(&end.backup);
         self.successes.retain(keeps);
-        self.last_failures.retain(|(end, _)| keeps(end));
+        self.last_failures.retain(|(end, _)| keeps(end) && now.0.saturating_sub(end.at.0) <= FAILURE_AGE_MAX_MS);
     }
 
     /// What failed when it last ran, with what was to blame. A failed run for no backup in particular is over with the next success

@@ -193,6 +193,17 @@ pub enum Value {
     Registers(Vec<Register>),
 }
 
+impl Value {
+    /// The registers; none of a text.
+    #[must_use]
+    pub fn into_registers(self) -> Vec<Register> {
+        match self {
+            Value::Registers(registers) => registers,
+            Value::Text(_) => vec![],
+        }
+    }
+}
+
 /// A register as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {

@@ -42,10 +42,10 @@ pub fn of_processes(processes: &Processes) -> String {
 
 /// The lines of the page about the last verifications of each backup; none where there was none.
 #[must_use]
-pub fn of_verifications(verifications: &[Verification]) -> String {
+pub fn of_verifications<'a>(verifications: impl Iterator<Item = &'a Verification> + Clone) -> String {
     let labels = |it: &Verification| vec![label("backup", &it.backup), label("mode", verifications::mode(it.deep))];
     let series =
-        |of, value: fn(&Verification) -> f64| family(of, verifications.iter().map(|it| (labels(it), value(it))));
+        |of, value: fn(&Verification) -> f64| family(of, verifications.clone().map(|it| (labels(it), value(it))));
     encode([
         series(registry::VERIFY_FINDINGS, |it| it.findings as f64),
         series(registry::VERIFY_LAST_TIMESTAMP_SECONDS, |it| seconds(it.at)),

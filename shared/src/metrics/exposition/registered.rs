@@ -96,7 +96,7 @@ fn of_checks() -> String {
         successes: vec![end.clone()],
         last_failures: vec![(end, "storage".into())],
     };
-    of_verifications(&[verification])
+    of_verifications([verification].iter())
         + &of_drills(&[Drills { last: drill.clone(), last_good: Some(drill) }])
         + &of_runs(&runs)
 }

@@ -11,33 +11,10 @@ use super::{
 use crate::{
     metrics::{
         drills::{self, Drills},
-        runs::Runs,
-        verifications::{self, Verification},
+        verifications,
     },
-    ports::store::Register,
     record::Millis,
 };
-
-/// What the store holds of verifications, drills and scheduled functions.
-#[derive(Debug, Clone, Default)]
-pub struct Checks {
-    verifications: Vec<(Verification, Option<Millis>)>,
-    drills: Vec<Drills>,
-    runs: Runs,
-}
-
-impl Checks {
-    /// What these registers say, and what is known of runs.
-    #[must_use]
-    pub fn of(verified: &[Register], drilled: &[Register], runs: Runs) -> Self {
-        let with_good = |last: Verification| {
-            let good_at = verifications::last_good_at(verified, &last.backup, last.deep);
-            (last, good_at)
-        };
-        let verifications = verifications::read(verified).into_iter().map(with_good).collect();
-        Checks { verifications, drills: drills::read(drilled), runs }
-    }
-}
 
 /// The last verification or drill of a backup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +39,7 @@ fn level(good: bool) -> Severity {
     if good { Severity::Safe } else { Severity::Danger }
 }
 
-/// The rows, by backup. What is no longer configured is not checked any more.
+/// The rows, by backup.
 pub(super) fn rows(known: &Known<'_>) -> Vec<CheckRow> {
     let verifications = known.checks.verifications.iter().map(|(last, good_at)| CheckRow {
         backup: last.backup.clone(),
@@ -82,8 +59,7 @@ pub(super) fn rows(known: &Known<'_>) -> Vec<CheckRow> {
         findings: None,
         last_good_at: last_good.as_ref().map(|good| good.at),
     });
-    let is_configured = |row: &CheckRow| known.backups.iter().any(|backup| *backup.name == row.backup);
-    let mut rows: Vec<_> = verifications.chain(drills).filter(is_configured).collect();
+    let mut rows: Vec<_> = verifications.chain(drills).collect();
     rows.sort_by(|a, b| (&a.backup, a.check, a.depth).cmp(&(&b.backup, b.check, b.depth)));
     rows
 }

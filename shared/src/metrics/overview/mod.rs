@@ -9,7 +9,7 @@ mod jobs;
 mod locations;
 mod topics;
 
-pub use checks::{CheckRow, Checks};
+pub use checks::CheckRow;
 pub use findings::{Finding, Severity, Subject};
 pub use jobs::{JobRow, JobTopicRow};
 pub use locations::{Location, LocationRow};
@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use super::{
+    checks::Checks,
     push::{Kind, Run, RunId},
     registers::Registers,
     view::{TopicView, view},

@@ -369,14 +369,12 @@ fn a_backup_that_selects_no_topic_is_not_called_safe() {
 /// The overview where all is stored and these operations were applied to the store beside it.
 fn after_checks(operations: Vec<Operation>) -> Overview {
     let mut held = hashes(operations);
-    let mut of = |key: &str| -> Vec<Register> { held.remove(key).unwrap_or_default().into_values().collect() };
-    let (verified, drilled) = (of(verifications::KEY), of(drills::KEY));
     let answer = |query: Query| match query {
-        Query::Registers(key) => Value::Registers(of(&key)),
+        Query::Registers(key) => Value::Registers(held.remove(&key).unwrap_or_default().into_values().collect()),
         _ => Value::Text(None),
     };
-    let told: Vec<_> = runs::queries().into_iter().map(answer).collect();
-    let checks = Checks::of(&verified, &drilled, runs::read(&told));
+    let answers: Vec<_> = Checks::queries().into_iter().map(answer).collect();
+    let checks = Checks::read(&mut answers.into_iter(), &["main".into(), "other".into()], NOW);
     let (name, registers) = ("main".into(), registers_after(&well("orders")));
     let backups = [Backup { name: &name, asked: &[], registers: &registers }];
     let (runs, refresh) = (BTreeMap::new(), Duration::from_secs(15));
@@ -409,8 +407,6 @@ fn what_a_verification_found_and_a_drill_that_failed_are_danger_and_the_last_goo
     assert_eq!(rows(&bad), expected(Severity::Danger));
     begins(&bad, Severity::Danger, "The last verification found", "2 found, 60 s ago");
     assert!(bad.findings[1].title.starts_with("The last drill failed") && bad.findings.len() == 2);
-    let of_another = Verification { backup: "gone".into(), at: before(60), deep: false, findings: 2 };
-    assert_eq!(after_checks(verifications::operations(&of_another)).findings, []);
 }
 
 #[test]
