@@ -5,7 +5,7 @@
 //! stand in the order in which they are written. A series may lack one: `backup` where there is only one backup, `partition`
 //! where partitions are put together.
 
-/// How a metric goes on.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It only grows, but for a new beginning.
