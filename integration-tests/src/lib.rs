@@ -32,3 +32,4 @@ pub mod runtime_api;
 pub mod s3_server;
 pub mod serving;
 pub mod simulation;
+pub mod terminal;

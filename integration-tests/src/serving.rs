@@ -186,7 +186,8 @@ impl Serving {
         tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("highwater starts")
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    /// `highwater` with these arguments and this configuration.
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = highwater(args.iter().copied());
         command.env("HIGHWATER_CONFIG", self.config());
         command

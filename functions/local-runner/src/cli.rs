@@ -121,7 +121,7 @@ impl Command {
 /// How to print.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct OutputArgs {
-    /// Prints one JSON object, with the name of its schema.
+    /// Prints one JSON object, with the name of its schema: docs/json.md has every field.
     #[arg(long)]
     pub json: bool,
 }
@@ -339,10 +339,27 @@ pub enum ConfigCommand {
     Check(OutputArgs),
     /// Prints every setting with its variable, default and meaning, as Markdown.
     #[command(after_help = examples::CONFIG_REFERENCE)]
-    Reference,
+    Reference(OutputArgs),
     /// Prints the JSON schema of the settings.
     #[command(after_help = examples::CONFIG_SCHEMA)]
-    Schema,
+    Schema {
+        /// Prints JSON, as it does without this.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Every command that can be run, with its whole name.
+#[cfg(test)]
+pub(crate) fn every_command() -> Vec<(String, clap::Command)> {
+    fn below(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+        let below_it: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();
+        match below_it.is_empty() {
+            true => vec![(name.to_owned(), command.clone())],
+            false => below_it.iter().flat_map(|it| below(it, &format!("{name} {}", it.get_name()))).collect(),
+        }
+    }
+    below(&<Cli as clap::CommandFactory>::command(), "highwater")
 }
 
 /// `highwater metrics`

@@ -30,7 +30,7 @@ examples! {
     DOCTOR: "highwater doctor" "highwater doctor --json";
     HEALTH: "highwater health";
     CONFIG_CHECK: "highwater config check" "highwater config check --config highwater.toml";
-    CONFIG_REFERENCE: "highwater config reference";
+    CONFIG_REFERENCE: "highwater config reference" "highwater config reference --json";
     CONFIG_SCHEMA: "highwater config schema";
     METRICS_REFERENCE: "highwater metrics reference";
     COMPLETIONS: "highwater completions bash" "highwater completions zsh";
@@ -38,22 +38,13 @@ examples! {
 
 #[cfg(test)]
 mod tests {
-    use clap::{Command, CommandFactory as _, Parser as _};
+    use clap::Parser as _;
 
-    use crate::cli::Cli;
-
-    /// Every command that can be run, with its whole name.
-    fn commands(command: &Command, name: &str) -> Vec<(String, Command)> {
-        let below: Vec<_> = command.get_subcommands().filter(|it| it.get_name() != "help").collect();
-        match below.is_empty() {
-            true => vec![(name.to_owned(), command.clone())],
-            false => below.iter().flat_map(|it| commands(it, &format!("{name} {}", it.get_name()))).collect(),
-        }
-    }
+    use crate::cli::{Cli, every_command};
 
     #[test]
     fn every_command_has_examples_that_the_command_line_takes() {
-        for (name, command) in commands(&Cli::command(), "highwater") {
+        for (name, command) in every_command() {
             let help = command.get_after_help().unwrap_or_else(|| panic!("{name} has no examples")).to_string();
             let lines: Vec<&str> = help.lines().skip(1).map(str::trim).collect();
             assert!(help.starts_with("Examples:") && !lines.is_empty(), "{name}: {help}");

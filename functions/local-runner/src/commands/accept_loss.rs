@@ -23,28 +23,28 @@ use crate::{
 
 /// What is missing, and whether that is accepted now.
 #[derive(Debug, Serialize)]
-struct Losses {
-    accepted: bool,
-    losses: Vec<Loss>,
+pub(super) struct Losses {
+    pub(super) accepted: bool,
+    pub(super) losses: Vec<Loss>,
 }
 
 /// One partition's missing tail.
 #[derive(Debug, Serialize)]
 pub(super) struct Loss {
-    topic: Arc<str>,
-    partition: Partition,
-    backup: String,
-    incarnation: u32,
+    pub(super) topic: Arc<str>,
+    pub(super) partition: Partition,
+    pub(super) backup: String,
+    pub(super) incarnation: u32,
     /// Where the storage ends, and the backup goes on.
-    frontier: Offset,
+    pub(super) frontier: Offset,
     /// What was stored once ended here: [frontier, witness) is missing.
-    witness: Offset,
+    pub(super) witness: Offset,
     /// Where Kafka's log begins.
-    log_start: Offset,
+    pub(super) log_start: Offset,
     /// So many of the missing offsets Kafka has still: they are fetched again.
-    fetched_again: i64,
+    pub(super) fetched_again: i64,
     /// So many it has no more: they will be a declared gap.
-    lost: i64,
+    pub(super) lost: i64,
 }
 
 pub(super) async fn run(config: Option<&str>, args: AcceptLossArgs) -> Result<Verdict, Failure> {

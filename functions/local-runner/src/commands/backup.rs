@@ -33,27 +33,27 @@ const MISSING: &str = "no such topic in kafka: create it, or correct the name";
 const DEFAULT_BACKUP: &str = "main";
 
 #[derive(Debug, Serialize)]
-struct Backups {
-    backups: Vec<Done>,
+pub(super) struct Backups {
+    pub(super) backups: Vec<Done>,
     /// What became of the consumer groups' offsets and of how the topics are set up.
     #[serde(flatten)]
-    beside: ArchiveReport,
+    pub(super) beside: ArchiveReport,
     /// Why they could not be asked for at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    beside_error: Option<String>,
+    pub(super) beside_error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Done {
-    backup: String,
+pub(super) struct Done {
+    pub(super) backup: String,
     /// Why nothing could be drained at all.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "error_text")]
-    error: Option<WriteError>,
+    pub(super) error: Option<WriteError>,
     /// The missing tails that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    accepted_losses: Vec<Loss>,
+    pub(super) accepted_losses: Vec<Loss>,
     #[serde(flatten)]
-    report: DrainReport,
+    pub(super) report: DrainReport,
 }
 
 fn error_text<S: serde::Serializer>(error: &Option<WriteError>, serializer: S) -> Result<S::Ok, S::Error> {

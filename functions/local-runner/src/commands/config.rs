@@ -19,19 +19,19 @@ use crate::{
 
 /// What `config check` prints.
 #[derive(Debug, Serialize)]
-struct Checked {
-    valid: bool,
+pub(super) struct Checked {
+    pub(super) valid: bool,
     /// With defaults filled in, and secrets hidden.
-    settings: Option<Settings>,
-    warnings: Vec<String>,
-    problems: Vec<String>,
+    pub(super) settings: Option<Settings>,
+    pub(super) warnings: Vec<String>,
+    pub(super) problems: Vec<String>,
 }
 
 pub(super) async fn run(config: Option<&str>, command: ConfigCommand) -> Result<Verdict, Failure> {
     match command {
         ConfigCommand::Check(args) => check(config, args.json).await,
-        ConfigCommand::Reference => output::text(&reference()).map(|()| Verdict::Good),
-        ConfigCommand::Schema => output::line(&*SCHEMA).map(|()| Verdict::Good),
+        ConfigCommand::Reference(args) => output::print(&reference(), args.json).map(|()| Verdict::Good),
+        ConfigCommand::Schema { .. } => output::line(&*SCHEMA).map(|()| Verdict::Good),
     }
 }
 
@@ -50,29 +50,64 @@ async fn check(config: Option<&str>, json: bool) -> Result<Verdict, Failure> {
     Ok(if checked.valid { Verdict::Good } else { Verdict::Wrong })
 }
 
-/// Every setting, section by section, from the schema that they are read by.
-fn reference() -> String {
-    let mut text = "# Settings\n\n`NAME` stands for a name of yours.\n".to_owned();
-    let mut section = "";
-    for key in KEYS.iter() {
-        if key.path[0] != section {
-            section = &key.path[0];
-            text += &format!("\n## {section}\n\n| setting | variable | default | meaning |\n|---|---|---|---|\n");
-        }
-        text += &row(key);
-    }
-    text
+/// What `config reference` prints: every setting, from the schema that they are read by.
+#[derive(Debug, Serialize)]
+pub(super) struct Reference {
+    pub(super) settings: Vec<Setting>,
 }
 
-fn row(key: &Key) -> String {
-    let cell = |text: &str| text.replace('\n', " ").replace('|', "\\|");
-    let path: Vec<String> = key.path.iter().map(|part| part.replace('*', "NAME")).collect();
-    let default = match &key.schema["default"] {
-        Value::Null => String::new(),
-        default => format!("`{}`", cell(&default.to_string())),
-    };
-    let meaning = cell(key.schema["description"].as_str().unwrap_or_default());
-    format!("| `{}` | `{}` | {default} | {meaning} |\n", path.join("."), variable_of(&path))
+/// One setting.
+#[derive(Debug, Serialize)]
+pub(super) struct Setting {
+    /// Its place in the file, with `NAME` for a name of the reader's.
+    pub(super) setting: String,
+    pub(super) variable: String,
+    /// `null` where it has none.
+    pub(super) default: Value,
+    pub(super) meaning: String,
+}
+
+pub(super) fn reference() -> Reference {
+    Reference { settings: KEYS.iter().map(Setting::of).collect() }
+}
+
+impl Setting {
+    fn of(key: &Key) -> Self {
+        let path: Vec<String> = key.path.iter().map(|part| part.replace('*', "NAME")).collect();
+        Setting {
+            setting: path.join("."),
+            variable: variable_of(&path),
+            default: key.schema["default"].clone(),
+            meaning: key.schema["description"].as_str().unwrap_or_default().to_owned(),
+        }
+    }
+
+    fn section(&self) -> &str {
+        self.setting.split('.').next().unwrap_or_default()
+    }
+
+    fn row(&self) -> String {
+        let cell = |text: &str| text.replace('\n', " ").replace('|', "\\|");
+        let default = match &self.default {
+            Value::Null => String::new(),
+            default => format!("`{}`", cell(&default.to_string())),
+        };
+        format!("| `{}` | `{}` | {default} | {} |\n", self.setting, self.variable, cell(&self.meaning))
+    }
+}
+
+impl Report for Reference {
+    const SCHEMA: &'static str = "highwater.config-reference.v1";
+
+    fn text(&self) -> String {
+        let mut text = "# Settings\n\n`NAME` stands for a name of yours.\n".to_owned();
+        for section in self.settings.chunk_by(|one, next| one.section() == next.section()) {
+            let name = section[0].section();
+            text += &format!("\n## {name}\n\n| setting | variable | default | meaning |\n|---|---|---|---|\n");
+            text.extend(section.iter().map(Setting::row));
+        }
+        text
+    }
 }
 
 impl Report for Checked {
@@ -95,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_reference_has_every_setting_with_its_variable_default_and_meaning() {
-        let text = reference();
+        let text = reference().text();
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
         assert_eq!(rows.len(), KEYS.len());
         let row = |start: &str| rows.iter().find(|row| row.starts_with(start)).unwrap_or_else(|| panic!("no {start}"));

@@ -14,10 +14,10 @@ use crate::{
 
 /// What holds after it was asked.
 #[derive(Debug, Serialize)]
-struct Controlled {
-    backup: String,
+pub(super) struct Controlled {
+    pub(super) backup: String,
     #[serde(flatten)]
-    status: Status,
+    pub(super) status: Status,
 }
 
 pub(super) async fn run(config: Option<&str>, args: ControlArgs, action: Action) -> Result<Verdict, Failure> {

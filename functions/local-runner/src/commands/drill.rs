@@ -26,7 +26,7 @@ pub(super) async fn run(config: Option<&str>, args: DrillArgs) -> Result<Verdict
 
 #[derive(serde::Serialize)]
 #[serde(transparent)]
-struct Drilled<'a>(&'a DrillReport);
+pub(super) struct Drilled<'a>(pub(super) &'a DrillReport);
 
 impl Report for Drilled<'_> {
     const SCHEMA: &'static str = "highwater.drill.v1";

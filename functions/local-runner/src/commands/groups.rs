@@ -15,19 +15,19 @@ use crate::{
 };
 
 #[derive(Debug, Serialize)]
-struct Groups {
-    groups: Vec<Group>,
+pub(super) struct Groups {
+    pub(super) groups: Vec<Group>,
 }
 
 #[derive(Debug, Serialize)]
-struct Group {
-    backup: String,
-    group: String,
-    snapshots: usize,
-    first_at: Option<Millis>,
-    last_at: Option<Millis>,
+pub(super) struct Group {
+    pub(super) backup: String,
+    pub(super) group: String,
+    pub(super) snapshots: usize,
+    pub(super) first_at: Option<Millis>,
+    pub(super) last_at: Option<Millis>,
     /// For how many partitions it had committed at last.
-    partitions: usize,
+    pub(super) partitions: usize,
 }
 
 pub(super) async fn run(config: Option<&str>, args: GroupsArgs) -> Result<Verdict, Failure> {

@@ -20,11 +20,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const STATUS_LINE_BYTES: usize = 12;
 
 #[derive(Debug, Serialize)]
-struct Health {
-    healthy: bool,
-    address: String,
+pub(super) struct Health {
+    pub(super) healthy: bool,
+    pub(super) address: String,
     /// What is wrong.
-    problem: Option<String>,
+    pub(super) problem: Option<String>,
 }
 
 pub(super) async fn run(config: Option<&str>, args: OutputArgs) -> Result<Verdict, Failure> {

@@ -64,4 +64,6 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
 }
 
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod tests;

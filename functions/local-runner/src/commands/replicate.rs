@@ -25,8 +25,8 @@ use crate::{
 
 /// What was done.
 #[derive(Debug, Serialize)]
-struct Replicated {
-    locations: Vec<LocationReport>,
+pub(super) struct Replicated {
+    pub(super) locations: Vec<LocationReport>,
 }
 
 pub(super) async fn run(config: Option<&str>, args: ReplicateArgs) -> Result<Verdict, Failure> {

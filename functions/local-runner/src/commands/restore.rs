@@ -85,7 +85,7 @@ async fn read(file: &Path) -> Result<Plan, Failure> {
 
 #[derive(serde::Serialize)]
 #[serde(transparent)]
-struct Restored<'a>(&'a RestoreReport);
+pub(super) struct Restored<'a>(pub(super) &'a RestoreReport);
 
 impl Report for Restored<'_> {
     const SCHEMA: &'static str = "highwater.restore.v1";

@@ -2,27 +2,28 @@
 
 use std::sync::Arc;
 
-use segment_restorer::{FilesReport, IntoFiles, Outcome, TopicFiles, into_files};
+use segment_restorer::{FilesReport, IntoFiles, Meter, Outcome, TopicFiles, into_files};
 use shared::{
     adapters::{instance, system_clock::SystemClock},
     ports::objects::Objects,
 };
 
-use super::restoring::{findings, judged, missing_line};
+use super::restoring::{findings, judged, missing_line, with_progress};
 use crate::{
     failure::{Failure, Verdict},
     output::{self, Report, table},
 };
 
 pub(super) async fn run(input: &IntoFiles, objects: Arc<dyn Objects>, json: bool) -> Result<Verdict, Failure> {
-    let report = into_files(input, objects, &instance::name(&SystemClock)).await?;
+    let (instance, meter) = (instance::name(&SystemClock), Meter::default());
+    let report = with_progress("restore", &meter, into_files(input, objects, &instance, &meter)).await?;
     output::print(&Written(&report), json)?;
     Ok(judged(report.outcome))
 }
 
 #[derive(serde::Serialize)]
 #[serde(transparent)]
-struct Written<'a>(&'a FilesReport);
+pub(super) struct Written<'a>(pub(super) &'a FilesReport);
 
 impl Report for Written<'_> {
     const SCHEMA: &'static str = "highwater.restore_files.v1";

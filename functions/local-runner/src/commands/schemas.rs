@@ -53,7 +53,7 @@ fn restore(args: SchemasRestoreArgs) -> Restore {
 
 #[derive(serde::Serialize)]
 #[serde(transparent)]
-struct Told<'a>(&'a SchemaReport);
+pub(super) struct Told<'a>(pub(super) &'a SchemaReport);
 
 impl Report for Told<'_> {
     const SCHEMA: &'static str = "highwater.schemas.v1";

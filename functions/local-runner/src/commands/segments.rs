@@ -25,31 +25,31 @@ use crate::{
 
 #[derive(Debug, Serialize)]
 pub(super) struct Segments {
-    segments: Vec<Segment>,
+    pub(super) segments: Vec<Segment>,
     /// The places at which they do not join: a segment is missing there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    holes: Vec<String>,
+    pub(super) holes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Segment {
-    key: String,
-    backup: String,
-    topic: String,
-    incarnation: u32,
-    partition: Partition,
-    base: Offset,
-    next: Offset,
-    records: u64,
-    record_bytes: u64,
-    filtered: u64,
-    filter_errors: u64,
-    stored_bytes: u64,
-    timestamps: Option<TimestampRange>,
-    written_at: Millis,
-    gaps: Vec<Gap>,
+pub(super) struct Segment {
+    pub(super) key: String,
+    pub(super) backup: String,
+    pub(super) topic: String,
+    pub(super) incarnation: u32,
+    pub(super) partition: Partition,
+    pub(super) base: Offset,
+    pub(super) next: Offset,
+    pub(super) records: u64,
+    pub(super) record_bytes: u64,
+    pub(super) filtered: u64,
+    pub(super) filter_errors: u64,
+    pub(super) stored_bytes: u64,
+    pub(super) timestamps: Option<TimestampRange>,
+    pub(super) written_at: Millis,
+    pub(super) gaps: Vec<Gap>,
     /// The chain digest after it.
-    digest: ChainDigest,
+    pub(super) digest: ChainDigest,
 }
 
 pub(super) async fn run(config: Option<&str>, args: SegmentsArgs) -> Result<Verdict, Failure> {

@@ -22,14 +22,14 @@ use crate::{
 
 /// The query and what it reads.
 #[derive(Debug, Serialize)]
-struct Sql {
-    backup: String,
-    topic: String,
-    incarnation: u32,
+pub(super) struct Sql {
+    pub(super) backup: String,
+    pub(super) topic: String,
+    pub(super) incarnation: u32,
     /// The segments, as DuckDB calls them.
-    files: Vec<String>,
+    pub(super) files: Vec<String>,
     /// The query.
-    sql: String,
+    pub(super) sql: String,
 }
 
 pub(super) async fn run(config: Option<&str>, args: SqlArgs) -> Result<Verdict, Failure> {

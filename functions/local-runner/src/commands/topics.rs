@@ -24,23 +24,23 @@ use crate::{
 
 #[derive(Debug, Serialize)]
 pub(super) struct Topics {
-    topics: Vec<Topic>,
+    pub(super) topics: Vec<Topic>,
 }
 
 #[derive(Debug, Serialize)]
-struct Topic {
-    backup: String,
-    topic: String,
-    incarnation: u32,
-    topic_id: TopicId,
+pub(super) struct Topic {
+    pub(super) backup: String,
+    pub(super) topic: String,
+    pub(super) incarnation: u32,
+    pub(super) topic_id: TopicId,
     /// When the backup first saw it.
-    claimed_at: Millis,
-    partitions: usize,
+    pub(super) claimed_at: Millis,
+    pub(super) partitions: usize,
     /// Since when it is paused, by itself or with its backup.
-    paused_since: Option<Millis>,
+    pub(super) paused_since: Option<Millis>,
     /// What is present: without what expired.
     #[serde(flatten)]
-    present: Totals,
+    pub(super) present: Totals,
 }
 
 pub(super) async fn run(config: Option<&str>, args: TopicsArgs) -> Result<Verdict, Failure> {

@@ -104,11 +104,11 @@ fn seals(verified: &Verified) -> String {
 
 /// What was verified: the storage, or a location alone.
 #[derive(Serialize)]
-struct Told<'a> {
+pub(super) struct Told<'a> {
     #[serde(flatten)]
-    verified: &'a Verified,
+    pub(super) verified: &'a Verified,
     #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<&'a str>,
+    pub(super) location: Option<&'a str>,
 }
 
 fn conclusion(Told { verified, location }: &Told<'_>) -> String {

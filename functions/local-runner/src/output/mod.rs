@@ -22,17 +22,25 @@ pub trait Report: Serialize {
     fn text(&self) -> String;
 }
 
+/// A report as `--json` prints it: with the name of its schema.
 #[derive(Serialize)]
-struct Named<'a, T> {
+pub struct Named<'a, T> {
     schema: &'static str,
     #[serde(flatten)]
     report: &'a T,
 }
 
+impl<'a, T: Report> Named<'a, T> {
+    /// A report under its schema's name.
+    pub fn of(report: &'a T) -> Self {
+        Named { schema: T::SCHEMA, report }
+    }
+}
+
 /// Prints a report.
 pub fn print<T: Report>(report: &T, json: bool) -> Result<(), Failure> {
     if json {
-        return line(&Named { schema: T::SCHEMA, report });
+        return line(&Named::of(report));
     }
     text(&report.text())
 }

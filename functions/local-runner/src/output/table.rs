@@ -1,5 +1,6 @@
 //! A table for people: columns as wide as they need, numbers to the right. On a terminal it is as wide as that at most: the
-//! widest texts lose their middle then, so that a pipe and `--json` have them whole.
+//! widest texts lose their middle then, so that a pipe and `--json` have them whole. Where that is not enough each row becomes
+//! lines, a cell each.
 
 use std::io::{IsTerminal, stdout};
 
@@ -18,11 +19,14 @@ pub fn layout<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String 
 }
 
 fn laid_out<const N: usize>(heads: [&str; N], rows: &[[String; N]], width_max: Option<usize>) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).chain([heads[column].len()]).max();
+    let width = |column: usize| rows.iter().map(|row| length(&row[column])).chain([heads[column].len()]).max();
     let right: [bool; N] = std::array::from_fn(|column| rows.iter().all(|row| is_number(&row[column])));
     let mut widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
     if let Some(width_max) = width_max {
         narrow(&mut widths, &right, width_max);
+        if sum(&widths) > width_max && !rows.is_empty() {
+            return rows.iter().map(|row| lines(&heads, row, width_max)).collect::<Vec<_>>().join("\n");
+        }
     }
     let line = |cells: [&str; N]| {
         let cells = (0..N).map(|i| pad(&cut(cells[i], widths[i]), widths[i], right[i]));
@@ -32,14 +36,30 @@ fn laid_out<const N: usize>(heads: [&str; N], rows: &[[String; N]], width_max: O
     std::iter::once(line(heads)).chain(body).collect()
 }
 
-/// Takes from the widest texts until all columns fit. Numbers stay whole.
+/// A row as lines: each cell behind its head. Cells without a word are left out.
+fn lines<const N: usize>(heads: &[&str; N], row: &[String; N], width_max: usize) -> String {
+    let head_width = heads.iter().map(|head| head.len()).max().unwrap_or(0);
+    let room = width_max.saturating_sub(head_width + BETWEEN).max(WIDTH_MIN);
+    let cells = heads.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+    cells.map(|(head, cell)| format!("{head:<head_width$}  {}\n", cut(cell, room))).collect()
+}
+
+/// Takes from the widest texts until all columns fit, or can give no more. Numbers stay whole.
 fn narrow<const N: usize>(widths: &mut [usize; N], is_number: &[bool; N], width_max: usize) {
-    let between = BETWEEN * N.saturating_sub(1);
-    while widths.iter().sum::<usize>() + between > width_max {
+    while sum(widths) > width_max {
         let texts = widths.iter_mut().zip(is_number).filter(|(width, is_number)| !**is_number && **width > WIDTH_MIN);
         let Some((widest, _)) = texts.max_by_key(|(width, _)| **width) else { return };
         *widest -= 1;
     }
+}
+
+/// The width of the table.
+fn sum<const N: usize>(widths: &[usize; N]) -> usize {
+    widths.iter().sum::<usize>() + BETWEEN * N.saturating_sub(1)
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
 }
 
 /// The beginning and the end of a text that is too wide.
@@ -79,10 +99,18 @@ mod tests {
         assert_eq!(table.lines().nth(1), Some("main/a-topic…0000005.kan  1234567  short"));
         assert!(table.lines().all(|line| line.chars().count() <= 40), "{table}");
         assert_eq!(laid_out(["KEY", "RECORDS", "STATE"], &rows, None), layout(["KEY", "RECORDS", "STATE"], &rows));
-        assert!(
-            laid_out(["KEY", "RECORDS", "STATE"], &rows, Some(5)).contains("1234567"),
-            "what cannot fit is too wide"
-        );
+    }
+
+    #[test]
+    fn a_table_that_cannot_fit_has_a_line_for_each_cell_of_a_row() {
+        let row = |topic: &str, state: &str| [topic.to_owned(), "1234567".to_owned(), state.to_owned()];
+        let rows = [row("a-topic-with-a-long-name", "paused"), row("orders", "")];
+        let table = laid_out(["TOPIC", "RECORDS", "STATE"], &rows, Some(22));
+        let wanted = "TOPIC    a-topi…g-name\nRECORDS  1234567\nSTATE    paused\n\nTOPIC    orders\nRECORDS  1234567\n";
+        assert_eq!(table, wanted);
+        assert!(table.lines().all(|line| line.chars().count() <= 22), "{table}");
+        let nothing = laid_out::<3>(["TOPIC", "RECORDS", "STATE"], &[], Some(5));
+        assert_eq!(nothing, "TOPIC  RECORDS  STATE\n", "heads alone stay a line");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use shared::{
     restore::{
         Finding, Missing, OffsetRange, Plan, Selection, Severity, SourcePartition, SourceSegment,
         preflight::Kind,
-        progress::{Counts, Fixed},
+        progress::{Counts, Fixed, Position},
         resolve,
     },
 };
@@ -38,6 +38,7 @@ use crate::{
     Limits, Outcome,
     error::RestoreError,
     holds, ids,
+    meter::{Meter, PartitionMeter},
     prepare::{found, no_such_incarnation},
     prepared::PreparedTopic,
     reading::{ReadFrom, Reading, Start},
@@ -83,7 +84,7 @@ struct Manifest {
     topics: BTreeMap<Arc<str>, Fixed>,
 }
 
-/// Restores into files. `instance` names this run and no other.
+/// Restores into files. `instance` names this run and no other, and `meter` shows how far it is.
 ///
 /// # Errors
 /// When the backup cannot be asked, or the folder cannot be used. What stands in the way of the plan is in the answer.
@@ -91,9 +92,10 @@ pub async fn into_files(
     input: &IntoFiles,
     objects: Arc<dyn Objects>,
     instance: &str,
+    meter: &Meter,
 ) -> Result<FilesReport, RestoreError> {
     let backup = source::backup(&*objects, input.plan.backup.as_deref()).await?;
-    let run = Run { input, backup: &backup, from: ReadFrom::new(objects.clone(), Limits::default()) };
+    let run = Run { input, backup: &backup, from: ReadFrom::new(objects.clone(), Limits::default()), meter };
     let id = format!("restore-{instance}");
     Box::pin(pinned(&*objects, &backup.backup, holds(&input.plan), &id, run.run())).await?
 }
@@ -102,6 +104,7 @@ struct Run<'a> {
     input: &'a IntoFiles,
     backup: &'a Owner,
     from: ReadFrom,
+    meter: &'a Meter,
 }
 
 impl Run<'_> {
@@ -185,6 +188,10 @@ impl Run<'_> {
 
     /// Writes the files of a topic. An error ends it where it is; what is written stays.
     async fn topic(&self, topic: &PreparedTopic) -> Result<TopicFiles, RestoreError> {
+        let begun = |(source, selection): (&SourcePartition, &Selection)| {
+            (source.chain.partition, PartitionMeter::new(source, selection, None))
+        };
+        self.meter.expect(&topic.target_name, topic.restored().map(begun).collect());
         let mut restores = vec![];
         for (source, selection) in topic.restored() {
             restores.push(self.partition(topic, source, selection));
@@ -206,11 +213,12 @@ impl Run<'_> {
             let path = self.path(topic, segment, segment.entry.cuts);
             if path.try_exists().map_err(of(&path))? {
                 report.files_there += 1;
-                continue;
+            } else {
+                let start = start(shared.clone(), segment, selection, self.input.plan.skip_damaged);
+                report.add(self.segment(topic, path, start).await?);
             }
-            let start = start(shared.clone(), segment, selection, self.input.plan.skip_damaged);
-            let written = self.segment(topic, path, start).await?;
-            report.add(written);
+            let position = Position { next: segment.metadata.next, counts: report.counts };
+            self.meter.committed(&topic.target_name, &BTreeMap::from([(report.partition, position)]));
         }
         Ok(report)
     }

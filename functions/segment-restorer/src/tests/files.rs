@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{FileFormat, FilesReport, IntoFiles, into_files};
+use crate::{FileFormat, FilesReport, IntoFiles, Meter, into_files};
 
 fn asking(plan: &str, folder: &TempDir) -> IntoFiles {
     let (plan, folder) = (Plan::parse(plan).unwrap(), folder.path().to_owned());
@@ -13,7 +13,7 @@ fn asking(plan: &str, folder: &TempDir) -> IntoFiles {
 }
 
 async fn restored(world: &World, input: &IntoFiles) -> FilesReport {
-    into_files(input, world.objects.clone(), "test").await.unwrap()
+    into_files(input, world.objects.clone(), "test", &Meter::default()).await.unwrap()
 }
 
 /// The files of a partition in their order.
@@ -62,13 +62,22 @@ async fn every_record_is_in_a_line_once_and_a_second_run_adds_what_the_backup_go
     }
 }
 
+#[tokio::test]
+async fn whoever_shows_progress_is_told_of_every_record_that_is_in_a_file() {
+    let (world, folder) = (World::with(40).await, TempDir::new().unwrap());
+    let (input, meter) = (asking(ORDERS, &folder), Meter::default());
+    into_files(&input, world.objects.clone(), "test", &meter).await.unwrap();
+    assert_eq!(meter.records(), (120, 120));
+}
+
 /// Restores for so many steps, and no longer: on a runtime of its own, which ends when all that it was writing has ended. What
 /// were to go on behind a kill would write into what the next run writes.
 async fn kill_after(steps: usize, input: IntoFiles, objects: Arc<MemoryObjects>) {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut run = Box::pin(into_files(&input, objects, "killed"));
+            let meter = Meter::default();
+            let mut run = Box::pin(into_files(&input, objects, "killed", &meter));
             for _ in 0..steps {
                 if futures::poll!(&mut run).is_ready() {
                     break;
@@ -183,6 +192,6 @@ async fn a_dry_run_writes_nothing_and_a_folder_is_restored_into_by_one_at_a_time
     assert_eq!((report.outcome, report.topics[0].partitions[0].records_max), (Outcome::Planned, 10));
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
     let _held = shared::adapters::files::lock(Path::new(folder.path())).unwrap().unwrap();
-    let busy = into_files(&asking(ORDERS, &folder), world.objects.clone(), "other").await;
+    let busy = into_files(&asking(ORDERS, &folder), world.objects.clone(), "other", &Meter::default()).await;
     assert!(matches!(busy, Err(crate::RestoreError::FolderBusy { .. })), "{busy:?}");
 }

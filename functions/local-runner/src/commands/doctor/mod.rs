@@ -22,24 +22,24 @@ use crate::{
 
 /// What was looked at.
 #[derive(Debug, Default, Serialize)]
-struct Examined {
-    version: &'static str,
-    findings: Vec<Finding>,
+pub(super) struct Examined {
+    pub(super) version: &'static str,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    outcome: Outcome,
-    detail: String,
+pub(super) struct Finding {
+    pub(super) what: &'static str,
+    pub(super) outcome: Outcome,
+    pub(super) detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Outcome {
+pub(super) enum Outcome {
     Good,
     Warning,
     Wrong,
@@ -97,10 +97,23 @@ impl Examined {
                 Some(port)
             }
             Err(error) => {
-                self.wrong(what, &error, remedy);
+                let (detail, answers) = told(&error);
+                // What answers and refuses has said itself what to mend.
+                self.add(what, Outcome::Wrong, detail, Some(remedy).filter(|_| !answers));
                 None
             }
         }
+    }
+}
+
+/// What went wrong, without what to do about it where nothing answers; and whether something does.
+fn told(error: &StartError) -> (String, bool) {
+    match error {
+        StartError::Kafka(error) => (chain(error), !error.retry()),
+        StartError::Storage(error) => (chain(error), !error.retry()),
+        StartError::Redis(error) => (chain(error), !error.retry()),
+        StartError::NoAnswer { what, .. } => (format!("{what} did not answer in time"), false),
+        other => (chain(other), true),
     }
 }
 
