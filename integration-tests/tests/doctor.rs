@@ -22,6 +22,8 @@ async fn healthy(base: &str, redis_url: &str) -> Serving {
         s3.new_bucket("doctor-location").await,
         s3.endpoint_url()
     );
+    // Locations are looked at where something is replicated.
+    serving.replication = format!("topic = {:?}", format!("{}-replication", serving.backup));
     serving.more = "partitions = 2\n".to_owned();
     serving
 }

@@ -7,7 +7,7 @@ use integration_tests::{
     kafka::Kafka,
     kafka_producer::NewRecord,
     redis_server::RedisServer,
-    serving::Serving,
+    serving::{PARTITIONS, Serving},
     terminal::{looks, on_a_terminal},
 };
 
@@ -19,9 +19,14 @@ const NARROW: u16 = 60;
 async fn with_records(base: &str) -> Serving {
     let kafka = Kafka::shared().await;
     let serving = Serving::new(base, kafka, &RedisServer::shared().await.new_database().url).await;
-    let record = |number: i32| NewRecord::new(format!("value {number} {}", "x".repeat(100))).partition(number % 4);
-    kafka.produce(&serving.topic, (0..RECORDS).map(record).collect()).await;
+    produce(&serving.topic).await;
     serving
+}
+
+async fn produce(topic: &str) {
+    let record =
+        |number: i32| NewRecord::new(format!("value {number} {}", "x".repeat(100))).partition(number % PARTITIONS);
+    Kafka::shared().await.produce(topic, (0..RECORDS).map(record).collect()).await;
 }
 
 /// What a bar said each time it was drawn: how many are done, of how many, the rate, and the time left.
@@ -66,13 +71,13 @@ async fn a_terminal_gets_colours_and_none_under_no_color() {
     let serving = with_records("colours").await;
     let of = |args: &[&str], no_color: Option<&str>| {
         let mut command = serving.command(args);
-        command.env("RUST_LOG", "info");
+        command.env("RUST_LOG", "debug");
         if let Some(value) = no_color {
             command.env("NO_COLOR", value);
         }
         command
     };
-    for args in [&["backup"][..], &["--help"], &["topics", "--wrong"]] {
+    for args in [&["topics"][..], &["--help"], &["topics", "--wrong"]] {
         let coloured = on_a_terminal(WIDE, &of(args, None)).await;
         assert!(!looks(&coloured.text).is_empty(), "{args:?} has no colour to leave out: {:?}", coloured.text);
         let plain = on_a_terminal(WIDE, &of(args, Some("1"))).await;
@@ -116,7 +121,11 @@ async fn a_restore_on_a_terminal_shows_how_far_it_is_its_rate_and_the_time_left(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_no_wider_than_the_terminal_and_whole_in_a_pipe() {
-    let serving = with_records("a-topic-with-a-name-that-is-longer-than-a-terminal-of-sixty-columns").await;
+    let (kafka, redis) = (Kafka::shared().await, RedisServer::shared().await);
+    let mut serving = Serving::new("narrow", kafka, &redis.new_database().url).await;
+    serving.topic = kafka.new_topic(&"long-name-".repeat(8), PARTITIONS, &[]).await;
+    serving.include.clone_from(&serving.topic);
+    produce(&serving.topic).await;
     assert!(serving.run(&["backup"]).await.status.success());
     for args in [&["topics"][..], &["segments"], &["groups"]] {
         for columns in [NARROW, WIDE] {

@@ -1,8 +1,8 @@
 //! Progress bars, on a terminal only.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use shared::{
     ports::records::{Kafka, RecordsError},
     record::{Offset, TopicPartition},
@@ -30,25 +30,33 @@ pub fn objects(what: String) -> ProgressBar {
 /// A count of bytes on the way to a known total.
 #[must_use]
 pub fn bytes(what: String, total: u64) -> ProgressBar {
-    let template = "{msg} {bar:30} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total).with_style(style).with_message(what)
+    to_an_end(what, total, "{bytes}/{total_bytes}, {bytes_per_sec}")
 }
 
 /// A count of records on the way to a known total.
 #[must_use]
 pub fn records(what: String) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos}/{human_len} records, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_message(what)
+    to_an_end(what, 0, "{human_pos}/{human_len} records, {per_sec}")
 }
 
 /// A count of messages on the way to a known total.
 #[must_use]
 pub fn messages(what: String) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg} {bar:30} {human_pos}/{human_len}, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_message(what)
+    to_an_end(what, 0, "{human_pos}/{human_len}, {per_sec}")
+}
+
+fn to_an_end(what: String, total: u64, counted: &str) -> ProgressBar {
+    let template = format!("{{msg}} {{bar:30}} {counted}, {{left}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(total).with_style(style.with_key("left", left)).with_message(what)
+}
+
+/// The time left. Before anything is done nobody knows it.
+fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    let is_known = state.pos() > 0 || state.len() == Some(0);
+    let left = if is_known { format!("{:#}", HumanDuration(state.eta())) } else { "?".to_owned() };
+    // A bar that cannot be drawn stops nothing.
+    let _ = out.write_str(&left);
 }
 
 /// Does some work, and shows meanwhile how much of what groups read they have committed. A bar that cannot be drawn stops

@@ -62,11 +62,13 @@ fn length(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The beginning and the end of a text that is too wide.
+/// The beginning and the end of a text that is too wide. Nothing in it steers a terminal: the name of a consumer group may be
+/// any text.
 fn cut(text: &str, width: usize) -> String {
-    let signs: Vec<char> = text.chars().collect();
+    let visible = |sign: char| if sign.is_control() { char::REPLACEMENT_CHARACTER } else { sign };
+    let signs: Vec<char> = text.chars().map(visible).collect();
     if signs.len() <= width {
-        return text.to_owned();
+        return signs.iter().collect();
     }
     let end = width.saturating_sub(1) / 2;
     let begin = width.saturating_sub(1) - end;
@@ -111,6 +113,12 @@ mod tests {
         assert!(table.lines().all(|line| line.chars().count() <= 22), "{table}");
         let nothing = laid_out::<3>(["TOPIC", "RECORDS", "STATE"], &[], Some(5));
         assert_eq!(nothing, "TOPIC  RECORDS  STATE\n", "heads alone stay a line");
+    }
+
+    #[test]
+    fn a_name_that_would_steer_a_terminal_is_shown_without_that() {
+        let rows = [["\u{1b}[31mred".to_owned()]];
+        assert_eq!(laid_out(["GROUP"], &rows, Some(40)), "GROUP\n\u{fffd}[31mred\n");
     }
 
     #[test]

@@ -122,7 +122,10 @@ fn configuration(settings: &Settings, examined: &mut Examined) {
         examined.add("configuration", Outcome::Warning, warning, None);
     }
     match settings.backups() {
-        Ok(backups) => examined.good("configuration", format!("{} backups", backups.len())),
+        Ok(backups) => {
+            let names: Vec<String> = backups.keys().map(ToString::to_string).collect();
+            examined.good("configuration", format!("backups: {}", names.join(", ")));
+        }
         Err(problem) => examined.wrong("configuration", &problem, "name at least one backup"),
     }
 }
