@@ -4,17 +4,23 @@ use std::process::Output;
 
 use integration_tests::{
     kafka::Kafka,
+    kafka_guarded::{GuardedKafka, PASSWORD},
     redis_server::RedisServer,
     s3_server::{ACCESS_KEY, REGION, S3Server, SECRET_KEY},
     serving::Serving,
 };
 use serde_json::Value;
+use shared::{
+    adapters::kafka::KafkaCluster,
+    config::kafka::SaslMechanism::{Plain, ScramSha512},
+    ports::records::Publisher as _,
+};
 
 /// Nothing listens there: port 1 is tcpmux.
 const NOBODY: &str = "http://127.0.0.1:1";
 
 /// Settings with which everything is well: as many partitions of the metrics topic as it has, and a location that is there.
-async fn healthy(base: &str, redis_url: &str) -> Serving {
+pub(crate) async fn healthy(base: &str, redis_url: &str) -> Serving {
     let s3 = S3Server::shared().await;
     let mut serving = Serving::new(base, Kafka::shared().await, redis_url).await;
     serving.location = format!(
@@ -28,7 +34,7 @@ async fn healthy(base: &str, redis_url: &str) -> Serving {
     serving
 }
 
-async fn on_shared_redis(base: &str) -> Serving {
+pub(crate) async fn on_shared_redis(base: &str) -> Serving {
     healthy(base, &RedisServer::shared().await.new_database().url).await
 }
 
@@ -176,6 +182,64 @@ async fn a_wrong_secret_is_told_with_its_setting_and_not_shown() {
     assert!(trouble.detail.contains("storage.secret_access_key"), "{trouble:?}");
     assert_eq!(trouble.remedy, None, "the store runs, so there is nothing to start: {trouble:?}");
     assert!(!format!("{output:?}").contains(WRONG));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_of_redis_is_told_with_its_setting_and_not_shown() {
+    let redis = RedisServer::start_with(&["--requirepass", PASSWORD], &[]).await;
+    let mut serving = on_shared_redis("doctor-redis-password").await;
+    serving.redis_url = format!("redis://:hunter2@{}/0", redis.address());
+    let (code, told) = examined(&serving).await;
+    let trouble = the_trouble(&told, "redis");
+    assert_eq!((code, trouble.outcome.as_str()), (Some(1), "wrong"));
+    assert!(trouble.detail.contains("check user and password in redis.url"), "{trouble:?}");
+    assert!(!format!("{told:?}").contains("hunter2"), "{told:#?}");
+}
+
+/// What the doctor tells a user of a Kafka that lets nobody in unasked.
+async fn examined_as(user: &str, password: &str, serving: &Serving) -> (Option<i32>, Vec<Told>) {
+    let broker = GuardedKafka::shared().await;
+    let settings = broker.login(ScramSha512, user, password);
+    let mut command = serving.command(&["doctor", "--json"]);
+    command
+        .env("HIGHWATER_KAFKA_BOOTSTRAP_SERVERS", settings.bootstrap_servers.expect("servers"))
+        .env("HIGHWATER_KAFKA_SECURITY_PROTOCOL", "sasl_ssl")
+        .env("HIGHWATER_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512")
+        .env("HIGHWATER_KAFKA_SASL_USERNAME", user)
+        .env("HIGHWATER_KAFKA_SASL_PASSWORD", password)
+        .env("HIGHWATER_KAFKA_SSL_CA_LOCATION", broker.file("authority.pem"));
+    of(&tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it starts"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_user_of_kafka_may_not_do_is_told_with_what_to_allow() {
+    let broker = GuardedKafka::shared().await;
+    broker.add_user("patient", ScramSha512).await;
+    let all = KafkaCluster::connect(broker.login(Plain, "plain", PASSWORD)).await.expect("a client");
+    all.create_topic("patient-orders", 1, &[]).await.expect("a topic");
+    all.create_topic("patient-metrics", 2, &[]).await.expect("the metrics topic");
+    broker.allow("patient", &["Describe"], &["--topic", "patient-orders"]).await;
+    broker.allow("patient", &["Describe", "DescribeConfigs"], &["--topic", "patient-metrics"]).await;
+    let mut serving = on_shared_redis("doctor-rights").await;
+    serving.include = "patient-orders".to_owned();
+    serving.metrics_topic = "patient-metrics".to_owned();
+
+    let (code, told) = examined_as("patient", PASSWORD, &serving).await;
+    let troubles = told.iter().filter(|it| it.outcome != "good");
+    let troubles: Vec<_> =
+        troubles.map(|it| (&*it.what, &*it.outcome, it.remedy.as_deref().unwrap_or_default())).collect();
+    let wanted = [
+        ("metrics topic", "warning", "allow Write on the topic"),
+        ("topics", "wrong", "allow Read and Describe on the topics that are backed up"),
+        ("consumer group", "wrong", "allow Read on the group"),
+    ];
+    assert_eq!((code, &troubles[..]), (Some(1), &wanted[..]), "{told:#?}");
+
+    let (code, told) = examined_as("patient", "hunter2", &serving).await;
+    let trouble = the_trouble(&told, "kafka");
+    assert_eq!((code, trouble.outcome.as_str()), (Some(1), "wrong"));
+    assert!(trouble.detail.contains("kafka.sasl_password") && trouble.remedy.is_none(), "{trouble:?}");
+    assert!(!format!("{told:?}").contains("hunter2"), "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,7 @@ mod filters;
 mod fuzzing;
 mod harness;
 mod http_limits;
+mod json;
 mod kafka_faults;
 mod kafka_login;
 mod kills;

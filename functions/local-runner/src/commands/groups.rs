@@ -36,7 +36,8 @@ pub(super) async fn run(config: Option<&str>, args: GroupsArgs) -> Result<Verdic
     Ok(Verdict::Good)
 }
 
-async fn held(objects: &dyn Objects, backup: Option<&str>) -> Result<Groups, Failure> {
+/// The groups of the storage, or of one backup of it.
+pub(super) async fn held(objects: &dyn Objects, backup: Option<&str>) -> Result<Groups, Failure> {
     let mut groups = vec![];
     for held in holdings::backups(objects, backup).await? {
         let backup = held.owner.backup;

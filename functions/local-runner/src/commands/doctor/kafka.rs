@@ -11,6 +11,8 @@ use shared::{
 
 use super::{Examined, Outcome};
 
+/// A topic that may not be described is as one that is not there.
+const MISSING: &str = "create it, allow Describe on it, or take it out of topics.include";
 const READ_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn examine(settings: &Settings, kafka: &dyn Kafka, examined: &mut Examined) {
@@ -45,7 +47,7 @@ fn selected(settings: &Settings, topics: &[Topic], examined: &mut Examined) {
         examined.add("topics", outcome, format!("backup {backup} selects {count} of {} topics", names.len()), None);
         for missing in wanted.topics.literal_names().filter(|name| !names.contains(name)) {
             let detail = format!("backup {backup} asks for topic {missing:?}, which is not there");
-            examined.add("topics", Outcome::Warning, detail, Some("create it, or take it out of topics.include"));
+            examined.add("topics", Outcome::Warning, detail, Some(MISSING));
         }
     }
 }

@@ -3,12 +3,20 @@
 mod page;
 mod samples;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
+use shared::adapters::memory::clock::ManualClock;
 
 use self::page::Section;
-use crate::cli::every_command;
+use super::{groups, segments, topics, verify};
+use crate::{
+    cli::every_command,
+    test_backup::{NOW, TestBackup},
+};
 
 /// These host functions, or print what a shell reads: they answer nothing.
 const WITHOUT_JSON: [&str; 3] = ["highwater dev", "highwater serve", "highwater completions"];
@@ -53,23 +61,48 @@ fn fits(kind: &str, value: &Value) -> bool {
     }
 }
 
+/// The fields of an answer. Each must be in the page, with the type that it has.
+fn checked(name: &str, answer: &Value, sections: &[Section]) -> BTreeSet<String> {
+    let documented = section(sections, name).fields(sections);
+    let mut printed = vec![];
+    fields(answer, "", &documented, &mut printed);
+    printed.retain(|(path, _)| path != "schema");
+    for (path, value) in &printed {
+        let kind = documented.get(path);
+        let kind = kind.unwrap_or_else(|| panic!("docs/json.md does not name {path}, which `{name}` prints"));
+        assert!(fits(kind, value), "docs/json.md says that {path} of `{name}` is {kind:?}, and it is {value}");
+    }
+    printed.into_iter().map(|(path, _)| path).collect()
+}
+
 #[test]
 fn every_field_that_is_printed_is_in_the_page_with_its_type_and_no_other() {
     let sections = page::sections();
     for (name, answer) in samples::all() {
+        let printed = checked(name, &answer, &sections);
         let documented = section(&sections, name).fields(&sections);
-        let mut printed = vec![];
-        fields(&answer, "", &documented, &mut printed);
-        printed.retain(|(path, _)| path != "schema");
-        let paths: BTreeSet<&String> = printed.iter().map(|(path, _)| path).collect();
-        let missing: Vec<_> = paths.iter().filter(|path| !documented.contains_key(**path)).collect();
-        let surplus: Vec<_> = documented.keys().filter(|path| !paths.contains(path)).collect();
-        assert!(missing.is_empty(), "docs/json.md does not name what `{name}` prints: {missing:?}");
+        let surplus: Vec<_> = documented.keys().filter(|path| !printed.contains(*path)).collect();
         assert!(surplus.is_empty(), "docs/json.md names what `{name}` does not print: {surplus:?}");
-        for (path, value) in printed {
-            let kind = &documented[&path];
-            assert!(fits(kind, value), "docs/json.md says that {path} of `{name}` is {kind:?}, and it is {value}");
-        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_small_backup_really_answers_is_as_the_page_says() {
+    let (test, sections) = (TestBackup::make().await, page::sections());
+    let clock = Arc::new(ManualClock::at(NOW));
+    let context = backup_verifier::Context::new(None, test.objects.clone(), None, None, clock, "test");
+    let verified = backup_verifier::handle(backup_verifier::Verify::default(), &context).await.unwrap();
+    let topics = topics::held(&*test.objects, None).await.unwrap();
+    let segments = segments::held(&*test.objects, None, |_| true).await.unwrap();
+    let groups = groups::held(&*test.objects, None).await.unwrap();
+    let answers = [
+        ("highwater verify", samples::printed(&verify::Told { verified: &verified, location: None })),
+        ("highwater topics", samples::printed(&topics)),
+        ("highwater segments", samples::printed(&segments)),
+        ("highwater groups", samples::printed(&groups)),
+    ];
+    for (name, answer) in answers {
+        assert!(!checked(name, &answer, &sections).is_empty(), "{answer}");
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
 }
 
 /// As `--json` prints it.
-fn printed<T: Report>(report: &T) -> Value {
+pub(super) fn printed<T: Report>(report: &T) -> Value {
     json(&Named::of(report))
 }
 
