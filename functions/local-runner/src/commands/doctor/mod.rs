@@ -60,7 +60,7 @@ pub(super) async fn run(config: Option<&str>, args: OutputArgs) -> Result<Verdic
     }
     if let Some(objects) = examined.connected("storage", objects, STORAGE_REMEDY) {
         storage::permissions(&*objects, &mut examined).await;
-        storage::race(objects.clone(), &mut examined).await;
+        storage::race(objects.clone(), "conditional writes", &mut examined).await;
         storage::clock(&*objects, &mut examined);
     }
     storage::locations(&settings, &mut examined).await;

@@ -13,14 +13,14 @@ use shared::{
     archive::{self, reading::holdings},
     config::Settings,
     ports::{
-        objects::{GetRange, ListRequest, Objects, ObjectsError, PutCondition, clock_warning},
+        objects::{ETag, GetRange, ListRequest, Objects, ObjectsError, PutCondition, clock_warning},
         records::Kafka,
     },
 };
 
 use super::{Examined, Outcome};
 
-/// How many create the same object at once, to see that one of them succeeds.
+/// How many create the same object at once, or overwrite it, to see that one of them succeeds.
 const RACERS: usize = 16;
 
 /// Writes, reads, lists and deletes an object.
@@ -60,29 +60,53 @@ pub(super) async fn owners(settings: &Settings, kafka: &dyn Kafka, objects: &dyn
     }
 }
 
-/// Many create one object at once: one of them must succeed, and all others must be told.
-pub(super) async fn race(objects: Arc<dyn Objects>, examined: &mut Examined) {
-    let key: Arc<str> = format!("{}race-{}", probe::FOLDER, instance::name(&SystemClock)).into();
-    let puts = (0..RACERS).map(|racer| {
-        let (objects, key) = (objects.clone(), key.clone());
-        async move { objects.put(&key, Bytes::from(racer.to_string()), PutCondition::IfAbsent).await }
-    });
-    let outcomes = futures::future::join_all(puts).await;
+/// Many create one object at once, and then many overwrite it: one of them must succeed each time, and all others be told.
+pub(super) async fn race(objects: Arc<dyn Objects>, what: &'static str, examined: &mut Examined) {
+    let key = format!("{}race-{}", probe::FOLDER, instance::name(&SystemClock));
+    let raced = raced(&objects, &key).await;
     let cleaned = objects.delete(&key).await;
-    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-    let lost = |outcome: &Result<_, _>| {
-        matches!(outcome, Err(ObjectsError::PreconditionFailed { .. } | ObjectsError::Conflict { .. }))
-    };
-    let failed = outcomes.iter().find(|outcome| outcome.is_err() && !lost(outcome));
-    match (won, failed, cleaned) {
-        (_, Some(Err(error)), _) => examined.wrong("conditional writes", error, "see the storage's own health"),
-        (1, _, Ok(())) => examined.good("conditional writes", format!("of {RACERS} creates at once one succeeded")),
-        (1, _, Err(error)) => examined.wrong("conditional writes", &error, "allow DeleteObject"),
-        (won, ..) => {
-            let detail = format!("of {RACERS} creates of one object at once {won} succeeded");
-            let remedy = "choose a store with atomic If-None-Match, as AWS S3 and MinIO have it: else two writers can overwrite each other";
-            examined.add("conditional writes", Outcome::Wrong, detail, Some(remedy));
+    match (raced, cleaned) {
+        (Err(Raced::Failed(error)), _) => examined.wrong(what, &error, "see the storage's own health"),
+        (Err(Raced::Unsafe(detail)), _) => {
+            let remedy = "choose a store with atomic If-None-Match and If-Match, as AWS S3 and MinIO have them: else two writers can overwrite each other";
+            examined.add(what, Outcome::Wrong, detail, Some(remedy));
         }
+        (Ok(()), Err(error)) => examined.wrong(what, &error, "allow DeleteObject"),
+        (Ok(()), Ok(())) => {
+            let detail = format!("of {RACERS} creates of one object at once one succeeded, and of {RACERS} overwrites");
+            examined.good(what, detail);
+        }
+    }
+}
+
+/// Why a race did not end as it must.
+enum Raced {
+    Failed(ObjectsError),
+    /// Not one succeeded.
+    Unsafe(String),
+}
+
+async fn raced(objects: &Arc<dyn Objects>, key: &str) -> Result<(), Raced> {
+    let created = the_winner(objects, key, PutCondition::IfAbsent, "creates").await?;
+    the_winner(objects, key, PutCondition::IfMatch(created), "overwrites").await.map(drop)
+}
+
+/// What the one wrote that succeeded.
+async fn the_winner(objects: &Arc<dyn Objects>, key: &str, condition: PutCondition, what: &str) -> Result<ETag, Raced> {
+    let body = |racer: usize| Bytes::from(format!("{what} {racer}"));
+    let puts = (0..RACERS).map(|racer| objects.put(key, body(racer), condition.clone()));
+    let (mut won, mut failed) = (vec![], None);
+    for outcome in futures::future::join_all(puts).await {
+        match outcome {
+            Ok(etag) => won.push(etag),
+            Err(ObjectsError::PreconditionFailed { .. } | ObjectsError::Conflict { .. }) => {}
+            Err(error) => failed = Some(error),
+        }
+    }
+    match (failed, &won[..]) {
+        (Some(error), _) => Err(Raced::Failed(error)),
+        (None, [_]) => Ok(won.swap_remove(0)),
+        (None, _) => Err(Raced::Unsafe(format!("of {RACERS} {what} of one object at once {} succeeded", won.len()))),
     }
 }
 
@@ -94,7 +118,10 @@ pub(super) async fn locations(settings: &Settings, examined: &mut Examined) {
     };
     for (name, objects) in stores {
         match probe::probe(&*objects, &format!("location {name}")).await {
-            Ok(()) => examined.good("location", format!("{name} answers, and creates an object once only")),
+            Ok(()) => {
+                examined.good("location", format!("{name} answers, and creates an object once only"));
+                race(objects, "location", examined).await;
+            }
             Err(error) => {
                 let remedy =
                     format!("start it, or correct section locations.{name}: url, endpoint_url, region, credentials");

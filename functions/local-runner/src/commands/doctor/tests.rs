@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use shared::{
     adapters::memory::{
         clock::ManualClock,
@@ -8,7 +10,7 @@ use shared::{
     },
     archive,
     config::{Draft, Settings},
-    ports::objects::{ListRequest, Objects as _},
+    ports::objects::{ETag, GetRange, ListPage, ListRequest, Object, Objects, ObjectsError, PutCondition},
     record::Millis,
 };
 
@@ -60,13 +62,60 @@ async fn a_metrics_topic_that_may_not_be_written_is_warned_of() {
 }
 
 #[tokio::test]
-async fn a_store_where_one_of_many_creates_wins_is_good_and_nothing_is_left_in_it() {
+async fn a_store_where_one_of_many_creates_and_overwrites_wins_is_good_and_nothing_is_left_in_it() {
     let (_, _, objects) = world();
     let mut examined = Examined::default();
-    storage::race(objects.clone(), &mut examined).await;
-    assert_eq!(told(&examined), ["Good conditional writes: of 16 creates at once one succeeded"]);
+    storage::race(objects.clone(), "conditional writes", &mut examined).await;
+    assert_eq!(
+        told(&examined),
+        ["Good conditional writes: of 16 creates of one object at once one succeeded, and of 16 overwrites"]
+    );
     let left = objects.list(ListRequest::prefix("")).await.unwrap();
     assert!(left.objects.is_empty(), "{left:?}");
+}
+
+/// A store that forgets one of the conditions of a PUT.
+struct Forgetful {
+    /// Whether it forgets that of creates, else that of overwrites.
+    creates: bool,
+    objects: Arc<MemoryObjects>,
+}
+
+#[async_trait]
+impl Objects for Forgetful {
+    async fn put(&self, key: &str, body: Bytes, condition: PutCondition) -> Result<ETag, ObjectsError> {
+        if (condition == PutCondition::IfAbsent) != self.creates {
+            return self.objects.put(key, body, condition).await;
+        }
+        self.objects.delete(key).await?;
+        self.objects.put(key, body, PutCondition::IfAbsent).await
+    }
+
+    async fn get(&self, key: &str, range: GetRange) -> Result<Option<Object>, ObjectsError> {
+        self.objects.get(key, range).await
+    }
+
+    async fn list(&self, request: ListRequest<'_>) -> Result<ListPage, ObjectsError> {
+        self.objects.list(request).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), ObjectsError> {
+        self.objects.delete(key).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_where_many_creates_or_overwrites_at_once_succeed_is_wrong_and_nothing_is_left_in_it() {
+    for (creates, what) in [(true, "creates"), (false, "overwrites")] {
+        let (_, _, objects) = world();
+        let store = Arc::new(Forgetful { creates, objects: objects.clone() });
+        let mut examined = Examined::default();
+        storage::race(store, "conditional writes", &mut examined).await;
+        let wanted = format!("Wrong conditional writes: of 16 {what} of one object at once 16 succeeded");
+        assert_eq!(told(&examined), [wanted]);
+        assert!(!examined.is_good() && examined.text().contains("choose a store with atomic If-None-Match"));
+        assert!(objects.list(ListRequest::prefix("")).await.unwrap().objects.is_empty());
+    }
 }
 
 #[tokio::test]
