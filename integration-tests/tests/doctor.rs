@@ -193,6 +193,7 @@ async fn a_wrong_password_of_redis_is_told_with_its_setting_and_not_shown() {
     let trouble = the_trouble(&told, "redis");
     assert_eq!((code, trouble.outcome.as_str()), (Some(1), "wrong"));
     assert!(trouble.detail.contains("check user and password in redis.url"), "{trouble:?}");
+    assert_eq!(trouble.remedy, None, "the server runs, so there is nothing to start: {trouble:?}");
     assert!(!format!("{told:?}").contains("hunter2"), "{told:#?}");
 }
 

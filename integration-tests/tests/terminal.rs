@@ -57,7 +57,7 @@ async fn in_a_pipe_there_is_no_escape_sequence_and_no_bar() {
     ];
     for args in commands {
         let mut command = serving.command(args);
-        command.env("RUST_LOG", "info").env("TERM", "xterm-256color").env_remove("NO_COLOR");
+        command.env("RUST_LOG", "debug").env("TERM", "xterm-256color").env_remove("NO_COLOR");
         let output = command.output().expect("it starts");
         let text = [output.stdout, output.stderr].concat();
         assert!(!text.is_empty(), "{args:?} said nothing");
