@@ -34,6 +34,18 @@ pub struct Produced {
     pub pending_bytes: i64,
 }
 
+impl Produced {
+    /// Produces records of these partitions and values, which no other has, to a deployment's topic.
+    pub async fn produce(&mut self, kafka: &Kafka, topic: &str, records: Vec<(i32, String)>) {
+        let new = |(partition, value): &(i32, String)| NewRecord::new(value.clone()).partition(*partition);
+        let placed = kafka.produce(topic, records.iter().map(new).collect()).await;
+        self.records.extend(records.into_iter().zip(placed).map(|((_, value), placed)| {
+            let size_bytes = value.len() as u64;
+            ProducedRecord { partition: placed.partition, offset: placed.offset, value, size_bytes }
+        }));
+    }
+}
+
 /// A record where it lies.
 #[derive(Debug, Clone)]
 pub struct ProducedRecord {

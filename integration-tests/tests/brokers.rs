@@ -7,8 +7,7 @@ use integration_tests::{
     eventually::eventually,
     kafka::Kafka,
     kafka_brokers::Brokers,
-    kafka_producer::NewRecord,
-    load::{Produced, ProducedRecord},
+    load::Produced,
     process::Process,
     redis_server::RedisServer,
     serving::{PARTITIONS, Serving},
@@ -32,15 +31,9 @@ impl Led<'_> {
     /// Produces to these partitions in turn.
     async fn produce(&mut self, count: usize, partitions: &[i32]) {
         let first = self.produced.records.len();
-        let values: Vec<_> = (first..first + count).map(|n| format!("{n}-{}", "x".repeat(n % 200))).collect();
-        let records = values.iter().enumerate();
-        let records =
-            records.map(|(n, value)| NewRecord::new(value.clone()).partition(partitions[n % partitions.len()]));
-        let placed = self.kafka.produce(&self.serving.topic, records.collect()).await;
-        self.produced.records.extend(values.into_iter().zip(placed).map(|(value, placed)| {
-            let size_bytes = value.len() as u64;
-            ProducedRecord { partition: placed.partition, offset: placed.offset, value, size_bytes }
-        }));
+        let record = |n: usize| (partitions[n % partitions.len()], format!("{n}-{}", "x".repeat(n % 200)));
+        let records = (first..first + count).map(record).collect();
+        self.produced.produce(self.kafka, &self.serving.topic, records).await;
     }
 
     /// How many records were produced to a partition.

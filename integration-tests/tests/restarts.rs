@@ -10,8 +10,7 @@ use integration_tests::{
     eventually::eventually,
     http,
     kafka::Kafka,
-    kafka_producer::NewRecord,
-    load::{Load, Produced, ProducedRecord},
+    load::{Load, Produced},
     redis_server::RedisServer,
     replay,
     runtime_api::Function,
@@ -33,16 +32,9 @@ async fn serving(base: &str, kafka: &Kafka, redis: &RedisServer) -> Serving {
 
 async fn produce(kafka: &Kafka, serving: &Serving, produced: &mut Produced) {
     let first = produced.records.len();
-    let value = |n: usize| format!("{n}-{}", "x".repeat(n % 200));
     let partition = |n: usize| i32::try_from(n).expect("a small number") % PARTITIONS;
-    let numbers = first..first + DRAINED_RECORDS;
-    let records = numbers.clone().map(|n| NewRecord::new(value(n)).partition(partition(n))).collect();
-    let placed = kafka.produce(&serving.topic, records).await;
-    produced.records.extend(numbers.zip(placed).map(|(n, placed)| {
-        let value = value(n);
-        let size_bytes = value.len() as u64;
-        ProducedRecord { partition: placed.partition, offset: placed.offset, value, size_bytes }
-    }));
+    let record = |n: usize| (partition(n), format!("{n}-{}", "x".repeat(n % 200)));
+    produced.produce(kafka, &serving.topic, (first..first + DRAINED_RECORDS).map(record).collect()).await;
 }
 
 /// Waits until a part of what was produced since `before` is stored.

@@ -59,3 +59,51 @@ pub(super) async fn keep(launch: Launch, first: Child, api: Arc<RuntimeApi>) {
         tokio::time::sleep(START_AGAIN_AFTER).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _, os::unix::fs::OpenOptionsExt as _};
+
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    use super::{super::runtime_api, *};
+
+    const FUNCTION: &str = "sleeper";
+    /// Takes an invocation, tells its own number, and answers nothing.
+    const NEVER_ANSWERS: &str = r#"#!/bin/bash
+exec 3<>/dev/tcp/${AWS_LAMBDA_RUNTIME_API/:/\/}
+printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: x\r\n\r\n' >&3
+echo $$ >> "$TAKEN"
+read -r <&3
+exec sleep 600
+"#;
+
+    #[tokio::test]
+    async fn a_process_that_does_not_answer_in_time_is_killed_and_another_takes_the_next_invocation() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, taken) = (folder.path().join(FUNCTION), folder.path().join("taken"));
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o755).open(&program).unwrap();
+        file.write_all(NEVER_ANSWERS.as_bytes()).unwrap();
+        drop(file);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let environment = vec![("TAKEN".to_owned(), taken.to_string_lossy().into_owned())];
+        let launch = Launch { function: FUNCTION, program, api: listener.local_addr().unwrap(), environment };
+        let api = Arc::new(RuntimeApi::new(FUNCTION));
+        let server = tokio::spawn(runtime_api::serve(listener, Arc::clone(&api)));
+        let first = launch.start().unwrap();
+        let process = tokio::spawn(keep(launch, first, Arc::clone(&api)));
+
+        for _ in 0..2 {
+            let late = api.invoke(json!({}), Duration::from_secs(1)).await.unwrap_err();
+            assert_eq!((&*late.message, late.retry), ("Task timed out after 1.00 seconds", true));
+        }
+        let taken = fs::read_to_string(taken).unwrap();
+        let processes: Vec<_> = taken.lines().collect();
+        assert_eq!(processes.len(), 2, "{taken}");
+        assert_ne!(processes[0], processes[1]);
+        assert!(!fs::exists(format!("/proc/{}/exe", processes[0])).unwrap(), "it was killed");
+        process.abort();
+        server.abort();
+    }
+}
