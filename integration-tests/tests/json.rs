@@ -14,7 +14,7 @@ async fn every_command_that_answers_prints_one_object_on_one_line_with_the_name_
     let (folder, topic) = (tempfile::tempdir().expect("a folder"), serving.topic.as_str());
     let folder = folder.path().join("out").to_string_lossy().into_owned();
     // Nothing serves, so that nobody is healthy.
-    let commands: [(&[&str], i32, &str); 17] = [
+    let commands: [(&[&str], i32, &str); 18] = [
         (&["backup"], 0, "backup"),
         (&["topics"], 0, "topics"),
         (&["segments", topic], 0, "segments"),
@@ -32,6 +32,7 @@ async fn every_command_that_answers_prints_one_object_on_one_line_with_the_name_
         (&["health"], 1, "health"),
         (&["config", "check"], 0, "config"),
         (&["config", "reference"], 0, "config-reference"),
+        (&["metrics", "reference"], 0, "metrics-reference"),
     ];
     for (args, code, schema) in commands {
         let args: Vec<&str> = args.iter().chain(&["--json"]).copied().collect();

@@ -367,5 +367,5 @@ pub(crate) fn every_command() -> Vec<(String, clap::Command)> {
 pub enum MetricsCommand {
     /// Prints every metric of `/metrics` with its type, labels, unit and meaning, as Markdown.
     #[command(after_help = examples::METRICS_REFERENCE)]
-    Reference,
+    Reference(OutputArgs),
 }

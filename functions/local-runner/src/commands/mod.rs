@@ -30,7 +30,7 @@ mod writer;
 use backup_control::Action;
 
 use crate::{
-    cli::{Cli, Command, MetricsCommand},
+    cli::{Cli, Command},
     failure::{Failure, Verdict},
 };
 
@@ -58,7 +58,7 @@ pub async fn run(cli: Cli) -> Result<Verdict, Failure> {
         Command::Doctor(args) => doctor::run(config, args).await,
         Command::Health(args) => health::run(config, args).await,
         Command::Config(command) => config::run(config, command).await,
-        Command::Metrics(MetricsCommand::Reference) => metrics::run(),
+        Command::Metrics(command) => metrics::run(&command),
         Command::Completions { shell } => completions::run(shell),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
         doctor::{Examined, Finding, Outcome},
         groups::{Group, Groups},
         health::Health,
+        metrics,
         replicate::Replicated,
         segments::{Segment, Segments},
         sql::Sql,
@@ -63,6 +64,7 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
         ("highwater health", printed(&health())),
         ("highwater config check", printed(&config_check())),
         ("highwater config reference", printed(&config_reference())),
+        ("highwater metrics reference", printed(&metrics_reference())),
     ]
 }
 
@@ -263,5 +265,11 @@ fn config_check() -> Checked {
 fn config_reference() -> Reference {
     let mut all = config::reference();
     all.settings.retain(|setting| setting.setting == "kafka.session_timeout");
+    all
+}
+
+fn metrics_reference() -> metrics::Reference {
+    let mut all = metrics::reference();
+    all.metrics.truncate(1);
     all
 }
