@@ -1,5 +1,7 @@
 """Which operation needs which permission. The template's roles are checked against this table in both directions."""
 
+import workspace
+
 # By operation: as the SDK names it where the adapters call it through one; and the (action, resource)s that it needs.
 LOG = {("logs:CreateLogStream", "log"), ("logs:PutLogEvents", "log")}
 STORAGE = {
@@ -29,36 +31,68 @@ OPERATIONS = STORAGE | SECRETS | MSK | INVOKER
 GATEWAY = {"invoke": {("lambda:InvokeFunction", "metrics-gateway")}}
 BY_PORT = {"storage": STORAGE, "storage to read": READS_STORAGE, "invoker": INVOKER, "function_gateway": GATEWAY}
 
-# What a function does in a cluster that lets it in by its role: actions of kafka-cluster, each on every one of the resources.
-LOOKS = {"Connect", "DescribeCluster", "DescribeTopic"}
-READS = {"ReadData", "DescribeGroup", "AlterGroup"}
-WRITES = {"WriteData", "WriteDataIdempotently"}
+# The same in Kafka: what each operation of the ports needs in a cluster that lets functions in by their roles (actions of
+# kafka-cluster). ACLS has the access rule that is the same elsewhere.
+PUBLISHES = {"DescribeTopic", "WriteData", "WriteDataIdempotently"}
+KAFKA = {
+    "cluster_id": {"DescribeCluster"},
+    "topics": {"DescribeTopic"},
+    "layout": {"DescribeTopic"},
+    "bounds": {"DescribeTopic"},
+    "allowed": {"DescribeTopic"},
+    "fetch": {"DescribeTopic", "ReadData"},
+    "peek": {"DescribeTopic", "ReadData"},
+    "settings": {"DescribeTopicDynamicConfiguration"},
+    "overrides": {"DescribeTopicDynamicConfiguration"},
+    "retention": {"DescribeTopicDynamicConfiguration"},
+    "join": {"DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"},
+    "groups": {"DescribeGroup"},
+    "committed": {"DescribeGroup"},
+    "committed_offsets": {"DescribeGroup"},
+    "committed_once": {"DescribeGroup"},
+    "commit": {"ReadData", "DescribeGroup", "AlterGroup"},
+    "commit_idle": {"ReadData", "DescribeGroup", "AlterGroup"},
+    "publish": PUBLISHES,
+    "publish_repeatable": {"DescribeTopic", "WriteData"},
+    "take_over": PUBLISHES | {"DescribeTransactionalId", "AlterTransactionalId"},
+    "check_topic": {"CreateTopic"},
+    "create_topic": {"CreateTopic"},
+    "alter_topic": {"AlterTopicDynamicConfiguration"},
+    "delete_topic": {"DeleteTopic"},
+    "acls": {"DescribeCluster"},
+    # Access rules say nothing where roles let in, so no function may write them there.
+    "add_acls": set(),
+}
+ACLS = {
+    "DescribeCluster": "Describe", "DescribeTopic": "Describe", "DescribeGroup": "Describe", "DescribeTransactionalId": "Write",
+    "ReadData": "Read", "AlterGroup": "Read", "WriteData": "Write", "WriteDataIdempotently": "Write", "AlterTransactionalId": "Write",
+    "CreateTopic": "Create", "DeleteTopic": "Delete",
+    "DescribeTopicDynamicConfiguration": "DescribeConfigs", "AlterTopicDynamicConfiguration": "AlterConfigs",
+}
 OURS = {"cluster", "topics", "our groups"}
-BY_ROLE = {
-    "segment-writer": (LOOKS | READS | WRITES | {"CreateTopic"}, OURS),
-    "backup-verifier": (LOOKS | {"ReadData", "DescribeGroup"}, OURS),
-    "cluster-archiver": (LOOKS | {"DescribeTopicDynamicConfiguration", "DescribeGroup"}, {"cluster", "topics", "groups"}),
-    "lag-monitor": (LOOKS | {"ReadData", "DescribeTopicDynamicConfiguration", "DescribeGroup", "CreateTopic"}, OURS),
-    "object-replicator": (LOOKS | READS | WRITES | {"CreateTopic"}, OURS),
-    "metrics-consumer": (LOOKS | READS | {"CreateTopic"}, {"cluster", "metrics topic", "metrics group"}),
-    "metrics-gateway": (LOOKS | WRITES, {"cluster", "metrics topic"}),
-    "segment-restorer": (
-        LOOKS
-        | READS
-        | WRITES
-        | {"CreateTopic", "DeleteTopic", "AlterTopic", "DescribeTopicDynamicConfiguration", "AlterTopicDynamicConfiguration"}
-        | {"DescribeTransactionalId", "AlterTransactionalId"},
-        {"cluster", "topics", "groups", "transactional ids"},
-    ),
+KAFKA_RESOURCES = {
+    "segment-writer": OURS,
+    "backup-verifier": OURS,
+    "lag-monitor": OURS,
+    "object-replicator": OURS,
+    "cluster-archiver": {"cluster", "topics", "groups"},
+    "metrics-consumer": {"cluster", "metrics topic", "metrics group"},
+    "metrics-gateway": {"cluster", "metrics topic"},
+    "segment-restorer": {"cluster", "topics", "groups", "transactional ids"},
 }
 # A mapping is polled by Lambda in the function's name.
 NETWORK = {("ec2:DescribeVpcs", "*"), ("ec2:DescribeSubnets", "*"), ("ec2:DescribeSecurityGroups", "*")}
-POLLS = READS | {"Connect", "DescribeTopic", "DescribeClusterDynamicConfiguration"}
+POLLS = {"Connect", "DescribeClusterDynamicConfiguration", "DescribeTopic", "ReadData", "DescribeGroup", "AlterGroup"}
 POLLED = {"segment-writer": {"cluster", "topics", "event groups"}, "metrics-consumer": {"cluster", "metrics topic", "metrics-consumer's mapping"}}
 # Lambda also says in the function's name what it could not deliver, and which runs failed where that has a destination.
 FAILURES = {("sqs:SendMessage", "failures")}
 # Actions that AWS cannot narrow down to a resource.
 WITHOUT_RESOURCE = {action for action, _ in NETWORK}
+
+
+def in_kafka(function):
+    """The actions of kafka-cluster that a function's operations need."""
+    return {"Connect"}.union(*(KAFKA[operation] for operation in workspace.kafka_operations(function)))
 
 
 def in_cluster(actions, resources):
@@ -86,7 +120,7 @@ def needed(function, ports, is_mapped, tells_failures, values):
     if "kafka" in ports and is_msk:
         needs |= MSK["get_bootstrap_brokers"]
     if "kafka" in ports and by_role:
-        needs |= in_cluster(*BY_ROLE[function])
+        needs |= in_cluster(in_kafka(function), KAFKA_RESOURCES[function])
     return needs | (of_mapping(function, is_msk, by_role, logs_in and not by_role, values) if is_mapped else set())
 
 

@@ -71,6 +71,17 @@ class Permissions(unittest.TestCase):
         self.assertEqual({crate for crate in workspace.functions() if "kafka" in workspace.ports(crate)} - named, set())
 
 
+    def test_of_kafka_have_each_access_rule_that_a_function_needs(self):
+        """In the rows that name the function, in whatever cell."""
+        told = set()
+        for _, rules, by in rows(self.KAFKA)[1:]:
+            crates = set(re.findall(r"[a-z]+-[a-z]+", f"{rules} {by}")) & set(workspace.functions())
+            told |= {(crate, rule) for crate in crates for rule in re.findall(r"`([A-Z]\w+)`", rules)}
+        for crate in permissions.KAFKA_RESOURCES:
+            needs = {permissions.ACLS[action] for action in permissions.in_kafka(crate) if action != "Connect"}
+            self.assertEqual({(crate, rule) for rule in needs} - told, set())
+
+
 class Lambda(unittest.TestCase):
     def test_names_a_mapping_where_the_template_has_one(self):
         page = (ROOT / "docs/lambda.md").read_text()

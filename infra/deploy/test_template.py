@@ -186,6 +186,13 @@ class Permissions(unittest.TestCase):
     def test_every_operation_of_the_adapters_is_in_the_table_and_no_other(self):
         self.assertEqual(workspace.aws_operations(), permissions.OPERATIONS.keys(), "infra/deploy/permissions.py says what each operation needs")
 
+    def test_every_operation_of_the_ports_to_kafka_is_in_the_table_and_no_other(self):
+        self.assertEqual(workspace.kafka_port(), permissions.KAFKA.keys(), "infra/deploy/permissions.py says what each operation needs")
+
+    def test_shared_code_that_calls_kafka_is_counted_to_functions(self):
+        counted = set().union(*workspace.SHARED.values())
+        self.assertEqual(counted, workspace.shared_with_kafka().keys(), "infra/deploy/workspace.py says which functions share it")
+
     def test_no_role_may_do_everything_or_touch_everything(self):
         for deployment in deployments():
             made = dict(deployment.resources("AWS::IAM::Role", "AWS::IAM::Policy"))

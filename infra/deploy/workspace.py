@@ -1,5 +1,6 @@
 """What the workspace says of its functions: read from the source, so that a new function is seen at once."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -69,6 +70,58 @@ def aws_operations():
         if "AwsApi" in source and path.name != "aws_api.rs":
             found.add(WITHOUT_SDK.get(path.name, f"what {path.name} asks for: say so in WITHOUT_SDK"))
     return found - {"clone"}
+
+
+# What the functions have done in Kafka by what they share: connecting, and in a function's own name.
+CONNECTING = {
+    "kafka": {"cluster_id"},
+    "kafka_if_configured": {"cluster_id"},
+    "target": {"cluster_id"},
+    "backups": {"cluster_id", "create_topic"},
+    "backups_to_read": {"cluster_id", "create_topic"},
+    "create_metrics_topic": {"create_topic"},
+    "create_replication_topic": {"create_topic"},
+}
+# history.rs compares the log with the backup, queue.rs publishes entries and events.
+SHARED = {"segment-writer": {"history.rs", "queue.rs"}, "backup-verifier": {"history.rs"}, "object-replicator": {"queue.rs"}}
+
+
+@functools.cache
+def kafka_port():
+    """The operations of the ports to Kafka."""
+    found = set()
+    for name in ("records", "acls", "transactions"):
+        source = (ROOT / f"shared/src/ports/{name}.rs").read_text()
+        for trait in ("Log", "Groups", "Publisher", "Acls", "Transactions"):
+            for body in re.findall(rf"^pub trait {trait}\b.*?^}}", source, re.M | re.S):
+                found |= set(re.findall(r"async fn (\w+)", body))
+    return found
+
+
+def called_of_kafka(paths):
+    """The operations that these files call of something that is called after Kafka."""
+    sources = [path.read_text().split("#[cfg(test)]\nmod tests {")[0] for path in paths if not {"tests", "tests.rs"} & set(path.parts)]
+    called = {name for source in sources for name in re.findall(r"(?:kafka|target|publisher)(?:\(\))?\s*\.(\w+)\(", source)}
+    return called & kafka_port()
+
+
+@functools.cache
+def shared_with_kafka():
+    """The shared files, other than adapters, ports and tools of tests, that call Kafka themselves."""
+    paths = [path for path in (ROOT / "shared/src").rglob("*.rs") if not {"adapters", "ports"} & set(path.parts)]
+    return {path.name: called for path in paths if (called := called_of_kafka([path]))}
+
+
+@functools.cache
+def kafka_operations(function):
+    """What a function does in Kafka."""
+    operations = called_of_kafka((ROOT / "functions" / function / "src").rglob("*.rs"))
+    shared = shared_with_kafka()
+    for name in SHARED.get(function, set()):
+        operations |= shared[name]
+    for name in set(re.findall(r"connect::(\w+)", main_of(function))) & CONNECTING.keys():
+        operations |= CONNECTING[name]
+    return operations
 
 
 def answers_partially(function):
