@@ -14,6 +14,7 @@ use rdkafka::{
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
 };
+use shared::config::kafka::KafkaSettings;
 use testcontainers::{ContainerAsync, ImageExt as _, core::Mount};
 use testcontainers_modules::kafka::apache;
 
@@ -35,6 +36,8 @@ pub struct Kafka {
     /// None where its brokers are somebody else's.
     container: Option<ContainerAsync<apache::Kafka>>,
     bootstrap_servers: String,
+    /// How its clients log in, where they must.
+    login: Option<Box<KafkaSettings>>,
     /// Where its data lies, if that can be copied and brought back.
     volume: Option<String>,
 }
@@ -92,12 +95,18 @@ impl Kafka {
         }
         let container = backend::start(request).await;
         let port = container.get_host_port_ipv4(apache::KAFKA_PORT).await.expect("kafka's port is published");
-        Kafka { container: Some(container), bootstrap_servers: format!("127.0.0.1:{port}"), volume }
+        Kafka { container: Some(container), bootstrap_servers: format!("127.0.0.1:{port}"), login: None, volume }
     }
 
     /// Brokers that somebody else starts and stops.
     pub(crate) fn at(bootstrap_servers: String) -> Kafka {
-        Kafka { container: None, bootstrap_servers, volume: None }
+        Kafka { container: None, bootstrap_servers, login: None, volume: None }
+    }
+
+    /// Brokers that somebody else starts, which let in who has these settings.
+    pub(crate) fn that_lets_in(login: KafkaSettings) -> Kafka {
+        let servers = login.bootstrap_servers.clone().expect("brokers");
+        Kafka { login: Some(Box::new(login)), ..Kafka::at(servers) }
     }
 
     fn container(&self) -> &ContainerAsync<apache::Kafka> {
@@ -113,7 +122,21 @@ impl Kafka {
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap_servers);
+        if let Some(login) = &self.login {
+            let file = login.ssl_ca_location.as_ref().expect("the authority");
+            config
+                .set("security.protocol", login.security_protocol.name())
+                .set("sasl.mechanism", login.sasl_mechanism.expect("a mechanism").name())
+                .set("sasl.username", login.sasl_username.as_ref().expect("a user"))
+                .set("sasl.password", login.sasl_password.as_ref().expect("a password").reveal())
+                .set("ssl.ca.location", file.to_string_lossy());
+        }
         config
+    }
+
+    /// The same for Highwater's own adapter.
+    pub fn settings(&self) -> KafkaSettings {
+        self.login.as_deref().cloned().unwrap_or_else(|| KafkaSettings::at(&self.bootstrap_servers))
     }
 
     /// Creates a topic whose name begins with `base` and is nobody else's, and gives the name.

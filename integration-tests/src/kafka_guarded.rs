@@ -15,6 +15,7 @@ use testcontainers::{
 use crate::{
     backend::{self, Shared},
     certificates::Certificates,
+    kafka::Kafka,
 };
 
 /// Who is let in everywhere: what PLAIN and SCRAM ask for.
@@ -68,6 +69,20 @@ impl GuardedKafka {
             ssl_ca_location: Some(self.file("authority.pem")),
             ..KafkaSettings::at(format!("127.0.0.1:{}", self.login_port))
         }
+    }
+
+    /// The broker for tests, which may do everything.
+    pub fn kafka(&self) -> Kafka {
+        Kafka::that_lets_in(self.login(SaslMechanism::Plain, "plain", PASSWORD))
+    }
+
+    /// The lines of section `kafka` for a user who logs in by SCRAM, over TLS.
+    pub fn section(&self, user: &str) -> String {
+        format!(
+            "security_protocol = \"sasl_ssl\"\nsasl_mechanism = {:?}\nsasl_username = {user:?}\nsasl_password = {PASSWORD:?}\nssl_ca_location = {:?}\n",
+            SaslMechanism::ScramSha512.name(),
+            self.file("authority.pem"),
+        )
     }
 
     /// Settings of a client that proves by a certificate that it is `CN=client`.

@@ -16,7 +16,7 @@ use shared::{
     adapters::{kafka::KafkaCluster, redis::RedisStore, s3::S3Objects},
     archive::{self, ChainEnd},
     chain::ChainIdentity,
-    config::{kafka::KafkaSettings, redis::RedisSettings},
+    config::{redis::RedisSettings, units::Span},
     metrics::registers::{
         Registers,
         epoch::{queries, snapshots},
@@ -37,6 +37,8 @@ use crate::{
 pub const LOCATION: &str = "site1";
 /// The partitions of the topic.
 pub const PARTITIONS: i32 = 4;
+/// What an answer of Redis may take on a machine that is busy with tests.
+const PATIENCE: Span = Span(Duration::from_secs(10));
 const CRASH_POINT: &str = "HIGHWATER_TEST_CRASH_POINT";
 
 /// What `serve` is configured with; any number of processes may run on it, one after the other or at once.
@@ -94,7 +96,7 @@ impl Serving {
         let topic = kafka.new_topic(&backup, PARTITIONS, settings).await;
         let metrics_topic = kafka.new_topic(&format!("{backup}-metrics"), 2, &[]).await;
         let s3 = S3Server::shared().await;
-        let cluster = KafkaCluster::connect(KafkaSettings::at(kafka.bootstrap_servers())).await.expect("a client");
+        let cluster = KafkaCluster::connect(kafka.settings()).await.expect("a client");
         Serving {
             include: topic.clone(),
             exclude: String::new(),
@@ -195,7 +197,8 @@ impl Serving {
 
     /// What Redis holds of the backup.
     pub async fn registers(&self) -> Registers {
-        let store = RedisStore::open(&RedisSettings::at(&self.redis_url)).expect("a redis url");
+        let patient = RedisSettings { timeout: PATIENCE, ..RedisSettings::at(&self.redis_url) };
+        let store = RedisStore::open(&patient).expect("a redis url");
         let backups = [Arc::from(self.backup.as_str())];
         let answers = store.read(&queries(&backups)).await.expect("redis answers");
         snapshots(&backups, answers).remove(0).registers

@@ -3,12 +3,25 @@
 use std::{fs, path::Path, time::Duration};
 
 use integration_tests::{
-    agreement::assert_nothing_lost_and_the_meter_agrees, eventually::eventually, kafka::Kafka, load::Load,
-    programs::binary, redis_server::RedisServer, serving::Serving,
+    agreement::assert_nothing_lost_and_the_meter_agrees, eventually::eventually, kafka::Kafka,
+    kafka_guarded::GuardedKafka, load::Load, programs::binary, redis_server::RedisServer, serving::Serving,
 };
+use shared::config::kafka::SaslMechanism;
 
 const WITHIN: Duration = Duration::from_secs(60);
 const WRITER: &str = "segment-writer";
+
+/// Over TLS, by a password, with the access rules that docs/permissions.md has for a backup and its figures.
+async fn log_in_by_the_documented_acls(broker: &GuardedKafka, serving: &mut Serving) {
+    let user = "functions";
+    broker.add_user(user, SaslMechanism::ScramSha512).await;
+    broker.allow(user, &["Describe", "DescribeConfigs", "Read"], &["--topic", &serving.topic]).await;
+    broker.allow(user, &["Describe", "Read", "Write"], &["--topic", &serving.metrics_topic]).await;
+    for group in [&*format!("highwater.{}", serving.backup), "backbeat-metrics-group"] {
+        broker.allow(user, &["Read"], &["--group", group]).await;
+    }
+    serving.kafka = broker.section(user);
+}
 
 /// The processes of that name that a process has started.
 fn children(parent: u32, name: &str) -> Vec<u32> {
@@ -24,8 +37,10 @@ fn children(parent: u32, name: &str) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packaged_functions_carry_a_topic_from_kafka_to_the_metrics_and_one_that_is_killed_is_started_again() {
-    let (kafka, redis) = (Kafka::shared().await, RedisServer::shared().await);
-    let serving = Serving::new("emulated", kafka, &redis.new_database().url).await;
+    let (broker, redis) = (GuardedKafka::shared().await, RedisServer::shared().await);
+    let kafka = &broker.kafka();
+    let mut serving = Serving::new("emulated", kafka, &redis.new_database().url).await;
+    log_in_by_the_documented_acls(broker, &mut serving).await;
     let programs = binary(WRITER);
     let folder = programs.parent().expect("programs are in a folder").to_str().expect("a path that is text");
     let load = Load::start(kafka, &serving, 5).await;
