@@ -22,7 +22,7 @@ use shared::{
     record::{Partition, TopicId},
 };
 
-const ROUNDS: i32 = 3;
+const ROUNDS: i32 = 2;
 const RECORDS: i32 = 100;
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 

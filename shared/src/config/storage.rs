@@ -147,6 +147,12 @@ impl fmt::Display for StorageUrl {
 pub struct EndpointUrl(String);
 
 impl EndpointUrl {
+    /// Whether it is spoken to over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.parse().is_ok_and(|uri: http::Uri| uri.scheme() == Some(&http::uri::Scheme::HTTPS))
+    }
+
     /// Whether it is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

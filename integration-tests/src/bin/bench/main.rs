@@ -5,7 +5,8 @@
 //!                            600,000 records of 1 KB, or as many bytes in smaller ones, in 1, 4 and 1,000 partitions, or in so
 //!                            many only: a raw drain, backups and their verification, in turn
 //! bench idle                 backups that find nothing new
-//! bench start                new environments of every function on Lambda: until the first payload is asked for, and answered
+//! bench start [FUNCTION]     new environments of every function on Lambda, or of one: until the first payload is asked for, and
+//!                            answered
 //! bench metrics [EVENTS]     1,000,000 messages of the metrics topic into Redis
 //! bench replication          the next three
 //! bench events [EVENTS]      200,000 events with ids into Redis
@@ -46,7 +47,8 @@ async fn main() {
         ["backup", records] => backup::run(number(records), None).await,
         ["backup", records, partitions] => backup::run(number(records), Some(number(partitions))).await,
         ["idle"] => idle::run().await,
-        ["start"] => start::run().await,
+        ["start"] => start::run(None).await,
+        ["start", function] => start::run(Some(function)).await,
         ["metrics"] => metrics::run(EVENTS).await,
         ["metrics", events] => metrics::run(number(events)).await,
         ["replication"] => {

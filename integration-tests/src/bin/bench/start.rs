@@ -28,8 +28,8 @@ struct Start {
     memory_bytes: u64,
 }
 
-/// Starts every function so often, and prints the median and the worst.
-pub async fn run() {
+/// Starts every function so often, or the one of that name, and prints the median and the worst.
+pub async fn run(only: Option<&str>) {
     let kafka = Kafka::shared().await;
     let topic = kafka.new_topic("starts", 4, &[]).await;
     let value = "x".repeat(VALUE_BYTES);
@@ -44,7 +44,7 @@ pub async fn run() {
     let environment = [("HIGHWATER_CONFIG", config.as_str()), ("AWS_ENDPOINT_URL_LAMBDA", &endpoint)];
     println!("function            to next: median, worst   to its first answer: median, worst   memory   binary");
     println!("{}", measured("echo_function", &json!({"echo": "x"}), &environment).await);
-    for (name, payload) in payloads() {
+    for (name, payload) in payloads().into_iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         println!("{}", measured(name, &payload, &environment).await);
     }
     println!(

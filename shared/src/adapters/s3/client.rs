@@ -14,7 +14,11 @@ use aws_smithy_http_client::tls::{self, TlsContext, rustls_provider::CryptoMode}
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use super::{clock::StoreClock, fault::Place};
-use crate::{adapters::trust::trusting, config::storage::StorageSettings, ports::objects::ObjectsError};
+use crate::{
+    adapters::trust::trusting,
+    config::storage::{EndpointUrl, StorageSettings},
+    ports::objects::ObjectsError,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(3_500);
@@ -54,8 +58,12 @@ pub(super) async fn connect(
     let credentials = static_credentials(section, settings)?;
     let trust = trusting(&format!("{section}.ca_file"), settings.ca_file.as_deref());
     let trust = trust.map_err(|error| refused(settings, error.to_string()))?;
+    // All else that speaks HTTPS are the services that give credentials. Reading the platform's authorities takes a tenth of a start.
+    let speaks_tls = credentials.is_none() || settings.endpoint_url.as_ref().is_none_or(EndpointUrl::is_https);
+    let http =
+        if speaks_tls { http_client_trusting(trust) } else { aws_smithy_http_client::Builder::new().build_http() };
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client_trusting(trust))
+        .http_client(http)
         .retry_config(
             RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX).with_initial_backoff(Duration::from_millis(200)),
         )
