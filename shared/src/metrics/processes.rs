@@ -1,5 +1,6 @@
 //! What running processes say of themselves: requests to the storage, and memory. Of no backup, since a process may work
-//! on several; kept in the store by process, with an expiry, and shown as sums over the live ones.
+//! on several; kept in the store by process, with an expiry. Memory is shown as a sum over the live ones. What is counted is shown
+//! by process: a sum would fall when one ends, and readers would take that for a new beginning.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,16 +50,23 @@ pub struct Processes {
     pub memory_used_bytes: u64,
     /// How much of it may be in use.
     pub memory_limit_bytes: u64,
+    /// What each has counted since it started, by its name.
+    pub counts: BTreeMap<String, Counts>,
+    /// Topics that backups name and Kafka does not have: backup and topic.
+    pub missing_topics: BTreeSet<(String, String)>,
+}
+
+/// What one process has counted since it started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
     /// How often figures could not be published.
     pub publish_failures: u64,
     /// Messages that were given up meanwhile.
     pub messages_dropped: u64,
-    /// Requests to the storage since they started.
+    /// Requests to the storage.
     pub requests: BTreeMap<Request, u64>,
     /// Those that failed, by kind.
     pub errors: BTreeMap<(Request, ErrorKind), u64>,
-    /// Topics that backups name and Kafka does not have: backup and topic.
-    pub missing_topics: BTreeSet<(String, String)>,
 }
 
 /// What a process's word changes in the store.
@@ -83,21 +91,22 @@ pub fn operation(process: &Process) -> Operation {
 #[must_use]
 pub fn live(registers: &[Register], now: Millis) -> Processes {
     let mut sum = Processes::default();
-    for process in registers.iter().filter_map(read).filter(|process| now < process.expires) {
+    for (instance, process) in registers.iter().filter_map(read).filter(|(_, process)| now < process.expires) {
         sum.count += 1;
         sum.memory_used_bytes = sum.memory_used_bytes.saturating_add(process.memory_used_bytes);
         sum.memory_limit_bytes = sum.memory_limit_bytes.saturating_add(process.memory_limit_bytes);
-        sum.publish_failures = sum.publish_failures.saturating_add(process.publish_failures);
-        sum.messages_dropped = sum.messages_dropped.saturating_add(process.messages_dropped);
-        for (request, count) in process.requests {
-            *sum.requests.entry(request).or_default() += count;
-        }
         for (backup, topics) in process.missing_topics {
             sum.missing_topics.extend(topics.into_iter().map(|topic| (backup.clone(), topic)));
         }
-        for (request, errors) in process.errors {
-            errors.into_iter().for_each(|(kind, count)| *sum.errors.entry((request, kind)).or_default() += count);
-        }
+        let errors = process.errors.into_iter();
+        let errors = errors.flat_map(|(request, of)| of.into_iter().map(move |(kind, count)| ((request, kind), count)));
+        let counts = Counts {
+            publish_failures: process.publish_failures,
+            messages_dropped: process.messages_dropped,
+            requests: process.requests,
+            errors: errors.collect(),
+        };
+        sum.counts.insert(instance, counts);
     }
     sum
 }
@@ -105,16 +114,17 @@ pub fn live(registers: &[Register], now: Millis) -> Processes {
 /// Takes out those that ended, whose clock is ahead of `latest`, and what cannot be read.
 #[must_use]
 pub fn over(registers: &[Register], now: Millis, latest: Millis) -> Option<Operation> {
-    let is_live =
-        |register: &&Register| read(register).is_some_and(|process| now < process.expires && process.expires <= latest);
+    let is_live = |register: &&Register| {
+        read(register).is_some_and(|(_, process)| now < process.expires && process.expires <= latest)
+    };
     let fields: Vec<String> =
         registers.iter().filter(|register| !is_live(register)).map(|register| register.field.clone()).collect();
     (!fields.is_empty()).then(|| Operation::Remove { key: KEY.to_owned(), fields })
 }
 
-fn read(register: &Register) -> Option<ProcessValue> {
-    let [_] = split::<1>(&register.field)?;
-    serde_json::from_str(&register.value).ok()
+fn read(register: &Register) -> Option<(String, ProcessValue)> {
+    let [instance] = split::<1>(&register.field)?;
+    Some((instance.to_owned(), serde_json::from_str(&register.value).ok()?))
 }
 
 #[cfg(test)]
@@ -139,13 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn live_processes_are_added_up_and_others_left_out() {
+    fn memory_of_live_processes_is_added_up_counts_stay_each_its_own_and_others_are_left_out() {
         let junk = Register { field: "1:x,".into(), order: vec![1], value: "junk".into() };
         let sum = live(&[register("a", 100), register("b", 100), register("dead", 50), junk], Millis(50));
         assert_eq!((sum.count, sum.memory_used_bytes, sum.memory_limit_bytes), (2, 20, 200));
-        assert_eq!((sum.publish_failures, sum.messages_dropped), (8, 2));
-        assert_eq!(sum.requests, BTreeMap::from([(Request::Put, 6), (Request::Get, 2)]));
-        assert_eq!(sum.errors, BTreeMap::from([((Request::Put, ErrorKind::Unavailable), 4)]));
+        let counts = Counts {
+            publish_failures: 4,
+            messages_dropped: 1,
+            requests: BTreeMap::from([(Request::Put, 3), (Request::Get, 1)]),
+            errors: BTreeMap::from([((Request::Put, ErrorKind::Unavailable), 2)]),
+        };
+        assert_eq!(sum.counts, ["a", "b"].map(|name| (name.to_owned(), counts.clone())).into());
         let missing = ["a", "b", "ordres"].map(|topic| ("main".to_owned(), topic.to_owned()));
         assert_eq!(sum.missing_topics, BTreeSet::from(missing), "each once, whoever misses it");
     }

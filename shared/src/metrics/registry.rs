@@ -144,14 +144,14 @@ registry! {
             "Memory that the running processes may use for records and unfinished segments";
         MEMORY_BUDGET_USED_BYTES: Gauge "highwater_memory_budget_used_bytes" [] "bytes"
             "Memory that the running processes use for records and unfinished segments";
-        METRICS_MESSAGES_DROPPED_TOTAL: Counter "highwater_metrics_messages_dropped_total" [] "messages"
-            "Messages for the metrics topic that the running processes gave up, because too many waited";
-        METRICS_PUBLISH_FAILURES_TOTAL: Counter "highwater_metrics_publish_failures_total" [] "attempts"
-            "Attempts of the running processes to publish figures on the metrics topic that failed, since they started";
-        STORAGE_ERRORS_TOTAL: Counter "highwater_storage_errors_total" [kind, operation] "requests"
-            "Requests of the running processes to the storage that failed, since they started";
-        STORAGE_REQUESTS_TOTAL: Counter "highwater_storage_requests_total" [operation] "requests"
-            "Requests of the running processes to the storage, since they started";
+        METRICS_MESSAGES_DROPPED_TOTAL: Counter "highwater_metrics_messages_dropped_total" [process] "messages"
+            "Messages for the metrics topic that a running process gave up, because too many waited";
+        METRICS_PUBLISH_FAILURES_TOTAL: Counter "highwater_metrics_publish_failures_total" [process] "attempts"
+            "Attempts of a running process to publish figures on the metrics topic that failed, since it started";
+        STORAGE_ERRORS_TOTAL: Counter "highwater_storage_errors_total" [kind, operation, process] "requests"
+            "Requests of a running process to the storage that failed, since it started";
+        STORAGE_REQUESTS_TOTAL: Counter "highwater_storage_requests_total" [operation, process] "requests"
+            "Requests of a running process to the storage, since it started";
         TOPIC_MISSING: Gauge "highwater_topic_missing" [backup, topic] ""
             "1 for a topic that a backup names and Kafka does not have";
     }

@@ -4,7 +4,7 @@ use super::{encode, family, label, seconds};
 use crate::{
     metrics::{
         drills::{self, DrillResult, Drills},
-        processes::Processes,
+        processes::{Counts, Processes},
         registry,
         runs::{RunEnd, Runs},
         verifications::{self, Verification},
@@ -12,28 +12,36 @@ use crate::{
     ports::objects::{ErrorKind, Operation},
 };
 
-/// The lines of the page about running processes, together; none where none is running.
+/// The lines of the page about running processes; none where none is running.
 #[must_use]
 pub fn of_processes(processes: &Processes) -> String {
     if processes.count == 0 {
         return String::new();
     }
     let single = |of, value: u64| family(of, [(vec![], value as f64)]);
-    let requests = &processes.requests;
-    let requests = requests.iter().map(|(it, count)| (vec![label("operation", it.name())], *count as f64));
+    let each = |of, count: fn(&Counts) -> u64| {
+        family(of, processes.counts.iter().map(|(process, it)| (vec![label("process", process)], count(it) as f64)))
+    };
+    let requests = processes.counts.iter().flat_map(|(process, counts)| {
+        let labels = |it: &Operation| vec![label("operation", it.name()), label("process", process)];
+        counts.requests.iter().map(move |(it, count)| (labels(it), *count as f64))
+    });
     // Also those that never failed: a rate needs the 0 before the first failure.
     let pairs = Operation::ALL.into_iter().flat_map(|operation| ErrorKind::ALL.map(|error| (operation, error)));
-    let errors = pairs.map(|(operation, error)| {
-        let count = processes.errors.get(&(operation, error)).copied().unwrap_or_default();
-        (vec![label("kind", error.name()), label("operation", operation.name())], count as f64)
+    let errors = processes.counts.iter().flat_map(|(process, counts)| {
+        pairs.clone().map(move |pair @ (operation, error)| {
+            let labels =
+                vec![label("kind", error.name()), label("operation", operation.name()), label("process", process)];
+            (labels, counts.errors.get(&pair).copied().unwrap_or_default() as f64)
+        })
     });
     let missing = processes.missing_topics.iter();
     let missing = missing.map(|(backup, topic)| (vec![label("backup", backup), label("topic", topic)], 1.0));
     encode([
         single(registry::MEMORY_BUDGET_LIMIT_BYTES, processes.memory_limit_bytes),
         single(registry::MEMORY_BUDGET_USED_BYTES, processes.memory_used_bytes),
-        single(registry::METRICS_MESSAGES_DROPPED_TOTAL, processes.messages_dropped),
-        single(registry::METRICS_PUBLISH_FAILURES_TOTAL, processes.publish_failures),
+        each(registry::METRICS_MESSAGES_DROPPED_TOTAL, |it| it.messages_dropped),
+        each(registry::METRICS_PUBLISH_FAILURES_TOTAL, |it| it.publish_failures),
         family(registry::STORAGE_ERRORS_TOTAL, errors),
         family(registry::STORAGE_REQUESTS_TOTAL, requests),
         family(registry::TOPIC_MISSING, missing),

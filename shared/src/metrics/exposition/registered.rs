@@ -11,7 +11,7 @@ use crate::{
     metrics::{
         drills::{DrillResult, Drills},
         lag::Lag,
-        processes::Processes,
+        processes::{Counts, Processes},
         push::{Event, Kind as JobKind, Push, RESTORES_KEY, operation, runs},
         registers::examples::hashes,
         replication::{
@@ -112,9 +112,10 @@ fn of_location() -> String {
 
 /// The page where everything is known.
 fn whole_page() -> String {
+    let counts = Counts { requests: BTreeMap::from([(Operation::Put, 1)]), ..Counts::default() };
     let processes = Processes {
         count: 1,
-        requests: BTreeMap::from([(Operation::Put, 1)]),
+        counts: BTreeMap::from([("one".to_owned(), counts)]),
         missing_topics: BTreeSet::from([("main".to_owned(), "ordres".to_owned())]),
         ..Processes::default()
     };

@@ -8,7 +8,7 @@ use crate::{
     job::State,
     metrics::{
         drills::{DrillResult, Drills},
-        processes::Processes,
+        processes::{Counts, Processes},
         registers::examples::{digest, registers_after},
         standing::{Ends, Instance, Job, Message, Standing},
         view::view,
@@ -188,29 +188,38 @@ fn with_too_many_partitions_lag_is_by_topic_what_cannot_be_put_together_is_left_
 }
 
 #[test]
-fn running_processes_are_a_few_series_together_and_none_without_any() {
+fn running_processes_are_a_few_series_together_counters_each_its_own_and_none_without_any() {
     assert_eq!(of_processes(&Processes::default()), "");
     let processes = Processes {
         count: 2,
         memory_used_bytes: 20,
         memory_limit_bytes: 200,
-        publish_failures: 3,
-        messages_dropped: 1,
-        requests: BTreeMap::from([(Operation::Put, 6), (Operation::List, 2)]),
-        errors: BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]),
+        counts: BTreeMap::from([
+            (
+                "one".to_owned(),
+                Counts {
+                    publish_failures: 3,
+                    messages_dropped: 1,
+                    requests: BTreeMap::from([(Operation::Put, 6), (Operation::List, 2)]),
+                    errors: BTreeMap::from([((Operation::Put, ErrorKind::Unavailable), 4)]),
+                },
+            ),
+            ("two".to_owned(), Counts { requests: BTreeMap::from([(Operation::Put, 5)]), ..Counts::default() }),
+        ]),
         missing_topics: BTreeSet::from([("main".to_owned(), "ordres".to_owned())]),
     };
     let text = of_processes(&processes);
     let never_failed = series(&text).into_iter().filter(|line| line.contains("_errors_total{") && line.ends_with(" 0"));
-    assert_eq!(never_failed.count(), Operation::ALL.len() * ErrorKind::ALL.len() - 1);
+    assert_eq!(never_failed.count(), 2 * Operation::ALL.len() * ErrorKind::ALL.len() - 1);
     let expected = [
         "highwater_memory_budget_limit_bytes 200",
         "highwater_memory_budget_used_bytes 20",
-        "highwater_metrics_messages_dropped_total 1",
-        "highwater_metrics_publish_failures_total 3",
-        "highwater_storage_errors_total{kind=\"unavailable\",operation=\"put\"} 4",
-        "highwater_storage_requests_total{operation=\"list\"} 2",
-        "highwater_storage_requests_total{operation=\"put\"} 6",
+        "highwater_metrics_messages_dropped_total{process=\"one\"} 1",
+        "highwater_metrics_publish_failures_total{process=\"one\"} 3",
+        "highwater_storage_errors_total{kind=\"unavailable\",operation=\"put\",process=\"one\"} 4",
+        "highwater_storage_requests_total{operation=\"list\",process=\"one\"} 2",
+        "highwater_storage_requests_total{operation=\"put\",process=\"one\"} 6",
+        "highwater_storage_requests_total{operation=\"put\",process=\"two\"} 5",
         "highwater_topic_missing{backup=\"main\",topic=\"ordres\"} 1",
     ];
     let counted: BTreeSet<&str> = series(&text).into_iter().filter(|line| !line.ends_with(" 0")).collect();
