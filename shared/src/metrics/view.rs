@@ -73,7 +73,7 @@ pub struct PartitionView {
     pub last_segment_at: Option<Millis>,
     /// Where its log starts; `None` while nobody observed it.
     pub log_start: Option<Offset>,
-    /// Where its log ends; `None` while nobody observed it.
+    /// Where its log ends; `None` while nobody observed it. What was stored since it was observed was in it too.
     pub log_end: Option<Offset>,
     /// What its owner says; `None` where nobody's word holds.
     pub state: Option<State>,
@@ -175,7 +175,8 @@ impl<'a> Current<'a> {
             totals,
             last_segment_at: head.and_then(|head| head.marks.written_at),
             log_start: ends.map(|ends| ends.log_start),
-            log_end: ends.map(|ends| ends.log_end),
+            log_end: ends
+                .map(|ends| if shared.is_none() { ends.log_end.max(next.unwrap_or_default()) } else { ends.log_end }),
             state: job.map(|job| job.state),
             diverged_from,
             open_transaction: ends.and_then(|ends| ends.open_transaction).map(|open| OpenTransactionView {

@@ -101,13 +101,24 @@ fn progress_never_exceeds_one_when_the_log_end_was_observed_before_the_position(
 }
 
 #[test]
+fn a_log_ends_no_earlier_than_what_was_stored_since_its_end_was_observed() {
+    let log_end = |view: TopicView| view.partitions[&Partition(0)].log_end;
+    let stored = Message::Standing(standing(1, 0, 500));
+    assert_eq!(log_end(orders(&[stored.clone(), ends(1, 0, 0, 408)])), Some(Offset(500)));
+    assert_eq!(log_end(orders(&[stored, ends(1, 0, 0, 600)])), Some(Offset(600)));
+    assert_eq!(log_end(orders(&[ends(1, 0, 0, 408)])), Some(Offset(408)));
+}
+
+#[test]
 fn a_log_that_is_shorter_than_what_was_stored_before_is_not_backed_up() {
     for (start, end) in [(0, 150), (0, 0), (70, 70)] {
         let Message::Ends(seen) = ends(1, 0, start, end) else { panic!("ends") };
         let seen = Message::Ends(Ends { behind_storage: true, ..seen });
         let view = orders(&[Message::Standing(standing(1, 0, 200)), seen]);
         assert_eq!(of_partition(&view, 0), (Some(199), Some(0.0)));
-        assert_eq!(view.partitions[&Partition(0)].lag.map(|lag| lag.records), Some((end - start).unsigned_abs()));
+        let partition = view.partitions[&Partition(0)];
+        assert_eq!(partition.lag.map(|lag| lag.records), Some((end - start).unsigned_abs()));
+        assert_eq!(partition.log_end, Some(Offset(end)), "what was seen is shown");
     }
 }
 
