@@ -61,6 +61,12 @@ export function plural(number, one, several = `${one}s`) {
   return `${count(number)} ${Number(number) === 1 ? one : several}`;
 }
 
+/** What somebody else wrote, as a sentence: with a capital, and a full stop. */
+export function sentence(text) {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
 /** A moment to the minute, without its year. */
 export function minute(at) {
   return new Date(at).toLocaleString(undefined, { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });

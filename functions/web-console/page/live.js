@@ -60,7 +60,7 @@ export function watch(onOverview, onTrouble) {
   }
 }
 
-/** A document of figures; an error says why there is none. */
+/** A document of figures; an error says why there is none, with the status of the answer. */
 export async function read(target) {
   let response;
   try {
@@ -69,7 +69,7 @@ export async function read(target) {
     throw new Error("Highwater does not answer. It may be starting, or stopped: see whether highwater serve runs.");
   }
   const body = await response.json().catch(() => null);
-  if (!response.ok) throw new Error(body?.description ?? `Highwater answers ${response.status}.`);
+  if (!response.ok) throw Object.assign(new Error(body?.description ?? `Highwater answers ${response.status}.`), { status: response.status });
   if (body === null) throw new Error("The answer of Highwater broke off.");
   return body;
 }

@@ -2,7 +2,7 @@
 
 import { h, update } from "./dom.js";
 import { control, paused } from "./control.js";
-import { moment } from "./format.js";
+import { moment, sentence } from "./format.js";
 import { watch } from "./live.js";
 import { overview } from "./views/overview.js";
 import { topic } from "./views/topic.js";
@@ -107,7 +107,7 @@ watch(
     render();
   },
   (trouble) => {
-    state.trouble = trouble;
+    state.trouble = sentence(trouble);
     render();
   },
 );

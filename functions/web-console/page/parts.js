@@ -1,7 +1,7 @@
 // Parts of the page that several views have.
 
 import { h, svgTitle } from "./dom.js";
-import { percent } from "./format.js";
+import { percent, sentence } from "./format.js";
 
 const LEVELS = {
   danger: { word: "Danger", path: "M12 3 22 20H2Z M12 9v5 M12 17v.5" },
@@ -32,9 +32,23 @@ export function bar(ratio, label) {
     h("span", { class: "number" }, percent(ratio)));
 }
 
-/** A figure with its name. */
+/** A text whose commands, and what stands between backticks, are set as code. */
+export function prose(text) {
+  const parts = text.split(/(`[^`]+`|\bhighwater [a-z-]+(?: --[a-z-]+)*)/);
+  return parts.map((part, index) => (index % 2 === 1 ? h("code", null, part.replaceAll("`", "")) : part || null));
+}
+
+/** In the place of what is not there: that it is being read; or why it cannot be, and what to do. */
+export function absent({ trouble, isMissing }, reading, ...whatToDo) {
+  if (!trouble) return h("p", { class: "empty" }, reading);
+  const remedy = isMissing ? whatToDo : prose("The page asks again by itself. If this stays, highwater doctor says what to mend.");
+  return h("p", { class: "empty" }, prose(sentence(trouble)), " ", remedy);
+}
+
+/** A figure with its name. A long one has twice the width, so that an offset is not broken in two. */
 export function tile(name, value, hint) {
-  return h("div", { class: "tile", title: hint }, h("dt", null, name), h("dd", null, value));
+  const isLong = /\d{13}|.{16}/.test(value);
+  return h("div", { class: isLong ? "tile long" : "tile", title: hint }, h("dt", null, name), h("dd", null, value));
 }
 
 /** What is wrong, the worst first. */
@@ -47,7 +61,7 @@ export function findings(list, linkOf) {
       h("div", null,
         h("h3", null, finding.title),
         subjects(finding, linkOf),
-        h("p", { class: "remedy" }, h("strong", null, "What to do: "), finding.remedy))))));
+        h("p", { class: "remedy" }, h("strong", null, "What to do: "), prose(finding.remedy)))))));
 }
 
 function subjects(finding, linkOf) {
@@ -83,6 +97,11 @@ export function segmentLink(parts) {
 /** Where a replication location's page is. */
 export function locationLink(name) {
   return `#/location/${encodeURIComponent(name)}`;
+}
+
+/** A kind of job, as one of them: "schema registry backup". */
+export function oneOf(kind) {
+  return kind.replaceAll("-", " ").replace(/s$/, "");
 }
 
 /** Where a job's page is. */

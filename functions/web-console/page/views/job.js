@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { ago, bytes, count, duration, moment, percent, rate } from "../format.js";
-import { badge, bar, tile } from "../parts.js";
+import { badge, bar, oneOf, tile } from "../parts.js";
 import { timeLeft } from "./overview.js";
 
 export function job(app, [kind, namespace, name, uuid]) {
@@ -10,7 +10,7 @@ export function job(app, [kind, namespace, name, uuid]) {
   const all = app.state.overview;
   const job = all?.jobs.find((it) => it.kind === kind && it.namespace === namespace && it.name === name && it.uuid === uuid);
   return [
-    h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / ${kind.replaceAll("-", " ")} / ${name}`),
+    h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / ${oneOf(kind)} / ${name}`),
     job ? shown(job, all.now) : h("p", { class: "empty" }, app.state.trouble ?? "Nothing is known of this job. What nobody pushed to for 30 days is forgotten."),
   ];
 }

@@ -6,7 +6,7 @@ import { rates } from "../chart.js";
 import { post } from "../control.js";
 import { h } from "../dom.js";
 import { bytes, count, duration, rate } from "../format.js";
-import { tile } from "../parts.js";
+import { absent, tile } from "../parts.js";
 import { locationState } from "./overview.js";
 import { each, past } from "./past.js";
 
@@ -17,12 +17,16 @@ export function location(app, name) {
   document.title = `${name} – Highwater`;
   const all = app.state.overview;
   const row = all?.locations?.find((it) => it.name === name);
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / replication / ${name}`);
+  if (all?.locations && !row) {
+    return [crumbs, h("h1", null, name), h("p", { class: "empty" }, "No location of this name is configured. The overview lists those that are.")];
+  }
   const version = Math.floor((all?.now ?? 0) / LIST_EVERY_MS) + (app.state.filters.get(`asked ${name}`) ?? 0) * 1e9;
   const status = asked(app, `${API}/status/${encodeURIComponent(name)}`, version);
   return [
-    h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / replication / ${name}`),
+    crumbs,
     h("div", { class: "title-line" }, h("h1", null, name), row && locationState(row), pauseButton(app, name, status.value)),
-    row ? figures(row) : h("p", { class: "empty" }, app.state.trouble ?? "No figures of this location are known now."),
+    row ? figures(row) : h("p", { class: "empty" }, app.state.trouble ?? "The replication figures are being counted again. They come back by themselves."),
     row && history(app, name, all.now),
     h("h2", null, "What failed, and waits for its next attempt or for you"),
     failed(app, name, asked(app, `${API}/failed?sitename=${encodeURIComponent(name)}`, version)),
@@ -30,17 +34,17 @@ export function location(app, name) {
 }
 
 function figures(row) {
-  const hint = `in the last ${duration(row.window_s)}`;
+  const window = `in ${duration(row.window_s)}`;
   return h("dl", { class: "tiles" },
     tile("Pending", count(row.pending_ops)),
     tile("Pending bytes", bytes(row.pending_bytes)),
-    tile("Completed", count(row.completed_ops), hint),
-    tile("Completed bytes", bytes(row.completed_bytes), hint),
-    tile("Failed attempts", count(row.failed_ops), hint),
+    tile(`Completed ${window}`, count(row.completed_ops)),
+    tile(`Completed bytes ${window}`, bytes(row.completed_bytes)),
+    tile(`Failed attempts ${window}`, count(row.failed_ops)),
     tile("Oldest pending", Number(row.pending_ops) > 0 ? duration(row.oldest_pending_seconds) : "none pending"),
     tile("Behind the backup", row.lag_seconds > 0 ? duration(row.lag_seconds) : "nothing missing", `${count(row.lag_records)} records`),
-    tile("Latency, median", latency(row.latency_p50_seconds), hint),
-    tile("Latency, 95th and 99th percentile", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, hint),
+    tile("Latency, median", latency(row.latency_p50_seconds), window),
+    tile("Latency, 95th and 99th percentile", row.latency_p95_seconds === null ? "none completed" : `${latency(row.latency_p95_seconds)}, ${latency(row.latency_p99_seconds)}`, window),
     tile("Throughput", `${rate(row.ops_per_second, "objects")}, ${bytes(row.bytes_per_second)}/s`));
 }
 
@@ -73,8 +77,9 @@ function pauseButton(app, name, status) {
   ];
 }
 
-function failed(app, name, { value, trouble }) {
-  if (!value) return h("p", { class: "empty" }, trouble ?? "Reading the storage.");
+function failed(app, name, list) {
+  const { value } = list;
+  if (!value) return absent(list, "Reading the storage.");
   const versions = value.Versions;
   if (versions.length === 0) return h("p", { class: "empty" }, "Nothing.");
   const retry = (chosen, said) => change(app, name, "failed", chosen.map(({ Bucket, Key, VersionId, StorageClass }) => ({ Bucket, Key, VersionId, StorageClass })), said);
@@ -90,7 +95,7 @@ function failed(app, name, { value, trouble }) {
         h("td", { "data-name": "Bucket" }, version.Bucket),
         h("td", { "data-name": "Size", class: "n" }, bytes(version.Size)),
         h("td", { "data-name": "Failed at", class: "n" }, new Date(version.LastModified).toLocaleString()),
-        h("td", { "data-name": "Why" }, version.Reason ?? "not known"),
+        h("td", { "data-name": "Why", class: "long" }, version.Reason ?? "not known"),
         h("td", { "data-name": "Next attempt" }, version.RetryAt ? new Date(version.RetryAt).toLocaleString() : "none, it waits for you"),
         h("td", { "data-name": "Retry" }, h("button", { "aria-label": `Retry ${version.Key}`, onclick: () => retry([version], `${version.Key} is tried again.`) }, "Retry"))))))),
   ];

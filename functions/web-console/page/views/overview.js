@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { ago, bytes, count, duration, plural, rate } from "../format.js";
-import { badge, bar, findings, icon, jobLink, locationLink, topicLink } from "../parts.js";
+import { badge, bar, findings, icon, jobLink, locationLink, oneOf, prose, topicLink } from "../parts.js";
 import { pauseOf } from "../control.js";
 
 const ROWS = 100;
@@ -39,7 +39,7 @@ function verdict(all, trouble) {
   const title = trouble ? "It is not known whether everything is safe." : headline(all);
   return h("section", { class: `verdict ${level}`, "aria-label": "Whether everything is safe" },
     icon(level, 48),
-    h("div", null, h("h1", null, title), h("p", null, trouble ? `${trouble} What stands below is of before.` : summary(all))));
+    h("div", null, h("h1", null, title), h("p", null, trouble ? [prose(trouble), " What stands below is of before."] : summary(all))));
 }
 
 function summary(all) {
@@ -55,16 +55,18 @@ function summary(all) {
 }
 
 function noFigures(trouble) {
-  const rebuilding = trouble.startsWith("rebuilding");
+  const rebuilding = trouble.startsWith("Rebuilding");
   const title = rebuilding ? "The figures are being brought together." : "There are no figures.";
   return h("section", { class: "verdict unknown" }, icon("unknown", 48),
-    h("div", null, h("h1", null, title), h("p", null, trouble),
-      h("p", null, rebuilding ? "This takes a minute at most after a start. The page goes on by itself." : "Backups do not depend on this. The page goes on by itself as soon as there is an answer.")));
+    h("div", null, h("h1", null, title), h("p", null, prose(trouble)),
+      h("p", null, rebuilding
+        ? "This takes a minute at most after a start. The page goes on by itself."
+        : prose("Backups do not depend on this. The page goes on by itself as soon as there is an answer. If this stays, highwater doctor says what to mend."))));
 }
 
 function linkOf(all, finding, subject) {
   if (finding.title.startsWith("Replication")) return locationLink(subject.name);
-  const job = finding.backup === null && all.jobs.find((job) => `${job.kind} ${job.name}` === subject.name && job.level === finding.severity);
+  const job = finding.backup === null && all.jobs.find((job) => `${oneOf(job.kind)} ${job.name}` === subject.name && job.level === finding.severity);
   if (job) return jobLink(job);
   return finding.backup && subject.name !== "lag-monitor" ? topicLink(finding.backup, subject.name) : null;
 }
@@ -75,7 +77,7 @@ function backupCard(app, backup, now) {
     `${plural(backup.topics.length, "topic")}`,
     backup.records === null ? "records not known" : `${count(backup.records)} records`,
     bytes(backup.stored_bytes),
-    `last stored ${ago(backup.last_segment_at, now)}`,
+    backup.last_segment_at === null ? "nothing stored yet" : `last stored ${ago(backup.last_segment_at, now)}`,
     backup.gaps === "0" ? "no gaps" : plural(backup.gaps, "declared gap"),
   ];
   return h("section", { class: "card", "data-key": backup.name, "aria-label": `Backup ${backup.name}` },
@@ -152,14 +154,14 @@ export function behind(topic) {
 
 function jobs(all) {
   if (all.jobs.length === 0) {
-    return h("p", { class: "empty" }, "None has run yet. Restores, schema registry jobs and drills appear here when they start: highwater restore");
+    return h("p", { class: "empty" }, prose("None has run yet. Restores, schema registry jobs and drills appear here when they start: highwater restore"));
   }
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "Jobs that pushed their progress, the latest first"),
     h("thead", null, h("tr", null, ["Job", "Kind", "State", "Progress", "Time left", "Last heard"].map((name, index) => h("th", { scope: "col", class: index >= 4 ? "n" : null }, name)))),
     h("tbody", null, all.jobs.map((job) => h("tr", { "data-key": `${job.kind}/${job.namespace}/${job.name}/${job.uuid}` },
       h("th", { scope: "row" }, h("a", { href: jobLink(job) }, job.name)),
-      h("td", { "data-name": "Kind" }, job.kind.replaceAll("-", " ")),
+      h("td", { "data-name": "Kind" }, oneOf(job.kind)),
       h("td", { "data-name": "State" }, badge(job.level, job.state_word)),
       h("td", { "data-name": "Progress" }, bar(job.progress, `Progress of ${job.name}`)),
       h("td", { "data-name": "Time left", class: "n" }, job.running ? timeLeft(job) : "–"),
@@ -171,7 +173,7 @@ const DEPTHS = { footers: "all segments, by listings and footers", deep: "all re
 /** The last of each kind: what proves that a backup is whole, and that it comes back. */
 function checks(all) {
   if (all.checks.length === 0) {
-    return h("p", { class: "empty" }, "None has run yet. Prove that the backup is whole: highwater verify. Prove that it comes back: highwater drill --sample");
+    return h("p", { class: "empty" }, prose("None has run yet. Prove that the backup is whole: highwater verify. Prove that it comes back: highwater drill --sample"));
   }
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "The last verification and drills of each backup"),
@@ -193,17 +195,18 @@ export function timeLeft(job) {
 
 function locations(all) {
   if (!all) return h("p", { class: "empty" }, "The replication figures are being counted again. They come back by themselves.");
+  const window = `in ${duration(all[0].window_s)}`;
   return h("div", { class: "card" }, h("table", null,
     h("caption", null, "Replication by location"),
-    h("thead", null, h("tr", null, ["Location", "State", "Behind", "Pending", "Pending bytes", "Completed", "Failed", "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
+    h("thead", null, h("tr", null, ["Location", "State", "Behind", "Pending", "Pending bytes", `Completed ${window}`, `Failed ${window}`, "Throughput"].map((name, index) => h("th", { scope: "col", class: index >= 2 ? "n" : null }, name)))),
     h("tbody", null, all.map((location) => h("tr", { "data-key": location.name },
       h("th", { scope: "row" }, h("a", { href: locationLink(location.name) }, location.name)),
       h("td", { "data-name": "State" }, locationState(location)),
       h("td", { "data-name": "Behind", class: "n" }, location.lag_seconds > 0 ? duration(location.lag_seconds) : "nothing"),
       h("td", { "data-name": "Pending", class: "n" }, count(location.pending_ops)),
       h("td", { "data-name": "Pending bytes", class: "n" }, bytes(location.pending_bytes)),
-      h("td", { "data-name": "Completed", class: "n", title: `in the last ${duration(location.window_s)}` }, `${count(location.completed_ops)} (${bytes(location.completed_bytes)})`),
-      h("td", { "data-name": "Failed", class: "n", title: `in the last ${duration(location.window_s)}` }, count(location.failed_ops)),
+      h("td", { "data-name": `Completed ${window}`, class: "n" }, `${count(location.completed_ops)} (${bytes(location.completed_bytes)})`),
+      h("td", { "data-name": `Failed ${window}`, class: "n" }, count(location.failed_ops)),
       h("td", { "data-name": "Throughput", class: "n" }, `${rate(location.ops_per_second, "objects")}, ${bytes(location.bytes_per_second)}/s`))))));
 }
 
@@ -220,5 +223,5 @@ function notes(all) {
     h("li", { class: "note", "data-key": `${finding.backup}/${finding.title}` }, icon("note", 24),
       h("div", null, h("h3", null, finding.title),
         h("p", null, finding.backup && `Backup ${finding.backup}: `, finding.subjects.map((subject) => `${subject.name} (${subject.detail})`).join(", ")),
-        h("p", { class: "remedy" }, finding.remedy)))))];
+        h("p", { class: "remedy" }, prose(finding.remedy))))))];
 }

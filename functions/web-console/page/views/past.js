@@ -3,6 +3,7 @@
 import { asked } from "../asked.js";
 import { chart } from "../chart.js";
 import { h } from "../dom.js";
+import { absent } from "../parts.js";
 
 const SPANS = {
   "5m": { name: "24 hours", stepMs: 300000, lengthMs: 86400000 },
@@ -17,15 +18,15 @@ export function past(app, { key, target, now, lines, choice = null }) {
   const filter = `span ${key}`;
   const chosen = app.state.filters.get(filter) ?? "5m";
   const { stepMs, lengthMs } = SPANS[chosen];
-  const { value, trouble } = asked(app, `${target}/history/${chosen}`, Math.floor(now / 60000));
+  const history = asked(app, `${target}/history/${chosen}`, Math.floor(now / 60000));
   const choose = (span) => { app.state.filters.set(filter, span); app.render(); };
   const frame = { from: now - lengthMs, to: now, stepMs };
   return [
     h("div", { class: "title-line past" }, h("h2", null, "The past"),
       Object.entries(SPANS).map(([span, { name }]) => h("button", { "aria-pressed": String(span === chosen), onclick: () => choose(span) }, name)),
       choice),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the figures.") : h("div", { class: "charts" },
-      lines(value.points).map(([name, values, options]) => chart(name, values, { ...frame, ...options }))),
+    !history.value ? absent(history, "Reading the figures.") : h("div", { class: "charts" },
+      lines(history.value.points).map(([name, values, options]) => chart(name, values, { ...frame, ...options }))),
   ];
 }
 

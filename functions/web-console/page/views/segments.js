@@ -2,12 +2,13 @@
 
 import { asked } from "../asked.js";
 import { h } from "../dom.js";
-import { bytes, count, moment } from "../format.js";
+import { bytes, count, moment, sentence } from "../format.js";
 import { hex, indented, kindOf, textOf } from "../bytes.js";
-import { segmentLink, segmentsLink, tile, topicLink } from "../parts.js";
+import { absent, prose, segmentLink, segmentsLink, tile, topicLink } from "../parts.js";
 
 const WHERE = "/_/highwater/segments";
 const LIST_EVERY_MS = 15000;
+const TIMESTAMP_TYPES = { create_time: "CreateTime", log_append_time: "LogAppendTime" };
 
 function crumbs(backup, topic, ...more) {
   return h("nav", { class: "crumbs", "aria-label": "Where this is" },
@@ -21,18 +22,19 @@ export function segments(app, [backup, topic, incarnation, partition]) {
   const key = `before ${chain}`;
   const before = app.state.filters.get(key) ?? "";
   const version = before ? 0 : Math.floor((app.state.overview?.now ?? 0) / LIST_EVERY_MS);
-  const { value, trouble } = asked(app, `${WHERE}/${chain}${before && `?before=${before}`}`, version);
+  const list = asked(app, `${WHERE}/${chain}${before && `?before=${before}`}`, version);
+  const { value, trouble } = list;
   const go = (to) => { app.state.filters.set(key, to); app.render(); };
   return [
     crumbs(backup, topic, `partition ${partition}`),
     h("div", { class: "title-line" }, h("h1", null, `Segments of ${topic}, partition ${partition}`)),
-    trouble && value && h("p", { class: "message" }, `As it was before: ${trouble}`),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : value.segments.length === 0 && !before ? h("p", { class: "empty" }, "No segment is stored yet. They appear here by themselves.") : [
+    trouble && value && h("p", { class: "message" }, `As it was before: ${sentence(trouble)}`),
+    !value ? absent(list, "Reading the storage.", "Segments appear here by themselves.") : value.segments.length === 0 && !before ? h("p", { class: "empty" }, "No segment is stored yet. They appear here by themselves.") : [
       h("div", { class: "card" }, h("table", null,
         h("caption", null, "Segments, the latest first"),
         h("thead", null, h("tr", null, ["First offset", "Next offset", "Records", "Size", "Written", "Gaps"].map((name, index) => h("th", { scope: "col", class: index >= 1 ? "n" : null }, name)))),
         h("tbody", null, value.segments.map((segment) => h("tr", { "data-key": segment.file },
-          h("th", { scope: "row" }, h("a", { href: segmentLink([backup, topic, incarnation, partition, segment.file]) }, segment.base)),
+          h("th", { scope: "row", "data-name": "First offset" }, h("a", { href: segmentLink([backup, topic, incarnation, partition, segment.file]) }, segment.base)),
           h("td", { "data-name": "Next offset", class: "n" }, segment.next),
           h("td", { "data-name": "Records", class: "n" }, count(segment.records)),
           h("td", { "data-name": "Size", class: "n" }, bytes(segment.stored_bytes)),
@@ -47,12 +49,13 @@ export function segments(app, [backup, topic, incarnation, partition]) {
 
 /** A segment: what it says of itself, and its first records. */
 export function segment(app, [backup, topic, incarnation, partition, file]) {
+  const listed = (text) => h("a", { href: segmentsLink([backup, topic, incarnation, partition]) }, text);
   document.title = `${file} – Highwater`;
-  const { value, trouble } = asked(app, `${WHERE}/${[backup, topic, incarnation, partition, file].map(encodeURIComponent).join("/")}`);
+  const read = asked(app, `${WHERE}/${[backup, topic, incarnation, partition, file].map(encodeURIComponent).join("/")}`);
   return [
-    crumbs(backup, topic, h("a", { href: segmentsLink([backup, topic, incarnation, partition]) }, `partition ${partition}`), file),
+    crumbs(backup, topic, listed(`partition ${partition}`), file),
     h("div", { class: "title-line" }, h("h1", null, `Segment ${file}`)),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the storage.") : opened(app, value),
+    !read.value ? absent(read, "Reading the storage.", "It may have expired. ", listed("See the segments that are there"), ".") : opened(app, read.value),
   ];
 }
 
@@ -75,7 +78,8 @@ function opened(app, { segment, records }) {
 }
 
 function shown(app, record) {
-  const time = record.timestamp === "-1" ? "no timestamp" : `${record.timestamp} (${when(record.timestamp)}, ${record.timestamp_type})`;
+  const type = TIMESTAMP_TYPES[record.timestamp_type] ?? record.timestamp_type;
+  const time = record.timestamp === "-1" ? "no timestamp" : `${when(record.timestamp)} · ${record.timestamp} ms · ${type}`;
   return h("section", { class: "card record", "data-key": record.offset, "aria-label": `Record ${record.offset}` },
     h("header", null, h("h3", null, `Offset ${record.offset}`), h("p", { class: "facts" }, time)),
     h("dl", { class: "cells" },
@@ -97,7 +101,7 @@ function cell(app, offset, name, content) {
   const kind = kindOf(content);
   if (kind === "null" || kind === "empty") return [h("dt", null, name), h("dd", null, h("span", { class: "kind" }, kind))];
   const key = `view ${offset} ${name}`;
-  const views = kind === "binary" ? ["hex"] : kind === "JSON" ? ["text", "JSON", "hex"] : ["text", "hex"];
+  const views = viewsOf(kind, content);
   const view = app.state.filters.get(key) ?? views[0];
   const choose = (to) => { app.state.filters.set(key, to); app.render(); };
   const text = view === "hex" ? hex(content) : view === "JSON" ? indented(textOf(content)) : textOf(content);
@@ -108,5 +112,12 @@ function cell(app, offset, name, content) {
       h("span", { class: "kind" }, kind), ` ${bytes(content.bytes)} `,
       views.length > 1 && views.map((it) => h("button", { class: "small", "aria-pressed": String(it === view), "aria-label": `${name} of ${offset} as ${it}`, onclick: () => choose(it) }, it)),
       h("pre", { tabindex: "0", "aria-label": `${name} as ${view}` }, text),
-      cut && h("p", { class: "hint" }, "Only the beginning is shown. All of it: highwater cat"))];
+      cut && h("p", { class: "hint" }, prose("Only the beginning is shown. All of it: highwater cat")))];
+}
+
+/** The views of bytes, the first of them unless another is chosen. White space alone is nothing to see as text. */
+function viewsOf(kind, content) {
+  if (kind === "binary") return ["hex"];
+  if (kind === "JSON") return ["text", "JSON", "hex"];
+  return textOf(content).trim() === "" ? ["hex", "text"] : ["text", "hex"];
 }

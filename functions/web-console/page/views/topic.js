@@ -3,8 +3,8 @@
 import { asked } from "../asked.js";
 import { h } from "../dom.js";
 import { rates } from "../chart.js";
-import { ago, bytes, count, duration, percent, rate } from "../format.js";
-import { badge, findings, logBar, segmentsLink, tile } from "../parts.js";
+import { ago, bytes, count, duration, percent, rate, sentence } from "../format.js";
+import { absent, badge, findings, logBar, segmentsLink, tile } from "../parts.js";
 import { pauseOf } from "../control.js";
 import { behind, pauseButton, stateOf } from "./overview.js";
 import { each, past } from "./past.js";
@@ -14,10 +14,10 @@ const WHERE = "/_/highwater/figures/backups";
 export function topic(app, backup, name) {
   document.title = `${name} – Highwater`;
   const target = `${WHERE}/${encodeURIComponent(backup)}/topics/${encodeURIComponent(name)}`;
-  const { value, trouble } = asked(app, target, app.state.overview?.now ?? 0);
+  const detail = asked(app, target, app.state.overview?.now ?? 0);
   return [
     h("nav", { class: "crumbs", "aria-label": "Where this is" }, h("a", { href: "#/" }, "Overview"), ` / ${backup} / ${name}`),
-    !value ? h("p", { class: "empty" }, trouble ?? "Reading the figures.") : shown(app, backup, value, trouble),
+    !detail.value ? absent(detail, "Reading the figures.", "The overview lists the topics that are known. The setting topics.include selects them.") : shown(app, backup, detail.value, detail.trouble),
   ];
 }
 
@@ -29,7 +29,7 @@ function shown(app, backup, detail, trouble) {
     h("div", { class: "title-line" }, h("h1", null, topic.topic), stateOf(topic),
       topic.live ? pauseButton(app, backup, topic.topic, pause === "topic") : null,
       pause === "backup" && h("span", { class: "hint" }, `All of backup ${backup} is paused.`)),
-    trouble && h("p", { class: "message" }, trouble),
+    trouble && h("p", { class: "message" }, sentence(trouble)),
     h("dl", { class: "tiles" },
       tile("Progress", percent(topic.progress), "Read so far of what the log holds, the mean of the partitions"),
       tile("Behind", behind(topic), "The age of the oldest record that is not stored"),
@@ -68,7 +68,7 @@ function history(app, backup, name, partitions, now) {
 
 function partitionRow(backup, topic, partition, now) {
   return h("tr", { "data-key": String(partition.partition) },
-    h("th", { scope: "row" }, topic.incarnation === null ? String(partition.partition) : h("a", { href: segmentsLink([backup, topic.topic, topic.incarnation, partition.partition]), "aria-label": `Segments of partition ${partition.partition}` }, String(partition.partition))),
+    h("th", { scope: "row", "data-name": "Partition" }, topic.incarnation === null ? String(partition.partition) : h("a", { href: segmentsLink([backup, topic.topic, topic.incarnation, partition.partition]), "aria-label": `Segments of partition ${partition.partition}` }, String(partition.partition))),
     h("td", { "data-name": "State" }, partition.state_word ? badge(levelOf(partition), partition.state_word) : badge("attention", "Not known")),
     h("td", { "data-name": "Stored of the log" }, h("div", null, logBar(partition),
       partition.open_transaction_seconds > 60 && h("p", { class: "held" }, `A transaction from offset ${partition.open_transaction_offset} on has been open for ${duration(partition.open_transaction_seconds)}`))),

@@ -327,11 +327,11 @@ fn silent_observer(backup: &Backup<'_>, known: &Known<'_>) -> Option<Finding> {
 pub(super) fn of_runs(known: &Known<'_>) -> Vec<Finding> {
     let (mut failed, mut refused, mut silent) = (vec![], vec![], vec![]);
     for (id, topics) in known.runs.iter().filter(|(id, _)| !known.shows_elsewhere(id)) {
-        let subject = |detail: String| Subject { name: format!("{} {}", id.kind, id.name), detail };
+        let subject = |detail: String| Subject { name: format!("{} {}", id.kind.one(), id.name), detail };
         let is_latest = |topic: &str, run: &Run| !push::is_superseded(known.runs, id, topic, run);
         if let Some((topic, run)) = topics.iter().find(|(topic, run)| has_failed(run) && is_latest(topic, run)) {
-            let why = run.figures.message.clone().unwrap_or_default();
-            let subject = subject(format!("{topic} {why}").trim().to_owned());
+            let why = run.figures.message.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            let subject = subject(format!("{topic}{why}"));
             if is_refused(run) { refused.push(subject) } else { failed.push(subject) }
         } else if let Some((topic, _)) =
             topics.iter().find(|(topic, run)| is_silent(run, known.now) && is_latest(topic, run))

@@ -252,9 +252,11 @@ fn beside(pushed: Message) -> Overview {
 #[test]
 fn a_job_that_failed_is_danger_and_one_that_was_refused_or_fell_silent_needs_a_look() {
     let failed = pushed("restores", "stopped", 10, json!({"state": 900, "message": "the target is full"}));
-    begins(&beside(failed), Severity::Danger, "A job has failed", "orders the target is full");
+    let failed = beside(failed);
+    begins(&failed, Severity::Danger, "A job has failed", "orders: the target is full");
+    assert_eq!(failed.findings[0].subjects[0].name, "restore main", "it is one");
     let refused = pushed("restores", "stopped", 10, json!({"state": 903, "message": "the target is not empty"}));
-    let told = "orders the target is not empty";
+    let told = "orders: the target is not empty";
     begins(&beside(refused), Severity::Attention, "A job was refused, and has written nothing", told);
     let silent = |kind, ago_s| beside(pushed(kind, "progress", ago_s, json!({"state": 100})));
     begins(&silent("drills", 200), Severity::Attention, "A job is under way, and has said nothing", "orders");

@@ -108,6 +108,12 @@ impl Kind {
         }
     }
 
+    /// One of them, as people say it: "schema registry backup".
+    #[must_use]
+    pub fn one(self) -> String {
+        self.name().trim_end_matches('s').replace('-', " ")
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Kind> {
