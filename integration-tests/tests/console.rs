@@ -34,10 +34,10 @@ fn pictures() -> PathBuf {
 }
 
 /// A walk of a person through the console, in a browser of its own.
-struct Person(Process);
+pub struct Person(Process);
 
 impl Person {
-    fn walks(script: &str, console: SocketAddr, more: &[&str]) -> Person {
+    pub fn walks(script: &str, console: SocketAddr, more: &[&str]) -> Person {
         let mut command = Command::new(python_tool("python"));
         command.arg(Path::new(SCRIPTS).join(script)).arg(tool("chromium")).arg(console.to_string());
         Person(Process::start(command.arg(pictures()).args(more)))
@@ -53,11 +53,11 @@ impl Person {
         }
     }
 
-    async fn ends_well(mut self) {
+    pub async fn ends_well(mut self) {
         let status = self.0.ended(LOOKED_AT_WITHIN).await;
         let output = self.0.output();
         assert!(status.success() && output.iter().any(|line| line == "good"), "{}", output.join("\n"));
-        output.iter().filter(|line| line.contains(" topics, ")).for_each(|line| eprintln!("{line}"));
+        output.iter().filter(|line| line.contains(" ms")).for_each(|line| eprintln!("{line}"));
     }
 }
 
