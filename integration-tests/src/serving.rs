@@ -22,7 +22,7 @@ use shared::{
         epoch::{queries, snapshots},
     },
     ports::{records::Log as _, store::Store as _},
-    record::Partition,
+    record::{Partition, TopicId},
 };
 
 use crate::{
@@ -224,6 +224,24 @@ impl Serving {
         client.delete_object().bucket(&self.bucket).key(key).send().await.expect("the object is deleted");
     }
 
+    /// The storage of the backup.
+    pub async fn objects(&self) -> S3Objects {
+        let settings = S3Server::shared().await.storage(&format!("s3://{}/backups", self.bucket));
+        S3Objects::connect("storage", &settings).await.expect("a client")
+    }
+
+    /// A chain of the backup.
+    pub fn chain(&self, topic: &str, topic_id: TopicId, incarnation: u32, partition: i32) -> ChainIdentity {
+        ChainIdentity {
+            cluster_id: self.cluster_id.clone(),
+            backup: self.backup.clone(),
+            topic: topic.into(),
+            topic_id,
+            incarnation,
+            partition: Partition(partition),
+        }
+    }
+
     /// How far each partition is in the storage, by listing and reading footers.
     pub async fn frontiers(&self) -> BTreeMap<Partition, i64> {
         self.ends().await.into_iter().map(|(partition, end)| (partition, end.frontier.next.0)).collect()
@@ -231,19 +249,11 @@ impl Serving {
 
     /// Where each partition's chain begins and ends in the storage.
     pub async fn ends(&self) -> BTreeMap<Partition, ChainEnd> {
-        let settings = S3Server::shared().await.storage(&format!("s3://{}/backups", self.bucket));
-        let objects = S3Objects::connect("storage", &settings).await.expect("a client");
+        let objects = self.objects().await;
         let claims = archive::claims(&objects, &self.backup, &self.topic).await.expect("the claims");
         let mut ends = BTreeMap::new();
         for (claim, partition) in claims.iter().flat_map(|claim| (0..PARTITIONS).map(move |number| (claim, number))) {
-            let chain = ChainIdentity {
-                cluster_id: self.cluster_id.clone(),
-                backup: self.backup.clone(),
-                topic: self.topic.as_str().into(),
-                topic_id: claim.topic_id.clone(),
-                incarnation: claim.incarnation,
-                partition: Partition(partition),
-            };
+            let chain = self.chain(&self.topic, claim.topic_id.clone(), claim.incarnation, partition);
             let end = archive::chain_end(&objects, &chain, None).await.expect("a readable chain");
             ends.insert(Partition(partition), end);
         }

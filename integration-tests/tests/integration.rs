@@ -13,6 +13,7 @@ mod conformance_objects;
 mod conformance_records;
 mod conformance_store;
 mod console;
+mod console_segments;
 mod container_image;
 mod cost;
 mod counting;
