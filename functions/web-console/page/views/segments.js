@@ -111,7 +111,7 @@ function cell(app, offset, name, content) {
     h("dd", null,
       h("span", { class: "kind" }, kind), ` ${bytes(content.bytes)} `,
       views.length > 1 && views.map((it) => h("button", { class: "small", "aria-pressed": String(it === view), "aria-label": `${name} of ${offset} as ${it}`, onclick: () => choose(it) }, it)),
-      h("pre", { tabindex: "0", "aria-label": `${name} as ${view}` }, text),
+      h("pre", { class: view === "hex" ? "hex" : null, tabindex: "0", "aria-label": `${name} as ${view}` }, text),
       cut && h("p", { class: "hint" }, prose("Only the beginning is shown. All of it: highwater cat")))];
 }
 
