@@ -13,7 +13,7 @@ use shared::{
     metrics::{
         exposition::{of_processes, page},
         lag::Lag,
-        processes::Processes,
+        processes::{Counts, Processes},
         registry::{self, Kind, Metric},
         view::{PartitionView, RunningView, TopicView},
     },
@@ -94,10 +94,8 @@ fn processes() -> Processes {
         count: 1,
         memory_used_bytes: 1,
         memory_limit_bytes: 2,
-        requests,
-        errors,
+        counts: BTreeMap::from([("one".to_owned(), Counts { requests, errors, ..Counts::default() })]),
         missing_topics,
-        ..Processes::default()
     }
 }
 
