@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use shared::{
-    archive::ArchiveError,
+    archive::{self, ArchiveError},
     config::{
         Settings,
         selection::{TopicPattern, TopicSelection},
@@ -195,6 +195,9 @@ async fn keep(
     failed: &mut Vec<Failed>,
 ) -> Result<(), ClusterError> {
     let topics = context.kafka.topics(None).await?;
+    // Behind an answer of the brokers, and in every run: another cluster may stand at their addresses since the last one, and its
+    // groups would take the place of those that the backup's records belong to.
+    archive::claim_owner(&*context.objects, &backup.name, &context.kafka.cluster_id().await?).await?;
     let selected = context.selected(backup, &topics);
     let (acls, rules) = acls::ask(context, backup, failed).await;
     report.acls.push(acls);

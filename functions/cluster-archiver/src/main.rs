@@ -18,7 +18,6 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, objects) = connect::both(connect::kafka(&settings), connect::storage(&settings)).await?;
-    connect::claim_owners(&settings, &*kafka, &*objects).await?;
     let store = connect::redis_at_need_if_configured(&settings)?;
     Ok(Context::new(&settings, kafka, objects, store, Arc::new(SystemClock)))
 }

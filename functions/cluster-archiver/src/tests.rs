@@ -10,7 +10,7 @@ use shared::{
         objects::MemoryObjects,
         store::MemoryStore,
     },
-    archive,
+    archive::{self, ArchiveError},
     config::{BackupSettings, Settings},
     metrics::runs::{self, FailureKind},
     ports::{
@@ -21,7 +21,7 @@ use shared::{
     record::{Millis, Offset, TopicPartition},
 };
 
-use crate::{AclOutcome, Archive, ArchiveReport, Context, GroupOutcome, handle};
+use crate::{AclOutcome, Archive, ArchiveReport, ClusterError, Context, GroupOutcome, handle};
 
 const NOW: Millis = Millis(1_800_000_000_000);
 
@@ -95,6 +95,18 @@ async fn a_topic_that_is_deleted_takes_no_offset_out_of_the_backup() {
     world.kafka.delete("orders");
     world.run().await;
     assert_eq!(world.kept("shop").await, [("orders".to_owned(), 0, 5)]);
+}
+
+#[tokio::test]
+async fn another_cluster_at_the_brokers_addresses_puts_nothing_into_the_backup() {
+    let world = World::new(|_| {});
+    world.commit("shop", "orders", 0, 5).await;
+    archive::claim_owner(&*world.objects, "main", "the cluster before").await.unwrap();
+    let refused = handle(Archive::default(), &world.context).await.unwrap_err();
+    assert!(matches!(refused, ClusterError::Archive(ArchiveError::OtherOwner { .. })), "{refused}");
+    assert_eq!(world.kept("shop").await, []);
+    let topic = world.kafka.topics(Some(&["orders".into()])).await.unwrap().swap_remove(0);
+    assert!(archive::latest_topic(&*world.objects, "main", "orders", &topic.id).await.unwrap().is_none());
 }
 
 #[tokio::test]
