@@ -34,6 +34,8 @@ enum Step {
     Passed,
     /// This one is put next.
     Put(SegmentEntry),
+    /// What tells readers of so many cuts comes first: a writer that knew of them stored a segment.
+    Cut(u32),
     /// The storage has nothing more there: its floor comes first.
     Floor,
 }
@@ -46,23 +48,28 @@ pub(crate) async fn bring_segment(
 ) -> Result<Copied, CopyError> {
     let folder = &asked.key[..=asked.key.rfind('/').unwrap_or(0)];
     let chain = known_chain(location, sides.source, asked.backup, asked.place, folder).await?;
-    let (mut floor_came, mut is_claimed) = (false, false);
+    let (mut cuts_came, mut floor_came, mut is_claimed) = (0, false, false);
     loop {
-        let end = look(location, sides, &chain, asked.cuts).await?;
+        let end = look(location, sides, &chain).await?;
         if !is_claimed {
             controls::bring_claim(location, sides, &chain, end.frontier.last_base.is_none()).await?;
             is_claimed = true;
         }
-        match next_step(sides, &chain, &end, asked).await? {
+        match next_step(sides, &chain, &end, asked, cuts_came).await? {
             Step::Passed => return passed(location, sides, &chain, &end, asked).await,
             Step::Put(segment) => {
-                let watch = (segment.base == asked.base).then_some(asked.watch);
+                let is_asked = segment.key == asked.key;
+                let watch = is_asked.then_some(asked.watch);
                 let copied = sides.sized(&segment.key, segment.size_bytes, watch).immutable().await?;
                 location.remember(&chain, segment.base).await;
                 location.say_copied(asked.watch.context, sides, &chain, &segment).await;
-                if segment.base == asked.base {
+                if is_asked {
                     return Ok(copied);
                 }
+            }
+            Step::Cut(cuts) => {
+                controls::bring_cuts(sides, &chain).await?;
+                cuts_came = cuts;
             }
             Step::Floor if !floor_came => {
                 controls::bring_floor_first(sides, &chain).await?;
@@ -89,29 +96,25 @@ pub(crate) async fn known_chain(
     Ok(chain)
 }
 
-/// Where the location's copy ends, with the accepted losses that the segment's writer knew of.
-pub(crate) async fn look(
-    location: &Location,
-    sides: Sides<'_>,
-    chain: &ChainIdentity,
-    cuts: u32,
-) -> Result<ChainEnd, CopyError> {
+/// Where the location's copy ends.
+pub(crate) async fn look(location: &Location, sides: Sides<'_>, chain: &ChainIdentity) -> Result<ChainEnd, CopyError> {
     let hint = location.hint(chain).await;
-    let end = archive::chain_end(sides.target, chain, hint.as_ref()).await.map_err(of_location)?;
-    if end.accepted.cuts().count() >= cuts {
-        return Ok(end);
-    }
-    controls::bring_losses(sides, chain).await?;
-    archive::chain_end(sides.target, chain, None).await.map_err(of_location)
+    archive::chain_end(sides.target, chain, hint.as_ref()).await.map_err(of_location)
 }
 
+/// What is to be done next, where what tells of so many cuts was brought already.
 async fn next_step(
     sides: Sides<'_>,
     chain: &ChainIdentity,
     end: &ChainEnd,
     asked: &Asked<'_>,
+    cuts_came: u32,
 ) -> Result<Step, CopyError> {
     let next = end.frontier.next;
+    let is_unknown = |cuts: u32| cuts > cuts_came && !controls::knows_cuts(end, cuts);
+    if is_unknown(asked.cuts) {
+        return Ok(Step::Cut(asked.cuts));
+    }
     if asked.base < next {
         return Ok(Step::Passed);
     }
@@ -121,6 +124,7 @@ async fn next_step(
         let (page, more) = archive::chain_objects(sides.source, chain, &after).await.map_err(of_source)?;
         let mut segments = page.iter().filter_map(|entry| SegmentEntry::of(&folder, entry));
         match segments.find(|segment| !segment.is_superseded(&cuts)) {
+            Some(segment) if is_unknown(segment.cuts) => return Ok(Step::Cut(segment.cuts)),
             Some(segment) if segment.base == next => return Ok(Step::Put(segment)),
             Some(_) => return Ok(Step::Floor),
             None => match more {

@@ -130,7 +130,7 @@ async fn of_storage(location: &Location, sides: Sides<'_>, key: &str, watch: &Wa
         }
         Place::Floor(place) => {
             let chain = controls::identity(sides.source, backup, &place).await?;
-            let end = chain::look(location, sides, &chain, 0).await?;
+            let end = chain::look(location, sides, &chain).await?;
             controls::bring_floor(sides, &chain, &end).await?;
             Ok(Copied::WasThere)
         }

@@ -245,7 +245,7 @@ impl Run<'_> {
                 }
                 Place::Floor(place) => {
                     let chain = controls::identity(sides.source, backup, &place).await?;
-                    let end = chain::look(self.location, sides, &chain, 0).await?;
+                    let end = chain::look(self.location, sides, &chain).await?;
                     controls::bring_floor(sides, &chain, &end).await?;
                 }
                 _ => {}

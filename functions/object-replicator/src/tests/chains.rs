@@ -135,12 +135,12 @@ async fn another_object_in_the_place_of_a_segment_is_told_and_not_overwritten() 
     assert_eq!(world.there.inner.get(&key, GetRange::Whole).await.unwrap().unwrap().body, "foreign");
 }
 
-async fn chain(world: &World) -> shared::chain::ChainIdentity {
+pub(super) async fn chain(world: &World) -> shared::chain::ChainIdentity {
     let owner = archive::read_owner(&*world.source, "main").await.unwrap().unwrap();
     archive::chains_of_topic(&*world.source, &owner.cluster_id, "main", "orders").await.unwrap().remove(0)
 }
 
-async fn move_floor(world: &World, chain: &shared::chain::ChainIdentity, base: i64) {
+pub(super) async fn move_floor(world: &World, chain: &shared::chain::ChainIdentity, base: i64) {
     let from = archive::read_floor(&*world.source, chain).await.unwrap();
     let segment = archive::SegmentEntry {
         key: shared::chain::keys::segment(chain, Offset(base)),

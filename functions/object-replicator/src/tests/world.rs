@@ -14,6 +14,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use shared::{
     adapters::memory::{clock::ManualClock, kafka::MemoryKafka, objects::MemoryObjects, store::MemoryStore},
+    archive::{
+        self,
+        reading::walk::{Depth, Reader, walk},
+    },
+    chain::place::{Place, classify},
     metrics::{registers, replication::frontiers},
     ports::{
         clock::Clock as _,
@@ -106,27 +111,40 @@ impl World {
         for _ in 0..records {
             self.kafka.append(&TopicPartition::new("orders", partition), record());
         }
-        let backup = segment_writer::Backup {
-            compression: Compression::None,
-            ..segment_writer::Backup::new(
-                "main",
-                shared::config::selection::TopicSelection { include: vec!["orders".parse().unwrap()], exclude: vec![] },
-                Rollover { bytes_max: 1, age_max: Duration::from_secs(3_600) },
-            )
-        };
+        let context = self.writer();
+        let input = serde_json::from_value(serde_json::json!({ "backup": "main" })).unwrap();
+        shared::archive::claim_owner(&*self.source, "main", &self.kafka.cluster_id().await.unwrap()).await.unwrap();
+        segment_writer::handle(input, &context).await.unwrap();
+    }
+
+    fn writer(&self) -> Arc<segment_writer::Context> {
         let context = segment_writer::Context::new(
             Arc::new(self.kafka.clone()),
             self.source.clone(),
             self.clock.clone(),
-            vec![backup],
+            vec![backup()],
             METRICS,
             "test",
             segment_writer::Limits::default(),
         );
-        let context = context.replicating(Some(self.context.outgoing.clone()));
-        let input = serde_json::from_value(serde_json::json!({ "backup": "main" })).unwrap();
-        shared::archive::claim_owner(&*self.source, "main", &self.kafka.cluster_id().await.unwrap()).await.unwrap();
-        segment_writer::handle(input, &context).await.unwrap();
+        context.replicating(Some(self.context.outgoing.clone()))
+    }
+
+    /// Deletes the last so many segments of a partition from the storage, and accepts whatever is missing of its tail.
+    pub async fn lose_tail(&self, partition: i32, segments: usize) {
+        let folder = format!("main/orders/1/{partition}/");
+        let page = self.source.list(ListRequest::prefix(&folder)).await.unwrap();
+        for entry in page.objects.iter().rev().filter(|entry| entry.key.ends_with(".kan")).take(segments) {
+            self.source.delete(&entry.key).await.unwrap();
+        }
+        let (context, partition) = (self.writer(), TopicPartition::new("orders", partition));
+        let tails = segment_writer::missing_tails(&context, &backup(), &[partition]).await.unwrap();
+        segment_writer::accept(&context, &tails[0]).await.unwrap();
+    }
+
+    /// The replicator is another process from now on, which remembers nothing.
+    pub fn restart(&mut self) {
+        self.context.locations = vec![Location::new("there", self.there.clone())];
     }
 
     pub async fn drain(&self) -> LocationReport {
@@ -166,14 +184,31 @@ impl World {
         self.there.is_up.store(is_up, Ordering::SeqCst);
     }
 
-    /// Every object of the backup by key, without what stays at home.
+    /// Every object of the backup by key, without what stays at home and what does not exist any more.
     pub async fn backup(&self, objects: &MemoryObjects) -> BTreeMap<String, Bytes> {
         let mut all = BTreeMap::new();
         for entry in objects.list(ListRequest::prefix("main/")).await.unwrap().objects {
             all.insert(entry.key.clone(), objects.get(&entry.key, GetRange::Whole).await.unwrap().unwrap().body);
         }
         all.retain(|key, _| !shared::chain::keys::is_control("main", key));
+        for key in all.keys().cloned().collect::<Vec<_>>() {
+            let Place::Segment(_, base, cuts) = classify("main", &key) else { continue };
+            let folder = &key[..=key.rfind('/').unwrap()];
+            let losses = archive::accepted_losses_in(objects, folder).await.unwrap();
+            if losses.cuts().is_superseded(base, cuts) {
+                all.remove(&key);
+            }
+        }
         all
+    }
+
+    /// That readers of the location find nothing wrong there: no hole, and no range twice.
+    pub async fn assert_readable(&self) {
+        let objects = &*self.there.inner;
+        let Some(owner) = archive::read_owner(objects, "main").await.unwrap() else { return };
+        let walked = walk(&owner, &Reader::new(objects, Depth::Footers, |_| {})).await.unwrap();
+        let of_chains = walked.chains.into_iter().flat_map(|(report, _)| report.findings);
+        assert_eq!(walked.findings.into_iter().chain(of_chains).collect::<Vec<_>>(), []);
     }
 
     pub async fn assert_whole(&self) {
@@ -259,6 +294,17 @@ impl World {
             }
         }
         all
+    }
+}
+
+fn backup() -> segment_writer::Backup {
+    segment_writer::Backup {
+        compression: Compression::None,
+        ..segment_writer::Backup::new(
+            "main",
+            shared::config::selection::TopicSelection { include: vec!["orders".parse().unwrap()], exclude: vec![] },
+            Rollover { bytes_max: 1, age_max: Duration::from_secs(3_600) },
+        )
     }
 }
 
