@@ -1,6 +1,8 @@
 //! Logs to standard error, at the level that `RUST_LOG` says; traces and figures to an OpenTelemetry collector where one is
 //! set.
 
+mod people;
+
 use std::{
     io::{IsTerminal, stderr},
     sync::OnceLock,
@@ -29,7 +31,7 @@ pub fn start(default_level: &str) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("warn,{}", ours(default_level))));
     let (traces, handle) = reload::Layer::new(None);
-    let logs = fmt::layer().with_writer(stderr).with_ansi(has_colour()).with_target(false);
+    let logs = fmt::layer().fmt_fields(people::Fields).with_writer(stderr).with_ansi(has_colour()).with_target(false);
     tracing_subscriber::registry().with(traces).with(filter).with(logs).init();
     // There is one start of a process.
     let _ = TRACES.set(handle);
