@@ -10,7 +10,7 @@ use shared::{
 
 use super::{
     restore_files,
-    restoring::{context, findings, judged, missing_line, with_progress},
+    restoring::{context, done, findings, judged, missing_line, with_progress},
 };
 use crate::{
     cli::{FileFormat, RestoreArgs},
@@ -113,7 +113,7 @@ fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
             Outcome::Planned | Outcome::Refused => (partition.records_max, partition.record_bytes_max),
             _ => (partition.counts.records, partition.counts.record_bytes),
         };
-        let done = if partition.next >= partition.end { "done" } else { "" };
+        let state = if partition.next >= partition.end { "done" } else { "" };
         [
             topic.source.to_string(),
             topic.incarnation.to_string(),
@@ -124,7 +124,7 @@ fn rows(topic: &TopicReport) -> impl Iterator<Item = [String; 10]> + '_ {
             partition.counts.filtered.to_string(),
             partition.next.to_string(),
             partition.end.to_string(),
-            done.to_owned(),
+            state.to_owned(),
         ]
     })
 }
@@ -161,13 +161,15 @@ fn name(value: &impl serde::Serialize) -> String {
     json.as_str().unwrap_or_default().replace('_', " ")
 }
 
-fn verdict(report: &RestoreReport) -> &'static str {
-    match report.outcome {
-        Outcome::Done => "done: every record that was asked for is in the target\n",
+fn verdict(report: &RestoreReport) -> String {
+    let missing = report.topics.iter().flat_map(|topic| &topic.partitions).flat_map(|it| &it.missing);
+    let text = match report.outcome {
+        Outcome::Done => return done(missing, "the target"),
         Outcome::Planned => "dry run: nothing is written; the numbers are what is restored at most\n",
         Outcome::Refused => "refused: nothing is written\n",
         Outcome::Stopped => "stopped by its deadline: start it again, it goes on\n",
         Outcome::TakenOver => "stopped: another run of this restore has taken over\n",
         Outcome::Failed => "failed: start it again, it goes on where it was committed\n",
-    }
+    };
+    text.to_owned()
 }

@@ -8,7 +8,7 @@ use shared::{
     ports::objects::Objects,
 };
 
-use super::restoring::{findings, judged, missing_line, with_progress};
+use super::restoring::{done, findings, judged, missing_line, with_progress};
 use crate::{
     failure::{Failure, Verdict},
     output::{self, Report, table},
@@ -35,11 +35,7 @@ impl Report for Written<'_> {
         let error = |topic: &TopicFiles| Some(format!("{}: {}\n", topic.folder, topic.error.as_ref()?));
         let errors: String = self.0.topics.iter().filter_map(error).collect();
         let missing: String = self.0.topics.iter().flat_map(missing).collect();
-        format!(
-            "{findings}{}{errors}{missing}{}",
-            table::layout(heads, &rows),
-            verdict(self.0.outcome, missing.is_empty())
-        )
+        format!("{findings}{}{errors}{missing}{}", table::layout(heads, &rows), verdict(self.0))
     }
 }
 
@@ -66,16 +62,15 @@ fn missing(topic: &TopicFiles) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-fn verdict(outcome: Outcome, is_whole: bool) -> &'static str {
-    match outcome {
-        Outcome::Done if !is_whole => {
-            "done, but for what is missing: every other record that was asked for is in a file\n"
-        }
-        Outcome::Done => "done: every record that was asked for is in a file\n",
+fn verdict(report: &FilesReport) -> String {
+    let missing = report.topics.iter().flat_map(|topic| &topic.partitions).flat_map(|it| &it.missing);
+    let text = match report.outcome {
+        Outcome::Done => return done(missing, "a file"),
         Outcome::Planned => "dry run: nothing is written\n",
         Outcome::Refused => "refused: nothing is written\n",
         Outcome::Stopped | Outcome::TakenOver | Outcome::Failed => {
             "failed: start it again, it goes on with the files that are not there\n"
         }
-    }
+    };
+    text.to_owned()
 }

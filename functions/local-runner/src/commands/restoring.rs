@@ -64,8 +64,35 @@ pub(super) fn findings(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
+/// What a restore came to that is done, where the records are now: all that were asked for, or how much is missing.
+pub(super) fn done<'a>(missing: impl Iterator<Item = &'a Missing>, place: &str) -> String {
+    let (ranges, offsets) = missing.fold((0, 0), |(ranges, offsets), it| (ranges + 1, offsets + (it.to.0 - it.from.0)));
+    if ranges == 0 {
+        return format!("done: every record that was asked for is in {place}\n");
+    }
+    format!(
+        "done, but for what is missing (ranges: {ranges}, offsets: {offsets}): every other record that was asked for is in {place}\n"
+    )
+}
+
 /// What is missing of a source's partition, and where it is therefore not.
 pub(super) fn missing_line(source: &str, partition: Partition, it: &Missing, what: &str) -> String {
     let Missing { from, to, key, why } = it;
     format!("missing  {source}-{partition}: offsets {from} to {to} {what}: {key}: {why}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::record::Offset;
+
+    use super::*;
+
+    #[test]
+    fn only_what_lacks_nothing_is_said_to_have_every_record() {
+        assert_eq!(done([].iter(), "the target"), "done: every record that was asked for is in the target\n");
+        let of = |from, to| Missing { from: Offset(from), to: Offset(to), key: "k".into(), why: "gone".into() };
+        let text = done([of(858, 936), of(1_000, 1_001)].iter(), "the target");
+        let expected = "done, but for what is missing (ranges: 2, offsets: 79): every other record that was asked for is in the target\n";
+        assert_eq!(text, expected);
+    }
 }
