@@ -25,9 +25,8 @@ pub(super) async fn examine(settings: &Settings, kafka: &dyn Kafka, examined: &m
     writable(settings, kafka, &topics, examined).await;
     for (name, backup) in &settings.backups {
         let selected = |topic: &&Topic| backup.topics.selects(&topic.name, &settings.own_topics());
-        if let Some(topic) = topics.iter().find(selected) {
-            readable(name.as_str(), topic, kafka, examined).await;
-        }
+        let topics: Vec<_> = topics.iter().filter(selected).collect();
+        readable(name.as_str(), &topics, kafka, examined).await;
     }
     for name in settings.backups.keys() {
         let group = format!("highwater.{name}");
@@ -113,12 +112,20 @@ async fn is_compacted(kafka: &dyn Kafka, topic: &Arc<str>) -> Result<bool, Recor
 }
 
 /// Reads a little of the first topic of a backup, as the backup will.
-async fn readable(backup: &str, topic: &Topic, kafka: &dyn Kafka, examined: &mut Examined) {
+async fn readable(backup: &str, topics: &[&Topic], kafka: &dyn Kafka, examined: &mut Examined) {
+    let Some(topic) = topics.first() else { return };
     let Some(partition) = topic.each_partition().next() else { return };
     match read(&partition, kafka).await {
-        Ok(()) => examined.good("topics", format!("backup {backup} may read {}", topic.name)),
+        Ok(()) => {
+            examined.good("topics", format!("backup {backup} may read {}{}", topic.name, not_tried(topics.len())))
+        }
         Err(error) => examined.wrong("topics", &error, "allow Read and Describe on the topics that are backed up"),
     }
+}
+
+/// What the first of so many topics does not prove.
+fn not_tried(count: usize) -> String {
+    if count == 1 { String::new() } else { format!(", the first of its {count} topics; the others were not tried") }
 }
 
 async fn read(partition: &TopicPartition, kafka: &dyn Kafka) -> Result<(), RecordsError> {

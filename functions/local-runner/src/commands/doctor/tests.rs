@@ -51,6 +51,17 @@ async fn topics_that_are_missing_and_a_metrics_topic_of_another_size_are_told() 
 }
 
 #[tokio::test]
+async fn of_several_topics_one_is_read_and_that_is_said() {
+    let (settings, kafka, _) = world();
+    kafka.create("payments", 1, &[]);
+    let mut examined = Examined::default();
+    kafka::examine(&settings, &kafka, &mut examined).await;
+    let wanted =
+        "Good topics: backup main may read orders, the first of its 2 topics; the others were not tried".to_owned();
+    assert!(told(&examined).contains(&wanted), "{:?}", told(&examined));
+}
+
+#[tokio::test]
 async fn a_metrics_topic_that_may_not_be_written_is_warned_of() {
     let (settings, kafka, _) = world();
     kafka.fail_publishing("backbeat-metrics", Some(PublishFault::Denied));
