@@ -37,7 +37,10 @@ pub enum MonitorError {
         cluster: String,
     },
     /// There is no metrics topic.
-    #[error("there is no topic {0:?}: create it, or set metrics.topic to the one that backbeat writes to")]
+    #[error(
+        "there is no topic {0:?}: start highwater again, which makes it, or create it, or set metrics.topic to the one that \
+         backbeat writes to"
+    )]
     NoMetricsTopic(Arc<str>),
     /// No backup of that name is configured.
     #[error("no backup {0:?} is configured: add [backups.{0}], or name one that is")]

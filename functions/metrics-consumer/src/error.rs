@@ -32,7 +32,10 @@ pub enum CountError {
     #[error("a payload is {{}} for a drain, or a kafka event with its eventSource, and not {0}")]
     NotAnInput(String),
     /// There is no metrics topic.
-    #[error("there is no topic {0:?}: create it, or set metrics.topic to the one that backbeat writes to")]
+    #[error(
+        "there is no topic {0:?}: start highwater again, which makes it, or create it, or set metrics.topic to the one that \
+         backbeat writes to"
+    )]
     NoTopic(String),
     /// An event brought another topic.
     #[error(

@@ -178,7 +178,10 @@ impl<'a> Follower<'a> {
         for (partition, lane) in self.lanes.clone() {
             let position = counting::ask(self.context, &self.place(&partition)).await?;
             if lane.position != position {
-                tracing::warn!(%partition, ?position, expected = ?lane.position, "the store stands elsewhere: counting goes on there");
+                tracing::warn!(
+                    %partition, ?position, expected = ?lane.position,
+                    "redis was emptied or restored meanwhile: the partition is read again from the position in redis"
+                );
             }
             if lane != (Lane { position, reading: true }) {
                 self.go_on_at(&partition, position).await?;

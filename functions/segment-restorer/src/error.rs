@@ -34,7 +34,9 @@ pub enum RestoreError {
     #[error("the progress of the restore cannot be written as JSON")]
     Json(#[from] serde_json::Error),
     /// The plan names no backup, and the storage does not hold exactly one.
-    #[error("the storage holds {} backups{}: name one as `backup`", .0.len(), listed(.0))]
+    #[error(
+        "the storage holds {} backups{}: name one, with --backup NAME or as backup = \"NAME\" in the plan", .0.len(), listed(.0)
+    )]
     WhichBackup(Vec<String>),
     /// A segment cannot be decoded.
     #[error("{key} is damaged, offsets {from} to {to}: run `highwater verify --deep`")]

@@ -24,18 +24,24 @@ impl Errors {
         if is_refusal(code) {
             return self.refused(operation, name, code, detail);
         }
-        self.unavailable(operation, &format!("{name}: {}", said(code, detail)))
+        let message = format!("{name}: {}", said(code, detail));
+        if is_passing(code) { self.later(operation, &message) } else { self.unavailable(operation, &message) }
     }
 
     /// The cluster does not answer.
     pub(super) fn unavailable(&self, operation: &'static str, message: &str) -> RecordsError {
-        RecordsError::Unavailable {
-            operation,
-            bootstrap_servers: self.bootstrap_servers.to_string(),
-            message: format!(
-                "{message}; check that it runs, and settings kafka.bootstrap_servers and kafka.security_protocol"
-            ),
-        }
+        let remedy = "a broker that is being replaced answers later; else check that it runs, and settings \
+                      kafka.bootstrap_servers and kafka.security_protocol";
+        self.silent(operation, format!("{message}; {remedy}"))
+    }
+
+    /// The cluster runs and is busy with itself.
+    fn later(&self, operation: &'static str, message: &str) -> RecordsError {
+        self.silent(operation, format!("{message}; the group or the topic settles, and answers later"))
+    }
+
+    fn silent(&self, operation: &'static str, message: String) -> RecordsError {
+        RecordsError::Unavailable { operation, bootstrap_servers: self.bootstrap_servers.to_string(), message }
     }
 
     /// The cluster did not answer in time; `reason` is the last trouble with a connection.
@@ -141,6 +147,15 @@ pub(super) fn is_refusal(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_settles_is_waited_for_and_who_is_silent_is_looked_at() {
+        let errors = Errors { bootstrap_servers: "b:9092".into(), request_timeout: Duration::from_secs(1) };
+        let settles = errors.of("commit", "group g", Code::RebalanceInProgress, "").to_string();
+        assert!(settles.ends_with("; the group or the topic settles, and answers later"), "{settles}");
+        let silent = errors.of("commit", "group g", Code::BrokerTransportFailure, "").to_string();
+        assert!(silent.contains("replaced answers later; else check that it runs"), "{silent}");
+    }
 
     #[test]
     fn an_answer_that_cannot_be_read_stops_no_client_and_a_login_that_is_refused_does() {
