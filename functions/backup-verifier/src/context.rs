@@ -1,15 +1,17 @@
 //! What the function has at hand.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, error::Error, sync::Arc};
 
 use shared::{
+    archive::ArchiveError,
     chain::SealRule,
     config::Settings,
+    function::with_sources,
     ports::{clock::Clock, objects::Objects, records::Kafka, store::Store},
     runs::RunLog,
 };
 
-use crate::{NAME, witnesses::Witnesses};
+use crate::{NAME, NotCompared, VerifyError, Witness, witnesses::Witnesses};
 
 /// The function's ports and settings.
 pub struct Context {
@@ -58,7 +60,32 @@ impl Context {
         let configured = backups().map(|(name, backup)| (name.to_string(), backup.topics.clone())).collect();
         let seals = backups().filter_map(|(name, backup)| Some((name.to_string(), backup.integrity.rule()?))).collect();
         let runs = RunLog::new(NAME, store.clone());
-        let (witnesses, reader) = (Witnesses { store, kafka, configured }, format!("verify-{instance}"));
+        let (witnesses, reader) =
+            (Witnesses { store, kafka, configured, not_compared: vec![] }, format!("verify-{instance}"));
         Context { objects, clock, reader, progress: Arc::new(Nobody), witnesses, seals, runs }
+    }
+
+    /// Goes on without a witness that is configured, which the answer says.
+    pub fn without(&mut self, witness: Witness, error: &dyn Error) {
+        match witness {
+            Witness::Kafka => self.witnesses.kafka = None,
+            Witness::Redis => self.witnesses.store = None,
+        }
+        self.witnesses.not_compared.push(NotCompared { witness, because: with_sources(error) });
+    }
+
+    /// Goes on without the witness that a run failed by; whether it was one.
+    pub fn leave_out(&mut self, error: &VerifyError) -> bool {
+        let (witness, is_asked) = match error {
+            VerifyError::Records(_) | VerifyError::Archive(ArchiveError::Log(_)) => {
+                (Witness::Kafka, self.witnesses.kafka.is_some())
+            }
+            VerifyError::Store(_) => (Witness::Redis, self.witnesses.store.is_some()),
+            _ => return false,
+        };
+        if is_asked {
+            self.without(witness, error);
+        }
+        is_asked
     }
 }

@@ -5,9 +5,13 @@ use shared::{
     chain::{
         Floor, SealRule,
         keys::{self, chain_folder},
-        verify::{ChainReport, Finding, FindingKind, Witness, figures::compare_figures, missing_tail, seals},
+        verify::{
+            ChainReport, Finding, FindingKind, Witness,
+            figures::{Compared, compare_figures},
+            missing_tail, seals,
+        },
     },
-    metrics::registers::Unreadable,
+    metrics::registers::{Registers, Unreadable},
     ports::objects::Objects,
     record::Offset,
 };
@@ -17,6 +21,14 @@ use crate::{
     witnesses::{Witnesses, Word, figures_of},
 };
 
+/// What was found against the storage.
+#[derive(Default)]
+pub(crate) struct Judged {
+    pub findings: Vec<Finding>,
+    /// What is not wrong with a chain, and should be known, by its folder.
+    pub notes: Vec<Finding>,
+}
+
 /// What the witnesses and the figures say against the storage. `words` may be from before it was listed, or from now.
 pub(crate) async fn judge(
     objects: &dyn Objects,
@@ -24,18 +36,11 @@ pub(crate) async fn judge(
     witnesses: &Witnesses,
     rule: Option<&SealRule>,
     (chains, words): (&[(ChainReport, Floor)], &[Word]),
-) -> Result<Vec<Finding>, VerifyError> {
-    let mut findings = vec![];
-    if let Some(figures) = witnesses.figures(backup).await? {
-        findings.extend(figures.unreadable.iter().map(|it| unreadable(backup, it)));
-        for (report, floor) in chains {
-            let of_chain = figures_of(&figures, &report.chain);
-            // It may have moved since the chain was looked at.
-            let is_ahead = of_chain.floor.is_some_and(|(start, _)| start > floor.base);
-            let now = if is_ahead { Some(archive::read_floor(objects, &report.chain).await?.floor) } else { None };
-            findings.extend(compare_figures(report, now.as_ref().unwrap_or(floor), of_chain));
-        }
-    }
+) -> Result<Judged, VerifyError> {
+    let mut judged = match witnesses.figures(backup).await? {
+        Some(figures) => of_figures(objects, backup, &figures, witnesses.is_configured(backup), chains).await?,
+        None => Judged::default(),
+    };
     for word in words {
         let report = chains.iter().map(|(report, _)| report).find(|report| chain_folder(&report.chain) == word.folder);
         let stored = report.map_or_else(Offset::default, |report| report.next);
@@ -48,11 +53,45 @@ pub(crate) async fn judge(
                 seals::of_losses(&keys::accepted_loss(&report.chain), &accepted.worth(&report.chain, rule))
             });
             let is_accepted = accepted.cover(stored, word.next);
-            findings.extend((!is_accepted || forged.is_some()).then_some(finding));
-            findings.extend(forged.filter(|_| is_accepted));
+            judged.findings.extend((!is_accepted || forged.is_some()).then_some(finding));
+            judged.findings.extend(forged.filter(|_| is_accepted));
         }
     }
-    Ok(findings)
+    Ok(judged)
+}
+
+/// The figures of a backup. Nothing brings those back that are missing of a backup that is not configured, and nothing shows
+/// them.
+async fn of_figures(
+    objects: &dyn Objects,
+    backup: &str,
+    figures: &Registers,
+    is_configured: bool,
+    chains: &[(ChainReport, Floor)],
+) -> Result<Judged, VerifyError> {
+    let mut judged = Judged::default();
+    judged.findings.extend(figures.unreadable.iter().map(|it| unreadable(backup, it)));
+    for (report, floor) in chains {
+        let of_chain = figures_of(figures, &report.chain);
+        // It may have moved since the chain was looked at.
+        let is_ahead = of_chain.floor.is_some_and(|(start, _)| start > floor.base);
+        let now = if is_ahead { Some(archive::read_floor(objects, &report.chain).await?.floor) } else { None };
+        let Compared { missing, wrong } = compare_figures(report, now.as_ref().unwrap_or(floor), &of_chain);
+        judged.findings.extend(wrong);
+        if is_configured {
+            judged.findings.extend(missing);
+        } else {
+            judged.notes.extend(missing.into_iter().map(unshown));
+        }
+    }
+    Ok(judged)
+}
+
+fn unshown(mut missing: Finding) -> Finding {
+    missing
+        .detail
+        .push_str("; this backup is not configured here, so nothing shows them. `verify --repair` brings them back");
+    missing
 }
 
 fn unreadable(backup: &str, register: &Unreadable) -> Finding {

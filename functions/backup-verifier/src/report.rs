@@ -11,15 +11,36 @@ use shared::{
 
 use crate::{repair::Repair, witnesses::Witnesses};
 
+/// Who else knows how far a backup went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// The backup's consumer group, and the ends of the logs.
+    Kafka,
+    /// The figures.
+    Redis,
+}
+
+/// A witness that is configured and was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotCompared {
+    /// Which.
+    pub witness: Witness,
+    /// What it failed with.
+    pub because: String,
+}
+
 /// What a run found.
 #[derive(Debug, Serialize)]
 pub struct Verified {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong, and every witness that is configured was compared.
     pub good: bool,
     /// Whether the committed offsets in Kafka were compared; only where Kafka is configured.
     pub compared_with_kafka: bool,
     /// Whether the metrics in Redis were compared; only where Redis is configured.
     pub compared_with_metrics: bool,
+    /// The witnesses that are configured and were not.
+    pub not_compared: Vec<NotCompared>,
     /// Whether every record was read, or footers only.
     pub deep: bool,
     /// How long it took.
@@ -80,6 +101,7 @@ impl Verified {
             good: true,
             compared_with_kafka: witnesses.kafka.is_some(),
             compared_with_metrics: witnesses.store.is_some(),
+            not_compared: witnesses.not_compared.clone(),
             deep: depth == Depth::Records,
             seconds: 0.0,
             backups: vec![],

@@ -17,7 +17,10 @@ use shared::{
             walk::{self, Depth, Reader, Walked},
         },
     },
-    chain::SealRule,
+    chain::{
+        SealRule, keys,
+        verify::{ChainReport, Finding},
+    },
     metrics::verifications::{self, Verification},
     ports::{objects::Objects, store::Store},
     record::Millis,
@@ -55,13 +58,16 @@ pub(crate) async fn run(input: &Verify, context: &Context) -> Result<Verified, V
     let mut verified = verified(&*context.objects, input.backup.as_deref(), &context.witnesses, &how).await?;
     let ended = context.clock.now();
     verified.seconds = ended.0.saturating_sub(began.0) as f64 / 1_000.0;
-    if let Some(store) = &context.witnesses.store {
+    if verified.not_compared.is_empty()
+        && let Some(store) = &context.witnesses.store
+    {
         keep(&**store, &verified, ended).await?;
     }
     Ok(verified)
 }
 
-/// Keeps the result of each backup in the store, where metrics-query reads it.
+/// Keeps the result of each backup in the store, where metrics-query reads it. That of a run without a witness would hide
+/// what this witness knows.
 async fn keep(store: &dyn Store, verified: &Verified, at: Millis) -> Result<(), VerifyError> {
     let result = |checked: &Checked| Verification {
         backup: checked.backup.as_str().into(),
@@ -103,7 +109,7 @@ pub(crate) async fn verified(
         verified.backups.extend(gone(objects, witnesses, name).await?);
     }
     verified.backups.extend(ownerless.into_iter().map(Checked::ownerless));
-    verified.good = verified.findings().count() == 0;
+    verified.good = verified.not_compared.is_empty() && verified.findings().count() == 0;
     Ok(verified)
 }
 
@@ -146,7 +152,8 @@ async fn check(
     }
     let of_storage = findings.len();
     let rule = reader.rule.as_ref();
-    findings.extend(judge(objects, name, witnesses, rule, (&chains, &words)).await?);
+    let mut judged = judge(objects, name, witnesses, rule, (&chains, &words)).await?;
+    findings.append(&mut judged.findings);
     let mut checked = Checked {
         backup: name.to_owned(),
         bytes_read: bytes_read.load(Ordering::Relaxed),
@@ -164,8 +171,16 @@ async fn check(
         checked.repairs = repair::repair(objects, backup, witnesses, &chains, |chain| sealed.contains(chain)).await?;
         checked.findings.truncate(of_storage);
         let words = witnesses.words(objects, backup).await?;
-        checked.findings.extend(judge(objects, name, witnesses, rule, (&chains, &words)).await?);
+        judged = judge(objects, name, witnesses, rule, (&chains, &words)).await?;
+        checked.findings.append(&mut judged.findings);
     }
-    checked.chains = chains.into_iter().map(|(report, _)| report).collect();
+    checked.chains = chains.into_iter().map(|(report, _)| noted(report, &judged.notes)).collect();
     Ok(checked)
+}
+
+/// A chain with the notes on it.
+fn noted(mut report: ChainReport, notes: &[Finding]) -> ChainReport {
+    let folder = keys::chain_folder(&report.chain);
+    report.notes.extend(notes.iter().filter(|note| note.key == folder).cloned());
+    report
 }

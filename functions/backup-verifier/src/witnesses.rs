@@ -26,13 +26,15 @@ use shared::{
     segment::ChainPoint,
 };
 
-use crate::VerifyError;
+use crate::{NotCompared, VerifyError};
 
 /// Those that are configured.
 #[derive(Default)]
 pub(super) struct Witnesses {
     pub store: Option<Arc<dyn Store>>,
     pub kafka: Option<Arc<dyn Kafka>>,
+    /// Those that are left out, though they are configured.
+    pub not_compared: Vec<NotCompared>,
     /// The topics of the configured backups.
     pub configured: BTreeMap<String, TopicSelection>,
 }
@@ -52,6 +54,11 @@ impl Witnesses {
         let backups = [Arc::from(backup)];
         let answers = store.read(&epoch::queries(&backups)).await?;
         Ok(epoch::snapshots(&backups, answers).pop().map(|snapshot| snapshot.registers))
+    }
+
+    /// Whether a backup is configured, so that its figures are kept and shown.
+    pub fn is_configured(&self, backup: &str) -> bool {
+        self.configured.contains_key(backup)
     }
 
     /// Whether a backup goes on with a topic. One that is not configured here may.

@@ -27,6 +27,8 @@ pub enum Verdict {
     Good,
     /// What was checked is wrong.
     Wrong,
+    /// What was checked is good, and not all could be checked.
+    Incomplete,
 }
 
 /// Why a command could not do what it was asked: used wrongly, or something cannot be reached.

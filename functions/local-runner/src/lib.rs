@@ -23,12 +23,13 @@ mod test_backup;
 
 use crate::{cli::Cli, failure::Verdict};
 
-/// Runs a command and turns its outcome into the exit code: 0 good, 1 what was checked is wrong, 2 used wrongly or cannot
-/// be reached.
+/// Runs a command and turns its outcome into the exit code: 0 good, 1 what was checked is wrong, 2 used wrongly or
+/// something cannot be reached.
 pub async fn run(cli: Cli) -> u8 {
     match commands::run(cli).await {
         Ok(Verdict::Good) => 0,
         Ok(Verdict::Wrong) => 1,
+        Ok(Verdict::Incomplete) => 2,
         Err(failure) if failure.is_closed_pipe() => 0,
         Err(failure) => {
             output::error(&failure);

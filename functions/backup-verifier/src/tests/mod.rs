@@ -10,6 +10,7 @@ use bytes::Bytes;
 use shared::{
     adapters::memory::{clock::ManualClock, objects::MemoryObjects, store::MemoryStore},
     archive::reading::walk::Depth,
+    chain::verify::FindingKind,
     config::selection::{TopicPattern, TopicSelection},
     metrics::{
         registers,
@@ -27,7 +28,7 @@ use shared::{
 
 use self::test_backup::{NOW, TestBackup};
 use crate::{
-    Context, Verified, VerifyError,
+    Context, Verified, VerifyError, Witness,
     context::Nobody,
     handle,
     verify::{How, verified},
@@ -200,7 +201,8 @@ async fn figures(test: &TestBackup) -> Arc<MemoryStore> {
 #[tokio::test]
 async fn figures_that_agree_are_good_and_those_that_lack_or_exceed_are_told() {
     let test = TestBackup::make().await;
-    let with_figures = |store: Arc<MemoryStore>| Witnesses { store: Some(store), ..nobody() };
+    let configured = || [("main".to_owned(), everything())].into();
+    let with_figures = |store: Arc<MemoryStore>| Witnesses { store: Some(store), configured: configured(), ..nobody() };
     let store = figures(&test).await;
     assert!(verify(&test, &with_figures(store.clone())).await.good);
 
@@ -210,6 +212,34 @@ async fn figures_that_agree_are_good_and_those_that_lack_or_exceed_are_told() {
 
     test.objects.delete(SECOND).await.unwrap();
     assert_eq!(kinds(&verify(&test, &with_figures(store)).await), ["MissingTail main/orders/1/0/"]);
+}
+
+#[tokio::test]
+async fn figures_that_are_missing_of_a_backup_that_is_not_configured_are_noted_and_those_that_are_behind_are_wrong() {
+    let test = TestBackup::make().await;
+    let empty = Arc::new(MemoryStore::new(Arc::new(ManualClock::at(NOW))));
+    let found = verify(&test, &Witnesses { store: Some(empty.clone()), ..nobody() }).await;
+    let notes: Vec<_> = found.notes().map(|note| (note.kind, &*note.key)).collect();
+    let expected = ["main/orders/1/0/", "main/orders/1/1/"].map(|folder| (FindingKind::Metrics, folder));
+    assert!(found.good && notes == expected, "{notes:?} {:?}", kinds(&found));
+    assert!(found.notes().all(|note| note.detail.contains("no figures") && note.detail.contains("not configured here")));
+
+    let first = Message::decode(&serde_json::from_slice(&test.metrics_messages().await[0]).unwrap()).unwrap();
+    empty.apply(&[], &registers::operations(&first)).await.unwrap();
+    let found = verify(&test, &Witnesses { store: Some(empty), ..nobody() }).await;
+    assert!(!found.good && kinds(&found) == ["Metrics main/orders/1/0/"], "{:?}", kinds(&found));
+}
+
+#[tokio::test]
+async fn a_run_without_a_witness_that_is_configured_is_not_kept_nor_counted() {
+    let test = TestBackup::make().await;
+    let (store, clock) = (figures(&test).await, Arc::new(ManualClock::at(NOW)));
+    let before = store.snapshot();
+    let mut context = Context::new(None, test.objects.clone(), None, Some(store.clone()), clock, "test");
+    context.without(Witness::Kafka, &VerifyError::NoFigures);
+    let verified = handle(crate::Verify::default(), &context).await.unwrap();
+    assert_eq!((verified.good, kinds(&verified), verified.not_compared.len()), (false, vec![], 1));
+    assert!(store.snapshot() == before, "{:?}", store.keys());
 }
 
 #[tokio::test]

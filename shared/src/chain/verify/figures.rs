@@ -18,16 +18,41 @@ pub struct Figures {
     pub floor: Option<(Offset, Totals)>,
 }
 
+/// What is missing and what is wrong of a chain's figures.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Figures that are not there. Where nothing shows them that is nothing wrong.
+    pub missing: Vec<Finding>,
+    /// Figures that are behind, or differ.
+    pub wrong: Vec<Finding>,
+}
+
 /// Whether the figures are at least as far as the storage was, and the same where they stand at the same place.
 #[must_use]
-pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) -> Vec<Finding> {
+pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: &Figures) -> Compared {
+    Compared { missing: missing(report, figures), wrong: wrong(report, floor, figures) }
+}
+
+fn missing(report: &ChainReport, figures: &Figures) -> Vec<Finding> {
+    let what = match figures {
+        Figures { head: None, .. } if report.next > Offset(0) => {
+            vec![format!("no figures, and the backup ends at {}", report.next)]
+        }
+        Figures { head: None, .. } => vec![],
+        Figures { floor, topic_id, .. } => {
+            let floor = floor.is_none().then(|| "no figures of where the backup begins".to_owned());
+            floor.into_iter().chain(topic_id.is_none().then(|| "no figures of the topic's id".to_owned())).collect()
+        }
+    };
+    let folder = keys::chain_folder(&report.chain);
+    what.into_iter().map(|detail| Finding::of_object(FindingKind::Metrics, folder.clone(), detail)).collect()
+}
+
+fn wrong(report: &ChainReport, floor: &Floor, figures: &Figures) -> Vec<Finding> {
     let folder = keys::chain_folder(&report.chain);
     let finding = |detail: String| Finding::of_object(FindingKind::Metrics, folder.clone(), detail);
     let mut findings = vec![];
     match figures.head {
-        None if report.next > Offset(0) => {
-            findings.push(finding(format!("no figures, and the backup ends at {}", report.next)))
-        }
         Some((next, _)) if next < report.next => {
             let detail = format!("the figures end at {next}, and the backup at {}", report.next);
             findings.push(finding(detail).with_range(next, report.next));
@@ -46,7 +71,6 @@ pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) ->
         _ => {}
     }
     match figures.floor {
-        None if figures.head.is_some() => findings.push(finding("no figures of where the backup begins".to_owned())),
         Some((start, totals)) if start < floor.base || (start == floor.base && totals != floor.before.totals) => {
             let detail =
                 format!("the figures begin at {start} after {}, and the backup at {}", text_of(&totals), floor.base);
@@ -54,11 +78,11 @@ pub fn compare_figures(report: &ChainReport, floor: &Floor, figures: Figures) ->
         }
         _ => {}
     }
-    match figures.topic_id {
-        None if figures.head.is_some() => findings.push(finding("no figures of the topic's id".to_owned())),
-        Some(id) if id != report.chain.topic_id => findings
-            .push(finding(format!("the figures are of topic id {id}, and the backup of {}", report.chain.topic_id))),
-        _ => {}
+    if let Some(id) = &figures.topic_id
+        && *id != report.chain.topic_id
+    {
+        findings
+            .push(finding(format!("the figures are of topic id {id}, and the backup of {}", report.chain.topic_id)));
     }
     findings
 }

@@ -1,5 +1,5 @@
 use super::{
-    figures::{Figures, compare_figures},
+    figures::{Compared, Figures, compare_figures},
     *,
 };
 use crate::{
@@ -199,16 +199,16 @@ fn figures_must_not_be_behind_the_storage_nor_differ_from_it() {
         head: Some((Offset(next), point)),
         floor: Some((Offset(0), Totals::default())),
     };
-    assert_eq!(compare_figures(&report, &floor(), head(25, report.point)), []);
-    assert_eq!(compare_figures(&report, &floor(), head(26, floor().before)), [], "written since it was listed");
-    let behind = compare_figures(&report, &floor(), head(10, report.point));
-    assert_eq!(kinds(&behind), [(FindingKind::Metrics, Some(10), Some(25))]);
-    assert_eq!(compare_figures(&report, &floor(), head(25, floor().before)).len(), 1);
-    assert_eq!(compare_figures(&report, &floor(), Figures::default()).len(), 1);
-    let of_another = Figures { topic_id: Some("other".into()), ..head(25, report.point) };
-    assert_eq!(compare_figures(&report, &floor(), of_another).len(), 1);
-    let without_floor = Figures { floor: None, ..head(25, report.point) };
-    assert_eq!(compare_figures(&report, &floor(), without_floor).len(), 1);
-    let lower = Figures { floor: Some((Offset(0), report.point.totals)), ..head(25, report.point) };
-    assert_eq!(compare_figures(&report, &floor(), lower).len(), 1);
+    let wrong = |figures| compare_figures(&report, &floor(), &figures).wrong;
+    let missing = |figures| compare_figures(&report, &floor(), &figures).missing;
+    assert_eq!(compare_figures(&report, &floor(), &head(25, report.point)), Compared::default());
+    let written_since = compare_figures(&report, &floor(), &head(26, floor().before));
+    assert_eq!(written_since, Compared::default(), "written since it was listed");
+    assert_eq!(kinds(&wrong(head(10, report.point))), [(FindingKind::Metrics, Some(10), Some(25))]);
+    assert_eq!(wrong(head(25, floor().before)).len(), 1);
+    assert_eq!(wrong(Figures { topic_id: Some("other".into()), ..head(25, report.point) }).len(), 1);
+    assert_eq!(wrong(Figures { floor: Some((Offset(0), report.point.totals)), ..head(25, report.point) }).len(), 1);
+    assert_eq!((missing(Figures::default()).len(), wrong(Figures::default())), (1, vec![]));
+    assert_eq!(missing(Figures { floor: None, ..head(25, report.point) }).len(), 1);
+    assert_eq!(missing(Figures { topic_id: None, ..head(25, report.point) }).len(), 1);
 }

@@ -71,7 +71,12 @@ impl<'a> World<'a> {
         let kafka = whole.backup.kafka.clone();
         World {
             objects,
-            witnesses: Witnesses { store: Some(store), kafka: Some(kafka), ..Witnesses::default() },
+            witnesses: Witnesses {
+                store: Some(store),
+                kafka: Some(kafka),
+                configured: [("main".to_owned(), everything())].into(),
+                ..Witnesses::default()
+            },
             whole,
         }
     }
