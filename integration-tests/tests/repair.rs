@@ -1,4 +1,5 @@
-//! `highwater verify --repair` on a real Redis: beside nobody, and beside a `serve` that goes on counting.
+//! `highwater verify --repair` on a real Redis: beside nobody, and beside a `serve` that goes on counting; and `verify` while
+//! Redis or Kafka is away.
 
 use std::{process::Output, time::Duration};
 
@@ -85,6 +86,38 @@ async fn the_first_backup_makes_its_figures_known_so_that_verify_finds_nothing_w
     assert_eq!(test.register(RegisterKind::Heads).await.order[1], 10);
     let verified = test.serving.verify().await;
     assert!(verified.status.success(), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_or_kafka_is_away_the_storage_is_verified_and_nothing_is_repaired() {
+    let mut test = Test::new("away").await;
+    test.produce(10).await;
+    let backup = test.serving.run(&["backup"]).await;
+    assert!(backup.status.success(), "{backup:?}");
+    for (witness, setting, nobody) in [
+        ("redis", "HIGHWATER_REDIS_URL", "redis://127.0.0.1:1"),
+        ("kafka", "HIGHWATER_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1"),
+    ] {
+        let run = |args: &'static [&str]| {
+            let mut command = test.serving.command(args);
+            command.env(setting, nobody);
+            async { tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it starts") }
+        };
+        let output = run(&["verify", "--json"]).await;
+        let verified = json(&output);
+        assert_eq!((output.status.code(), &verified["good"]), (Some(2), &Value::Bool(false)), "{output:?}");
+        assert_eq!(verified["not_compared"][0]["witness"], witness, "{verified}");
+        assert_eq!(verified["backups"][0]["chains"][0]["next"], 10, "{verified}");
+        let repair = run(&["verify", "--repair"]).await;
+        assert!(repair.status.code() == Some(2) && repair.stdout.is_empty(), "{repair:?}");
+    }
+    let segments = json(&test.serving.run(&["segments", "--json"]).await);
+    test.serving.delete_object(segments["segments"][0]["key"].as_str().expect("a key")).await;
+    let mut command = test.serving.command(&["verify"]);
+    command.env("HIGHWATER_REDIS_URL", "redis://127.0.0.1:1");
+    let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic").expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && text.contains("not compared with redis: "), "{output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
