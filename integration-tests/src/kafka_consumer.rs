@@ -1,6 +1,11 @@
 //! Reading a topic back byte for byte, without the code under test.
 
-use std::{collections::BTreeMap, ffi::CStr, ptr, slice, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::CStr,
+    ptr, slice,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use rdkafka::{
@@ -92,11 +97,14 @@ fn read_to_the_end(consumer: &BaseConsumer, topic: &str) -> BTreeMap<i32, Vec<Re
         starts.add_partition_offset(topic, *partition, KafkaOffset::Beginning).expect("an offset to start from");
     }
     consumer.assign(&starts).expect("the partitions can be assigned");
-    let mut ended = 0;
+    let (mut ended, since) = (0, Instant::now());
     while ended < records.len() {
         match consumer.poll(PATIENCE) {
             None => panic!("topic {topic} gave nothing for {PATIENCE:?}"),
             Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            // A broker that was away: the client connects again by itself.
+            Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::BrokerTransportFailure)))
+                if since.elapsed() < PATIENCE => {}
             Some(Err(error)) => panic!("cannot read topic {topic}: {error}"),
             Some(Ok(message)) => records.entry(message.partition()).or_default().push(record(&message)),
         }
