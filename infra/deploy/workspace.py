@@ -28,7 +28,7 @@ PORTS = {
     "registries": set(),
 }
 # These are given what is connected already, or put results together.
-USES = {"both", "event_gateway", "StartError", "claim_owners", "create_metrics_topic", "create_replication_topic"}
+USES = {"both", "event_gateway", "StartError", "create_metrics_topic", "create_topics"}
 
 
 def main_of(function):
@@ -80,7 +80,7 @@ CONNECTING = {
     "backups": {"cluster_id", "create_topic"},
     "backups_to_read": {"cluster_id", "create_topic"},
     "create_metrics_topic": {"create_topic"},
-    "create_replication_topic": {"create_topic"},
+    "create_topics": {"create_topic"},
 }
 # history.rs compares the log with the backup, queue.rs publishes entries and events.
 SHARED = {"segment-writer": {"history.rs", "queue.rs"}, "backup-verifier": {"history.rs"}, "object-replicator": {"queue.rs"}}

@@ -1,11 +1,6 @@
 //! cargo-lambda's emulation of Lambda: another reading of the Runtime API than this project's own.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, process::Command, time::Duration};
 
 use serde_json::Value;
 use shared::{
@@ -15,7 +10,7 @@ use shared::{
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::{eventually::eventually, process::Process, programs::deploy_tool};
+use crate::{backend, eventually::eventually, process::Process, programs::deploy_tool};
 
 /// The name that it has for a function which it did not build and start itself.
 pub const ANY_FUNCTION: &str = "_";
@@ -33,7 +28,7 @@ impl CargoLambda {
     /// Starts one, and waits until it listens.
     pub async fn start() -> CargoLambda {
         let project = project();
-        let address = free_address();
+        let address = SocketAddr::from(([127, 0, 0, 1], backend::lasting_port()));
         let mut command = Command::new(deploy_tool("cargo-lambda"));
         command.args(["lambda", "watch", "--only-lambda-apis", "--ignore-changes", "--invoke-address", "127.0.0.1"]);
         let process =
@@ -67,10 +62,4 @@ fn project() -> TempDir {
     fs::create_dir(folder.path().join("src")).expect("a folder");
     fs::write(folder.path().join("src/main.rs"), "fn main() {}\n").expect("a program");
     folder
-}
-
-/// An address of the loopback that nobody listened at a moment ago: it takes none that the machine chooses.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on the loopback");
-    listener.local_addr().expect("the port's address")
 }

@@ -122,6 +122,11 @@ async fn invoke(
     }
 }
 
+/// A GET as a function URL writes it, with no more than is needed.
+pub fn get_event(path: &str) -> Value {
+    json!({"version": "2.0", "rawPath": path, "requestContext": {"http": {"method": "GET"}}})
+}
+
 /// The two kinds of Kafka event, each around recorded fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSource {

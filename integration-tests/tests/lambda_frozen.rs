@@ -9,7 +9,7 @@ use integration_tests::{
     gate::Gate,
     kafka::Kafka,
     kafka_producer::NewRecord,
-    lambda::{Deployment, PREFIX, invoke_api},
+    lambda::{Deployment, PREFIX, get_event, invoke_api},
     load::Produced,
     redis_server::RedisServer,
     runtime_api::Function,
@@ -102,14 +102,10 @@ async fn the_brokers_are_reached_anew_and_every_record_is_stored_and_counted_onc
         for (function, payload) in &all[1..] {
             function.invoke(payload.clone()).await.map_err(|error| error.to_string())?;
         }
-        let page = query.invoke(get_metrics()).await.map_err(|error| error.to_string())?;
+        let page = query.invoke(get_event("/metrics")).await.map_err(|error| error.to_string())?;
         if page["body"].as_str().is_some_and(|body| body.contains(&line)) { Ok(()) } else { Err(page.to_string()) }
     })
     .await;
-}
-
-fn get_metrics() -> Value {
-    json!({"version": "2.0", "rawPath": "/metrics", "requestContext": {"http": {"method": "GET"}}})
 }
 
 /// The answer to the invocation, or to one that comes again: Lambda's schedules and callers try again as well.

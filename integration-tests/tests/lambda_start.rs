@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::{Json, Router, extract::State, http::HeaderMap, routing::post};
 use integration_tests::{
     kafka::Kafka,
-    lambda::{Deployment, invoke_api},
+    lambda::{Deployment, get_event, invoke_api},
     redis_server::RedisServer,
     runtime_api::Function,
     s3_server::S3Server,
@@ -131,7 +131,7 @@ async fn a_secret_comes_from_secrets_manager_and_is_read_again_when_it_was_rotat
 #[tokio::test]
 async fn metrics_query_starts_without_its_store_and_answers_503() {
     let query = Function::start("metrics-query", &[("REDIS_URL", "redis://127.0.0.1:1")]).await;
-    let event = json!({"version": "2.0", "rawPath": "/readyz", "requestContext": {"http": {"method": "GET"}}});
+    let event = get_event("/readyz");
     let answer = query.invoke(event).await.expect("an answer");
     assert_eq!(answer["statusCode"], 503);
     assert!(answer["body"].as_str().is_some_and(|body| body.contains("\"ServiceUnavailable\":true")), "{answer}");

@@ -22,10 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
 async fn context() -> Result<Context, StartError> {
     let settings = settings::load(None).await?;
     let (kafka, objects) = connect::both(connect::kafka(&settings), connect::storage(&settings)).await?;
-    connect::create_metrics_topic(&settings, &*kafka).await;
-    if settings.replicates() {
-        connect::create_replication_topic(&settings, &*kafka).await?;
-    }
+    connect::create_topics(&settings, &*kafka).await?;
     let stores = connect::locations(&settings).await?;
     let locations = stores.into_iter().map(|(name, objects)| Location::new(&name, objects)).collect();
     let buckets = Arc::new(S3Buckets::beside(settings.storage()?));

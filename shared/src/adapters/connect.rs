@@ -372,10 +372,7 @@ pub async fn create_metrics_topic(settings: &Settings, kafka: &dyn Kafka) {
 }
 
 /// Makes the topic of objects to replicate where it is not there.
-///
-/// # Errors
-/// [`StartError`]
-pub async fn create_replication_topic(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+async fn create_replication_topic(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
     let metrics = &settings.metrics;
     let retention = [("retention.ms", metrics.retention.0.as_millis().to_string())];
     let created = kafka.create_topic(&settings.replication.topic, metrics.partitions.into(), &retention).await;
@@ -418,7 +415,11 @@ async fn backups_for(settings: &Settings, access: Access) -> Result<(Arc<dyn Kaf
     Ok((kafka, objects))
 }
 
-async fn create_topics(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
+/// Makes the topics that Highwater speaks on, where they are not there.
+///
+/// # Errors
+/// [`StartError`], of the topic of objects to replicate.
+pub async fn create_topics(settings: &Settings, kafka: &dyn Kafka) -> Result<(), StartError> {
     create_metrics_topic(settings, kafka).await;
     if settings.replicates() { create_replication_topic(settings, kafka).await } else { Ok(()) }
 }

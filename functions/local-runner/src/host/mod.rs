@@ -59,10 +59,7 @@ impl Host {
             if let Some(objects) = ports.objects.as_ref().filter(|_| selection.needs(Need::Storage)) {
                 connect::claim_owners(settings, &**kafka, &**objects).await?;
             }
-            connect::create_metrics_topic(settings, &**kafka).await;
-            if settings.replicates() {
-                connect::create_replication_topic(settings, &**kafka).await?;
-            }
+            connect::create_topics(settings, &**kafka).await?;
         }
         Ok(Host::new(settings, selection, ports))
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use integration_tests::{
     kafka::Kafka,
     kafka_producer::NewRecord,
-    lambda::{Deployment, EventSource, invoke_api, kafka_event},
+    lambda::{Deployment, EventSource, get_event, invoke_api, kafka_event},
     programs::binary,
     runtime_api::Function,
 };
@@ -56,7 +56,6 @@ pub async fn run(only: Option<&str>) {
 
 /// The functions, each with a payload that makes it use what it needs.
 fn payloads() -> Vec<(&'static str, Value)> {
-    let get = |path: &str| json!({"version": "2.0", "rawPath": path, "requestContext": {"http": {"method": "GET"}}});
     let asking = Part::asking(Place { topic_id: TopicId::from("x"), partition: Partition(0) });
     vec![
         ("segment-writer", json!({"backup": "main"})),
@@ -69,10 +68,10 @@ fn payloads() -> Vec<(&'static str, Value)> {
         // It waits for metrics-consumer where that never ran.
         ("lag-monitor", json!({})),
         ("metrics-aggregator", serde_json::to_value(asking).expect("JSON")),
-        ("metrics-query", get("/metrics")),
-        ("metrics-gateway", get("/openapi.json")),
-        ("backup-control", get("/_/highwater/api/pause/main")),
-        ("segment-browser", get("/v1/segments")),
+        ("metrics-query", get_event("/metrics")),
+        ("metrics-gateway", get_event("/openapi.json")),
+        ("backup-control", get_event("/_/highwater/api/pause/main")),
+        ("segment-browser", get_event("/v1/segments")),
     ]
 }
 
